@@ -1,0 +1,47 @@
+# Everything a person types: `make demo`, `make test`; the rest is for those who change the code.
+PYTHON ?= python3
+BIN := .venv/bin
+JOBS ?= 2
+# OpenMP threads that spin while they wait slow every other process down (25x, measured).
+export OMP_WAIT_POLICY := PASSIVE
+
+.PHONY: demo test test-fast lint format bench goldens clean
+
+demo: .venv/installed
+	$(BIN)/lepton demo
+
+test: .venv/installed-dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) tests
+
+test-fast: .venv/installed-dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m "not slow" tests
+
+lint: .venv/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: .venv/installed-dev
+	$(BIN)/python -m tests.benchmarks
+
+# Draw the screens' goldens again after a change that was meant; read the diff before committing it.
+goldens: .venv/installed-dev
+	LEPTON_GOLDENS=write $(BIN)/python -m pytest -n $(JOBS) tests/screens
+
+clean:
+	rm -rf .venv build dist
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Lepton needs Python 3.11 or newer; name one with make PYTHON=python3.12")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	touch $@
+
+.venv/installed-dev: .venv/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@

@@ -1,0 +1,1 @@
+"""Lepton's engine: data, tasks, models, training and inference. It knows nothing of terminals."""

@@ -1,0 +1,44 @@
+"""Errors as a person reads them: what was wrong, where, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class LeptonError(Exception):
+    """The work failed. `what` says what was wrong, `where` names the file, line or column, `hint` the way out."""
+
+    exit_code = 1
+
+    def __init__(self, what: str, *, where: str = "", hint: str = "") -> None:
+        super().__init__(f"{what} ({where})" if where else what)
+        self.what = what
+        self.where = where
+        self.hint = hint
+
+    def to_json(self) -> dict[str, str]:
+        return {"what": self.what, "where": self.where, "hint": self.hint}
+
+    @classmethod
+    def from_json(cls, error: dict[str, str]) -> LeptonError:
+        return cls(error["what"], where=error.get("where", ""), hint=error.get("hint", ""))
+
+
+class UsageError(LeptonError):
+    """The call was wrong: an unknown name, a missing file, a value that cannot be."""
+
+    exit_code = 2
+
+
+def nearest(name: str, candidates: Iterable[str], *, shown: int = 8) -> str:
+    """A hint that names what was probably meant, or else what there is; empty when there is nothing."""
+    names = sorted(set(candidates))
+    if not names:
+        return ""
+    close = get_close_matches(name.lower(), [n.lower() for n in names], n=1, cutoff=0.6)
+    if close:
+        meant = next(n for n in names if n.lower() == close[0])
+        return f'Did you mean "{meant}"?'
+    rest = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return f"There are: {', '.join(names[:shown])}{rest}."

@@ -1,0 +1,80 @@
+"""Where things lie on disk: one folder holds the lake, the runs and the models."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A person's workspace. `LEPTON_HOME` or `--home` names it; `~/.lepton` is the default."""
+
+    home: Path
+
+    @classmethod
+    def open(cls, home: str | Path | None = None) -> Workspace:
+        """Find or make the workspace.
+
+        Raises:
+            UsageError: the folder cannot be made or written.
+        """
+        named = home or os.environ.get("LEPTON_HOME") or "~/.lepton"
+        workspace = cls(Path(named).expanduser().absolute())
+        try:
+            for folder in workspace._folders():
+                folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(
+                f"the workspace cannot be made: {error.strerror}",
+                where=str(error.filename or workspace.home),
+                hint="Name a folder you can write with --home or LEPTON_HOME.",
+            ) from error
+        if not os.access(workspace.home, os.W_OK | os.X_OK):
+            raise UsageError(
+                "the workspace cannot be written",
+                where=str(workspace.home),
+                hint="Name a folder you can write with --home or LEPTON_HOME.",
+            )
+        return workspace
+
+    def _folders(self) -> tuple[Path, ...]:
+        return (self.data, self.compiled, self.tmp, self.runs, self.models, self.datasets)
+
+    @property
+    def catalogue(self) -> Path:
+        """The SQLite file that lists data sets and their versions."""
+        return self.home / "catalog.sqlite"
+
+    @property
+    def data(self) -> Path:
+        """Immutable Parquet files, each named by the SHA-256 of its bytes."""
+        return self.home / "data"
+
+    @property
+    def compiled(self) -> Path:
+        """Memory-mapped training arrays; they can be rebuilt at any time."""
+        return self.home / "compiled"
+
+    @property
+    def tmp(self) -> Path:
+        """Unfinished writes, on the same file system as their final place."""
+        return self.home / "tmp"
+
+    @property
+    def runs(self) -> Path:
+        """One folder for each run."""
+        return self.home / "runs"
+
+    @property
+    def models(self) -> Path:
+        """Trained models: `models/NAME/VERSION/`."""
+        return self.home / "models"
+
+    @property
+    def datasets(self) -> Path:
+        """Original archives of built-in data sets, downloaded or put here by hand."""
+        return self.home / "datasets"

@@ -1,0 +1,1 @@
+"""Lepton: from raw data to a model in use, in a terminal."""
