@@ -7,7 +7,7 @@ from difflib import get_close_matches
 
 
 class LeptonError(Exception):
-    """The work failed. `what` says what was wrong, `where` names the file, line or column, `hint` the way out."""
+    """The work failed: `what` was wrong, `where` (file, line, column), a `hint` to the way out."""
 
     exit_code = 1
 
@@ -32,7 +32,7 @@ class UsageError(LeptonError):
 
 
 def nearest(name: str, candidates: Iterable[str], *, shown: int = 8) -> str:
-    """A hint that names what was probably meant, or else what there is; empty when there is nothing."""
+    """A hint that names what was probably meant, or else what there is; empty if nothing is."""
     names = sorted(set(candidates))
     if not names:
         return ""

@@ -1,0 +1,331 @@
+"""The lake: data sets as numbered versions of immutable, content-addressed Parquet files.
+
+A write is: `COPY` to a temporary name, hash, sync, then in one catalogue transaction rename and
+enter the version. So several processes work at once, readers are never blocked, and a kill at any
+moment leaves the last committed version whole. This interface is narrow on purpose: a second back
+end can stand behind it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from core.atomic import sync_path
+from core.data.catalogue import Catalogue, Column, DataFile, Version
+from core.data.view import View, file_list, literal
+from core.errors import LeptonError, UsageError, nearest
+from core.workspace import Workspace
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+
+__all__ = ["Column", "DataFile", "Lake", "Version", "valid_name"]
+
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+ROW_GROUP = 122_880
+# A group of images is read whole, so it holds fewer rows.
+MEDIA_ROW_GROUP = 2_048
+
+
+def valid_name(name: str) -> str:
+    """Return the name of a data set or model unchanged when it is one.
+
+    Raises:
+        UsageError: it holds other characters than lower-case letters, digits, `.`, `_` and `-`.
+    """
+    if NAME.fullmatch(name):
+        return name
+    fixed = re.sub(r"[^a-z0-9._-]+", "-", name.lower()).strip("-._")[:64]
+    raise UsageError(
+        f'"{name}" cannot be a name: use lower-case letters, digits, ".", "_" and "-"',
+        hint=f'"{fixed}" would do.' if fixed else "",
+    )
+
+
+def split_ref(ref: str) -> tuple[str, int | None]:
+    """`"name@3"` as `("name", 3)`, `"name"` as `("name", None)`."""
+    name, at, number = ref.partition("@")
+    if not at:
+        return name, None
+    if not number.isdigit():
+        raise UsageError(f'"{ref}" is no version', hint=f'Write "{name}@1", or "{name}" alone.')
+    return name, int(number)
+
+
+class Lake:
+    """The data sets of one workspace."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+        self._catalogue = Catalogue(workspace.catalogue)
+
+    def datasets(self) -> list[Version]:
+        """The newest version of each data set, by name."""
+        newest: dict[str, Version] = {}
+        for version in self._catalogue.versions():
+            newest.setdefault(version.dataset, version)
+        return list(newest.values())
+
+    def versions(self, name: str) -> list[Version]:
+        """All versions of a data set, newest first.
+
+        Raises:
+            UsageError: there is no data set of that name.
+        """
+        found = self._catalogue.versions(name)
+        if not found:
+            raise self._unknown(name)
+        return found
+
+    def version(self, ref: str | Version) -> Version:
+        """Resolve `"name"` (its newest version) or `"name@3"`.
+
+        Raises:
+            UsageError: no such data set, or no such version of it.
+        """
+        if isinstance(ref, Version):
+            return ref
+        name, n = split_ref(ref)
+        found = self._catalogue.versions(name, n=n)
+        if found:
+            return found[0]
+        every = self.versions(name)
+        raise UsageError(
+            f'no version {n} of the data set "{name}"',
+            hint=f"There are versions 1 to {every[0].n}.",
+        )
+
+    def open(self, ref: str | Version) -> View:
+        """Open a version for reading, in a private DuckDB.
+
+        Raises:
+            UsageError: no such data set or version.
+            LeptonError: a file of it is missing.
+        """
+        return View(self.version(ref), self.workspace.data)
+
+    def commit(
+        self,
+        name: str,
+        rows: str | pa.Table | pa.RecordBatchReader,
+        *,
+        op: str,
+        params: Mapping[str, Any] | None = None,
+        parents: Sequence[str] = (),
+        media: Mapping[str, str] | None = None,
+        task: str | None = None,
+        target: str | None = None,
+        inputs: Sequence[str] | None = None,
+        connection: duckdb.DuckDBPyConnection | None = None,
+    ) -> Version:
+        """Write rows as the next version of a data set.
+
+        `rows` is an Arrow table or reader, or a query for `connection`. Rows without a `_rid`
+        column are numbered from 0 in their order. `media` names the columns whose bytes are
+        images.
+
+        Raises:
+            UsageError: the name cannot be one.
+            LeptonError: there are no rows, or the disk is full; the lake is as it was.
+        """
+        valid_name(name)
+        media = media or {}
+        with self._staged() as (staged, own):
+            con = connection or own
+            query, names = _as_query(con, rows)
+            source = (
+                f"SELECT * FROM ({query}) ORDER BY _rid"
+                if "_rid" in names
+                else f"SELECT row_number() OVER () - 1 AS _rid, * FROM ({query})"
+            )
+            count = _copy(con, source, staged, MEDIA_ROW_GROUP if media else ROW_GROUP)
+            if count == 0:
+                raise LeptonError("there are no rows to keep", where=name)
+            return self._enter(
+                Version(
+                    dataset=name,
+                    n=0,
+                    rows=count,
+                    columns=tuple(
+                        Column(column, kind, media.get(column)) for column, kind in _columns(staged)
+                    ),
+                    files=(_hashed(staged),),
+                    op=op,
+                    params=dict(params or {}),
+                    parents=tuple(parents),
+                    task=task,
+                    target=target,
+                    inputs=None if inputs is None else tuple(inputs),
+                ),
+                staged,
+            )
+
+    def commit_columns(
+        self, base: Version, table: pa.Table, *, op: str, params: Mapping[str, Any] | None = None
+    ) -> Version:
+        """Write columns over a version as its next one, without rewriting its rows.
+
+        `table` has `_rid` and the columns to add or replace; a row id that it lacks gets NULL.
+
+        Raises:
+            LeptonError: the disk is full; the lake is as it was.
+        """
+        with self._staged() as (staged, con):
+            con.register("overlay", table)
+            _copy(con, "SELECT * FROM overlay ORDER BY _rid", staged, ROW_GROUP)
+            new = {column: Column(column, kind) for column, kind in _columns(staged)}
+            provides = tuple(new)
+            kept = tuple(new.pop(column.name, column) for column in base.columns)
+            return self._enter(
+                replace(
+                    base,
+                    columns=(*kept, *new.values()),
+                    files=(
+                        *base.files,
+                        replace(_hashed(staged), provides=provides),
+                    ),
+                    op=op,
+                    params=dict(params or {}),
+                    parents=(base.ref,),
+                ),
+                staged,
+            )
+
+    def describe(
+        self,
+        version: Version,
+        *,
+        task: str | None,
+        target: str | None,
+        inputs: Sequence[str] | None,
+    ) -> Version:
+        """Note what a version is for; its rows stay as they are."""
+        noted = replace(
+            version, task=task, target=target, inputs=None if inputs is None else tuple(inputs)
+        )
+        with self._catalogue.write() as db:
+            self._catalogue.note_task(db, noted)
+        return noted
+
+    def verify(self, ref: str | Version) -> None:
+        """Hash every file of a version again (about 2 GB a second).
+
+        Raises:
+            LeptonError: a file is missing, or its bytes have changed since it was written.
+        """
+        version = self.version(ref)
+        for file in version.files:
+            path = self.workspace.data / file.name
+            if not path.exists() or _sha256(path) != file.sha256:
+                state = "damaged" if path.exists() else "missing"
+                raise LeptonError(
+                    f"a data file of {version.ref} is {state}",
+                    where=str(path),
+                    hint="Restore the file from a copy, or import the data set again.",
+                )
+
+    def remove(self, name: str) -> None:
+        """Remove a data set, all its versions, and the files that no other data set uses.
+
+        Raises:
+            UsageError: there is no data set of that name.
+        """
+        mine = {file.sha256 for version in self.versions(name) for file in version.files}
+        with self._catalogue.write() as db:
+            db.execute("DELETE FROM dataset WHERE name = ?", (name,))
+            # Inside the transaction: a commit of the same bytes waits for it and renames after.
+            for sha in mine:
+                if not db.execute("SELECT 1 FROM file WHERE sha256 = ?", (sha,)).fetchone():
+                    (self.workspace.data / f"{sha}.parquet").unlink(missing_ok=True)
+
+    def _enter(self, version: Version, staged: Path) -> Version:
+        """Give the staged file its final name and the version its number, in one transaction."""
+        final = self.workspace.data / version.files[-1].name
+        staged.chmod(0o444)
+        sync_path(staged)
+        with self._catalogue.write() as db:
+            staged.replace(final)
+            sync_path(final.parent)
+            n = self._catalogue.insert(db, version)
+        return self._catalogue.versions(version.dataset, n=n)[0]
+
+    @contextmanager
+    def _staged(self) -> Iterator[tuple[Path, duckdb.DuckDBPyConnection]]:
+        """A temporary file name that is gone afterwards, and a DuckDB to fill it with."""
+        import duckdb
+
+        self._sweep()
+        staged = self.workspace.tmp / f"{os.getpid()}-{uuid4().hex}.parquet"
+        with duckdb.connect() as connection:
+            try:
+                yield staged, connection
+            except (duckdb.IOException, OSError) as error:
+                raise LeptonError(
+                    f"the data could not be written: {error}",
+                    where=str(self.workspace.data),
+                    hint="Check that the disk has room; nothing was changed.",
+                ) from error
+            finally:
+                staged.unlink(missing_ok=True)
+
+    def _sweep(self) -> None:
+        """Remove what killed writers left behind."""
+        import psutil
+
+        for left in self.workspace.tmp.iterdir():
+            owner = left.name.partition("-")[0]
+            if owner.isdigit() and not psutil.pid_exists(int(owner)) and left.is_file():
+                left.unlink(missing_ok=True)
+
+    def _unknown(self, name: str) -> UsageError:
+        names = self._catalogue.names()
+        hint = nearest(name, names) or "Import one: lepton data import SOURCE --name NAME"
+        return UsageError(f'no data set "{name}"', hint=hint)
+
+
+def _as_query(
+    connection: duckdb.DuckDBPyConnection, rows: str | pa.Table | pa.RecordBatchReader
+) -> tuple[str, list[str]]:
+    """A query for the rows, and the names of its columns."""
+    if isinstance(rows, str):
+        return rows, [name for name, *_ in connection.execute(f"DESCRIBE {rows}").fetchall()]
+    connection.register("arrived", rows)
+    return "SELECT * FROM arrived", list(rows.schema.names)
+
+
+def _columns(parquet: Path) -> list[tuple[str, str]]:
+    """Names and DuckDB types of a lake file's columns, but for the row id."""
+    import duckdb
+
+    with duckdb.connect() as connection:
+        described = connection.execute(
+            f"DESCRIBE SELECT * EXCLUDE (_rid) FROM read_parquet({file_list([parquet])})"
+        ).fetchall()
+    return [(name, kind) for name, kind, *_ in described]
+
+
+def _copy(con: duckdb.DuckDBPyConnection, query: str, path: Path, row_group: int) -> int:
+    (count,) = con.execute(
+        f"COPY ({query}) TO {literal(str(path))} (FORMAT parquet, COMPRESSION zstd,"
+        f" PARQUET_VERSION v2, ROW_GROUP_SIZE {row_group})"
+    ).fetchone() or (0,)
+    return int(count)
+
+
+def _hashed(path: Path) -> DataFile:
+    return DataFile(_sha256(path), path.stat().st_size)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

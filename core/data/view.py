@@ -1,0 +1,198 @@
+"""A version opened for reading: DuckDB, in memory and private to whoever holds the view."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from core.data.catalogue import Version
+from core.errors import LeptonError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+ROW_ID = "_rid"
+SPLIT = "split"
+
+
+def quoted(identifier: str) -> str:
+    """An SQL identifier, whatever characters the name holds."""
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """An SQL string, for the statements that take no parameters."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def file_list(paths: Sequence[Path]) -> str:
+    """The SQL list of files that `read_parquet` takes."""
+    return "[" + ", ".join(literal(str(path)) for path in paths) + "]"
+
+
+class View:
+    """The rows of one version. `rows` is the SQL name of the table; `_rid` identifies a row.
+
+    A view reads immutable files, so later commits do not touch it. Use it from one thread at a
+    time; only `interrupt` may be called from another.
+    """
+
+    def __init__(self, version: Version, folder: Path) -> None:
+        import duckdb
+
+        self.version = version
+        self._folder = folder
+        self._lock = threading.Lock()
+        for file in version.files:
+            if not (folder / file.name).exists():
+                raise LeptonError(
+                    f"a data file of {version.ref} is missing",
+                    where=str(folder / file.name),
+                    hint="Restore the file, or import the data set again.",
+                )
+        self._connection = duckdb.connect()
+        self._connection.execute("SET enable_progress_bar = false")
+        self._connection.execute(f"CREATE VIEW rows AS {self._joined()}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def interrupt(self) -> None:
+        """Stop the query that another thread is waiting for; it raises there."""
+        self._connection.interrupt()
+
+    def sql(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Run one query over `rows` and fetch its whole answer."""
+        with self._lock:
+            return list(self._connection.execute(query, list(parameters)).fetchall())
+
+    def count(self, split: str | None = None) -> int:
+        """Rows in the version, or in one split of it."""
+        if split is None:
+            return self.version.rows
+        return int(self.sql(f"SELECT count(*) FROM rows WHERE {SPLIT} = ?", [split])[0][0])
+
+    def splits(self) -> dict[str, int]:
+        """Rows in each split; empty when the version has no split column."""
+        if SPLIT not in self.version.column_names:
+            return {}
+        found = self.sql(
+            f"SELECT {SPLIT}, count(*) FROM rows WHERE {SPLIT} IS NOT NULL GROUP BY 1 ORDER BY 1"
+        )
+        return dict(found)
+
+    def page(
+        self, offset: int, limit: int, columns: Sequence[str] | None = None
+    ) -> list[tuple[Any, ...]]:
+        """Up to `limit` rows from row `offset` on, each as `(_rid, *columns)`.
+
+        The limit goes into the scan, so a page in the middle of ten million rows costs
+        milliseconds.
+        """
+        names = columns if columns is not None else self.version.column_names
+        few = f"(SELECT * FROM {self._base()} LIMIT {int(limit)} OFFSET {int(offset)})"
+        listed = ", ".join(quoted(name) for name in (ROW_ID, *names))
+        joined = self._joined(few, names)
+        return self.sql(f"SELECT {listed} FROM ({joined}) ORDER BY {ROW_ID}")
+
+    def rows(
+        self, ids: Sequence[int], columns: Sequence[str] | None = None
+    ) -> list[dict[str, Any]]:
+        """The rows of these ids, in the order asked for; unknown ids are left out."""
+        names = (ROW_ID, *(columns if columns is not None else self.version.column_names))
+        listed = ", ".join(quoted(name) for name in names)
+        found = self.sql(
+            f"SELECT {listed} FROM rows WHERE {ROW_ID} IN (SELECT unnest(?))", [list(ids)]
+        )
+        by_id = {row[0]: dict(zip(names, row, strict=True)) for row in found}
+        return [by_id[i] for i in ids if i in by_id]
+
+    def batches(
+        self, columns: Sequence[str], *, split: str | None = None, rows: int = 4096
+    ) -> Iterator[pa.RecordBatch]:
+        """Stream `(_rid, *columns)` in row order, optionally of one split.
+
+        The files lie in row order and overlays are looked up by row id, so nothing is sorted and
+        memory stays at a few batches, however large the rows are.
+        """
+        import numpy as np
+        import pyarrow as pa
+
+        wanted = [*dict.fromkeys(columns)]
+        for name in wanted:
+            self.version.column(name)
+        provider = self._providers()
+        needed = {*wanted, SPLIT} if split is not None else {*wanted}
+        overlays = {
+            number: self._connection.sql(
+                f"SELECT * FROM {self._file(number)} ORDER BY {ROW_ID}"
+            ).to_arrow_table()
+            for number in {provider[name] for name in needed if name in provider}
+        }
+        own = [name for name in wanted if name not in provider]
+        if split is not None and SPLIT not in provider and SPLIT not in own:
+            self.version.column(SPLIT)
+            own.append(SPLIT)
+        listed = ", ".join(quoted(name) for name in (ROW_ID, *own))
+        scan = self._connection.sql(f"SELECT {listed} FROM {self._base()}")
+        for batch in scan.to_arrow_reader(rows):
+            table = pa.Table.from_batches([batch])
+            ids = table[ROW_ID].to_numpy()
+            for number, overlay in overlays.items():
+                keys = overlay[ROW_ID].to_numpy()
+                at = np.searchsorted(keys, ids).clip(max=max(len(keys) - 1, 0))
+                found = keys[at] == ids if len(keys) else np.zeros(len(ids), bool)
+                taken = overlay.take(pa.array(at, mask=~found))
+                for name in overlay.column_names:
+                    if provider.get(name) == number and name in needed:
+                        table = table.append_column(name, taken[name])
+            if split is not None:
+                import pyarrow.compute as pc
+
+                table = table.filter(pc.equal(table[SPLIT], split))
+            yield from table.select([ROW_ID, *wanted]).combine_chunks().to_batches()
+
+    def _providers(self) -> dict[str, int]:
+        """Which overlay file gives each overlaid column; the last one wins."""
+        return {
+            name: number
+            for number, file in enumerate(self.version.files)
+            for name in file.provides or ()
+        }
+
+    def _file(self, number: int) -> str:
+        return f"read_parquet({file_list([self._folder / self.version.files[number].name])})"
+
+    def _base(self) -> str:
+        paths = [self._folder / f.name for f in self.version.files if f.provides is None]
+        return f"read_parquet({file_list(paths)})"
+
+    def _joined(self, base: str | None = None, columns: Sequence[str] | None = None) -> str:
+        """SQL for the base rows (or a part of them) with the overlays they need joined on."""
+        provider = self._providers()
+        names = columns if columns is not None else self.version.column_names
+        parts = [f"SELECT b.{ROW_ID}"]
+        for name in dict.fromkeys(names):
+            self.version.column(name)
+            table = f"o{provider[name]}" if name in provider else "b"
+            parts.append(f", {table}.{quoted(name)}")
+        parts.append(f" FROM {base or self._base()} b")
+        parts.extend(
+            f" LEFT JOIN {self._file(number)} o{number} ON b.{ROW_ID} = o{number}.{ROW_ID}"
+            for number in sorted({provider[name] for name in names if name in provider})
+        )
+        return "".join(parts)
