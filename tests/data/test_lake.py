@@ -1,0 +1,164 @@
+"""The lake on a real disk: versions, overlays, paging, and what a careless name or file does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from core.data.lake import Lake
+from core.errors import LeptonError, UsageError
+from core.workspace import Workspace
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake(Workspace.open(tmp_path / "a home with 'quotes'"))
+
+
+def table(rows: int = 10) -> pa.Table:
+    return pa.table({"x": list(range(rows)), "word": [f"w{i}" for i in range(rows)]})
+
+
+def test_versions_are_numbered_and_old_ones_stay(lake: Lake) -> None:
+    first = lake.commit("things", table(3), op="import", params={"source": "a.csv"})
+    second = lake.commit("things", table(5), op="clean", parents=[first.ref])
+    assert (first.n, second.n) == (1, 2)
+    assert [v.rows for v in lake.versions("things")] == [5, 3]
+    assert lake.version("things").ref == "things@2"
+    assert lake.version("things@1").params == {"source": "a.csv"}
+    assert second.parents == ("things@1",)
+    with lake.open("things@1") as view:
+        assert view.page(0, 10) == [(0, 0, "w0"), (1, 1, "w1"), (2, 2, "w2")]
+
+
+def test_a_page_in_the_middle_has_its_row_ids(lake: Lake) -> None:
+    lake.commit("big", table(300_000), op="import")
+    with lake.open("big") as view:
+        assert view.page(250_000, 2, ["word"]) == [(250_000, "w250000"), (250_001, "w250001")]
+        assert view.page(299_999, 50, ["x"]) == [(299_999, 299_999)]
+        assert view.page(300_000, 50) == []
+
+
+def test_overlaid_columns_are_joined_by_row_id(lake: Lake) -> None:
+    base = lake.commit("things", table(10), op="import")
+    even = pa.table({"_rid": [8, 0, 2, 4, 6], "split": ["test", "train", "train", "train", "test"]})
+    split = lake.commit_columns(base, even, op="split")
+    assert split.files[0] == base.files[0], "the rows are not written again"
+    assert split.parents == ("things@1",)
+    with lake.open(split) as view:
+        assert view.splits() == {"test": 2, "train": 3}
+        assert view.page(1, 2) == [(1, 1, "w1", None), (2, 2, "w2", "train")]
+        picked = [row for b in view.batches(["word"], split="test") for row in b.to_pylist()]
+        assert picked == [{"_rid": 6, "word": "w6"}, {"_rid": 8, "word": "w8"}]
+        assert view.rows([9, 0], ["split"]) == [
+            {"_rid": 9, "split": None},
+            {"_rid": 0, "split": "train"},
+        ]
+
+
+def test_a_later_overlay_replaces_an_earlier_one(lake: Lake) -> None:
+    base = lake.commit("things", table(2), op="import")
+    once = lake.commit_columns(base, pa.table({"_rid": [0, 1], "x": [7, 8]}), op="label")
+    twice = lake.commit_columns(once, pa.table({"_rid": [0, 1], "x": [70, 80]}), op="label")
+    assert twice.column_names == ("x", "word")
+    with lake.open(twice) as view:
+        assert [b.to_pylist() for b in view.batches(["x"])] == [
+            [{"_rid": 0, "x": 70}, {"_rid": 1, "x": 80}]
+        ]
+
+
+def test_batches_come_in_row_order_across_row_groups(lake: Lake) -> None:
+    base = lake.commit("big", table(200_000), op="import")
+    marks = pa.table({"_rid": list(range(200_000)), "split": ["train", "test"] * 100_000})
+    lake.commit_columns(base, marks, op="split")
+    with lake.open("big") as view:
+        ids = [i for b in view.batches(["split"], split="test") for i in b["_rid"].to_pylist()]
+    assert ids == list(range(1, 200_000, 2))
+
+
+def test_rows_that_bring_their_ids_are_kept_in_their_order(lake: Lake) -> None:
+    lake.commit("picked", pa.table({"_rid": [9, 4], "x": [90, 40]}), op="clean")
+    with lake.open("picked") as view:
+        assert view.page(0, 10) == [(4, 40), (9, 90)]
+
+
+def test_removing_a_data_set_keeps_what_another_one_uses(lake: Lake) -> None:
+    one = lake.commit("one", table(), op="import")
+    lake.commit("two", table(), op="import")
+    lake.remove("one")
+    assert [v.dataset for v in lake.datasets()] == ["two"]
+    lake.verify("two")
+    lake.remove("two")
+    assert not (lake.workspace.data / one.files[0].name).exists()
+
+
+@pytest.fixture
+def kept(lake: Lake) -> Iterator[Lake]:
+    lake.commit("digits", table(), op="import")
+    yield lake
+    assert [v.ref for v in lake.datasets()] == ["digits@1"], "a refused call changed the lake"
+
+
+@pytest.mark.parametrize(
+    ("ref", "words", "hint"),
+    [
+        ("digit", 'no data set "digit"', 'Did you mean "digits"?'),
+        ("digits@7", "no version 7", "versions 1 to 1"),
+        ("digits@x", "is no version", "digits@1"),
+    ],
+)
+def test_an_unknown_name_says_what_there_is(kept: Lake, ref: str, words: str, hint: str) -> None:
+    with pytest.raises(UsageError, match=words) as caught:
+        kept.version(ref)
+    assert hint in caught.value.hint
+
+
+def test_an_unknown_column_names_the_nearest(kept: Lake) -> None:
+    with kept.open("digits") as view, pytest.raises(UsageError) as caught:
+        view.page(0, 1, ["wrod"])
+    assert caught.value.hint == 'Did you mean "word"?'
+
+
+@pytest.mark.parametrize("name", ["Digits", "a b", "", "../up", "-x", "é"])
+def test_a_name_that_cannot_be_is_refused(kept: Lake, name: str) -> None:
+    with pytest.raises(UsageError, match="cannot be a name"):
+        kept.commit(name, table(), op="import")
+
+
+def test_no_rows_are_no_version(kept: Lake) -> None:
+    with pytest.raises(LeptonError, match="no rows"):
+        kept.commit("empty", table(0), op="import")
+    assert list(kept.workspace.tmp.iterdir()) == []
+
+
+def test_a_flipped_byte_is_found(kept: Lake) -> None:
+    path = kept.workspace.data / kept.version("digits").files[0].name
+    path.chmod(0o644)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+    with pytest.raises(LeptonError, match="damaged"):
+        kept.verify("digits")
+
+
+def test_a_missing_file_is_named(kept: Lake) -> None:
+    (kept.workspace.data / kept.version("digits").files[0].name).unlink()
+    with pytest.raises(LeptonError, match="is missing"):
+        kept.open("digits")
+
+
+def test_a_catalogue_that_is_no_database_is_an_error_not_a_traceback(tmp_path: Path) -> None:
+    workspace = Workspace.open(tmp_path)
+    workspace.catalogue.write_bytes(b"these bytes are no database" * 100)
+    with pytest.raises(LeptonError, match="catalogue cannot be used"):
+        Lake(workspace).datasets()
+
+
+def test_a_workspace_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="cannot be made") as caught:
+        Workspace.open(tmp_path / "file" / "home")
+    assert "LEPTON_HOME" in caught.value.hint
