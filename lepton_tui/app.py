@@ -1,0 +1,175 @@
+"""LeptonApp: the six modes, the themes, the keys and the signals; each screen does its own work."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.screen import Screen
+
+from core.atomic import write_json
+from core.errors import LeptonError, UsageError
+from core.workspace import Workspace
+from screens.mode_bar import ModeBar
+from screens.navigation import MODES
+from screens.themes import DARK, LIGHT
+
+if TYPE_CHECKING:
+    from screens.base import LeptonScreen
+
+SCREENS = {
+    "home": "screens.home:HomeScreen",
+    "data": "screens.data:DataScreen",
+    "train": "screens.train:TrainScreen",
+    "evaluate": "screens.evaluate:EvaluateScreen",
+    "infer": "screens.infer:InferScreen",
+    "models": "screens.models:ModelsScreen",
+}
+RUNNING_POLL_SECONDS = 2.0
+
+
+@dataclass
+class RunningCounted(Message):
+    """How many runs are at work."""
+
+    running: int
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+
+class LeptonApp(App[None]):
+    """The terminal application over one workspace."""
+
+    TITLE = "Lepton"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(Binding(m.key, f"visit('{m.name}')", m.title, show=False) for m in MODES),
+        Binding("question_mark", "show_keys", "Keys", key_display="?", tooltip="All keys"),
+        Binding("ctrl+t", "toggle_theme", "Light or dark", show=False),
+        Binding("q", "quit", "Quit"),
+    ]
+
+    def __init__(self, workspace: Workspace) -> None:
+        super().__init__()
+        self.workspace = workspace
+        self._failure: Exception | None = None
+        self._settings = workspace.home / "settings.json"
+        for name, place in SCREENS.items():
+            self.add_mode(name, lambda place=place: self._make(place))  # type: ignore[misc]
+        for theme in (DARK, LIGHT):
+            self.register_theme(theme)
+        self.theme = self._remembered_theme()
+
+    def _make(self, place: str) -> Screen[None]:
+        # A screen's module is imported when it is first visited: the first paint waits for one only.
+        module, _, name = place.partition(":")
+        screen: Screen[None] = getattr(import_module(module), name)(self.workspace)
+        return screen
+
+    def on_mount(self) -> None:
+        loop = asyncio.get_running_loop()
+        # Textual leaves the alternate screen and mouse reporting on when a signal kills it.
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self._leave_by_signal, number)
+        self.switch_mode("home")
+        self.set_interval(RUNNING_POLL_SECONDS, self._count_running)
+        self.call_after_refresh(self._count_running)
+
+    def _leave_by_signal(self, number: int) -> None:
+        self.exit(return_code=128 + number)
+
+    def visit(self, mode: str, **context: Any) -> None:
+        """Go to a mode, carrying what the person was looking at."""
+        self.switch_mode(mode)
+        if context:
+            screen: LeptonScreen = self.screen  # type: ignore[assignment]
+            screen.call_after_refresh(lambda: screen.arrive(**context))
+
+    def action_visit(self, mode: str) -> None:
+        self.visit(mode)
+
+    def action_show_keys(self) -> None:
+        from screens.widgets.key_help import HelpScreen
+
+        self.push_screen(HelpScreen())
+
+    def action_toggle_theme(self) -> None:
+        self.theme = LIGHT.name if self.theme != LIGHT.name else DARK.name
+        try:
+            write_json(self._settings, {"theme": self.theme})
+        except OSError as error:
+            self.notify(f"The theme is not remembered: {error}", severity="warning", markup=False)
+
+    def _remembered_theme(self) -> str:
+        try:
+            theme = json.loads(self._settings.read_text()).get("theme")
+        except (OSError, ValueError, AttributeError):
+            return DARK.name
+        return theme if theme in self.available_themes else DARK.name
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        for mode in MODES:
+            yield SystemCommand(mode.title, mode.summary, lambda m=mode.name: self.visit(m))
+        for binding in screen.active_bindings.values():
+            if binding.node is screen and binding.binding.description and binding.enabled:
+                action = binding.binding.action
+                yield SystemCommand(
+                    binding.binding.description,
+                    binding.binding.tooltip
+                    or f"{screen.title or 'This screen'}: {binding.binding.key}",
+                    lambda a=action: screen.call_later(screen.run_action, a),
+                )
+        yield SystemCommand("Light or dark", "Switch the theme", self.action_toggle_theme)
+        yield SystemCommand("Keys", "Show every key of this screen", self.action_show_keys)
+        yield SystemCommand("Quit", "Leave; runs go on", self.exit)
+
+    def _count_running(self) -> None:
+        self.run_worker(
+            self._count, thread=True, exclusive=True, group="running", exit_on_error=False
+        )
+
+    def _count(self) -> None:
+        from core.runs.store import Runs
+
+        running = sum(state.alive for state in Runs(self.workspace).list())
+        self.post_message(RunningCounted(running))
+
+    def on_running_counted(self, message: RunningCounted) -> None:
+        for bar in self.screen.query(ModeBar):
+            bar.running = message.running
+
+    def _fatal_error(self) -> None:
+        # Textual prints a traceback with every local; a person gets one line, and --debug the rest.
+        self._failure = self._exception  # type: ignore[assignment]
+        self._close_messages_no_wait()
+
+
+def run_app(workspace: Workspace) -> int:
+    """Run the app until it is left; the exit code.
+
+    Raises:
+        UsageError: there is no terminal to draw on.
+        LeptonError: the app failed; the cause is chained.
+    """
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError(
+            "the app needs a terminal",
+            hint="In a script, use the commands: lepton --help",
+        )
+    app = LeptonApp(workspace)
+    app.run()
+    if app._failure is not None:
+        raise LeptonError(
+            f"the app failed: {type(app._failure).__name__}: {app._failure}",
+            hint="Your runs go on. Start it again, or with --debug to see where it failed.",
+        ) from app._failure
+    return app.return_code or 0
