@@ -1,0 +1,68 @@
+"""Kinds of problem. A new one is one new file, and one line in `TASKS`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+
+from core.errors import UsageError, nearest
+from core.tasks.base import UNKNOWN, Fit, Task
+from core.tasks.facts import ColumnFacts, TableFacts, facts
+
+__all__ = ["TASKS", "UNKNOWN", "ColumnFacts", "Fit", "TableFacts", "Task", "facts", "guess", "task"]
+
+TASKS: dict[str, str] = {
+    "image-classification": "core.tasks.image_classification:ImageClassification",
+    "text-classification": "core.tasks.text_classification:TextClassification",
+    "tabular-classification": "core.tasks.tabular_classification:TabularClassification",
+    "tabular-regression": "core.tasks.tabular_regression:TabularRegression",
+}
+
+
+def task(name: str) -> type[Task]:
+    """The task of that name; its module is loaded now.
+
+    Raises:
+        UsageError: there is none.
+    """
+    return _load(name)
+
+
+def _load(name: str) -> type[Task]:
+    if name not in TASKS:
+        raise UsageError(f'there is no task "{name}"', hint=nearest(name, TASKS))
+    module, kind = TASKS[name].split(":")
+    found: type[Task] = getattr(import_module(module), kind)
+    return found
+
+
+def guess(
+    facts: TableFacts,
+    target: str | None = None,
+    task: str | None = None,
+    inputs: Sequence[str] | None = None,
+) -> Fit:
+    """The task that suits a data set best. What is named wins over what it was imported for.
+
+    Raises:
+        UsageError: an unknown task or column, or no task that suits.
+    """
+    target = target or facts.target
+    inputs = inputs or facts.inputs
+    named = task or facts.task
+    for name in [*(inputs or ()), *([target] if target else [])]:
+        facts.column(name)
+    if target and inputs and target in inputs:
+        raise UsageError(f'the column "{target}" cannot be both input and target')
+    kinds = [_load(named)] if named else [_load(name) for name in TASKS]
+    fits = [fit for kind in kinds if (fit := kind.fit(facts, target, inputs))]
+    if fits:
+        return max(fits, key=lambda fit: fit.score)
+    columns = ", ".join(f"{column.name} ({column.type})" for column in facts.columns)
+    if named:
+        raise UsageError(f"{named} needs {kinds[0].needs}", where=f"columns: {columns}")
+    raise UsageError(
+        "no task suits this data set",
+        where=f"columns: {columns}",
+        hint="; ".join(f"{kind.name} needs {kind.needs}" for kind in kinds) + ".",
+    )
