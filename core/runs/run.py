@@ -1,0 +1,278 @@
+"""A run: a folder that says what was asked and what happened, and the process that works on it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from shutil import rmtree
+from typing import Any
+from uuid import uuid4
+
+from core.errors import LeptonError, UsageError
+from core.runs import lock
+from core.runs.events import Event, EventReader, EventWriter
+from core.runs.history import RunHistory, history
+from core.runs.state import TERMINAL, RunState, Summary, summary
+from core.workspace import Workspace
+
+LOCK_VARIABLE = "LEPTON_RUN_LOCK"
+_POLL = 0.02
+_SIGNAL_WITHIN = 5.0
+
+
+class Run:
+    """One run. Making the object starts nothing and reads only `run.json`.
+
+    Raises:
+        LeptonError: the folder is not a run.
+    """
+
+    def __init__(self, path: Path, workspace: Workspace) -> None:
+        self.path = path
+        self.workspace = workspace
+        try:
+            self.info: dict[str, Any] = json.loads((path / "run.json").read_text())
+            self.id: str = self.info["id"]
+            self.kind: str = self.info["kind"]
+            self.created: str = self.info["created"]
+            self.spec: dict[str, Any] = self.info["spec"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise LeptonError("this is not the folder of a run", where=str(path)) from error
+
+    @property
+    def events_path(self) -> Path:
+        return self.path / "events.jsonl"
+
+    @property
+    def log_path(self) -> Path:
+        """What the process printed: tracebacks, warnings of libraries."""
+        return self.path / "log"
+
+    @property
+    def lock_path(self) -> Path:
+        return self.path / "lock"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def artifacts(self) -> Path:
+        return self.path / "artifacts"
+
+    def launch(self) -> None:
+        """Start the run, or resume it, in a detached process that outlives this one.
+
+        Raises:
+            LeptonError: it is running already, or no process can be started.
+            UsageError: it has finished.
+        """
+        with self._locked() as held:
+            if held is None:
+                raise LeptonError("the run is running already", where=self.id)
+            if summary(self.events_path)[0].state == "finished":
+                raise UsageError("the run has finished", where=self.id, hint="Start a new one.")
+            with EventWriter(self.events_path) as events, self.log_path.open("ab") as log:
+                events.write("state", state="queued", log=log.tell())
+                try:
+                    process = self._start(held, log.fileno())
+                except OSError as error:
+                    failure = LeptonError(f"no process can be started: {error.strerror}")
+                    events.write("state", state="failed", error=failure.to_json())
+                    raise failure from error
+            lock.write_pid(held, process.pid)
+        # The app may live for weeks: a thread that waits leaves no zombie behind.
+        threading.Thread(target=process.wait, name=f"reap {self.id}", daemon=True).start()
+
+    def _start(self, held: int, log: int) -> subprocess.Popen[bytes]:
+        environment = {
+            "OMP_WAIT_POLICY": "PASSIVE",
+            **os.environ,
+            "PYTHONUNBUFFERED": "1",
+            "LEPTON_HOME": str(self.workspace.home),
+            LOCK_VARIABLE: str(held),
+        }
+        if "PYTHONPATH" in os.environ:
+            # The worker lives in another folder, where a relative entry would mean something else.
+            entries = os.environ["PYTHONPATH"].split(os.pathsep)
+            environment["PYTHONPATH"] = os.pathsep.join(str(Path(e).absolute()) for e in entries)
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", "core.runs.worker", str(self.path)],
+            cwd=self.path,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            pass_fds=(held,),
+        )
+
+    def state(self) -> RunState:
+        """What the event log and the lock say now; cheap enough to ask of hundreds of runs."""
+        while True:
+            told, size = summary(self.events_path)
+            held = lock.held(self.lock_path)
+            # A run may end between the two looks: the lock counts only beside the log it was seen with.
+            if held or told.state in TERMINAL or told.state is None:
+                return self._state(told, held)
+            if summary(self.events_path)[1] == size:
+                return self._state(told, held)
+
+    def _state(self, told: Summary, held: bool) -> RunState:
+        state, error = told.state or "queued", told.error
+        if told.state and told.state not in TERMINAL and not held:
+            state = "stopped" if told.stopping else "interrupted"
+        if state == "interrupted":
+            error = self._last_words(told)
+        return RunState(
+            id=self.id,
+            kind=self.kind,
+            state=state,
+            pid=lock.read_pid(self.lock_path) if held and state not in TERMINAL else None,
+            dataset=self.info.get("dataset"),
+            model=told.result.get("model") or self.info.get("model"),
+            device=told.plan.get("device"),
+            epoch=told.progress.get("epoch"),
+            step=told.progress.get("step"),
+            epochs=told.plan.get("epochs"),
+            steps=told.plan.get("steps"),
+            metrics=dict(told.metrics),
+            error=error,
+            created=self.created,
+            started=told.started,
+            ended=told.ended,
+        )
+
+    def _last_words(self, told: Summary) -> dict[str, str]:
+        what = (
+            "the process ended before its work began"
+            if told.state == "queued"
+            else (
+                "the process ended in the middle of its work: killed, out of memory, or the machine stopped"
+            )
+        )
+        lines = self.log_tail(since=told.log_offset).splitlines()
+        return LeptonError(
+            f"{what}; it last printed: {lines[-1].strip()}" if lines else what,
+            where=str(self.log_path),
+            hint="Resume the run to go on from its last checkpoint.",
+        ).to_json()
+
+    def log_tail(self, *, size: int = 16 * 1024, since: int = 0) -> str:
+        """The end of what the process printed, at most `size` bytes and none before byte `since`."""
+        try:
+            with self.log_path.open("rb") as log:
+                log.seek(max(since, log.seek(0, os.SEEK_END) - size))
+                return log.read().decode("utf-8", "replace").strip()
+        except FileNotFoundError:
+            return ""
+
+    def stop(self, *, wait: float | None = 30.0, now: bool = False) -> RunState:
+        """Ask the run to stop after the step it is at and to save; wait up to `wait` seconds for its end.
+
+        With `now` the process and its children are killed instead; the last checkpoint stays. With
+        `wait=None` the wait has no bound, with 0 there is none. A run that was never launched is marked
+        stopped. The state that is returned is still running when the wait was too short.
+
+        Raises:
+            UsageError: the run is not alive.
+            LeptonError: its process cannot be reached from this machine or by this person.
+        """
+        with self._locked() as held:
+            if held is not None:
+                state = self._state(summary(self.events_path)[0], held=False)
+                if state.state != "queued":
+                    raise UsageError(f"the run is not running, it is {state.state}", where=self.id)
+                with EventWriter(self.events_path) as events:
+                    events.write("state", state="stopped")
+                return self.state()
+        with EventWriter(self.events_path) as events:
+            events.write("state", state="stopping")
+        self._signal(signal.SIGKILL if now else signal.SIGTERM)
+        return self.wait(wait)
+
+    def _signal(self, number: signal.Signals) -> None:
+        import psutil
+
+        deadline = time.monotonic() + _SIGNAL_WITHIN
+        while lock.held(self.lock_path):
+            pid = lock.read_pid(self.lock_path)
+            try:
+                # A process id alone may belong to another machine or, by now, to another process.
+                if pid and Path(psutil.Process(pid).cmdline()[-1]).name == self.id:
+                    if number == signal.SIGKILL and os.getpgid(pid) == pid:
+                        os.killpg(pid, number)
+                    else:
+                        os.kill(pid, number)
+                    return
+            except (psutil.Error, IndexError, OSError):
+                pass
+            if time.monotonic() > deadline:
+                raise LeptonError(
+                    "the run's process cannot be signalled from here",
+                    where=f"{self.id}, process {pid}",
+                    hint="Stop it on the machine, and as the person, that launched it.",
+                )
+            time.sleep(_POLL)
+
+    def wait(self, timeout: float | None = None) -> RunState:
+        """Wait until no process works on the run, or `timeout` seconds have passed."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while lock.held(self.lock_path) and (deadline is None or time.monotonic() < deadline):
+            time.sleep(_POLL)
+        return self.state()
+
+    def remove(self) -> None:
+        """Delete the run's folder.
+
+        Raises:
+            UsageError: the run is alive.
+        """
+        if self.state().state in TERMINAL:
+            # It has said its last word; the process may need a moment to leave.
+            self.wait(5.0)
+        with self._locked() as held:
+            if held is None:
+                raise UsageError("the run is running", where=self.id, hint="Stop it first.")
+            gone = self.workspace.tmp / f"{self.id}.{uuid4().hex[:8]}"
+            self.path.rename(gone)
+        rmtree(gone, ignore_errors=True)
+
+    def events(
+        self, *, follow: bool = False, stop: threading.Event | None = None
+    ) -> Iterator[Event]:
+        """Every event so far and, with `follow`, those to come until the process ends or `stop` is set."""
+        reader = EventReader(self.events_path)
+        stop = stop or threading.Event()
+        alive = True
+        while alive and not stop.is_set():
+            alive = follow and lock.held(self.lock_path)
+            while not stop.is_set() and (piece := reader.read()):
+                yield from piece
+            if alive:
+                stop.wait(_POLL)
+
+    def history(self) -> RunHistory:
+        """What the events so far amount to."""
+        return history(self.events())
+
+    @contextmanager
+    def _locked(self) -> Iterator[int | None]:
+        """The run's lock, so that no other process launches, stops or removes it; None when it is alive."""
+        try:
+            descriptor = lock.take(self.lock_path)
+        except FileNotFoundError:
+            raise UsageError("there is no such run any more", where=self.id) from None
+        try:
+            yield descriptor
+        finally:
+            if descriptor is not None:
+                os.close(descriptor)

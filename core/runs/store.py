@@ -1,0 +1,113 @@
+"""The runs of a workspace."""
+
+from __future__ import annotations
+
+import secrets
+import string
+from datetime import UTC, datetime
+from pathlib import Path
+from shutil import rmtree
+from typing import Any
+from uuid import uuid4
+
+from core import atomic
+from core.errors import LeptonError, UsageError, nearest
+from core.runs.run import Run
+from core.runs.state import RunState
+from core.workspace import Workspace
+
+_LETTERS = string.ascii_lowercase + string.digits
+
+
+class Runs:
+    """Makes, finds and lists runs: one folder each under `runs/` in the workspace."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+
+    def create(
+        self,
+        kind: str,
+        spec: dict[str, Any],
+        *,
+        dataset: str | None = None,
+        model: str | None = None,
+        entry: str | None = None,
+    ) -> Run:
+        """Write down what is asked; `launch` starts it.
+
+        `spec` is for the kind's own module, plain JSON. `dataset` and `model` are what a listing shows.
+        `entry` names the module whose `run(job)` does the work, when the worker does not know the kind.
+        """
+        now = datetime.now(UTC)
+        staged = self.workspace.tmp / f"run.{uuid4().hex[:8]}"
+        for folder in (staged, staged / "checkpoints", staged / "artifacts"):
+            folder.mkdir()
+        (staged / "lock").touch()
+        while True:
+            suffix = "".join(secrets.choice(_LETTERS) for _ in range(4))
+            identity = f"{kind}-{now:%Y%m%d-%H%M%S}-{suffix}"
+            asked = {
+                "format": 1,
+                "id": identity,
+                "kind": kind,
+                "created": now.isoformat(),
+                "dataset": dataset,
+                "model": model,
+                "entry": entry,
+                "spec": spec,
+            }
+            try:
+                atomic.write_json(staged / "run.json", asked)
+                atomic.rename_folder(staged, self.workspace.runs / identity)
+            except FileExistsError:
+                continue
+            except BaseException:
+                rmtree(staged, ignore_errors=True)
+                raise
+            return Run(self.workspace.runs / identity, self.workspace)
+
+    def all(self) -> list[Run]:
+        """Every run, newest first. What is no run's folder is left out."""
+        runs = []
+        for path in self.workspace.runs.iterdir():
+            try:
+                runs.append(self._open(path))
+            except LeptonError:
+                continue
+        return sorted(runs, key=lambda run: run.created, reverse=True)
+
+    def list(self) -> list[RunState]:
+        """Every run as it is now, newest first."""
+        return [run.state() for run in self.all()]
+
+    def get(self, name: str) -> Run:
+        """The run of this id, or the one whose id begins with it or ends with it (`x7k2`).
+
+        Raises:
+            UsageError: there is none, or there are several.
+        """
+        names = [
+            path.name for path in self.workspace.runs.iterdir() if (path / "run.json").exists()
+        ]
+        if name in names:
+            return self._open(self.workspace.runs / name)
+        found = sorted(n for n in names if name and (n.startswith(name) or n.endswith(f"-{name}")))
+        if not found:
+            raise UsageError(f'there is no run "{name}"', hint=nearest(name, names))
+        if len(found) > 1:
+            raise UsageError(
+                f'"{name}" is the beginning of {len(found)} runs', hint=nearest("", found)
+            )
+        return self._open(self.workspace.runs / found[0])
+
+    def remove(self, name: str) -> None:
+        """Delete a run's folder.
+
+        Raises:
+            UsageError: there is no such run, or it is alive.
+        """
+        self.get(name).remove()
+
+    def _open(self, path: Path) -> Run:
+        return Run(path, self.workspace)

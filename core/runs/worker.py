@@ -1,0 +1,115 @@
+"""The process of a run: `python -P -m core.runs.worker RUN_FOLDER`, started by `Run.launch`."""
+
+from __future__ import annotations
+
+import faulthandler
+import importlib
+import os
+import signal
+import sys
+import traceback
+from pathlib import Path
+from types import FrameType
+
+from core.errors import LeptonError, UsageError
+from core.runs import lock
+from core.runs.events import EventWriter
+from core.runs.job import Job, Stopped
+from core.runs.run import LOCK_VARIABLE, Run
+from core.workspace import Workspace
+
+KINDS = {"train": "core.training.worker", "evaluate": "core.evaluation.worker"}
+
+
+def main() -> int:
+    """Do the work of the run whose folder is the argument: 0 when it finished or stopped, 1 when it failed."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    faulthandler.enable()
+    os.nice(10)
+    run = Run(Path(sys.argv[1]).absolute(), Workspace.open())
+    hold(run)
+    with EventWriter(run.events_path) as events:
+        job = Job(run, events)
+        obey_signals(job, events)
+        return work(job, events)
+
+
+def hold(run: Run) -> None:
+    """Keep the run's lock until this process ends: the launcher's, or our own when started by hand."""
+    descriptor: int | None
+    if inherited := os.environ.pop(LOCK_VARIABLE, None):
+        descriptor = int(inherited)
+        os.set_inheritable(descriptor, False)
+    else:
+        descriptor = lock.take(run.lock_path)
+        if descriptor is None:
+            raise LeptonError("the run is running already", where=run.id)
+        lock.write_pid(descriptor, os.getpid())
+    # A forked child (a data loader's) that outlives us must not make us look alive.
+    os.register_at_fork(after_in_child=lambda: os.close(descriptor))
+
+
+def obey_signals(job: Job, events: EventWriter) -> None:
+    """The first SIGTERM or SIGINT asks the job to stop, the second ends the process at once."""
+
+    def stop(number: int, _: FrameType | None) -> None:
+        if job.should_stop():
+            try:
+                events.write("state", state="stopped")
+            finally:
+                os._exit(128 + number)
+        job.ask_to_stop()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+
+
+def work(job: Job, events: EventWriter) -> int:
+    """Run the job and record how it ended; the exit code."""
+    try:
+        events.write("state", state="running", pid=os.getpid(), started=_started())
+        entry = importlib.import_module(_entry(job.run))
+        entry.run(job)
+        stopped = job.should_stop() and not job.has_result
+    except Stopped:
+        stopped = True
+    except Exception as error:
+        traceback.print_exc()
+        events.write("state", state="failed", error=explain(error, job.run).to_json())
+        return 1
+    events.write("state", state="stopped" if stopped else "finished")
+    return 0
+
+
+def _entry(run: Run) -> str:
+    entry = run.info.get("entry") or KINDS.get(run.kind)
+    if entry is None:
+        raise UsageError(f'no worker knows the kind "{run.kind}"', where=run.id)
+    return str(entry)
+
+
+def _started() -> float:
+    import psutil
+
+    return float(psutil.Process().create_time())
+
+
+def explain(error: Exception, run: Run) -> LeptonError:
+    """What went wrong as a person reads it; the traceback is in the log."""
+    if isinstance(error, LeptonError):
+        return error
+    smaller = "Lower batch_size, or choose a smaller model."
+    if isinstance(error, MemoryError):
+        return LeptonError("the machine's memory is full", where=str(run.log_path), hint=smaller)
+    if type(error).__name__ == "OutOfMemoryError":
+        return LeptonError("the device's memory is full", where=str(run.log_path), hint=smaller)
+    lines = str(error).strip().splitlines()
+    return LeptonError(
+        f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__,
+        where=str(run.log_path),
+        hint="This is a fault of the program: the log has the traceback.",
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

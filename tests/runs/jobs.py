@@ -1,0 +1,116 @@
+"""Work for the tests' runs; the spec says which."""
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+
+from core.errors import LeptonError
+from core.runs.job import Job, Stopped
+
+FOREVER = threading.Event()
+
+
+def run(job: Job) -> None:
+    globals()[job.spec["do"]](job)
+
+
+def count(job: Job) -> None:
+    job.emit("plan", task="t", architecture="a", device="cpu", steps=3, epochs=1, threads=1)
+    for step in (1, 2, 3):
+        job.emit("step", step=step, epoch=1, loss=1 / step, lr=0.1)
+    job.emit("epoch", step=3, epoch=1, metrics={"val/accuracy": 0.5}, seconds=0.1)
+    job.emit("result", model="digits@1", metrics={"val/accuracy": 0.75})
+
+
+def until_stopped(job: Job) -> None:
+    job.emit("step", step=1, epoch=1, loss=1.0)
+    while not job.should_stop():
+        signal.pause()
+    job.emit("checkpoint", step=1, path="checkpoints/1", best=True)
+
+
+def stopped_deep_inside(job: Job) -> None:
+    job.emit("log", text="ready")
+    while not job.should_stop():
+        signal.pause()
+    raise Stopped
+
+
+def finishes_all_the_same(job: Job) -> None:
+    job.emit("log", text="ready")
+    while not job.should_stop():
+        signal.pause()
+    job.emit("result", metrics={"accuracy": 1.0})
+
+
+def deaf(job: Job) -> None:
+    job.emit("log", text="ready")
+    while True:
+        signal.pause()
+
+
+def fails(job: Job) -> None:
+    raise LeptonError("the column has one class", where="label", hint="Choose another column.")
+
+
+def crashes(job: Job) -> None:
+    raise ZeroDivisionError("division by zero\nsecond line")
+
+
+def eats_memory(job: Job) -> None:
+    raise MemoryError
+
+
+def fails_while_stopping(job: Job) -> None:
+    until_stopped(job)
+    raise OSError("no space for the checkpoint")
+
+
+def exits(job: Job) -> None:
+    sys.exit("a library lost its temper")
+
+
+def dies(job: Job) -> None:
+    print("the last words", flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def forks(job: Job) -> None:
+    """Leaves a forked child behind, as a data loader does, and dies."""
+    child = multiprocessing.get_context("fork").Process(target=FOREVER.wait)
+    child.start()
+    job.emit("log", text=str(child.pid))
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def tells(job: Job) -> None:
+    job.emit(
+        "log",
+        text="told",
+        cwd=os.getcwd(),
+        nice=os.nice(0),
+        session=os.getsid(0),
+        pid=os.getpid(),
+        omp=os.environ.get("OMP_WAIT_POLICY"),
+        home=os.environ.get("LEPTON_HOME"),
+        core=sys.modules["core"].__file__,
+        stdin=sys.stdin.read(),
+        torch="torch" in sys.modules,
+    )
+    print("printed")
+
+
+def resumes(job: Job) -> None:
+    """Goes to step 4 and is killed; the next time goes on from step 2."""
+    if (job.run.checkpoints / "2").exists():
+        job.emit("resumed", step=2, epoch=1)
+        job.emit("step", step=3, epoch=1, loss=0.3)
+        return
+    for step in (1, 2, 3, 4):
+        job.emit("step", step=step, epoch=1, loss=1.0)
+    (job.run.checkpoints / "2").touch()
+    with job.run.events_path.open("ab") as events:
+        events.write(b'{"time":1,"event":"step","step":5,"lo')
+    os.kill(os.getpid(), signal.SIGKILL)
