@@ -19,7 +19,8 @@ from core.errors import LeptonError, UsageError, nearest
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS dataset (
     id INTEGER PRIMARY KEY,
-    name TEXT NOT NULL UNIQUE
+    name TEXT NOT NULL UNIQUE,
+    last INTEGER NOT NULL DEFAULT 0
 );
 CREATE TABLE IF NOT EXISTS version (
     id INTEGER PRIMARY KEY,
@@ -199,11 +200,10 @@ class Catalogue:
     def insert(db: sqlite3.Connection, version: Version) -> int:
         """Give the version the next number of its data set, inside the caller's transaction."""
         db.execute("INSERT OR IGNORE INTO dataset (name) VALUES (?)", (version.dataset,))
-        (dataset,) = db.execute(
-            "SELECT id FROM dataset WHERE name = ?", (version.dataset,)
-        ).fetchone()
-        (n,) = db.execute(
-            "SELECT coalesce(max(n), 0) + 1 FROM version WHERE dataset = ?", (dataset,)
+        # A number is never given twice, so "name@3" in a run's record always means the same rows.
+        dataset, n = db.execute(
+            "UPDATE dataset SET last = last + 1 WHERE name = ? RETURNING id, last",
+            (version.dataset,),
         ).fetchone()
         columns = [[column.name, column.type, column.media] for column in version.columns]
         row = db.execute(
@@ -237,6 +237,19 @@ class Catalogue:
             ],
         )
         return int(n)
+
+    @staticmethod
+    def delete(db: sqlite3.Connection, dataset: str, n: int | None) -> None:
+        """Forget one version, or the data set when `n` is None or no version is left."""
+        db.execute(
+            "DELETE FROM version WHERE (?2 IS NULL OR n = ?2)"
+            " AND dataset = (SELECT id FROM dataset WHERE name = ?1)",
+            (dataset, n),
+        )
+        db.execute(
+            "DELETE FROM dataset WHERE name = ? AND id NOT IN (SELECT dataset FROM version)",
+            (dataset,),
+        )
 
     @staticmethod
     def note_task(db: sqlite3.Connection, version: Version) -> None:

@@ -234,17 +234,18 @@ class Lake:
                     hint="Restore the file from a copy, or import the data set again.",
                 )
 
-    def remove(self, name: str) -> None:
-        """Remove a data set, all its versions, and the files that no other data set uses.
+    def remove(self, ref: str) -> None:
+        """Remove a data set, or one version of it, and the files that nothing else uses.
 
         Raises:
-            UsageError: there is no data set of that name.
+            UsageError: there is no such data set or version.
         """
-        mine = {file.sha256 for version in self.versions(name) for file in version.files}
+        name, n = split_ref(ref)
+        doomed = self.versions(name) if n is None else [self.version(ref)]
         with self._catalogue.write() as db:
-            db.execute("DELETE FROM dataset WHERE name = ?", (name,))
+            self._catalogue.delete(db, name, n)
             # Inside the transaction: a commit of the same bytes waits for it and renames after.
-            for sha in mine:
+            for sha in {file.sha256 for version in doomed for file in version.files}:
                 if not db.execute("SELECT 1 FROM file WHERE sha256 = ?", (sha,)).fetchone():
                     (self.workspace.data / f"{sha}.parquet").unlink(missing_ok=True)
 

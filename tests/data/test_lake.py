@@ -95,6 +95,15 @@ def test_removing_a_data_set_keeps_what_another_one_uses(lake: Lake) -> None:
     assert not (lake.workspace.data / one.files[0].name).exists()
 
 
+def test_removing_one_version_leaves_the_others_and_their_numbers(lake: Lake) -> None:
+    for rows in (1, 2, 3):
+        lake.commit("things", table(rows), op="import")
+    lake.remove("things@3")
+    assert [v.ref for v in lake.versions("things")] == ["things@2", "things@1"]
+    lake.verify("things")
+    assert lake.commit("things", table(4), op="import").ref == "things@4"
+
+
 @pytest.fixture
 def kept(lake: Lake) -> Iterator[Lake]:
     lake.commit("digits", table(), op="import")

@@ -1,0 +1,98 @@
+"""Bringing data in, whole: read the source, keep it as a version, and say what task it is for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.data.builtin import BUILTIN, load_builtin
+from core.data.lake import Lake, Version
+from core.data.sources import ImportReport, import_source
+from core.errors import UsageError
+from core.tasks import facts, guess
+from core.workspace import Workspace
+
+if TYPE_CHECKING:
+    from core.runs.job import Job
+
+
+def ingest(
+    workspace: Workspace,
+    source: str,
+    name: str | None = None,
+    *,
+    target: str | None = None,
+    task: str | None = None,
+    inputs: Sequence[str] | None = None,
+    format: str | None = None,
+    archive: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> ImportReport:
+    """Import a file, a folder or a built-in data set, and note the task it is for.
+
+    `source` is a path, or the name of a built-in data set whose local `archive` may be named.
+    `progress` is called with what is done and the whole (0 when it is not known).
+
+    Raises:
+        UsageError: the source is not there or not readable, or names columns that are not.
+        LeptonError: its content cannot be used. The lake is as it was.
+    """
+    lake = Lake(workspace)
+    if source in BUILTIN and not Path(source).exists():
+        version = load_builtin(lake, source, source=archive, progress=progress)
+        report = ImportReport(version=version, rejects=[], notes=[])
+    else:
+        report = import_source(
+            lake,
+            source,
+            name,
+            target=target,
+            task=task,
+            inputs=inputs,
+            format=format,
+            progress=progress,
+        )
+    try:
+        version = note_task(lake, report.version, target, task, inputs)
+    except UsageError:
+        lake.remove(report.version.ref)
+        raise
+    return replace(report, version=version)
+
+
+def note_task(
+    lake: Lake,
+    version: Version,
+    target: str | None = None,
+    task: str | None = None,
+    inputs: Sequence[str] | None = None,
+) -> Version:
+    """Guess what a version is for, unless it is named, and keep that with the version.
+
+    Raises:
+        UsageError: what is named does not suit the columns.
+    """
+    with lake.open(version) as view:
+        try:
+            fit = guess(facts(view), target=target, task=task, inputs=inputs)
+        except UsageError:
+            if target or task or inputs:
+                raise
+            return version
+    return lake.describe(version, task=fit.task, target=fit.target, inputs=fit.inputs)
+
+
+def run(job: Job) -> None:
+    """An import as a run of its own: it goes on when the screen that asked for it is gone."""
+    spec = job.spec
+
+    def progress(done: int, whole: int) -> None:
+        job.emit("step", step=done, steps=whole)
+
+    report = ingest(job.workspace, **spec, progress=progress)
+    for note in report.notes:
+        job.emit("log", text=note)
+    version = report.version
+    job.emit("result", dataset=version.ref, rows=version.rows, rejects=len(report.rejects))
