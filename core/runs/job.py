@@ -18,8 +18,8 @@ class Job:
     """The run that this process works on, as the module of its kind sees it.
 
     The module offers `run(job: Job) -> None`. It emits what happens, looks at `should_stop()` after
-    every step, and when that is true saves and returns (or raises `Stopped`). A job that has emitted
-    `result` has done all its work and is finished, asked to stop or not.
+    every step, and when that is true saves and returns (or raises `Stopped`). A job that has
+    emitted `result` has done all its work and is finished, asked to stop or not.
     """
 
     def __init__(self, run: Run, events: EventWriter) -> None:

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
@@ -25,7 +25,7 @@ from core.workspace import Workspace
 
 LOCK_VARIABLE = "LEPTON_RUN_LOCK"
 _POLL = 0.02
-_SIGNAL_WITHIN = 5.0
+_FOUND_WITHIN = 5.0
 
 
 class Run:
@@ -102,7 +102,7 @@ class Run:
         }
         if "PYTHONPATH" in os.environ:
             # The worker lives in another folder, where a relative entry would mean something else.
-            entries = os.environ["PYTHONPATH"].split(os.pathsep)
+            entries = filter(None, os.environ["PYTHONPATH"].split(os.pathsep))
             environment["PYTHONPATH"] = os.pathsep.join(str(Path(e).absolute()) for e in entries)
         return subprocess.Popen(
             [sys.executable, "-P", "-m", "core.runs.worker", str(self.path)],
@@ -120,7 +120,7 @@ class Run:
         while True:
             told, size = summary(self.events_path)
             held = lock.held(self.lock_path)
-            # A run may end between the two looks: the lock counts only beside the log it was seen with.
+            # A run may end between the two looks: a free lock counts for a log that did not grow.
             if held or told.state in TERMINAL or told.state is None:
                 return self._state(told, held)
             if summary(self.events_path)[1] == size:
@@ -152,13 +152,9 @@ class Run:
         )
 
     def _last_words(self, told: Summary) -> dict[str, str]:
-        what = (
-            "the process ended before its work began"
-            if told.state == "queued"
-            else (
-                "the process ended in the middle of its work: killed, out of memory, or the machine stopped"
-            )
-        )
+        what = "the process ended in the middle of its work"
+        if told.state == "queued":
+            what = "the process ended before its work began"
         lines = self.log_tail(since=told.log_offset).splitlines()
         return LeptonError(
             f"{what}; it last printed: {lines[-1].strip()}" if lines else what,
@@ -167,7 +163,7 @@ class Run:
         ).to_json()
 
     def log_tail(self, *, size: int = 16 * 1024, since: int = 0) -> str:
-        """The end of what the process printed, at most `size` bytes and none before byte `since`."""
+        """The end of what the process printed: `size` bytes at most, none before `since`."""
         try:
             with self.log_path.open("rb") as log:
                 log.seek(max(since, log.seek(0, os.SEEK_END) - size))
@@ -176,11 +172,12 @@ class Run:
             return ""
 
     def stop(self, *, wait: float | None = 30.0, now: bool = False) -> RunState:
-        """Ask the run to stop after the step it is at and to save; wait up to `wait` seconds for its end.
+        """Ask the run to stop after the step it is at and to save; wait `wait` seconds for its end.
 
-        With `now` the process and its children are killed instead; the last checkpoint stays. With
-        `wait=None` the wait has no bound, with 0 there is none. A run that was never launched is marked
-        stopped. The state that is returned is still running when the wait was too short.
+        Asked again, it ends at once without saving. With `now` the process and its children are
+        killed; the last checkpoint stays. With `wait=None` the wait has no bound, with 0 there is
+        none. A run that was never launched is marked stopped. The state that is returned is still
+        running when the wait was too short.
 
         Raises:
             UsageError: the run is not alive.
@@ -194,34 +191,41 @@ class Run:
                 with EventWriter(self.events_path) as events:
                     events.write("state", state="stopped")
                 return self.state()
-        with EventWriter(self.events_path) as events:
-            events.write("state", state="stopping")
-        self._signal(signal.SIGKILL if now else signal.SIGTERM)
+        pid = self._process()
+        if pid is not None:
+            with EventWriter(self.events_path) as events:
+                events.write("state", state="stopping")
+            try:
+                if now and os.getpgid(pid) == pid:
+                    os.killpg(pid, signal.SIGKILL)
+                else:
+                    os.kill(pid, signal.SIGKILL if now else signal.SIGTERM)
+            except ProcessLookupError:
+                pass
+            except PermissionError as error:
+                raise LeptonError("the run is another person's", where=self.id) from error
         return self.wait(wait)
 
-    def _signal(self, number: signal.Signals) -> None:
+    def _process(self) -> int | None:
+        """The process that holds the lock, made sure of; None when it has just ended."""
         import psutil
 
-        deadline = time.monotonic() + _SIGNAL_WITHIN
+        deadline = time.monotonic() + _FOUND_WITHIN
         while lock.held(self.lock_path):
             pid = lock.read_pid(self.lock_path)
-            try:
-                # A process id alone may belong to another machine or, by now, to another process.
-                if pid and Path(psutil.Process(pid).cmdline()[-1]).name == self.id:
-                    if number == signal.SIGKILL and os.getpgid(pid) == pid:
-                        os.killpg(pid, number)
-                    else:
-                        os.kill(pid, number)
-                    return
-            except (psutil.Error, IndexError, OSError):
-                pass
+            # The number alone may name another machine's process, or ours before it is the worker.
+            with suppress(psutil.Error, IndexError):
+                process = psutil.Process(pid) if pid else None
+                if process and Path(process.cmdline()[-1]).name == self.id:
+                    return pid
             if time.monotonic() > deadline:
                 raise LeptonError(
-                    "the run's process cannot be signalled from here",
+                    "the run's process is not to be found here",
                     where=f"{self.id}, process {pid}",
-                    hint="Stop it on the machine, and as the person, that launched it.",
+                    hint="Stop it on the machine that launched it.",
                 )
             time.sleep(_POLL)
+        return None
 
     def wait(self, timeout: float | None = None) -> RunState:
         """Wait until no process works on the run, or `timeout` seconds have passed."""
@@ -249,7 +253,7 @@ class Run:
     def events(
         self, *, follow: bool = False, stop: threading.Event | None = None
     ) -> Iterator[Event]:
-        """Every event so far and, with `follow`, those to come until the process ends or `stop` is set."""
+        """Every event so far; with `follow` those to come too, until the process ends or `stop`."""
         reader = EventReader(self.events_path)
         stop = stop or threading.Event()
         alive = True
@@ -266,7 +270,7 @@ class Run:
 
     @contextmanager
     def _locked(self) -> Iterator[int | None]:
-        """The run's lock, so that no other process launches, stops or removes it; None when it is alive."""
+        """The run's lock, so that nobody else launches or removes it; None when it is alive."""
         try:
             descriptor = lock.take(self.lock_path)
         except FileNotFoundError:

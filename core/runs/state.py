@@ -31,9 +31,9 @@ class RunState:
     device: str | None
     epoch: int | None
     step: int | None
+    metrics: dict[str, float]
     epochs: int | None
     steps: int | None
-    metrics: dict[str, float]
     error: dict[str, str] | None
     created: str
     started: float | None

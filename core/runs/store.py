@@ -36,8 +36,9 @@ class Runs:
     ) -> Run:
         """Write down what is asked; `launch` starts it.
 
-        `spec` is for the kind's own module, plain JSON. `dataset` and `model` are what a listing shows.
-        `entry` names the module whose `run(job)` does the work, when the worker does not know the kind.
+        `spec` is for the kind's own module, plain JSON. `dataset` and `model` are what a listing
+        shows. `entry` names the module whose `run(job)` does the work, when the worker does not
+        know the kind.
         """
         now = datetime.now(UTC)
         staged = self.workspace.tmp / f"run.{uuid4().hex[:8]}"
@@ -87,19 +88,16 @@ class Runs:
         Raises:
             UsageError: there is none, or there are several.
         """
-        names = [
-            path.name for path in self.workspace.runs.iterdir() if (path / "run.json").exists()
-        ]
+        folder = self.workspace.runs
+        names = [path.name for path in folder.iterdir() if (path / "run.json").exists()]
         if name in names:
-            return self._open(self.workspace.runs / name)
+            return self._open(folder / name)
         found = sorted(n for n in names if name and (n.startswith(name) or n.endswith(f"-{name}")))
         if not found:
             raise UsageError(f'there is no run "{name}"', hint=nearest(name, names))
         if len(found) > 1:
-            raise UsageError(
-                f'"{name}" is the beginning of {len(found)} runs', hint=nearest("", found)
-            )
-        return self._open(self.workspace.runs / found[0])
+            raise UsageError(f'"{name}" fits {len(found)} runs', hint=nearest("", found))
+        return self._open(folder / found[0])
 
     def remove(self, name: str) -> None:
         """Delete a run's folder.

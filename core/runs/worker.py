@@ -22,7 +22,7 @@ KINDS = {"train": "core.training.worker", "evaluate": "core.evaluation.worker"}
 
 
 def main() -> int:
-    """Do the work of the run whose folder is the argument: 0 when it finished or stopped, 1 when it failed."""
+    """Work on the run whose folder is the argument; 0: it finished or stopped, 1: it failed."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     faulthandler.enable()
     os.nice(10)
@@ -35,7 +35,7 @@ def main() -> int:
 
 
 def hold(run: Run) -> None:
-    """Keep the run's lock until this process ends: the launcher's, or our own when started by hand."""
+    """Keep the run's lock until the end: the launcher's, or our own when started by hand."""
     descriptor: int | None
     if inherited := os.environ.pop(LOCK_VARIABLE, None):
         descriptor = int(inherited)
@@ -73,7 +73,7 @@ def work(job: Job, events: EventWriter) -> int:
         stopped = job.should_stop() and not job.has_result
     except Stopped:
         stopped = True
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         traceback.print_exc()
         events.write("state", state="failed", error=explain(error, job.run).to_json())
         return 1
@@ -94,7 +94,7 @@ def _started() -> float:
     return float(psutil.Process().create_time())
 
 
-def explain(error: Exception, run: Run) -> LeptonError:
+def explain(error: BaseException, run: Run) -> LeptonError:
     """What went wrong as a person reads it; the traceback is in the log."""
     if isinstance(error, LeptonError):
         return error

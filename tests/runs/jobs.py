@@ -5,11 +5,17 @@ import os
 import signal
 import sys
 import threading
+from pathlib import Path
 
 from core.errors import LeptonError
 from core.runs.job import Job, Stopped
 
 FOREVER = threading.Event()
+
+
+def one_step() -> None:
+    """The work between two looks at `should_stop`."""
+    FOREVER.wait(0.005)
 
 
 def run(job: Job) -> None:
@@ -27,28 +33,31 @@ def count(job: Job) -> None:
 def until_stopped(job: Job) -> None:
     job.emit("step", step=1, epoch=1, loss=1.0)
     while not job.should_stop():
-        signal.pause()
+        one_step()
     job.emit("checkpoint", step=1, path="checkpoints/1", best=True)
 
 
 def stopped_deep_inside(job: Job) -> None:
     job.emit("log", text="ready")
     while not job.should_stop():
-        signal.pause()
+        one_step()
     raise Stopped
 
 
 def finishes_all_the_same(job: Job) -> None:
     job.emit("log", text="ready")
     while not job.should_stop():
-        signal.pause()
+        one_step()
     job.emit("result", metrics={"accuracy": 1.0})
 
 
 def deaf(job: Job) -> None:
     job.emit("log", text="ready")
+    while not job.should_stop():
+        one_step()
+    job.emit("log", text="asked")
     while True:
-        signal.pause()
+        one_step()
 
 
 def fails(job: Job) -> None:
@@ -89,7 +98,7 @@ def tells(job: Job) -> None:
     job.emit(
         "log",
         text="told",
-        cwd=os.getcwd(),
+        cwd=Path.cwd(),
         nice=os.nice(0),
         session=os.getsid(0),
         pid=os.getpid(),
