@@ -1,0 +1,167 @@
+"""What commands print: facts on standard output, narration on standard error, plain text both.
+
+Text from data is never markup here, and it cannot move the cursor: control characters are shown as
+their pictures. Colour is only ever added in a terminal, and never carries a meaning of its own.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import math
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TextIO
+
+from core.errors import UsageError
+from screens.text import clip, fit, human_number, plain
+
+BOLD, DIM, RED = "1", "2", "31"
+GAP = "  "
+NARROWEST = 6
+
+
+def in_colour(stream: TextIO) -> bool:
+    """Whether colours may be written there: a terminal that has them, and no `NO_COLOR`."""
+    return in_terminal(stream) and not os.environ.get("NO_COLOR")
+
+
+def in_terminal(stream: TextIO) -> bool:
+    """Whether control codes are understood there."""
+    return stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+
+
+def styled(text: str, style: str, stream: TextIO | None = None) -> str:
+    """The text in a style where there is colour, else the text."""
+    return f"\x1b[{style}m{text}\x1b[0m" if in_colour(stream or sys.stdout) else text
+
+
+def width() -> int:
+    """Columns of the terminal, 80 in a pipe."""
+    return max(40, shutil.get_terminal_size((80, 24)).columns)
+
+
+def note(text: str = "") -> None:
+    """Tell the person something, beside the output: on standard error."""
+    print("\n".join(map(plain, text.splitlines())), file=sys.stderr, flush=True)
+
+
+def put(text: str = "") -> None:
+    """A line of the output; text in it that came from data has been through `plain`."""
+    print(text)
+
+
+def put_json(document: Any) -> None:
+    """The one JSON document of a command."""
+    ascii_only = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
+    print(json.dumps(jsonable(document), indent=2, ensure_ascii=ascii_only, allow_nan=False))
+
+
+def jsonable(value: Any) -> Any:
+    """The value in JSON's own types: no number is null, bytes are told by their count."""
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): jsonable(item) for key, item in value.items()}
+    if isinstance(value, bytes | bytearray | memoryview):
+        return {"bytes": len(value)}
+    if isinstance(value, dt.date | dt.time):
+        return value.isoformat()
+    if isinstance(value, Iterable):
+        return [jsonable(item) for item in value]
+    if hasattr(value, "item"):
+        return jsonable(value.item())
+    return float(value) if hasattr(value, "__float__") else str(value)
+
+
+def cell(value: Any) -> str:
+    """One value of a table as a line of text."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        return human_number(value)
+    if isinstance(value, bytes):
+        return f"<{len(value)} bytes>"
+    # A cell of a megabyte is not gone through for the fifty characters that can be seen.
+    return plain(str(value)[:2000])
+
+
+def table(
+    heads: Sequence[str], rows: Iterable[Sequence[Any]], *, indent: int = 0, most: int | None = None
+) -> None:
+    """Aligned columns that fit the terminal; the widest give way first. Numbers stand right."""
+    rows = [list(row) for row in rows]
+    texts = [[cell(value) for value in row] for row in rows]
+    right = [
+        bool(rows) and all(_is_number(row[at]) or row[at] is None for row in rows)
+        for at in range(len(heads))
+    ]
+    room = (most or width()) - indent - len(GAP) * (len(heads) - 1)
+    heads = [plain(head) for head in heads]
+    widths = _fitted([[head, *(row[at] for row in texts)] for at, head in enumerate(heads)], room)
+    put(styled(_line(heads, widths, right, indent), BOLD))
+    for row in texts:
+        put(_line(row, widths, right, indent))
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask before something is destroyed; `yes` has answered already.
+
+    Raises:
+        UsageError: there is nobody to ask.
+        KeyboardInterrupt: the answer is no.
+    """
+    if yes:
+        return
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError("nothing was removed", hint="In a script, say so with --yes.")
+    sys.stderr.write(f"{plain(question)} [y/N] ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+        raise KeyboardInterrupt
+
+
+def facts(pairs: Iterable[tuple[str, Any]], *, indent: int = 0) -> None:
+    """Names and values beneath one another; a pair whose value is None is left out."""
+    shown = [(name, cell(value)) for name, value in pairs if value is not None]
+    longest = max((len(name) for name, _ in shown), default=0)
+    for name, value in shown:
+        room = width() - indent - longest - len(GAP)
+        put(" " * indent + fit(name, longest) + GAP + clip(value, room))
+
+
+def bar(share: float, cells: int = 20) -> str:
+    """A share from 0 to 1 as a row of blocks, in eighths of a cell."""
+    eighths = round(min(max(share, 0.0), 1.0) * cells * 8)
+    part = "▏▎▍▌▋▊▉"[eighths % 8 - 1] if eighths % 8 else ""
+    return "█" * (eighths // 8) + part
+
+
+def _line(texts: Sequence[str], widths: Sequence[int], right: Sequence[bool], indent: int) -> str:
+    cells = [
+        fit(text, room, right=to_right)
+        for text, room, to_right in zip(texts, widths, right, strict=True)
+    ]
+    return (" " * indent + GAP.join(cells)).rstrip()
+
+
+def _fitted(columns: Sequence[Sequence[str]], room: int) -> list[int]:
+    from rich.cells import cell_len
+
+    widths = [max(map(cell_len, column)) for column in columns]
+    while sum(widths) > room and max(widths) > NARROWEST:
+        widest = widths.index(max(widths))
+        widths[widest] -= 1
+    return widths
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
