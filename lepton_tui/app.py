@@ -43,9 +43,6 @@ class RunningCounted(Message):
 
     running: int
 
-    def __post_init__(self) -> None:
-        super().__init__()
-
 
 class LeptonApp(App[None]):
     """The terminal application over one workspace."""

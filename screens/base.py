@@ -32,9 +32,6 @@ class Fetched(Message, Generic[T]):
 
     bubble = False
 
-    def __post_init__(self) -> None:
-        super().__init__()
-
 
 @dataclass
 class FetchFailed(Message):
@@ -44,9 +41,6 @@ class FetchFailed(Message):
     failed: Callable[[LeptonError], None] | None
 
     bubble = False
-
-    def __post_init__(self) -> None:
-        super().__init__()
 
 
 class LeptonScreen(Screen[None]):
