@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib import import_module
 
 from core.errors import UsageError, nearest
@@ -47,14 +48,14 @@ def guess(
     Raises:
         UsageError: an unknown task or column, or no task that suits.
     """
-    target = target or facts.target
-    inputs = inputs or facts.inputs
-    named = task or facts.task
     for name in [*(inputs or ()), *([target] if target else [])]:
         facts.column(name)
     if target and inputs and target in inputs:
         raise UsageError(f'the column "{target}" cannot be both input and target')
+    facts = _as_imported(facts, target, task, inputs)
+    named = task or facts.task
     kinds = [_load(named)] if named else [_load(name) for name in TASKS]
+    target, inputs = target or facts.target, inputs or facts.inputs
     fits = [fit for kind in kinds if (fit := kind.fit(facts, target, inputs))]
     if fits:
         return max(fits, key=lambda fit: fit.score)
@@ -66,3 +67,14 @@ def guess(
         where=f"columns: {columns}",
         hint="; ".join(f"{kind.name} needs {kind.needs}" for kind in kinds) + ".",
     )
+
+
+def _as_imported(
+    facts: TableFacts, target: str | None, task: str | None, inputs: Sequence[str] | None
+) -> TableFacts:
+    """The facts, without what the data set was imported for where that contradicts a person."""
+    if (target and target != facts.target) or (inputs and facts.target in inputs):
+        return replace(facts, task=None, target=None, inputs=None)
+    if task and task != facts.task:
+        return replace(facts, inputs=None)
+    return facts

@@ -82,6 +82,16 @@ class TableFacts:
         )
 
 
+def described(view: View, name: str) -> ColumnFacts:
+    """A column's name, type and media alone; its rows are not looked at.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    column = view.version.column(name)
+    return ColumnFacts(column.name, column.type, column.media)
+
+
 def facts(view: View) -> TableFacts:
     """Look at a data set once: nulls and distinct values of each column, a sample of its texts.
 

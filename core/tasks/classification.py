@@ -1,0 +1,195 @@
+"""What every task with classes shares: learning the labels, loss, metrics, report and answers."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from core.data.view import View, quoted
+from core.errors import LeptonError
+from core.tasks.base import UNKNOWN, Fit, Task
+from core.tasks.rows import condition, label_order, label_text, skipped_note, values
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from core.tasks.base import Arrays, Rows
+
+Array = np.ndarray[Any, Any]
+
+NOT_IN_TRAINING = "(not in training)"
+_MOST_CLASSES = 1000
+_MISTAKES = 20
+
+
+class Classification(Task):
+    """A task whose answer is one of the labels of the training split."""
+
+    metric: ClassVar[str] = "accuracy"
+    labels: tuple[str, ...]
+
+    @abstractmethod
+    def encode_inputs(self, rows: Rows, kept: Array | None) -> Arrays:
+        """Arrays of the input columns, for the rows at the positions `kept` or for all."""
+
+    def encode(self, rows: Rows, *, target: bool) -> Arrays:
+        if not target:
+            return self.encode_inputs(rows, None)
+        codes = {label: code for code, label in enumerate(self.labels)}
+        texts = [label_text(value) for value in values(rows, self.target)]
+        kept = np.array([at for at, text in enumerate(texts) if text is not None], np.int64)
+        encoded = np.array([codes.get(texts[at] or "", UNKNOWN) for at in kept], np.int64)
+        return {**self.encode_inputs(rows, kept), "target": encoded, "row": kept}
+
+    def loss(self, outputs: Tensor, batch: dict[str, Tensor]) -> Tensor:
+        from torch.nn import functional as F
+
+        return F.cross_entropy(outputs, batch["target"], ignore_index=UNKNOWN)
+
+    def scores(self, outputs: Array, target: Array) -> dict[str, float]:
+        matrix = confusion(outputs, target)
+        precision, recall, f1, support = per_class(matrix)
+        # As scikit-learn: the mean over classes that occur in the truth or among the answers.
+        there = (support + matrix.sum(0)) > 0
+        scores = {
+            "accuracy": float(np.trace(matrix[:-1, :-1]) / max(1, len(target))),
+            "f1_macro": _mean(f1[there]),
+            "precision_macro": _mean(precision[there]),
+            "recall_macro": _mean(recall[there]),
+        }
+        if outputs.shape[1] == 2:
+            known = target != UNKNOWN
+            margin = outputs[known, 1].astype(np.float64) - outputs[known, 0]
+            area = auroc(margin, target[known])
+            if area is not None:
+                scores["auroc"] = area
+        return scores
+
+    def baseline(self, train_target: Array, target: Array) -> dict[str, float]:
+        counts = np.bincount(train_target[train_target >= 0], minlength=len(self.labels))
+        constant = np.zeros((len(target), len(self.labels)), np.float32)
+        constant[:, counts.argmax()] = 1
+        return self.scores(constant, target)
+
+    def report(self, outputs: Array, target: Array) -> dict[str, Any]:
+        matrix = confusion(outputs, target)
+        labels = list(self.labels)
+        if matrix[-1].any():
+            labels.append(NOT_IN_TRAINING)
+        size = len(labels)
+        columns = zip(labels, *(each.tolist() for each in per_class(matrix)), strict=False)
+        names = ("label", "precision", "recall", "f1", "support")
+        return {
+            "confusion": {"labels": labels, "matrix": matrix[:size, :size].tolist()},
+            "per_class": [dict(zip(names, row, strict=True)) for row in columns],
+            "mistakes": self._mistakes(outputs, target),
+        }
+
+    def answers(self, outputs: Array) -> list[dict[str, Any]]:
+        answers = []
+        for row in softmax(outputs):
+            best = np.argsort(-row, kind="stable")
+            scores = {self.labels[at]: float(row[at]) for at in best}
+            answers.append(
+                {"label": self.labels[best[0]], "score": float(row[best[0]]), "scores": scores}
+            )
+        return answers
+
+    def _mistakes(self, outputs: Array, target: Array) -> list[dict[str, Any]]:
+        """The wrong answers that the model was surest of."""
+        chances = softmax(outputs)
+        answer = chances.argmax(1)
+        sure = chances.max(1)
+        wrong = np.flatnonzero(answer != target)
+        named = (*self.labels, NOT_IN_TRAINING)  # UNKNOWN is the last of them
+        return [
+            {
+                "row": int(at),
+                "truth": named[target[at]],
+                "answer": named[answer[at]],
+                "score": float(sure[at]),
+            }
+            for at in wrong[np.argsort(-sure[wrong], kind="stable")][:_MISTAKES]
+        ]
+
+
+def learn_labels(view: View, fit: Fit, split: str | None) -> tuple[tuple[str, ...], list[str]]:
+    """The classes of one split, in order, and a note when rows have none.
+
+    Raises:
+        LeptonError: the column has no value, one class only, or nearly a class for each row.
+    """
+    where, parameters = condition(view, split)
+    counted = view.sql(
+        f"SELECT {quoted(fit.target)}, count(*) FROM rows WHERE {where} GROUP BY 1", parameters
+    )
+    counts: dict[str, int] = {}
+    empty = 0
+    for value, rows in counted:
+        text = label_text(value)
+        if text is None:
+            empty += rows
+        else:
+            counts[text] = counts.get(text, 0) + rows
+    place = f"{view.version.ref}, {split} split" if split else view.version.ref
+    hint = "Name another column with --target."
+    if not counts:
+        raise LeptonError(f'the label column "{fit.target}" has no value', where=place, hint=hint)
+    if len(counts) == 1:
+        only = next(iter(counts))
+        raise LeptonError(
+            f'the label column "{fit.target}" has one class, "{only}"', where=place, hint=hint
+        )
+    if len(counts) > max(_MOST_CLASSES, sum(counts.values()) // 2):
+        raise LeptonError(
+            f'the label column "{fit.target}" has {len(counts)} classes in '
+            f"{sum(counts.values())} rows: too few rows for each",
+            where=place,
+            hint=hint,
+        )
+    return tuple(sorted(counts, key=label_order)), skipped_note(fit.target, empty)
+
+
+def confusion(outputs: Array, target: Array) -> Array:
+    """Counts, int64 [k+1, k+1]: row = truth, column = answer; the last row is UNKNOWN."""
+    size = outputs.shape[1] + 1
+    truth = np.where(target == UNKNOWN, size - 1, target)
+    pairs = truth * size + outputs.argmax(1)
+    return np.bincount(pairs, minlength=size * size).reshape(size, size)
+
+
+def per_class(matrix: Array) -> tuple[Array, Array, Array, Array]:
+    """Precision, recall, F1 and support of each class; 0 where there is nothing to divide by."""
+    right = np.diag(matrix).astype(float)
+    answered, support = matrix.sum(0), matrix.sum(1)
+    return (
+        right / np.maximum(1, answered),
+        right / np.maximum(1, support),
+        2 * right / np.maximum(1, answered + support),
+        support,
+    )
+
+
+def auroc(score: Array, target: Array) -> float | None:
+    """Area under the ROC curve for classes 0 and 1, by ranks; None when one class is absent."""
+    positives = int(target.sum())
+    negatives = len(target) - positives
+    if not positives or not negatives:
+        return None
+    _, which, counts = np.unique(score, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[which]
+    above = ranks[target == 1].sum() - positives * (positives + 1) / 2
+    return float(above / (positives * negatives))
+
+
+def softmax(outputs: Array) -> Array:
+    """Probabilities, float64 [n, k]."""
+    shifted = np.exp(outputs.astype(np.float64) - outputs.max(1, keepdims=True))
+    normalised: Array = shifted / shifted.sum(1, keepdims=True)
+    return normalised
+
+
+def _mean(array: Array) -> float:
+    return float(array.mean()) if len(array) else 0.0

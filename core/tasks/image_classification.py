@@ -1,0 +1,195 @@
+"""Image classification: one column of encoded images, one column of classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+
+from core.data.view import View
+from core.errors import UsageError
+from core.tasks.base import Fit
+from core.tasks.classification import Array, Classification, learn_labels
+from core.tasks.facts import TableFacts
+from core.tasks.options import whole_options
+from core.tasks.pixels import Survey, decode, in_threads, unreadable
+from core.tasks.rows import label_text, place, values
+from core.tasks.targets import can_classify, chosen_target
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from core.tasks.base import Arrays, Rows
+
+MOST_SIDE = 224
+_SAMPLED = 2000
+
+
+class ImageClassification(Classification):
+    """Which class an image belongs to.
+
+    Pixels are kept as uint8 and normalised on the device with the training split's mean and
+    standard deviation of each channel (in units of the full range, 0 to 1).
+    """
+
+    name: ClassVar[str] = "image-classification"
+    summary: ClassVar[str] = "which class an image belongs to"
+    needs: ClassVar[str] = "a column of images and a column of classes"
+    architectures: ClassVar[tuple[str, ...]] = ("cnn", "resnet18")
+    options: ClassVar[Mapping[str, int]] = {"image_size": 0}
+
+    def __init__(
+        self,
+        column: str,
+        target: str,
+        labels: Sequence[str],
+        *,
+        size: tuple[int, int],
+        mean: Sequence[float],
+        std: Sequence[float],
+        notes: Sequence[str] = (),
+    ) -> None:
+        self.columns = (column,)
+        self.target = target
+        self.labels = tuple(labels)
+        self.size = size
+        self.mean = tuple(mean)
+        self.std = tuple(std)
+        self.notes = tuple(notes)
+        self._affine: dict[torch.device, tuple[Tensor, Tensor]] = {}
+
+    @classmethod
+    def fit(
+        cls, facts: TableFacts, target: str | None = None, inputs: Sequence[str] | None = None
+    ) -> Fit | None:
+        named = [facts.column(name) for name in inputs or ()]
+        images = [column for column in named or facts.columns if column.is_image]
+        answer = chosen_target(facts, target)
+        if not images or len(named) > 1 or answer is None:
+            return None
+        if not can_classify(answer, facts, named=target is not None):
+            return None
+        return Fit(
+            cls.name,
+            (images[0].name,),
+            answer.name,
+            0.9,
+            f"{images[0].name} holds images, {answer.name} {answer.distinct} classes",
+        )
+
+    @classmethod
+    def learn(
+        cls,
+        fit: Fit,
+        view: View,
+        split: str | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> Self:
+        chosen = whole_options(cls.name, cls.options, options)["image_size"]
+        if 0 < chosen < 8:
+            raise UsageError(f"image_size={chosen} cannot be: it is 8 or more")
+        labels, notes = learn_labels(view, fit, split)
+        (column,) = fit.inputs
+        survey = Survey(sampled_every=max(1, view.count(split) // _SAMPLED))
+        for batch in view.batches([column, fit.target], split=split, rows=512):
+            there = [at for at, each in enumerate(values(batch, fit.target)) if label_text(each)]
+            contents = values(batch, column)
+            for at, error in survey.add([contents[at] for at in there]):
+                raise unreadable(error, column, place(batch, there[at]))
+        size = (chosen, chosen) if chosen else survey.size(MOST_SIDE)
+        if len(survey.sizes) > 1:
+            notes.append(f"images differ in size and are stretched to {size[1]} x {size[0]}")
+        mean, std = survey.moments()
+        return cls(
+            column,
+            fit.target,
+            labels,
+            size=size,
+            mean=mean,
+            std=std,
+            notes=(*fit.notes, *notes),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "column": self.columns[0],
+            "target": self.target,
+            "labels": list(self.labels),
+            "height": self.size[0],
+            "width": self.size[1],
+            "mean": list(self.mean),
+            "std": list(self.std),
+            "notes": list(self.notes),
+        }
+
+    @classmethod
+    def from_json(cls, codec: Mapping[str, Any]) -> Self:
+        return cls(
+            codec["column"],
+            codec["target"],
+            codec["labels"],
+            size=(int(codec["height"]), int(codec["width"])),
+            mean=codec["mean"],
+            std=codec["std"],
+            notes=codec["notes"],
+        )
+
+    @property
+    def shape(self) -> dict[str, Any]:
+        return {
+            "kind": "image",
+            "channels": len(self.mean),
+            "height": self.size[0],
+            "width": self.size[1],
+            "outputs": len(self.labels),
+        }
+
+    def encode_inputs(self, rows: Rows, kept: Array | None) -> Arrays:
+        (column,) = self.columns
+        contents = values(rows, column)
+        at = np.arange(len(contents)) if kept is None else kept
+        images = np.empty((len(at), len(self.mean), *self.size), np.uint8)
+
+        def one(number: int) -> Array:
+            try:
+                return decode(contents[at[number]], len(self.mean), self.size)
+            except ValueError as error:
+                raise unreadable(error, column, place(rows, int(at[number]))) from error
+
+        for number, pixels in enumerate(in_threads(one, len(at))):
+            images[number] = pixels
+        return {"image": images}
+
+    def inputs(self, batch: dict[str, Tensor]) -> tuple[Tensor, ...]:
+        import torch
+
+        image = batch["image"]
+        if image.device not in self._affine:
+            scale = torch.tensor([1 / (255 * std) for std in self.std], device=image.device)
+            shift = -torch.tensor(self.mean, device=image.device) * 255 * scale
+            self._affine[image.device] = scale.view(1, -1, 1, 1), shift.view(1, -1, 1, 1)
+        scale, shift = self._affine[image.device]
+        floats = image.to(torch.float32, memory_format=torch.channels_last)
+        return (floats.mul_(scale).add_(shift),)
+
+    def row(self, given: object) -> dict[str, Any]:
+        """A row from the bytes of an image or the path of a file, alone or in its column.
+
+        Paths are read: give it only what the person at this machine named.
+        """
+        (column,) = self.columns
+        row = dict(given) if isinstance(given, Mapping) else {column: given}
+        image = row.get(column)
+        if isinstance(image, str | Path):
+            row = {**row, "path": str(image), column: _file(Path(image))}
+        return row
+
+
+def _file(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"the image cannot be opened: {error.strerror}", where=str(path)) from None

@@ -1,0 +1,159 @@
+"""Encoded images to pixels: decoding with limits, grey or RGB, one size."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from core.errors import LeptonError
+
+Array = np.ndarray[Any, Any]
+T = TypeVar("T")
+
+MOST_PIXELS = 64_000_000
+"""A larger image is refused before its pixels are decoded."""
+_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
+_GREY = ("1", "L", "LA", "La", "I;16", "I;16L", "I;16B", "I;16N")
+_ORIENTATION = 0x0112
+
+
+def decode(content: object, channels: int, size: tuple[int, int] | None = None) -> Array:
+    """Pixels, uint8 [channels, height, width]: turned upright, on white, grey (1) or RGB (3).
+
+    An image of another `size` (height, width) is stretched to it, whole, with an area filter.
+
+    Raises:
+        ValueError: it is no image, a damaged one, or one too large.
+    """
+    with _open(content) as opened:
+        try:
+            if size and opened.format == "JPEG":
+                opened.draft(None, (2 * size[1], 2 * size[0]))
+            upright = ImageOps.exif_transpose(opened)
+            image = _flat(upright, "L" if channels == 1 else "RGB")
+            if size and image.size != (size[1], size[0]):
+                image = image.resize((size[1], size[0]), Image.Resampling.BILINEAR)
+        except (OSError, SyntaxError, ValueError, EOFError) as error:
+            raise ValueError(f"damaged image: {error}") from error
+    pixels = np.asarray(image)
+    return pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
+
+
+def in_threads(work: Callable[[int], T], count: int) -> Iterator[T]:
+    """`work(0)` to `work(count - 1)` in order, on the processor's cores; Pillow frees the lock."""
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        yield from pool.map(work, range(count))
+
+
+class Survey:
+    """What a set of images says about the size, channels and brightness to train with.
+
+    Every image is asked for its size and mode; every `sampled_every`-th one is decoded.
+    """
+
+    def __init__(self, sampled_every: int = 1) -> None:
+        self.sizes: Counter[tuple[int, int]] = Counter()
+        self.grey = True
+        self._every = sampled_every
+        self._decoded = 0
+        self._sums = np.zeros((2, 3))
+
+    def add(self, contents: Sequence[object]) -> Iterator[tuple[int, ValueError]]:
+        """Look at more images; yields position and error of each that cannot be read."""
+        first = self.sizes.total()
+
+        def look(at: int) -> tuple[tuple[int, int], bool, Array | None] | ValueError:
+            try:
+                size, grey = _header(contents[at])
+                sums = _sums(contents[at]) if (first + at) % self._every == 0 else None
+            except ValueError as error:
+                return error
+            return size, grey, sums
+
+        for at, seen in enumerate(in_threads(look, len(contents))):
+            if isinstance(seen, ValueError):
+                yield at, seen
+                continue
+            size, grey, sums = seen
+            self.sizes[size] += 1
+            self.grey = self.grey and grey
+            if sums is not None:
+                self._decoded += 1
+                self._sums += sums
+
+    def size(self, most: int) -> tuple[int, int]:
+        """Height and width: the common one, or the median in steps of 8.
+
+        The longer side is at most `most` and the shorter one at least 8.
+        """
+        if len(self.sizes) == 1:
+            ((height, width),) = self.sizes
+        else:
+            medians = np.median(np.array([*self.sizes.elements()]), axis=0)
+            height, width = (8 * round(side / 8) for side in medians)
+        scale = min(1.0, most / max(height, width, 1))
+        return max(8, round(height * scale)), max(8, round(width * scale))
+
+    def moments(self) -> tuple[list[float], list[float]]:
+        """Mean and standard deviation of each channel, in units of the full range (0 to 1)."""
+        mean, squares = self._sums / max(1, self._decoded)
+        std = np.sqrt(np.maximum(squares - mean**2, 0)).clip(min=1 / 255)
+        channels = 1 if self.grey else 3
+        return mean[:channels].tolist(), std[:channels].tolist()
+
+
+def unreadable(error: ValueError, column: str, where: str) -> LeptonError:
+    """The error that names the image."""
+    return LeptonError(
+        f"the image cannot be read: {error}",
+        where=f"column {column}, {where}",
+        hint="Remove the row or replace the file; `lepton data check` finds all of them.",
+    )
+
+
+def _header(content: object) -> tuple[tuple[int, int], bool]:
+    """(height, width) as a person sees the image, and whether it is grey; nothing is decoded."""
+    with _open(content) as image:
+        width, height = image.size
+        if image.format == "JPEG" and image.getexif().get(_ORIENTATION, 1) >= 5:
+            width, height = height, width
+        return (height, width), image.mode in _GREY
+
+
+def _sums(content: object) -> Array:
+    """The means of the pixels and of their squares, float64 [2, 3], from 0 to 1."""
+    pixels = decode(content, 3) / 255
+    return np.array([pixels.mean((1, 2)), (pixels**2).mean((1, 2))])
+
+
+def _open(content: object) -> Image.Image:
+    if not isinstance(content, bytes):
+        raise ValueError("there is none" if content is None else "it is not bytes")  # noqa: TRY004
+    try:
+        image = Image.open(io.BytesIO(content), formats=_FORMATS)
+    except Image.DecompressionBombError as error:
+        raise ValueError(f"too many pixels, more than {MOST_PIXELS:,}") from error
+    except (OSError, SyntaxError, ValueError, TypeError) as error:
+        raise ValueError("not an image in a known format") from error
+    if image.width * image.height > MOST_PIXELS:
+        raise ValueError(f"{image.width} x {image.height} pixels, more than {MOST_PIXELS:,} in all")
+    return image
+
+
+def _flat(image: Image.Image, mode: str) -> Image.Image:
+    """The image in `mode`, transparent parts on white, 16-bit grey brought down to 8."""
+    if image.mode.startswith("I;16") or image.mode == "I":
+        grey = np.asarray(image).astype(np.float64) / 257
+        image = Image.fromarray(grey.round().clip(0, 255).astype(np.uint8))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, (255, 255, 255, 255))
+        image = Image.alpha_composite(white, image)
+    return image if image.mode == mode else image.convert(mode)

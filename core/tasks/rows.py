@@ -1,0 +1,107 @@
+"""Rows as a task meets them: Arrow batches from the lake, or mappings that a person gave."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from core.data.view import ROW_ID, SPLIT, View, quoted
+from core.errors import UsageError, nearest
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from core.tasks.base import Rows
+
+
+def column(rows: Rows, name: str) -> Any:
+    """One column: an Arrow array, or a list of values when the rows are mappings.
+
+    A mapping that lacks the key gives None where another one has it.
+
+    Raises:
+        UsageError: no row has the column.
+    """
+    if isinstance(rows, Sequence):
+        if rows and not any(name in row for row in rows):
+            raise _missing(name, {key for row in rows for key in row})
+        return [row.get(name) for row in rows]
+    if name not in rows.schema.names:
+        raise _missing(name, rows.schema.names)
+    return rows.column(name)
+
+
+def values(rows: Rows, name: str) -> list[Any]:
+    """One column as Python values.
+
+    Raises:
+        UsageError: no row has the column.
+    """
+    found = column(rows, name)
+    return found if isinstance(found, list) else list(found.to_pylist())
+
+
+def take(found: Any, kept: np.ndarray[Any, Any]) -> Any:
+    """The entries of a column at positions, int64 [n]."""
+    return [found[at] for at in kept] if isinstance(found, list) else found.take(kept)
+
+
+def place(rows: Rows, at: int) -> str:
+    """How a person finds the row at a position: its path, its row id, or its number from 1."""
+    for name in ("path", ROW_ID):
+        try:
+            found = column(rows, name)[at]
+        except UsageError:
+            continue
+        value = found.as_py() if hasattr(found, "as_py") else found
+        if value is not None:
+            return str(value) if name == "path" else f"row {value}"
+    return f"row {at + 1}"
+
+
+def label_text(value: object) -> str | None:
+    """A class as text, the same whether it came as 1, 1.0 or "1"; None for null."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def label_order(text: str) -> tuple[int, float, str]:
+    """Sorting key: numbers by size, then texts."""
+    try:
+        return (0, float(text), text)
+    except ValueError:
+        return (1, 0.0, text)
+
+
+def condition(view: View, split: str | None) -> tuple[str, list[Any]]:
+    """An SQL condition for one split (or for all rows) and its parameters.
+
+    Raises:
+        UsageError: the data set has not been split.
+    """
+    if split is None:
+        return "true", []
+    if SPLIT not in view.version.column_names:
+        raise UsageError(
+            f"{view.version.ref} has not been split",
+            hint=f"Split it first: lepton data split {view.version.dataset}.",
+        )
+    return f"{quoted(SPLIT)} = ?", [split]
+
+
+def skipped_note(target: str, rows: int) -> list[str]:
+    """A note that rows without a target are left out, if there are any."""
+    if not rows:
+        return []
+    return [f"{rows} row{'s have' if rows > 1 else ' has'} no {target} and will be left out"]
+
+
+def _missing(name: str, there: Any) -> UsageError:
+    names = [each for each in map(str, there) if each not in (ROW_ID, SPLIT)]
+    return UsageError(f'the column "{name}" is missing', hint=nearest(name, names))

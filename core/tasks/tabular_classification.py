@@ -1,0 +1,87 @@
+"""Tabular classification: columns of numbers, dates and categories, one column of classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from core.data.view import View
+from core.tasks.base import Fit
+from core.tasks.classification import Array, Classification, learn_labels
+from core.tasks.facts import TableFacts
+from core.tasks.options import whole_options
+from core.tasks.table import TableCodec, choose_inputs
+from core.tasks.targets import can_classify, chosen_target, is_classes
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from core.tasks.base import Arrays, Rows
+
+
+class TabularClassification(Classification):
+    """Which class a table row belongs to."""
+
+    name: ClassVar[str] = "tabular-classification"
+    summary: ClassVar[str] = "which class a table row belongs to"
+    needs: ClassVar[str] = "columns of numbers, dates or categories and a column of classes"
+    architectures: ClassVar[tuple[str, ...]] = ("mlp",)
+
+    def __init__(
+        self, codec: TableCodec, target: str, labels: Sequence[str], notes: Sequence[str] = ()
+    ) -> None:
+        self.codec = codec
+        self.columns = codec.columns
+        self.target = target
+        self.labels = tuple(labels)
+        self.notes = tuple(notes)
+
+    @classmethod
+    def fit(
+        cls, facts: TableFacts, target: str | None = None, inputs: Sequence[str] | None = None
+    ) -> Fit | None:
+        answer = chosen_target(facts, target)
+        if answer is None or not can_classify(answer, facts, named=target is not None):
+            return None
+        columns, notes = choose_inputs(facts, answer.name, inputs)
+        if not columns:
+            return None
+        score = 0.6 if is_classes(answer, facts) else 0.1
+        why = f"{answer.name} holds {answer.distinct} classes, {len(columns)} columns to tell from"
+        return Fit(cls.name, columns, answer.name, score, why, notes)
+
+    @classmethod
+    def learn(
+        cls,
+        fit: Fit,
+        view: View,
+        split: str | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> Self:
+        whole_options(cls.name, cls.options, options)
+        labels, notes = learn_labels(view, fit, split)
+        codec = TableCodec.learn(view, fit, split)
+        return cls(codec, fit.target, labels, (*fit.notes, *notes))
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "features": self.codec.to_json(),
+            "target": self.target,
+            "labels": list(self.labels),
+            "notes": list(self.notes),
+        }
+
+    @classmethod
+    def from_json(cls, codec: Mapping[str, Any]) -> Self:
+        table = TableCodec.from_json(codec["features"])
+        return cls(table, codec["target"], codec["labels"], codec["notes"])
+
+    @property
+    def shape(self) -> dict[str, Any]:
+        return {**self.codec.shape, "outputs": len(self.labels)}
+
+    def encode_inputs(self, rows: Rows, kept: Array | None) -> Arrays:
+        return self.codec.encode(rows, kept)
+
+    def inputs(self, batch: dict[str, Tensor]) -> tuple[Tensor, ...]:
+        return batch["numbers"], batch["categories"]

@@ -1,0 +1,188 @@
+"""Tabular regression: columns of numbers, dates and categories, one column of numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+
+from core.data.view import View, quoted
+from core.errors import LeptonError
+from core.tasks.base import Fit, Task
+from core.tasks.facts import TableFacts, described
+from core.tasks.features import Number, UnreadableError, floats
+from core.tasks.options import whole_options
+from core.tasks.rows import column, condition, place, skipped_note
+from core.tasks.table import TableCodec, choose_inputs
+from core.tasks.targets import chosen_target, is_quantity
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from core.tasks.base import Arrays, Rows
+
+Array = np.ndarray[Any, Any]
+
+_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+_BINS = 20
+_MISTAKES = 20
+
+
+class TabularRegression(Task):
+    """Which number belongs to a table row.
+
+    Models answer in standard deviations from the training split's mean; metrics, reports and
+    answers are in the target's own unit.
+    """
+
+    name: ClassVar[str] = "tabular-regression"
+    summary: ClassVar[str] = "which number belongs to a table row"
+    needs: ClassVar[str] = "columns of numbers, dates or categories and a column of numbers"
+    architectures: ClassVar[tuple[str, ...]] = ("mlp",)
+    metric: ClassVar[str] = "r2"
+
+    def __init__(
+        self, codec: TableCodec, target: str, mean: float, std: float, notes: Sequence[str] = ()
+    ) -> None:
+        self.codec = codec
+        self.columns = codec.columns
+        self.target = target
+        self.mean = mean
+        self.std = std
+        self.notes = tuple(notes)
+
+    @classmethod
+    def fit(
+        cls, facts: TableFacts, target: str | None = None, inputs: Sequence[str] | None = None
+    ) -> Fit | None:
+        answer = chosen_target(facts, target)
+        if answer is None or not answer.is_number:
+            return None
+        columns, notes = choose_inputs(facts, answer.name, inputs)
+        if not columns:
+            return None
+        score = 0.6 if is_quantity(answer) else 0.1
+        why = f"{answer.name} is a number, {len(columns)} columns to tell it from"
+        return Fit(cls.name, columns, answer.name, score, why, notes)
+
+    @classmethod
+    def learn(
+        cls,
+        fit: Fit,
+        view: View,
+        split: str | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> Self:
+        whole_options(cls.name, cls.options, options)
+        where = condition(view, split)
+        known = described(view, fit.target)
+        name = f"{quoted(fit.target)}::DOUBLE"
+        finite = f"CASE WHEN isfinite({name}) THEN {name} END"
+        rows, there, distinct = view.sql(
+            f"SELECT count(*), count({finite}), count(DISTINCT {finite}) FROM rows "
+            f"WHERE {where[0]}",
+            where[1],
+        )[0]
+        if distinct < 2:
+            raise LeptonError(
+                f'the target column "{fit.target}" has '
+                + ("one value in all rows" if distinct else "no value"),
+                where=f"{view.version.ref}, {split} split" if split else view.version.ref,
+                hint="Name another column with --target.",
+            )
+        learned = Number.learn(view, known, where)
+        notes = skipped_note(fit.target, rows - there)
+        codec = TableCodec.learn(view, fit, split)
+        return cls(codec, fit.target, learned.mean, learned.std, (*fit.notes, *notes))
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "features": self.codec.to_json(),
+            "target": self.target,
+            "mean": self.mean,
+            "std": self.std,
+            "notes": list(self.notes),
+        }
+
+    @classmethod
+    def from_json(cls, codec: Mapping[str, Any]) -> Self:
+        table = TableCodec.from_json(codec["features"])
+        mean, std = float(codec["mean"]), float(codec["std"])
+        return cls(table, codec["target"], mean, std, codec["notes"])
+
+    @property
+    def shape(self) -> dict[str, Any]:
+        return {**self.codec.shape, "outputs": 1}
+
+    def encode(self, rows: Rows, *, target: bool) -> Arrays:
+        if not target:
+            return self.codec.encode(rows, None)
+        try:
+            numbers = floats(column(rows, self.target))
+        except UnreadableError as error:
+            where = f"column {self.target}, {place(rows, error.at)}"
+            raise LeptonError(str(error), where=where) from error
+        kept = np.flatnonzero(np.isfinite(numbers))
+        standardised = ((numbers[kept] - self.mean) / self.std).astype(np.float32)
+        return {**self.codec.encode(rows, kept), "target": standardised, "row": kept}
+
+    def inputs(self, batch: dict[str, Tensor]) -> tuple[Tensor, ...]:
+        return batch["numbers"], batch["categories"]
+
+    def loss(self, outputs: Tensor, batch: dict[str, Tensor]) -> Tensor:
+        from torch.nn import functional as F
+
+        return F.mse_loss(outputs[:, 0], batch["target"])
+
+    def scores(self, outputs: Array, target: Array) -> dict[str, float]:
+        truth = self._value(target)
+        error = self._value(outputs[:, 0]) - truth
+        spread = float(((truth - truth.mean()) ** 2).sum()) if len(truth) else 0.0
+        squared = float((error**2).sum())
+        # As scikit-learn: without spread in the truth, only a perfect answer scores 1.
+        r2 = 1 - squared / spread if spread else float(not squared)
+        count = max(1, len(truth))
+        return {
+            "r2": r2,
+            "mean_absolute_error": float(np.abs(error).sum()) / count,
+            "root_mean_squared_error": float(np.sqrt(squared / count)),
+        }
+
+    def baseline(self, train_target: Array, target: Array) -> dict[str, float]:
+        mean = train_target.astype(np.float64).mean() if len(train_target) else 0.0
+        return self.scores(np.full((len(target), 1), mean), target)
+
+    def report(self, outputs: Array, target: Array) -> dict[str, Any]:
+        truth, answer = self._value(target), self._value(outputs[:, 0])
+        error = answer - truth
+        if not len(error):
+            return {}
+        counts, edges = np.histogram(error, bins=_BINS)
+        worst = np.argsort(-np.abs(error), kind="stable")[:_MISTAKES]
+        return {
+            "residuals": {
+                "mean": float(error.mean()),
+                "std": float(error.std()),
+                "quantiles": {
+                    str(q): float(value)
+                    for q, value in zip(_QUANTILES, np.quantile(error, _QUANTILES), strict=True)
+                },
+                "histogram": {"edges": edges.tolist(), "counts": counts.tolist()},
+            },
+            "mistakes": [
+                {
+                    "row": int(at),
+                    "truth": float(truth[at]),
+                    "answer": float(answer[at]),
+                    "error": float(error[at]),
+                }
+                for at in worst
+            ],
+        }
+
+    def answers(self, outputs: Array) -> list[dict[str, Any]]:
+        return [{"value": value} for value in self._value(outputs[:, 0]).tolist()]
+
+    def _value(self, standardised: Array) -> Array:
+        return standardised.astype(np.float64) * self.std + self.mean

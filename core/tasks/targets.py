@@ -1,0 +1,50 @@
+"""Which column is the answer, and what kind of answer it is."""
+
+from __future__ import annotations
+
+from core.tasks.facts import ColumnFacts, TableFacts
+
+_NAMES = (
+    *("label", "labels", "target", "class", "y", "category", "species", "sentiment"),
+    *("score", "rating", "status", "outcome", "survived", "churn", "price"),
+)
+_FEW = 20
+
+
+def target_of(facts: TableFacts) -> ColumnFacts | None:
+    """The column that is probably asked for: by its name, or else the last one."""
+    for wanted in _NAMES:
+        for column in facts.columns:
+            if column.name.lower() == wanted and _can_answer(column):
+                return column
+    able = [column for column in facts.columns if _can_answer(column)]
+    return able[-1] if able else None
+
+
+def chosen_target(facts: TableFacts, named: str | None) -> ColumnFacts | None:
+    """The named column, or the one that is probably asked for."""
+    return facts.column(named) if named else target_of(facts)
+
+
+def is_quantity(column: ColumnFacts) -> bool:
+    """Whether a number column measures something, rather than naming a few classes."""
+    if not column.is_number or column.distinct <= 2:
+        return False
+    broken = any(value is not None and value % 1 != 0 for value in column.samples)
+    return broken or column.distinct > _FEW
+
+
+def is_classes(column: ColumnFacts, facts: TableFacts) -> bool:
+    """Whether the values repeat, as classes do."""
+    if not _can_answer(column) or is_quantity(column) or column.is_date:
+        return False
+    return column.distinct <= max(_FEW, (facts.rows - column.nulls) // 2)
+
+
+def can_classify(column: ColumnFacts, facts: TableFacts, *, named: bool) -> bool:
+    """Whether the column can be a class: it is one by its values, or a person says so."""
+    return is_classes(column, facts) or (named and _can_answer(column))
+
+
+def _can_answer(column: ColumnFacts) -> bool:
+    return column.is_text or column.is_number or column.is_boolean or column.is_date

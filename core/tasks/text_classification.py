@@ -1,0 +1,142 @@
+"""Text classification: one column of texts, one column of classes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from core.data.view import View
+from core.errors import LeptonError
+from core.tasks.base import Fit
+from core.tasks.classification import Array, Classification, learn_labels
+from core.tasks.facts import ColumnFacts, TableFacts
+from core.tasks.options import whole_options
+from core.tasks.rows import label_text, place, take, values
+from core.tasks.targets import can_classify, chosen_target
+from core.tasks.words import Words
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from core.tasks.base import Arrays, Rows
+
+
+class TextClassification(Classification):
+    """Which class a text belongs to."""
+
+    name: ClassVar[str] = "text-classification"
+    summary: ClassVar[str] = "which class a text belongs to"
+    needs: ClassVar[str] = "a column of texts and a column of classes"
+    architectures: ClassVar[tuple[str, ...]] = ("lstm", "transformer")
+    options: ClassVar[Mapping[str, int]] = {"length": 0, "vocabulary": 0}
+
+    def __init__(
+        self,
+        column: str,
+        target: str,
+        labels: Sequence[str],
+        words: Words,
+        notes: Sequence[str] = (),
+    ) -> None:
+        self.columns = (column,)
+        self.target = target
+        self.labels = tuple(labels)
+        self.words = words
+        self.notes = tuple(notes)
+
+    @classmethod
+    def fit(
+        cls, facts: TableFacts, target: str | None = None, inputs: Sequence[str] | None = None
+    ) -> Fit | None:
+        answer = chosen_target(facts, target)
+        texts = [facts.column(name) for name in inputs or ()] or [
+            column for column in facts.columns if column is not answer and is_prose(column)
+        ]
+        if answer is None or not texts or not all(column.is_text for column in texts):
+            return None
+        if inputs and len(texts) != 1:
+            return None
+        if not can_classify(answer, facts, named=target is not None):
+            return None
+        text = max(texts, key=lambda column: column.length)
+        score = 0.8 if is_prose(text) else 0.3
+        return Fit(
+            cls.name,
+            (text.name,),
+            answer.name,
+            score,
+            f"{text.name} holds texts of {text.words:.0f} words, {answer.name} classes",
+        )
+
+    @classmethod
+    def learn(
+        cls,
+        fit: Fit,
+        view: View,
+        split: str | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> Self:
+        chosen = whole_options(cls.name, cls.options, options)
+        labels, notes = learn_labels(view, fit, split)
+        (column,) = fit.inputs
+
+        def texts() -> Iterator[str]:
+            for batch in view.batches([column, fit.target], split=split):
+                for text, label in zip(
+                    values(batch, column), values(batch, fit.target), strict=True
+                ):
+                    if text is not None and label_text(label) is not None:
+                        yield text
+
+        words = Words.learn(texts(), chosen["length"], chosen["vocabulary"])
+        return cls(column, fit.target, labels, words, (*fit.notes, *notes))
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "column": self.columns[0],
+            "target": self.target,
+            "labels": list(self.labels),
+            "vocabulary": list(self.words.vocabulary),
+            "length": self.words.length,
+            "notes": list(self.notes),
+        }
+
+    @classmethod
+    def from_json(cls, codec: Mapping[str, Any]) -> Self:
+        words = Words(tuple(codec["vocabulary"]), int(codec["length"]))
+        return cls(codec["column"], codec["target"], codec["labels"], words, codec["notes"])
+
+    @property
+    def shape(self) -> dict[str, Any]:
+        return {
+            "kind": "tokens",
+            "vocabulary": len(self.words.vocabulary),
+            "length": self.words.length,
+            "outputs": len(self.labels),
+        }
+
+    def encode_inputs(self, rows: Rows, kept: Array | None) -> Arrays:
+        (column,) = self.columns
+        texts = values(rows, column)
+        for at, text in enumerate(texts):
+            if text is not None and not isinstance(text, str):
+                raise LeptonError(
+                    f"{text!r} is no text", where=f"column {column}, {place(rows, at)}"
+                )
+        return self.words.encode(texts if kept is None else take(texts, kept))
+
+    def inputs(self, batch: dict[str, Tensor]) -> tuple[Tensor, ...]:
+        # Cut to the longest text of the batch: the models do not look at padding.
+        longest = int(batch["length"].max())
+        return batch["tokens"][:, :longest], batch["length"]
+
+    def row(self, given: object) -> dict[str, Any]:
+        """A text alone is a row too."""
+        if isinstance(given, str):
+            return {self.columns[0]: given}
+        return super().row(given)
+
+
+def is_prose(column: ColumnFacts) -> bool:
+    """Whether a text column holds sentences rather than names, codes or categories."""
+    return column.is_text and (column.words >= 6 or (column.length >= 40 and column.words >= 2))
