@@ -1,0 +1,165 @@
+"""What data and numbers look like to a person: pure functions from values to one line of text."""
+
+from __future__ import annotations
+
+import math
+import time
+import unicodedata
+from datetime import UTC, datetime
+
+from rich.cells import cell_len, get_character_cell_size
+
+ELLIPSIS = "…"
+_JOINERS = frozenset("\u200c\u200d\ufe0e\ufe0f")
+
+
+def plain(value: str) -> str:
+    """One line that is safe to draw, whatever the data holds.
+
+    A line break is shown as ⏎, a tab as a space, another control character as its picture (␛ for
+    escape), and anything that would turn or hide the text around it as �. What only joins emoji is
+    dropped, so that every terminal agrees on the width.
+    """
+    if value.isascii() and value.isprintable():
+        return value
+    return "".join(map(_safe, value.replace("\r\n", "\n")))
+
+
+def _safe(character: str) -> str:
+    if character == "\t":
+        return " "
+    if character in "\n\u2028\u2029":
+        return "⏎"
+    if character in _JOINERS:
+        return ""
+    code = ord(character)
+    if code < 0x20:
+        return chr(0x2400 + code)
+    if code == 0x7F:
+        return "␡"
+    return "�" if unicodedata.category(character) in {"Cc", "Cf", "Cs", "Cn"} else character
+
+
+def clip(value: str, width: int) -> str:
+    """The text cut to `width` terminal cells, with … where something is left out."""
+    if width <= 0:
+        return ""
+    # A long cell is never measured whole.
+    if len(value) <= width * 4 and cell_len(value) <= width:
+        return value
+    kept, used = [], 0
+    for character in value:
+        used += get_character_cell_size(character)
+        if used > width - 1:
+            break
+        kept.append(character)
+    return "".join(kept) + ELLIPSIS
+
+
+def fit(value: str, width: int, *, right: bool = False) -> str:
+    """The text clipped and padded to exactly `width` cells, against the left or the right edge."""
+    clipped = clip(value, width)
+    padding = " " * (width - cell_len(clipped))
+    return padding + clipped if right else clipped + padding
+
+
+def human_count(value: int) -> str:
+    """1234567 -> 1,234,567."""
+    return f"{value:,}"
+
+
+def human_number(value: float | None, digits: int = 4) -> str:
+    """A metric in a few significant digits: 0.03127, 12.5, 1.2e-05, 3,210,000; – for none."""
+    if value is None:
+        return "–"
+    if math.isnan(value):
+        return "nan"
+    if math.isinf(value):
+        return "∞" if value > 0 else "-∞"
+    size = abs(value)
+    if size >= 10 ** max(digits, 1):
+        return f"{value:,.0f}" if size < 1e12 else f"{value:.{digits - 1}e}"
+    if 0 < size < 1e-4:
+        return f"{value:.{max(digits - 3, 0)}e}"
+    return f"{value:.{digits}g}"
+
+
+def percent(share: float | None, decimals: int = 1) -> str:
+    """0.973 -> 97.3 %; – when there is none."""
+    if share is None or not math.isfinite(share):
+        return "–"
+    return f"{share * 100:.{decimals}f} %"
+
+
+def human_bytes(amount: float) -> str:
+    """Bytes in steps of 1000, as disks are sold: 1234 -> 1.2 kB."""
+    amount = float(amount)
+    if amount < 1000:
+        return f"{amount:.0f} B"
+    for unit in ("kB", "MB", "GB", "TB"):
+        amount /= 1000
+        if amount < 999.5 or unit == "TB":
+            break
+    return f"{amount:.1f} {unit}" if amount < 99.95 else f"{amount:.0f} {unit}"
+
+
+def human_duration(seconds: float | None) -> str:
+    """Time passed, in the two units that matter: 0.4 s, 42 s, 3 min 05 s, 2 h 13 min, 4 d 6 h."""
+    if seconds is None or not math.isfinite(seconds):
+        return "–"
+    seconds = max(seconds, 0.0)
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 24:
+        return f"{hours} h {minutes:02d} min"
+    days, hours = divmod(hours, 24)
+    return f"{days} d {hours} h"
+
+
+def relative_time(then: float | str, now: float | None = None) -> str:
+    """How long ago a moment was; a date when it is more than a month.
+
+    `then` is in unix seconds or ISO 8601 (UTC where it names no zone), `now` in unix seconds.
+    """
+    moment = _unix(then) if isinstance(then, str) else then
+    passed = (time.time() if now is None else now) - moment
+    if passed < 10:
+        return "just now"
+    if passed < 60:
+        return f"{passed:.0f} s ago"
+    for limit, span, unit in ((3600, 60, "min"), (86400, 3600, "h"), (30 * 86400, 86400, "d")):
+        if passed < limit:
+            return f"{int(passed // span)} {unit} ago"
+    return time.strftime("%Y-%m-%d", time.localtime(moment))
+
+
+def _unix(written: str) -> float:
+    moment = datetime.fromisoformat(written)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+_STATES = {
+    "queued": ("…", "$text-muted"),
+    "running": ("●", "$text-primary"),
+    "finished": ("✓", "$text-success"),
+    "failed": ("✗", "$text-error"),
+    "stopped": ("■", "$text-warning"),
+    "interrupted": ("⚡", "$text-warning"),
+}
+
+
+def state_badge(state: str) -> str:
+    """The state of a run as a glyph and a word, so that colour is never needed: ● running."""
+    return f"{_STATES.get(state, '?')[0]} {plain(state)}"
+
+
+def state_color(state: str) -> str:
+    """The theme variable for a run's state, as Textual's `Content.styled` takes it."""
+    return _STATES.get(state, ("?", "$text-muted"))[1]

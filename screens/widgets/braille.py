@@ -1,0 +1,166 @@
+"""Curves as braille dots: two columns and four rows of dots in each terminal cell. numpy alone.
+
+A million points cannot be seen one by one. For each column of dots the curve's lowest and highest
+value are found and joined by a vertical stroke, so that no peak is lost and a drawing costs one
+pass over the points.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Dots = npt.NDArray[np.bool_]
+Cells = npt.NDArray[np.uint8]
+Span = tuple[float, float]
+
+LARGEST = 1e300  # beyond it the height of a chart is no float; such a value counts as infinite
+DOTS_ACROSS = 2
+DOTS_DOWN = 4
+BLANK = "\u2800"
+_BITS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]], dtype=np.uint8)
+
+
+def column_range(
+    x: Floats, y: Floats, low: float, high: float, columns: int
+) -> tuple[Floats, Floats]:
+    """The lowest and highest value of the curve through (x, y) in each of `columns` columns.
+
+    x [n] ascends, y [n] is finite or NaN; the columns divide the span from `low` to `high`, which
+    the last one owns. Between two points the curve is a straight line; a NaN interrupts it. Where
+    there is no curve both answers are NaN.
+    """
+    edges = np.linspace(low, high, columns + 1)
+    edges[-1] = high
+    starts = np.searchsorted(x, edges[:-1], side="left")
+    ends = np.append(starts[1:], np.searchsorted(x, high, side="right"))
+    least = np.full(columns, np.nan)
+    most = np.full(columns, np.nan)
+    filled = starts < ends
+    if filled.any():
+        # Empty columns are not among the starts, so each piece runs to the next filled one.
+        points = y[: ends[filled][-1]]
+        least[filled] = np.fmin.reduceat(points, starts[filled])
+        most[filled] = np.fmax.reduceat(points, starts[filled])
+    crossing = _values_at(x, y, edges)
+    for side in (crossing[:-1], crossing[1:]):
+        least = np.fmin(least, side)
+        most = np.fmax(most, side)
+    return least, most
+
+
+def _values_at(x: Floats, y: Floats, where: Floats) -> Floats:
+    """The straight lines between the points, read at some places; NaN beside them and in gaps."""
+    right = np.searchsorted(x, where, side="left")
+    inside = (right > 0) & (right < len(x))
+    values = np.full(len(where), np.nan)
+    after = right[inside]
+    x0, x1, y0, y1 = x[after - 1], x[after], y[after - 1], y[after]
+    values[inside] = y0 + (y1 - y0) * ((where[inside] - x0) / (x1 - x0))
+    return values
+
+
+def strokes(least: Floats, most: Floats, low: float, high: float, rows: int) -> Dots:
+    """Dots [rows, columns], true where a column's stroke passes; row 0 is `high`."""
+    seen = ~np.isnan(least)
+    scale = (rows - 1) / (high - low)
+    top = np.full(len(least), rows)
+    bottom = np.full(len(least), -1)
+    top[seen] = np.clip(np.rint((high - most[seen]) * scale), 0, rows - 1)
+    bottom[seen] = np.clip(np.rint((high - least[seen]) * scale), 0, rows - 1)
+    row = np.arange(rows)[:, None]
+    dots: Dots = (row >= top) & (row <= bottom)
+    return dots
+
+
+def cells(dots: Dots) -> Cells:
+    """Braille patterns [rows / 4, columns / 2]; 0x2800 more is the character, 0 an empty cell."""
+    rows, columns = dots.shape
+    blocks = dots.reshape(rows // DOTS_DOWN, DOTS_DOWN, columns // DOTS_ACROSS, DOTS_ACROSS)
+    patterns: Cells = (blocks * _BITS[None, :, None, :]).sum(axis=(1, 3), dtype=np.uint8)
+    return patterns
+
+
+def curve(x: Floats, y: Floats, *, span: Span, bounds: Span, width: int, height: int) -> Cells:
+    """The patterns [height, width] of a curve: the width shows `span` of x, the height `bounds`."""
+    least, most = column_range(x, y, *span, width * DOTS_ACROSS)
+    return cells(strokes(least, most, *bounds, height * DOTS_DOWN))
+
+
+def smooth(y: Floats, weight: float) -> Floats:
+    """The exponential moving average of y [n], free of the bias of its start; NaN stays a gap.
+
+    `weight` (0 to 1) is how much of the past is kept at each point. Computed by doubling the reach
+    of the sum until what lies further back no longer counts, so it costs a few passes for any n.
+    """
+    known = ~np.isnan(y)
+    total = np.where(known, y, 0.0)
+    mass = known.astype(np.float64)
+    reach, kept = 1, weight
+    while reach < len(y) and kept > 1e-9:
+        total[reach:] += kept * total[:-reach].copy()
+        mass[reach:] += kept * mass[:-reach].copy()
+        reach, kept = reach * 2, kept * kept
+    average = np.full(len(y), np.nan)
+    np.divide(total, mass, out=average, where=known)
+    return average
+
+
+class Curve:
+    """One growing series: x ascends, and what is not finite in y is a gap (NaN)."""
+
+    def __init__(self) -> None:
+        self._points = np.empty((2, 256))
+        self._length = 0
+
+    def __len__(self) -> int:
+        return self._length
+
+    @property
+    def x(self) -> Floats:
+        return self._points[0, : self._length]
+
+    @property
+    def y(self) -> Floats:
+        return self._points[1, : self._length]
+
+    def append(self, x: npt.ArrayLike, y: npt.ArrayLike) -> None:
+        """Add points (numbers or arrays of one length). One that goes back in x drops what came
+        after it, as a run does that goes on from a checkpoint."""
+        xs, ys = _pair(x, y)
+        if not len(xs):
+            return
+        if self._length and xs[0] <= self._points[0, self._length - 1]:
+            self._length = int(np.searchsorted(self.x, xs[0], side="left"))
+        needed = self._length + len(xs)
+        if needed > self._points.shape[1]:
+            grown = np.empty((2, max(needed, 2 * self._points.shape[1])))
+            grown[:, : self._length] = self._points[:, : self._length]
+            self._points = grown
+        self._points[0, self._length : needed] = xs
+        self._points[1, self._length : needed] = ys
+        self._length = needed
+
+    def set(self, x: npt.ArrayLike, y: npt.ArrayLike) -> None:
+        """Replace all points."""
+        xs, ys = _pair(x, y)
+        self._points = np.stack([xs, ys]) if len(xs) else np.empty((2, 256))
+        self._length = len(xs)
+
+
+def _pair(x: npt.ArrayLike, y: npt.ArrayLike) -> tuple[Floats, Floats]:
+    xs: Floats = np.atleast_1d(np.asarray(x, dtype=np.float64)).ravel()
+    ys: Floats = np.atleast_1d(np.array(y, dtype=np.float64)).ravel()
+    if len(xs) != len(ys):
+        raise ValueError(f"a curve needs as many x as y; these are {len(xs)} and {len(ys)}")
+    ys[~(np.abs(ys) <= LARGEST)] = np.nan
+    places = np.isfinite(xs)
+    if not places.all():
+        xs, ys = xs[places], ys[places]
+    if len(xs) > 1 and (np.diff(xs) < 0).any():
+        order: npt.NDArray[Any] = np.argsort(xs, kind="stable")
+        xs, ys = xs[order], ys[order]
+    return xs, ys

@@ -1,0 +1,399 @@
+"""LineChart: the curves of a run, quick at a million points, read by arrow keys or mouse."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from time import monotonic
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.reactive import reactive
+from textual.strip import Strip
+from textual.widget import Widget
+
+from screens import text
+from screens.refresh import refresh_interval
+from screens.widgets.braille import Curve, Floats, smooth
+from screens.widgets.plot import MARKS, Grid, Line, Part, Role, draw, message
+
+SMOOTHING = 0.9
+_PREFERRED = {"train": 0, "val": 1, "validation": 1, "test": 2}
+
+
+class _Series:
+    """One curve, its place in the palette, and its average as long as it holds."""
+
+    def __init__(self, name: str, slot: int) -> None:
+        self.name = name
+        self.slot = slot
+        self.curve = Curve()
+        self._average: Floats | None = None
+
+    def changed(self) -> None:
+        self._average = None
+
+    def shown(self, *, smoothed: bool) -> Floats:
+        if not smoothed:
+            return self.curve.y
+        if self._average is None:
+            self._average = smooth(self.curve.y, SMOOTHING)
+        return self._average
+
+    def nearest(self, x: float) -> int | None:
+        """The point nearest to a value of x."""
+        xs = self.curve.x
+        if not len(xs):
+            return None
+        after = int(np.searchsorted(xs, x))
+        beside = (max(after - 1, 0), min(after, len(xs) - 1))
+        return min(beside, key=lambda i: abs(float(xs[i]) - x))
+
+
+class LineChart(Widget, can_focus=True):
+    """Series of numbers over steps or epochs, in braille.
+
+    Data may come as often as it likes: a redraw for it happens at most every `refresh_interval()`.
+    Each series has its own mark and colour, the same in every chart (`train`, `val` and `test` are
+    fixed); a value that is not finite is a gap. The arrow keys and the mouse move a crosshair,
+    which turns the legend from the last values to those at the crosshair.
+    """
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "line-chart--title",
+        "line-chart--label",
+        "line-chart--axis",
+        "line-chart--crosshair",
+        "line-chart--raw",
+        "line-chart--empty",
+        *(f"line-chart--series-{slot}" for slot in range(len(MARKS))),
+    }
+    # Told apart with the common kinds of colour blindness (after Okabe and Ito).
+    DEFAULT_CSS = """
+    LineChart {
+        width: 1fr; height: 1fr; min-height: 3; padding: 0 1;
+        background: $surface; color: $foreground;
+        &:focus { background-tint: $foreground 4%; }
+        & > .line-chart--title { text-style: bold; }
+        & > .line-chart--label { color: $text-muted; }
+        & > .line-chart--axis { color: $foreground 35%; }
+        & > .line-chart--crosshair { color: $text-accent; background: $foreground 12%; }
+        & > .line-chart--raw { color: $foreground 25%; }
+        & > .line-chart--empty { color: $text-muted; text-style: italic; }
+        & > .line-chart--series-0 { color: #0072b2; }
+        & > .line-chart--series-1 { color: #b34700; }
+        & > .line-chart--series-2 { color: #00795a; }
+        & > .line-chart--series-3 { color: #9b3f77; }
+        & > .line-chart--series-4 { color: #6b5d00; }
+        & > .line-chart--series-5 { color: #5b4bb5; }
+        &:dark {
+            & > .line-chart--series-0 { color: #56b4e9; }
+            & > .line-chart--series-1 { color: #f0a030; }
+            & > .line-chart--series-2 { color: #3ddba0; }
+            & > .line-chart--series-3 { color: #e58fc0; }
+            & > .line-chart--series-4 { color: #f0e442; }
+            & > .line-chart--series-5 { color: #b3a5ff; }
+        }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left", "crosshair(-1)", "Crosshair left", show=False),
+        Binding("right", "crosshair(1)", "Crosshair right", show=False),
+        Binding("shift+left", "crosshair(-10)", "Crosshair ten to the left", show=False),
+        Binding("shift+right", "crosshair(10)", "Crosshair ten to the right", show=False),
+        Binding("home", "crosshair_end(-1)", "Crosshair to the first point", show=False),
+        Binding("end", "crosshair_end(1)", "Crosshair to the last point", show=False),
+        Binding("escape", "hide_crosshair", "Hide the crosshair", show=False),
+        Binding("l", "toggle_log", "Log axis", show=False),
+        Binding("s", "toggle_smooth", "Smooth", show=False),
+    ]
+    BINDING_GROUP_TITLE = "Chart"
+
+    log_y: reactive[bool] = reactive(False)
+    smoothed: reactive[bool] = reactive(False)
+    crosshair: reactive[float | None] = reactive(None)
+
+    @dataclass
+    class CrosshairMoved(Message):
+        """The crosshair is at `x`, or gone (None); set `crosshair` of other charts to follow."""
+
+        chart: LineChart
+        x: float | None
+
+        @property
+        def control(self) -> LineChart:
+            return self.chart
+
+    def __init__(
+        self,
+        title: str = "",
+        *,
+        x_label: str = "step",
+        empty: str = "waiting for the first step…",
+        log_y: bool = False,
+        name: str | None = None,
+        id: str | None = None,
+        classes: str | None = None,
+    ) -> None:
+        super().__init__(name=name, id=id, classes=classes)
+        self.title = title
+        self.x_label = x_label
+        self.empty = empty
+        self.set_reactive(LineChart.log_y, log_y)
+        self._series: dict[str, _Series] = {}
+        self._grid: Grid | None = None
+        self._strips: list[Strip] = []
+        self._stale = True
+        self._drawn_at = 0.0
+        self._redraw_waits = False
+
+    # Data
+
+    def set_series(self, name: str, x: npt.ArrayLike, y: npt.ArrayLike) -> None:
+        """Replace the points of a series; a new name makes a new one. x is sorted if it is not."""
+        series = self._named(name)
+        series.curve.set(x, y)
+        self._data_changed(series)
+
+    def append(self, name: str, x: npt.ArrayLike, y: npt.ArrayLike) -> None:
+        """Add a point, or arrays of points, to the end of a series; a new name makes a new one.
+
+        A point that goes back in x drops what came after it: a resumed run repeats those steps.
+        """
+        series = self._named(name)
+        series.curve.append(x, y)
+        self._data_changed(series)
+
+    def clear(self) -> None:
+        """Forget every series."""
+        self._series.clear()
+        self.crosshair = None
+        self._redraw()
+
+    @property
+    def readings(self) -> dict[str, float | None]:
+        """The value of each series as the legend shows it: at the crosshair, else the last."""
+        return {line.name: line.value for line in self._lines()}
+
+    def _named(self, name: str) -> _Series:
+        if name not in self._series:
+            first = next((part for part in name.split("/") if part in _PREFERRED), None)
+            hashed = zlib.crc32(name.encode("utf-8", "replace"))
+            slot = (_PREFERRED[first] if first else hashed) % len(MARKS)
+            taken = {series.slot for series in self._series.values()}
+            if len(taken) < len(MARKS):
+                while slot in taken:
+                    slot = (slot + 1) % len(MARKS)
+            self._series[name] = _Series(name, slot)
+        return self._series[name]
+
+    def _data_changed(self, series: _Series) -> None:
+        series.changed()
+        wait = self._drawn_at + refresh_interval() - monotonic()
+        if wait <= 0 or not self.is_attached:
+            self._redraw()
+        elif not self._redraw_waits:
+            self._redraw_waits = True
+            self.set_timer(wait, self._redraw)
+
+    def _redraw(self) -> None:
+        self._redraw_waits = False
+        self._stale = True
+        self.refresh()
+
+    # Drawing
+
+    def _lines(self) -> list[Line]:
+        lines = []
+        for series in self._series.values():
+            y = series.shown(smoothed=self.smoothed)
+            at = len(y) - 1 if self.crosshair is None else series.nearest(self.crosshair)
+            value = float(y[at]) if at is not None and len(y) else None
+            raw = series.curve.y if self.smoothed else None
+            if self.log_y:
+                y, raw = _exponents(y), None if raw is None else _exponents(raw)
+            lines.append(Line(series.name, series.slot, series.curve.x, y, raw, value))
+        return lines
+
+    def _headline(self) -> str:
+        notes = [self.title] if self.title else []
+        if self.crosshair is not None:
+            notes.append(f"{self.x_label} {_x_text(self.crosshair)}")
+        if self.log_y:
+            notes.append("log")
+        if self.smoothed:
+            notes.append("smoothed")
+        return " · ".join(notes)
+
+    def _draw(self) -> None:
+        self._stale = False
+        self._drawn_at = monotonic()
+        width, height = self.size
+        lines = self._lines()
+        self._grid = draw(
+            lines,
+            width,
+            height,
+            title=self._headline(),
+            log=self.log_y,
+            crosshair=self.crosshair,
+        )
+        if self._grid is None:
+            style = self.get_component_rich_style("line-chart--empty")
+            self._strips = [
+                Strip([Segment(line, style)], width)
+                for line in message(self._why_empty(lines), width, height)
+            ]
+            return
+        styles: dict[tuple[Role, bool], Style] = {}
+        marked = -1 if self.crosshair is None else self._grid.column(self.crosshair)
+        self._strips = [self._strip(y, marked, styles) for y in range(height)]
+
+    def _why_empty(self, lines: list[Line]) -> str:
+        if self.size.width < 8 or self.size.height < 3:
+            return ""
+        if any(line.value is not None for line in lines) and self.log_y:
+            return "nothing above zero to show on a log axis (l: linear)"
+        return self.empty if not any(len(line.x) for line in lines) else "no finite value yet"
+
+    def _strip(self, y: int, marked: int, styles: dict[tuple[Role, bool], Style]) -> Strip:
+        assert self._grid is not None
+        left, top, _, rows = self._grid.plot
+        cross = left + marked if marked >= 0 and top <= y < top + rows else -1
+        segments: list[Segment] = []
+        run: list[str] = []
+        before: Style | None = None
+        characters, roles = self._grid.characters[y], self._grid.roles[y]
+        for x, (character, role) in enumerate(zip(characters, roles, strict=True)):
+            key = (role, x == cross)
+            if (style := styles.get(key)) is None:
+                style = styles[key] = self._style(role, marked=x == cross)
+            if style is not before and run:
+                segments.append(Segment("".join(run), before))
+                run = []
+            before = style
+            run.append(character)
+        segments.append(Segment("".join(run), before))
+        return Strip(segments, self._grid.width)
+
+    def _style(self, role: Role, *, marked: bool) -> Style:
+        part, slot = role
+        if part is Part.EMPTY:
+            style = self.rich_style
+        elif part is Part.CURVE:
+            style = self.get_component_rich_style(f"line-chart--series-{slot}")
+        else:
+            style = self.get_component_rich_style(f"line-chart--{part.value}")
+        if not marked:
+            return style
+        ground = self.get_component_rich_style("line-chart--crosshair").bgcolor
+        return style + Style(bgcolor=ground)
+
+    def render_line(self, y: int) -> Strip:
+        if self._stale or len(self._strips) != self.size.height:
+            self._draw()
+        if y >= len(self._strips):
+            return Strip.blank(self.size.width, self.rich_style)
+        return self._strips[y]
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._stale = True
+
+    def on_resize(self) -> None:
+        self._redraw()
+
+    def watch_log_y(self) -> None:
+        self._redraw()
+
+    def watch_smoothed(self) -> None:
+        self._redraw()
+
+    def watch_crosshair(self, x: float | None) -> None:
+        self._redraw()
+        self.post_message(self.CrosshairMoved(self, x))
+
+    # Keys and mouse
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        # Without a crosshair the key belongs to whoever else waits for escape.
+        return action != "hide_crosshair" or self.crosshair is not None
+
+    def action_toggle_log(self) -> None:
+        """Show y on a log axis, or a linear one."""
+        self.log_y = not self.log_y
+
+    def action_toggle_smooth(self) -> None:
+        """Show the moving average with the raw curve behind it, or the raw curve alone."""
+        self.smoothed = not self.smoothed
+
+    def action_hide_crosshair(self) -> None:
+        self.crosshair = None
+
+    def action_crosshair_end(self, side: int) -> None:
+        """Put the crosshair on the first (-1) or last (1) point."""
+        ends = [s.curve.x[0 if side < 0 else -1] for s in self._series.values() if len(s.curve)]
+        if ends:
+            self.crosshair = float(min(ends) if side < 0 else max(ends))
+
+    def action_crosshair(self, columns: int) -> None:
+        """Move the crosshair to the next point that lies at least so many columns away."""
+        if self.crosshair is None:
+            self.action_crosshair_end(-columns)
+            return
+        if self._grid is None:
+            return
+        column = self._grid.column(self.crosshair) + columns
+        found = [
+            float(s.curve.x[i])
+            for s in self._series.values()
+            if (i := _point_from(s.curve.x, self._grid, column, forward=columns > 0)) is not None
+        ]
+        if found:
+            self.crosshair = min(found) if columns > 0 else max(found)
+        else:
+            self.action_crosshair_end(columns)
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        offset = event.get_content_offset(self)
+        if offset is None or self._grid is None:
+            return
+        left, top, columns, rows = self._grid.plot
+        if not (left <= offset.x < left + columns and top <= offset.y < top + rows):
+            return
+        middle = (self._grid.edge(offset.x - left) + self._grid.edge(offset.x - left + 1)) / 2
+        points = [
+            float(s.curve.x[i])
+            for s in self._series.values()
+            if (i := s.nearest(middle)) is not None
+        ]
+        if points:
+            self.crosshair = min(points, key=lambda x: abs(x - middle))
+
+    def on_leave(self) -> None:
+        if not self.has_focus:
+            self.crosshair = None
+
+
+def _exponents(y: Floats) -> Floats:
+    exponents: Floats = np.log10(y, out=np.full(len(y), np.nan), where=y > 0)
+    return exponents
+
+
+def _x_text(x: float) -> str:
+    return text.human_count(int(x)) if x.is_integer() else f"{x:.6g}"
+
+
+def _point_from(x: Floats, grid: Grid, column: int, *, forward: bool) -> int | None:
+    """The first point in a column or beyond it, looking to the right or to the left."""
+    if forward:
+        index = int(np.searchsorted(x, grid.edge(column), side="left"))
+        return index if index < len(x) else None
+    index = int(np.searchsorted(x, grid.edge(column + 1), side="left")) - 1
+    return index if index >= 0 else None

@@ -1,0 +1,257 @@
+"""A chart as a grid of characters, each with the part it plays; who draws it gives the colours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+import numpy as np
+import numpy.typing as npt
+from rich.cells import cell_len
+
+from screens import text
+from screens.widgets import axes
+from screens.widgets.braille import DOTS_DOWN, Cells, Floats, Span, curve
+
+MARKS = "●○▲△■□"
+LEAST_FOR_AXES = 7
+
+
+class Part(Enum):
+    """What a character of the grid is; `CURVE` and `RAW` come with the place of a series."""
+
+    EMPTY = "empty"
+    TITLE = "title"
+    NOTE = "note"
+    AXIS = "axis"
+    LABEL = "label"
+    CROSSHAIR = "crosshair"
+    CURVE = "curve"
+    RAW = "raw"
+
+
+Role = tuple[Part, int]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One series: x [n] ascends, y [n] is finite or NaN; `raw` is drawn faintly behind."""
+
+    name: str
+    slot: int
+    x: Floats
+    y: Floats
+    raw: Floats | None = None
+    value: float | None = None
+
+    def legend(self, *, brief: bool = False) -> str:
+        """Mark, name and value; `brief` leaves out the last part of a name such as train/loss."""
+        name = self.name.rpartition("/")[0] if brief else self.name
+        mark = MARKS[self.slot % len(MARKS)]
+        return f"{mark} {text.plain(name or self.name)} {text.human_number(self.value)}"
+
+
+@dataclass
+class Grid:
+    """Characters by row and column, each one cell wide, and their roles.
+
+    `plot` is the inner area (left, top, width, height), `span` what it shows of x.
+    """
+
+    width: int
+    height: int
+    characters: list[list[str]] = field(init=False)
+    roles: list[list[Role]] = field(init=False)
+    plot: tuple[int, int, int, int] = (0, 0, 0, 0)
+    span: Span = (0.0, 1.0)
+
+    def __post_init__(self) -> None:
+        self.characters = [[" "] * self.width for _ in range(self.height)]
+        self.roles = [[(Part.EMPTY, 0)] * self.width for _ in range(self.height)]
+
+    def write(self, x: int, y: int, words: str, role: Role) -> int:
+        """Put text of single-width characters into a row, cut at its end; the column after it."""
+        for column, character in enumerate(words[: max(0, self.width - x)], x):
+            self.characters[y][column] = character
+            self.roles[y][column] = role
+        return x + len(words)
+
+    def column(self, x: float) -> int:
+        """The column of the inner area, from 0, that shows a value of x."""
+        low, high = self.span
+        width = self.plot[2]
+        return min(max(int((x - low) / (high - low) * width), 0), width - 1)
+
+    def edge(self, column: int) -> float:
+        """The value of x at the left edge of a column of the inner area."""
+        low, high = self.span
+        return low + (high - low) * column / self.plot[2]
+
+
+def bounds(values: Sequence[Floats]) -> Span | None:
+    """The least and greatest of all values, moved apart where they are one; None without any."""
+    known = [y for y in values if len(y) and not np.isnan(y).all()]
+    if not known:
+        return None
+    low = min(float(np.fmin.reduce(y)) for y in known)
+    high = max(float(np.fmax.reduce(y)) for y in known)
+    if high - low > 1e-12 * max(abs(low), abs(high)):
+        return low, high
+    apart = abs(low) * 0.1 or 1.0
+    return low - apart, high + apart
+
+
+def x_span(lines: Sequence[Line]) -> Span:
+    """From the first to the last x of all series, never empty."""
+    xs = [line.x for line in lines if len(line.x)]
+    low, high = min(float(x[0]) for x in xs), max(float(x[-1]) for x in xs)
+    return (low, high) if high > low else (low - 0.5, high + 0.5)
+
+
+def draw(
+    lines: Sequence[Line],
+    width: int,
+    height: int,
+    *,
+    title: str,
+    log: bool = False,
+    crosshair: float | None = None,
+) -> Grid | None:
+    """The chart in `width` x `height` cells, or None where there is nothing to draw or no room.
+
+    Later series cover earlier ones. With `log`, y holds exponents of ten. `crosshair` is the value
+    of x whose column is marked.
+    """
+    drawn = [line for line in lines if len(line.x)]
+    limits = bounds(
+        [*(line.y for line in drawn), *(line.raw for line in drawn if line.raw is not None)]
+    )
+    if limits is None or width < 8 or height < 3:
+        return None
+    grid = Grid(width, height, span=x_span(drawn))
+    top = _head(grid, lines, title)
+    axis_rows = 2 if height - top >= LEAST_FOR_AXES - 2 else 0
+    rows = height - top - axis_rows
+    y_ticks, y_labels = _y_ticks(limits, rows, log=log) if axis_rows else ([], [])
+    gutter = max(map(len, y_labels), default=0) + 1 if axis_rows else 0
+    columns = width - gutter
+    if rows < 1 or columns < 2:
+        return None
+    grid.plot = (gutter, top, columns, rows)
+    if axis_rows:
+        _y_axis(grid, limits, y_ticks, y_labels)
+        _x_axis(grid, whole=all(_whole(line.x) for line in drawn))
+    for line in drawn:
+        if line.raw is not None:
+            _curve(grid, line.x, line.raw, limits, (Part.RAW, line.slot))
+        _curve(grid, line.x, line.y, limits, (Part.CURVE, line.slot))
+    for line in drawn:
+        _mark_end(grid, line, limits)
+    if crosshair is not None:
+        _crosshair(grid, grid.column(crosshair))
+    return grid
+
+
+def _head(grid: Grid, lines: Sequence[Line], title: str) -> int:
+    """Title and legend, in one line where they fit; the rows they take."""
+    title = text.clip(text.plain(title), grid.width)
+    # Names that end alike (train/loss, val/loss) are told apart by what comes before.
+    brief = len({line.name.rpartition("/")[2] for line in lines}) == 1 and (
+        sum(len(line.legend()) + 2 for line in lines) > grid.width + 2
+    )
+    legends = [line.legend(brief=brief) for line in lines]
+    legend = "  ".join(legends)
+    one_line = len(title) + 2 + len(legend) <= grid.width
+    grid.write(0, 0, title, (Part.TITLE, 0))
+    if not one_line and grid.height < LEAST_FOR_AXES:
+        return 1
+    x, y = (grid.width - len(legend), 0) if one_line else (0, 1 if title else 0)
+    for line, words in zip(lines, legends, strict=True):
+        x = grid.write(x, y, words[0], (Part.CURVE, line.slot))
+        x = grid.write(x, y, words[1:] + "  ", (Part.LABEL, 0))
+    if x - 2 > grid.width:
+        grid.write(grid.width - 1, y, text.ELLIPSIS, (Part.LABEL, 0))
+    return y + 1
+
+
+def _y_ticks(limits: Span, rows: int, *, log: bool) -> tuple[list[float], list[str]]:
+    most = max(2, (rows + 1) // 3)
+    if not log:
+        values = axes.ticks(*limits, most)
+        return values, axes.labels(values)
+    values = axes.decades(*limits, most)
+    return values, [f"{10**value:.3g}" for value in values]
+
+
+def _row(grid: Grid, value: float, limits: Span) -> int:
+    low, high = limits
+    dots = grid.plot[3] * DOTS_DOWN
+    return min(max(round((high - value) / (high - low) * (dots - 1)), 0), dots - 1) // DOTS_DOWN
+
+
+def _y_axis(grid: Grid, limits: Span, values: list[float], names: list[str]) -> None:
+    left, top, _, rows = grid.plot
+    for y in range(rows):
+        grid.write(left - 1, top + y, "│", (Part.AXIS, 0))
+    for value, name in zip(values, names, strict=True):
+        y = top + _row(grid, value, limits)
+        grid.write(left - 1 - len(name), y, name, (Part.LABEL, 0))
+        grid.write(left - 1, y, "┤", (Part.AXIS, 0))
+
+
+def _whole(x: Floats) -> bool:
+    return float(x[0]).is_integer() and float(x[-1]).is_integer()
+
+
+def _x_axis(grid: Grid, *, whole: bool) -> None:
+    left, top, columns, rows = grid.plot
+    grid.write(left - 1, top + rows, "└" + "─" * columns, (Part.AXIS, 0))
+    marks = axes.ticks(*grid.span, max(2, columns // 12))
+    if whole:
+        marks = [value for value in marks if value.is_integer()]
+    free = 0
+    for value, name in zip(marks, axes.labels(marks), strict=True):
+        x = left + grid.column(value)
+        grid.write(x, top + rows, "┬", (Part.AXIS, 0))
+        start = min(max(x - len(name) // 2, 0), grid.width - len(name))
+        if start >= free:
+            free = grid.write(start, top + rows + 1, name, (Part.LABEL, 0)) + 1
+
+
+def _curve(grid: Grid, x: Floats, y: Floats, limits: Span, role: Role) -> None:
+    left, top, columns, rows = grid.plot
+    patterns: Cells = curve(x, y, span=grid.span, bounds=limits, width=columns, height=rows)
+    lit: npt.NDArray[np.intp] = np.argwhere(patterns)
+    for row, column in lit.tolist():
+        grid.characters[top + row][left + column] = chr(0x2800 + int(patterns[row, column]))
+        grid.roles[top + row][left + column] = role
+
+
+def _mark_end(grid: Grid, line: Line, limits: Span) -> None:
+    """The series' mark at its last value: known without colour, and a lone point is seen."""
+    known = np.flatnonzero(~np.isnan(line.y[-1000:]))
+    if not len(known):
+        return
+    last = len(line.y) - min(len(line.y), 1000) + int(known[-1])
+    x = grid.plot[0] + grid.column(float(line.x[last]))
+    y = grid.plot[1] + _row(grid, float(line.y[last]), limits)
+    grid.write(x, y, MARKS[line.slot % len(MARKS)], (Part.CURVE, line.slot))
+
+
+def _crosshair(grid: Grid, column: int) -> None:
+    left, top, _, rows = grid.plot
+    for y in range(top, top + rows):
+        if grid.characters[y][left + column] == " ":
+            grid.write(left + column, y, "│", (Part.CROSSHAIR, 0))
+
+
+def message(words: str, width: int, height: int) -> list[str]:
+    """Lines with some words in the middle: what stands where a chart will be."""
+    shown = text.clip(words, width)
+    blank = " " * width
+    lines = [blank] * height
+    if height:
+        before = (width - cell_len(shown)) // 2
+        lines[height // 2] = text.fit(" " * before + shown, width)
+    return lines
