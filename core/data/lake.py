@@ -132,7 +132,7 @@ class Lake:
 
         `rows` is an Arrow table or reader, or a query for `connection`. Rows without a `_rid`
         column are numbered from 0 in their order. `media` names the columns whose bytes are
-        images.
+        images. `params` is read after the rows, so a stream may add to it at its end.
 
         Raises:
             UsageError: the name cannot be one.

@@ -1,0 +1,248 @@
+"""What a source is: by its first bytes, checked against what its name says."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import zlib
+from pathlib import Path
+
+from core.errors import LeptonError, UsageError, nearest
+
+FORMATS = ("csv", "tsv", "parquet", "jsonl", "images", "idx")
+
+BY_SUFFIX = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".tab": "tsv",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "jsonl",
+}
+IMAGE_SUFFIXES = frozenset(
+    {".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
+)
+IMAGE_MAGIC = {
+    b"\x89PNG\r\n\x1a\n": "a PNG image",
+    b"\xff\xd8\xff": "a JPEG image",
+    b"GIF8": "a GIF image",
+    b"BM": "a BMP image",
+    b"II*\0": "a TIFF image",
+    b"MM\0*": "a TIFF image",
+}
+FOREIGN_MAGIC = {
+    b"PK\x03\x04": "a zip archive (an Excel workbook is one too)",
+    b"SQLite format 3": "an SQLite database",
+    b"%PDF": "a PDF document",
+    b"\x80\x04\x95": "a pickle",
+    b"\x80\x02": "a pickle",
+    b"\xfd7zXZ": "an xz archive",
+    b"BZh": "a bzip2 archive",
+    b"\x28\xb5\x2f\xfd": "a zstd archive",
+    b"\x89HDF": "an HDF5 file",
+    b"\x93NUMPY": "a NumPy array",
+    b"ARROW1": "an Arrow file",
+}
+SPOKEN = {
+    "csv": "CSV text",
+    "tsv": "TSV text",
+    "parquet": "a Parquet file",
+    "jsonl": "JSON Lines",
+    "idx": "an IDX file",
+    "text": "text",
+    "images": "images",
+}
+HEAD = 65_536
+
+
+def image_kind(head: bytes) -> str | None:
+    """ "a PNG image" and the like when the bytes begin as an image does, else None."""
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "a WebP image"
+    return next((kind for magic, kind in IMAGE_MAGIC.items() if head.startswith(magic)), None)
+
+
+def is_idx(head: bytes) -> bool:
+    return len(head) >= 8 and head[:2] == b"\0\0" and 0x08 <= head[2] <= 0x0E and 1 <= head[3] <= 4
+
+
+def read_head(path: Path) -> bytes:
+    """The first bytes of a file, unpacked when they are gzip.
+
+    Raises:
+        UsageError: the file cannot be opened or is empty.
+        LeptonError: it is a damaged gzip file.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD)
+        if head[:2] == b"\x1f\x8b":
+            with gzip.open(path) as unpacked:
+                head = unpacked.read(HEAD)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise LeptonError(
+            "the gzip file is cut short or damaged",
+            where=str(path),
+            hint="Copy or download it again.",
+        ) from error
+    except OSError as error:
+        raise UsageError(
+            f"the file cannot be read: {error.strerror or error}",
+            where=str(path),
+            hint="Check the name and your rights to read it.",
+        ) from error
+    if not head:
+        raise UsageError("the file is empty", where=str(path), hint="Name a file that holds data.")
+    return head
+
+
+def suffix_of(path: Path) -> str:
+    """The last suffix, lower-case, with `.gz` looked through."""
+    name = path.name.lower().removesuffix(".gz")
+    return Path(name).suffix
+
+
+def detect(path: Path, named: str | None = None) -> str:
+    """The format of a file or folder, one of `FORMATS`.
+
+    `named` is what the caller says it is. Content decides; a name or a caller that says otherwise
+    is told so.
+
+    Raises:
+        UsageError: missing, empty, unreadable, or not what it is said to be.
+    """
+    if named is not None and named not in FORMATS:
+        raise UsageError(f'no format "{named}"', hint=nearest(named, FORMATS))
+    if not path.exists():
+        there = path.parent.is_dir() and os.access(path.parent, os.R_OK | os.X_OK)
+        beside = [p.name for p in path.parent.iterdir()] if there else []
+        raise UsageError("no such file or folder", where=str(path), hint=nearest(path.name, beside))
+    return _folder(path, named) if path.is_dir() else _file(path, named)
+
+
+def _file(path: Path, named: str | None) -> str:
+    head = read_head(path)
+    suffix = suffix_of(path)
+    said = named or BY_SUFFIX.get(suffix)
+    found = content_kind(head)
+    if found == "text":
+        if said in ("csv", "tsv"):
+            if _is_json(head):
+                raise _differs(path, said, "JSON Lines", named)
+            return said
+        if said == "jsonl" or (said is None and _is_json(head)):
+            if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] not in (b"{", b"[") and head[:2] not in (
+                b"\xff\xfe",
+                b"\xfe\xff",
+            ):
+                raise _differs(path, "jsonl", "other text", named)
+            return "jsonl"
+        if said is None:
+            return "csv"
+    elif found in FORMATS:
+        if said in (None, found):
+            return found
+    elif (kind := image_kind(head)) and said is None:
+        raise UsageError(
+            f"this is {kind}, one file",
+            where=str(path),
+            hint="Name a folder that holds a folder of images for each class.",
+        )
+    if said is None:
+        raise UsageError(
+            f"this is {found}, which cannot be imported",
+            where=str(path),
+            hint="Lepton reads CSV, TSV, JSON Lines, Parquet, IDX and folders of images.",
+        )
+    raise _differs(path, said, SPOKEN.get(found, found), named)
+
+
+def content_kind(head: bytes) -> str:
+    """ "parquet", "idx", "text", or in words what the bytes are instead."""
+    if head.startswith(b"PAR1"):
+        return "parquet"
+    if is_idx(head):
+        return "idx"
+    foreign = next((kind for magic, kind in FOREIGN_MAGIC.items() if head.startswith(magic)), None)
+    if head[257:262] == b"ustar":
+        foreign = "a tar archive"
+    if known := foreign or (None if _mostly_text(head) else image_kind(head)):
+        return known
+    return "text" if _mostly_text(head) else "binary data of an unknown kind"
+
+
+def _mostly_text(head: bytes) -> bool:
+    """Whether the bytes could be text in some encoding: hardly any control characters."""
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return True
+    nuls = head.count(0)
+    wide = nuls > len(head) // 4 and 0 in (head[::2].count(0), head[1::2].count(0))
+    control = sum(head.count(bytes([code])) for code in range(1, 32) if code not in (9, 10, 12, 13))
+    return wide or (nuls + control) * 100 <= len(head)
+
+
+def _is_json(head: bytes) -> bool:
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if text[:1] == b"[":
+        return text[1:].lstrip()[:1] in (b"{", b"]")
+    if text[:1] != b"{":
+        return False
+    try:
+        json.loads(text.splitlines()[0])
+    except (ValueError, RecursionError):
+        return b'":' in text or b'" :' in text
+    return True
+
+
+def _differs(path: Path, said: str, found: str, named: str | None) -> UsageError:
+    who = "its name says" if named is None else "you named"
+    return UsageError(
+        f"the file is not what {who}: {SPOKEN[said]} was expected, this is {found}",
+        where=str(path),
+        hint="Rename the file to what it is, or name its format: --format "
+        + ", ".join(FORMATS[:4]),
+    )
+
+
+def _folder(path: Path, named: str | None) -> str:
+    if named in ("csv", "tsv", "jsonl"):
+        raise UsageError(
+            f"a folder cannot be read as {SPOKEN[named]}", where=str(path), hint="Name one file."
+        )
+    if named:
+        return named
+    try:
+        entries = sorted(path.iterdir())
+    except OSError as error:
+        raise UsageError(
+            f"the folder cannot be read: {error.strerror}",
+            where=str(path),
+            hint="Check your rights to read it.",
+        ) from error
+    visible = [entry for entry in entries if not entry.name.startswith(".")]
+    files = [entry for entry in visible if entry.is_file()]
+    if any(is_idx(_peek(file)) for file in files):
+        return "idx"
+    if any(BY_SUFFIX.get(suffix_of(file)) == "parquet" for file in files):
+        return "parquet"
+    if any(entry.is_dir() for entry in visible):
+        return "images"
+    if not visible:
+        raise UsageError("the folder is empty", where=str(path), hint="Name one that holds data.")
+    if any(file.suffix.lower() in IMAGE_SUFFIXES for file in files):
+        return "images"
+    raise UsageError(
+        "the folder holds no data that can be imported",
+        where=str(path),
+        hint="Name one file in it, or a folder that holds a folder of images for each class.",
+    )
+
+
+def _peek(path: Path) -> bytes:
+    try:
+        return read_head(path)
+    except LeptonError:
+        return b""

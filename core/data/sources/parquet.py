@@ -1,0 +1,107 @@
+"""Parquet files: one, a folder of them, or a pattern."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from core.data.sources.columns import hand_over, lake_type
+from core.data.sources.desk import Arrived, Desk
+from core.data.sources.detect import suffix_of
+from core.data.view import file_list
+from core.errors import LeptonError, UsageError
+
+
+def parquet_files(folder: Path) -> list[Path]:
+    """The Parquet files anywhere in a folder, in the order of their names."""
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.is_file() and suffix_of(path) in (".parquet", ".pq")
+    )
+
+
+def read_parquet(desk: Desk, files: list[Path]) -> Arrived:
+    """Read Parquet files of one schema as one table.
+
+    Every value is decoded once by a second reader before anything is kept, for DuckDB reads a
+    file with altered bytes without complaint.
+
+    Raises:
+        LeptonError: a file is cut short or damaged, or the files do not have the same columns.
+        UsageError: there is none, or there are no rows.
+    """
+    import duckdb
+
+    if not files:
+        raise UsageError(
+            "there is no Parquet file", where=str(desk.source), hint="Name a file or its folder."
+        )
+    rows = 0
+    for number, path in enumerate(files, 1):
+        rows += _verify(path)
+        desk.progress("files", number, len(files))
+    if not rows:
+        raise UsageError(
+            "there are no rows in it", where=str(desk.source), hint="Name a file that holds data."
+        )
+    try:
+        desk.connection.execute(
+            f"CREATE TEMP VIEW arrived AS SELECT * FROM read_parquet({file_list(files)},"
+            " hive_partitioning = false)"
+        )
+        described = desk.connection.execute("DESCRIBE arrived").fetchall()
+        outs = [lake_type(desk, name, kind) for name, kind, *_ in described]
+        return hand_over(desk, "arrived", outs)
+    except duckdb.Error as error:
+        raise LeptonError(
+            "the Parquet files do not go together",
+            where=f"{desk.source}: {str(error).splitlines()[0][:200]}",
+            hint="Import files of one schema at a time.",
+        ) from error
+
+
+def _verify(path: Path) -> int:
+    """Decode a whole file and hold its numbers against its own statistics; its count of rows."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            for group in range(file.num_row_groups):
+                table = file.read_row_group(group)
+                _hold_against_statistics(path, file.metadata.row_group(group), table)
+            return int(file.metadata.num_rows)
+    except (pa.ArrowException, OSError) as error:
+        raise LeptonError(
+            "the Parquet file is cut short or damaged",
+            where=f"{path}: {str(error).splitlines()[0][:160]}",
+            hint="Copy or download it again.",
+        ) from error
+
+
+def _hold_against_statistics(path: Path, group: Any, table: Any) -> None:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    for i in range(group.num_columns):
+        chunk = group.column(i)
+        name, known = chunk.path_in_schema, chunk.statistics
+        if known is None or not known.has_min_max or name not in table.column_names:
+            continue
+        values = table[name]
+        if not (pa.types.is_integer(values.type) or pa.types.is_floating(values.type)):
+            continue
+        if pa.types.is_floating(values.type):
+            values = values.filter(pc.invert(pc.is_nan(values)))
+        found = pc.min_max(values).as_py()
+        if found["min"] is None or math.isnan(float(known.min)) or math.isnan(float(known.max)):
+            continue
+        if found["min"] < known.min or found["max"] > known.max:
+            raise LeptonError(
+                f'the Parquet file is damaged: column "{name}" holds a value outside the range that'
+                " the file itself gives for it",
+                where=str(path),
+                hint="Copy or download it again.",
+            )
