@@ -5,9 +5,9 @@ from __future__ import annotations
 import codecs
 import gzip
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -66,12 +66,9 @@ def _clean(text: str) -> str:
 
 
 def _chunks(path: Path, packed: bool) -> Iterator[bytes]:
-    opener = (
-        cast(Callable[[Path], BinaryIO], gzip.open) if packed else partial(Path.open, mode="rb")
-    )
     try:
-        with opener(path) as file:
-            while chunk := file.read(CHUNK):
+        with path.open("rb") as raw, gzip.open(raw) if packed else nullcontext(raw) as file:
+            while chunk := cast(BinaryIO, file).read(CHUNK):
                 yield chunk
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise LeptonError(
