@@ -67,7 +67,7 @@ class ImageClassification(Classification):
     ) -> Fit | None:
         named = [facts.column(name) for name in inputs or ()]
         images = [column for column in named or facts.columns if column.is_image]
-        answer = chosen_target(facts, target)
+        answer = chosen_target(facts, target, inputs)
         if not images or len(named) > 1 or answer is None:
             return None
         if not can_classify(answer, facts, named=target is not None):

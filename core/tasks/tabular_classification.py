@@ -40,7 +40,7 @@ class TabularClassification(Classification):
     def fit(
         cls, facts: TableFacts, target: str | None = None, inputs: Sequence[str] | None = None
     ) -> Fit | None:
-        answer = chosen_target(facts, target)
+        answer = chosen_target(facts, target, inputs)
         if answer is None or not can_classify(answer, facts, named=target is not None):
             return None
         columns, notes = choose_inputs(facts, answer.name, inputs)

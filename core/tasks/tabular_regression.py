@@ -56,7 +56,7 @@ class TabularRegression(Task):
     def fit(
         cls, facts: TableFacts, target: str | None = None, inputs: Sequence[str] | None = None
     ) -> Fit | None:
-        answer = chosen_target(facts, target)
+        answer = chosen_target(facts, target, inputs)
         if answer is None or not answer.is_number:
             return None
         columns, notes = choose_inputs(facts, answer.name, inputs)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from core.tasks.facts import ColumnFacts, TableFacts
 
 _NAMES = (
@@ -11,19 +13,18 @@ _NAMES = (
 _FEW = 20
 
 
-def target_of(facts: TableFacts) -> ColumnFacts | None:
-    """The column that is probably asked for: by its name, or else the last one."""
+def chosen_target(
+    facts: TableFacts, named: str | None, inputs: Sequence[str] | None = None
+) -> ColumnFacts | None:
+    """The named column, or what is probably asked for: by its name, or else the last column."""
+    if named:
+        return facts.column(named)
+    able = [each for each in facts.columns if _can_answer(each) and each.name not in (inputs or ())]
     for wanted in _NAMES:
-        for column in facts.columns:
-            if column.name.lower() == wanted and _can_answer(column):
+        for column in able:
+            if column.name.lower() == wanted:
                 return column
-    able = [column for column in facts.columns if _can_answer(column)]
     return able[-1] if able else None
-
-
-def chosen_target(facts: TableFacts, named: str | None) -> ColumnFacts | None:
-    """The named column, or the one that is probably asked for."""
-    return facts.column(named) if named else target_of(facts)
 
 
 def is_quantity(column: ColumnFacts) -> bool:

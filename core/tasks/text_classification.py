@@ -48,7 +48,7 @@ class TextClassification(Classification):
     def fit(
         cls, facts: TableFacts, target: str | None = None, inputs: Sequence[str] | None = None
     ) -> Fit | None:
-        answer = chosen_target(facts, target)
+        answer = chosen_target(facts, target, inputs)
         texts = [facts.column(name) for name in inputs or ()] or [
             column for column in facts.columns if column is not answer and is_prose(column)
         ]

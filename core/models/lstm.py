@@ -1,0 +1,66 @@
+"""A bidirectional LSTM over word vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from core.models.tokens import masked_mean, text_mask
+
+
+class LSTM(nn.Module):
+    """Tokens int [n, t] and lengths int [n] to logits [n, outputs]; padding is never read."""
+
+    def __init__(
+        self,
+        vocabulary: int,
+        outputs: int,
+        *,
+        embedding: int,
+        hidden: int,
+        layers: int,
+        dropout: float,
+    ) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(vocabulary, embedding, padding_idx=0)
+        between = dropout if layers > 1 else 0.0
+        self.lstm = nn.LSTM(
+            embedding, hidden, layers, batch_first=True, bidirectional=True, dropout=between
+        )
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(2 * hidden, outputs)
+
+    def forward(self, tokens: Tensor, length: Tensor) -> Tensor:
+        vectors = self.dropout(self.embed(tokens))
+        packed = pack_padded_sequence(vectors, length.cpu(), batch_first=True, enforce_sorted=False)
+        states, _ = pad_packed_sequence(
+            self.lstm(packed)[0], batch_first=True, total_length=tokens.shape[1]
+        )
+        logits: Tensor = self.head(self.dropout(masked_mean(states, text_mask(tokens, length))))
+        return logits
+
+
+def build(
+    shape: Mapping[str, Any], *, embedding: int, hidden: int, layers: int, dropout: float
+) -> nn.Module:
+    model = LSTM(
+        shape["vocabulary"],
+        shape["outputs"],
+        embedding=embedding,
+        hidden=hidden,
+        layers=layers,
+        dropout=dropout,
+    )
+    for name, weight in model.lstm.named_parameters():
+        if "weight_hh" in name:
+            for gate in weight.data.chunk(4):
+                nn.init.orthogonal_(gate)
+        elif "bias" in name:
+            nn.init.zeros_(weight)
+            if "bias_ih" in name:
+                # The forget gate starts open, so that early words reach the end.
+                weight.data[hidden : 2 * hidden] = 1
+    return model
