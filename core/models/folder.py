@@ -1,0 +1,116 @@
+"""Writing a trained model's folder, and bringing it back to life. No pickle on either side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from core.atomic import write_json, write_text
+from core.errors import LeptonError
+from core.models.architectures import build
+from core.models.registry import CARD, FORMAT, INFO, WEIGHTS, ModelFolder
+from core.tasks import task
+from core.tasks.base import Task
+
+
+def save_model(path: Path, module: nn.Module, task: Task, info: dict[str, Any]) -> None:
+    """Fill an existing empty folder with a model.
+
+    `info` has `name`, `architecture` and `options`, and what is known of `dataset`,
+    `dataset_version`, `metrics`, `baseline`, `run` and `created`.
+    """
+    weights = {name: each.detach().cpu().contiguous() for name, each in module.state_dict().items()}
+    whole = {
+        "format": FORMAT,
+        **info,
+        "task": task.name,
+        "shape": task.shape,
+        "codec": task.to_json(),
+        "parameters": sum(each.numel() for each in module.parameters()),
+    }
+    save_file(weights, path / WEIGHTS)
+    write_json(path / INFO, whole)
+    write_text(path / CARD, card(whole))
+
+
+def load_module(folder: ModelFolder, device: torch.device | str = "cpu") -> nn.Module:
+    """Build the architecture and fill in the weights, in evaluation mode.
+
+    Raises:
+        LeptonError: the weights are missing, damaged, or of another shape.
+    """
+    info = folder.info
+    module = build(info["architecture"], info["shape"], info["options"])
+    try:
+        module.load_state_dict(load_file(folder.weights))
+    except FileNotFoundError as error:
+        raise LeptonError("the model's weights are missing", where=str(folder.weights)) from error
+    except (SafetensorError, RuntimeError, OSError) as error:
+        raise LeptonError(
+            f"the model's weights cannot be used: {str(error).splitlines()[0]}",
+            where=str(folder.weights),
+            hint="Restore the folder from a copy, or train the model again.",
+        ) from error
+    return module.to(device).eval()
+
+
+def task_of(folder: ModelFolder) -> Task:
+    """The task with the codec that the model was trained with.
+
+    Raises:
+        LeptonError: the codec is damaged.
+    """
+    try:
+        return task(folder.info["task"]).from_json(folder.info["codec"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise LeptonError(
+            f"the model's codec is damaged: {error}", where=str(folder.path / INFO)
+        ) from error
+
+
+def card(info: dict[str, Any]) -> str:
+    """The model card, in Markdown."""
+    metrics, baseline = info.get("metrics") or {}, info.get("baseline") or {}
+    rows = [
+        f"| {name} | {value:.4f} | {_number(baseline.get(name))} |"
+        for name, value in metrics.items()
+    ]
+    data = info.get("dataset") or "unknown"
+    if info.get("dataset_version"):
+        data = f"{data}, version {info['dataset_version']}"
+    return "\n".join(
+        [
+            f"# {info.get('name', 'model')}",
+            "",
+            f"A `{info['architecture']}` for {info['task']}, {info['parameters']:,} parameters.",
+            "",
+            f"- Trained on: {data}",
+            f"- Run: {info.get('run') or 'unknown'}",
+            f"- Made: {info.get('created') or 'unknown'}",
+            "",
+            "## Scores on the validation split",
+            "",
+            *(
+                ["| metric | model | baseline |", "| --- | --- | --- |", *rows]
+                if rows
+                else ["None."]
+            ),
+            "",
+            "## Use",
+            "",
+            "    lepton predict PATH-OF-THIS-FOLDER INPUT",
+            "",
+            "It knows only what its training data showed it. Judge it on rows like yours before",
+            "you trust it: `lepton eval PATH-OF-THIS-FOLDER DATASET`.",
+            "",
+        ]
+    )
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4f}"
