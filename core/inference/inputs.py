@@ -1,0 +1,237 @@
+"""What a person gives, made rows that a model can answer: files, folders, text, tables, pairs."""
+
+from __future__ import annotations
+
+import glob
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.data.lake import Lake
+from core.data.sources.detect import IMAGE_SUFFIXES, content_kind, image_kind, read_head
+from core.errors import UsageError, nearest
+from core.inference.messages import Row
+from core.inference.tables import is_table, require, table_rows
+from core.workspace import Workspace
+
+if TYPE_CHECKING:
+    from core.tasks.base import Task
+
+_LAKE_ROWS = re.compile(r"([a-z0-9][a-z0-9._-]*(?:@\d+)?)#([\d,-]+)")
+_PORTABLE_IMAGE = re.compile(rb"P[1-6]\s")
+_MOST_ROWS = 100_000
+
+
+def read_inputs(workspace: Workspace, task: Task, given: Sequence[object]) -> list[Row]:
+    """Rows for a task, each with the name by which the person knows it.
+
+    Each of `given` is one of: a row as a mapping or JSON object; `name#3,7-9` or `name@2#3`, rows
+    of a data set by their row id; the path of a table file; and, by the task's kind, an image file,
+    a folder or pattern of them; a text, or a text file with one text a line; `column=value` pairs,
+    of which one row may take several of `given`.
+
+    Raises:
+        UsageError: a file is missing or not of that kind, a column is missing or unknown.
+        LeptonError: a table file is damaged as a whole.
+    """
+    kind = task.shape["kind"]
+    rows: list[Row] = []
+    pairs: dict[str, str] = {}
+    for each in given:
+        found = _pairs(each, task, free=kind == "tokens") if isinstance(each, str) else None
+        if pairs and (found is None or pairs.keys() & found.keys()):
+            rows.append(_row(task, pairs))
+            pairs = {}
+        if found is None:
+            rows += _read(workspace, task, each)
+        else:
+            pairs |= found
+    if pairs:
+        rows.append(_row(task, pairs))
+    return rows
+
+
+def lake_rows(workspace: Workspace, task: Task, ref: str, ids: Sequence[int]) -> list[Row]:
+    """Rows of a data set's version by row id.
+
+    Raises:
+        UsageError: no such data set, version, row or column.
+    """
+    with Lake(workspace).open(ref) as view:
+        require(task.columns, view.version.column_names, view.version.ref)
+        found = view.rows(ids, task.columns)
+        missing = {*ids} - {row["_rid"] for row in found}
+        if missing:
+            raise UsageError(
+                f"there is no row {min(missing)}",
+                where=view.version.ref,
+                hint=f"It has {view.version.rows:,} rows.",
+            )
+    return [
+        Row(f"{ref}#{row['_rid']}", {name: row[name] for name in task.columns}) for row in found
+    ]
+
+
+def _read(workspace: Workspace, task: Task, given: object) -> list[Row]:
+    kind = task.shape["kind"]
+    if isinstance(given, Row):
+        return [given]
+    if isinstance(given, Mapping):
+        return [_row(task, given)]
+    if isinstance(given, bytes) and kind == "image":
+        return [Row(f"{len(given)} bytes", {task.columns[0]: given})]
+    if not isinstance(given, str | Path):
+        raise UsageError(f"{type(given).__name__} is no input: {_wanted(task)}")
+    text = str(given)
+    if isinstance(given, str):
+        if text.lstrip().startswith(("{", "[{")):
+            return [_row(task, each) for each in _objects(text)]
+        if named := _LAKE_ROWS.fullmatch(text):
+            return lake_rows(workspace, task, named[1], _numbers(named[2]))
+    path = Path(given).expanduser()
+    if _exists(path):
+        return _path(workspace, task, path)
+    if glob.has_magic(text) and (kind == "image" or is_table(path)):
+        matched = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207
+        if not matched:
+            raise UsageError("no file matches", where=text, hint="Check the pattern.")
+        if kind == "image":
+            return [_image(task, Path(each)) for each in matched if Path(each).is_file()]
+        return [row for each in matched for row in table_rows(workspace, Path(each), task.columns)]
+    looks_path = isinstance(given, Path) or is_table(path) or path.suffix == ".txt"
+    if kind == "tokens" and not (looks_path and not re.search(r"\s", text)):
+        return [Row(text, {task.columns[0]: text})]
+    if kind == "image" or looks_path:
+        raise _missing(path)
+    raise UsageError(f'"{text}" is no row: {_wanted(task)}')
+
+
+def _path(workspace: Workspace, task: Task, path: Path) -> list[Row]:
+    kind = task.shape["kind"]
+    if path.is_dir():
+        if kind != "image":
+            raise UsageError("this is a folder", where=str(path), hint=_wanted(task))
+        found = sorted(p for p in path.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
+        if not found:
+            raise UsageError("the folder holds no image", where=str(path), hint=_wanted(task))
+        return [_image(task, each) for each in found]
+    if is_table(path):
+        rows = table_rows(workspace, path, task.columns)
+        return [_files_beside(path, row, task) for row in rows] if kind == "image" else rows
+    head = read_head(path)
+    if kind == "image":
+        if image_kind(head) is None and not _PORTABLE_IMAGE.match(head):
+            raise UsageError(
+                f"the file is not an image: this is {content_kind(head)}", where=str(path)
+            )
+        return [_image(task, path)]
+    if kind == "tokens" and content_kind(head) == "text":
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        return [Row(line, {task.columns[0]: line}) for line in lines if line.strip()]
+    raise UsageError(
+        f"the file is no input: this is {content_kind(head)}", where=str(path), hint=_wanted(task)
+    )
+
+
+def _image(task: Task, path: Path) -> Row:
+    return Row(str(path), {task.columns[0]: path.absolute()})
+
+
+def _files_beside(table: Path, row: Row, task: Task) -> Row:
+    """A text in the image column of a table is the path of a file, seen from the table's folder."""
+    (column,) = task.columns
+    value = row.values.get(column)
+    if not isinstance(value, str):
+        return row
+    return replace(row, values={column: table.parent.absolute() / value})
+
+
+def _pairs(text: str, task: Task, *, free: bool) -> dict[str, str] | None:
+    """`column=value` pairs, in any number; None when the text does not begin with one.
+
+    A known column's name may hold blanks, and so may a value. In `free` text only known columns
+    count, for a sentence may hold an equals sign.
+    """
+    known = "|".join(re.escape(name) for name in sorted(task.columns, key=len, reverse=True))
+    name = known if free else rf"{known}|[A-Za-z_][\w.-]*"
+    starts = list(re.finditer(rf"(?:^|(?<=[\s,;]))({name})=", text.strip()))
+    if not starts or starts[0].start() or _exists(Path(text)):
+        return None
+    ends = [start.start() for start in starts[1:]] + [len(text.strip())]
+    found: dict[str, str] = {}
+    for start, end in zip(starts, ends, strict=True):
+        if start[1] not in task.columns:
+            raise UsageError(
+                f'the model reads no column "{start[1]}"', hint=nearest(start[1], task.columns)
+            )
+        value = text.strip()[start.end() : end]
+        if end != ends[-1]:
+            value = value.rstrip().rstrip(",;")
+        found[start[1]] = re.sub(r"""^(["'])(.*)\1$""", r"\2", value.strip())
+    return found
+
+
+def _row(task: Task, given: Mapping[str, Any]) -> Row:
+    missing = [name for name in task.columns if name not in given]
+    hint = f"Write {missing[0]}= to leave it empty." if missing else ""
+    require(task.columns, tuple(given), "columns: " + ", ".join(map(str, given)), hint)
+    values = {name: None if given[name] == "" else given[name] for name in task.columns}
+    shown = " ".join(
+        f"{name}={'' if value is None else value}"
+        for name, value in values.items()
+        if not isinstance(value, bytes)
+    )
+    return Row(shown, values)
+
+
+def _objects(text: str) -> list[dict[str, Any]]:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise UsageError(f"broken JSON: {error}", where=text[:80]) from error
+    objects = value if isinstance(value, list) else [value]
+    if not all(isinstance(each, dict) for each in objects):
+        raise UsageError("a row in JSON is an object", where=text[:80])
+    return objects
+
+
+def _numbers(text: str) -> list[int]:
+    """ "3,7-9" as [3, 7, 8, 9]."""
+    numbers: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.partition("-")
+        if not first.isdigit() or (dash and not last.isdigit()):
+            raise UsageError(f'"{text}" are no row ids', hint='Write them as in "name#3,7-9".')
+        end = int(last) if dash else int(first)
+        if len(numbers) + end - int(first) >= _MOST_ROWS:
+            raise UsageError(f"these are more than {_MOST_ROWS:,} rows", where=text)
+        numbers += range(int(first), end + 1)
+    return numbers
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        # A long text is no file name, and neither is one with a NUL.
+        return False
+
+
+def _missing(path: Path) -> UsageError:
+    try:
+        beside = [each.name for each in path.parent.iterdir()]
+    except OSError:
+        beside = []
+    return UsageError("no such file or folder", where=str(path), hint=nearest(path.name, beside))
+
+
+def _wanted(task: Task) -> str:
+    kind = task.shape["kind"]
+    if kind == "image":
+        return "Give image files, a folder of them, or a table file."
+    if kind == "tokens":
+        return "Give a text, a text file, or a table file."
+    return f"Give {task.columns[0]}=value and so on, a JSON object, or a table file."

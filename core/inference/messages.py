@@ -1,0 +1,120 @@
+"""What goes into the engine and what comes out, and how both travel as JSON."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, time
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from core.errors import LeptonError
+
+PATH = "$path"
+BYTES = "$base64"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row to answer: how a person knows it, and its columns.
+
+    A `Path` value stands for the bytes of that file; the engine reads them. `error` says why the
+    row could not be read at all; it is then its answer too.
+    """
+
+    input: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+    error: LeptonError | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        values = {name: _packed(value) for name, value in self.values.items()}
+        fault = {} if self.error is None else {"error": self.error.to_json()}
+        return {"input": self.input, "values": values, **fault}
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any]) -> Row:
+        """The row as `to_json` wrote it.
+
+        Raises:
+            KeyError, TypeError or ValueError: it is not one.
+        """
+        values = {str(name): _unpacked(value) for name, value in row["values"].items()}
+        error = LeptonError.from_json(row["error"]) if "error" in row else None
+        return cls(str(row["input"]), values, error)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model says about one row: a label with probabilities, a value, or why neither."""
+
+    input: str
+    label: str | None = None
+    score: float | None = None
+    scores: Mapping[str, float] = field(default_factory=dict)
+    """Probability of each label, the most likely first."""
+    value: float | None = None
+    error: LeptonError | None = None
+
+    @property
+    def ok(self) -> bool:
+        return self.error is None
+
+    def to_json(self) -> dict[str, Any]:
+        """`input`, and `output`: `label score scores`, the number, or null with an `error`."""
+        if self.error is not None:
+            return {"input": self.input, "output": None, "error": self.error.to_json()}
+        if self.label is None:
+            return {"input": self.input, "output": self.value}
+        output = {"label": self.label, "score": self.score, "scores": dict(self.scores)}
+        return {"input": self.input, "output": output}
+
+    @classmethod
+    def from_json(cls, answer: Mapping[str, Any]) -> Answer:
+        given, output = answer["input"], answer["output"]
+        if "error" in answer:
+            return cls(given, error=LeptonError.from_json(answer["error"]))
+        if isinstance(output, dict):
+            return cls(given, output["label"], output["score"], output["scores"])
+        return cls(given, value=output)
+
+
+def _packed(value: Any) -> Any:
+    """The value as JSON has it; what JSON has not is tagged or written as text."""
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Path):
+        return {PATH: str(value)}
+    if isinstance(value, bytes | bytearray | memoryview):
+        return {BYTES: base64.b64encode(value).decode()}
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, date | datetime | time):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return {str(name): _packed(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_packed(each) for each in value]
+    if hasattr(value, "item"):
+        return _packed(value.item())
+    return str(value)
+
+
+def _unpacked(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_unpacked(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    if value.keys() == {PATH}:
+        return Path(value[PATH])
+    if value.keys() == {BYTES}:
+        try:
+            return base64.b64decode(value[BYTES], validate=True)
+        except binascii.Error as error:
+            raise ValueError(f"not base64: {error}") from error
+    return {name: _unpacked(each) for name, each in value.items()}

@@ -1,0 +1,140 @@
+"""Rows to answer out of a table file. A line that cannot be read spoils no other."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from core.data.sources.delimited import LONGEST_LINE, sniff
+from core.data.sources.desk import Desk
+from core.data.sources.detect import BY_SUFFIX, detect, suffix_of
+from core.data.sources.plain_text import plain_utf8
+from core.errors import LeptonError, UsageError, nearest
+from core.inference.messages import Row
+from core.workspace import Workspace
+
+
+def is_table(path: Path) -> bool:
+    """Whether the name says that the file is a table."""
+    return suffix_of(path) in BY_SUFFIX
+
+
+def table_rows(workspace: Workspace, path: Path, columns: Sequence[str]) -> list[Row]:
+    """The rows of a CSV, TSV, JSON Lines or Parquet file, with these columns of it.
+
+    Raises:
+        UsageError: the file is missing, empty, not what its name says, or lacks a column.
+        LeptonError: it is damaged as a whole.
+    """
+    kind = detect(path)
+    with Desk(workspace, path) as desk:
+        if kind in ("csv", "tsv"):
+            return list(_delimited(desk, path, columns, tabs=kind == "tsv"))
+        if kind == "jsonl":
+            return _json(desk, path, columns)
+    if kind == "parquet" and path.is_file():
+        return list(_parquet(path, columns))
+    raise UsageError(
+        "this is no table", where=str(path), hint="Name a CSV, JSON Lines or Parquet file."
+    )
+
+
+def require(columns: Sequence[str], there: Sequence[str], where: str, hint: str = "") -> None:
+    """Refuse rows that lack a column the model reads.
+
+    Raises:
+        UsageError: names every missing column.
+    """
+    missing = [name for name in columns if name not in there]
+    if missing:
+        named = ", ".join(f'"{name}"' for name in missing)
+        raise UsageError(
+            f"the model reads the column{'s' * (len(missing) > 1)} {named}, missing here",
+            where=where,
+            hint=hint or nearest(missing[0], there),
+        )
+
+
+def _delimited(desk: Desk, path: Path, columns: Sequence[str], *, tabs: bool) -> Iterator[Row]:
+    text = plain_utf8(desk, path)
+    dialect = sniff(desk, text, tabs=tabs)
+    require(columns, dialect.names, str(path))
+    at = [dialect.names.index(name) for name in columns]
+    csv.field_size_limit(LONGEST_LINE)
+    with text.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file, delimiter=dialect.delimiter)
+        records = (record for record in reader if record)
+        if dialect.header:
+            next(records)
+        for record in records:
+            label = f"{path.name}:{reader.line_num}"
+            if len(record) == len(dialect.names):
+                # An empty cell is a missing value, as it is on import.
+                yield Row(
+                    label, {name: record[i] or None for name, i in zip(columns, at, strict=True)}
+                )
+            else:
+                what = f"the line has {len(record)} fields, the header {len(dialect.names)}"
+                yield Row(label, error=LeptonError(what, where=f"{path}, line {reader.line_num}"))
+
+
+def _json(desk: Desk, path: Path, columns: Sequence[str]) -> list[Row]:
+    text = plain_utf8(desk, path).read_text(encoding="utf-8-sig")
+    found: list[tuple[str, Any]]
+    try:
+        whole = json.loads(text)
+        listed = whole if isinstance(whole, list) else [whole]
+        found = [(f"{path.name}:{number}", value) for number, value in enumerate(listed, 1)]
+    except ValueError:
+        found = [
+            (f"{path.name}:{number}", _line(line))
+            for number, line in enumerate(text.split("\n"), 1)
+            if line.strip()
+        ]
+    there = dict.fromkeys(key for _, value in found if isinstance(value, Mapping) for key in value)
+    if there:
+        require(columns, tuple(there), str(path))
+    return [_object(label, value, columns, path) for label, value in found]
+
+
+def _line(line: str) -> Any:
+    try:
+        return json.loads(line)
+    except ValueError as error:
+        return error
+
+
+def _object(label: str, value: Any, columns: Sequence[str], path: Path) -> Row:
+    if isinstance(value, Mapping):
+        return Row(label, {name: value.get(name) for name in columns})
+    what = f"broken JSON: {value}" if isinstance(value, ValueError) else "this is no JSON object"
+    return Row(label, error=LeptonError(what, where=f"{path}, {label.rpartition(':')[2]}"))
+
+
+def _parquet(path: Path, columns: Sequence[str]) -> Iterator[Row]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            require(columns, file.schema_arrow.names, str(path))
+            number = 0
+            for batch in file.iter_batches(columns=list(columns)):
+                for values in batch.to_pylist():
+                    number += 1
+                    yield Row(f"{path.name}:{number}", {n: _bytes(v) for n, v in values.items()})
+    except (pa.ArrowException, OSError) as error:
+        raise LeptonError(
+            "the Parquet file is cut short or damaged",
+            where=f"{path}: {str(error).splitlines()[0]}",
+        ) from error
+
+
+def _bytes(value: Any) -> Any:
+    """The bytes of an image in the form that Hugging Face data sets have it."""
+    return (
+        value["bytes"] if isinstance(value, dict) and value.keys() == {"bytes", "path"} else value
+    )

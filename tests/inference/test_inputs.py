@@ -1,0 +1,200 @@
+"""What a person gives becomes rows, or an error that names what is wrong."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from core.errors import UsageError
+from core.inference.inputs import read_inputs
+from core.inference.messages import Answer, Row
+from core.tasks import Task
+from core.workspace import Workspace
+from tests.inference.conftest import png
+
+
+def test_images_come_as_files_folders_and_patterns(
+    workspace: Workspace, image_task: Task, pictures: Path
+) -> None:
+    one = read_inputs(workspace, image_task, [str(pictures / "a.png")])
+    assert one == [Row(str(pictures / "a.png"), {"image": pictures / "a.png"})]
+    folder = read_inputs(workspace, image_task, [pictures])
+    assert [Path(row.input).name for row in folder] == ["a.png", "c.png", "b.png"]
+    pattern = read_inputs(workspace, image_task, [str(pictures / "**" / "*.png")])
+    assert {row.input for row in pattern} == {row.input for row in folder}
+
+
+@pytest.mark.parametrize(
+    ("name", "what", "hint"),
+    [
+        ("b.pgn", "no such file", "c.png"),
+        ("*.jpg", "no file matches", "pattern"),
+        ("note.txt", "not an image: this is text", ""),
+        ("empty", "holds no image", "image files"),
+    ],
+)
+def test_what_is_no_image_is_named(
+    workspace: Workspace, image_task: Task, pictures: Path, name: str, what: str, hint: str
+) -> None:
+    (pictures / "empty").mkdir()
+    (pictures / "more" / "b.png").unlink()
+    with pytest.raises(UsageError) as caught:
+        read_inputs(workspace, image_task, [str(pictures / name)])
+    assert what in caught.value.what
+    assert name in caught.value.where
+    assert hint in caught.value.hint
+
+
+def test_a_table_may_list_image_files_or_hold_images(
+    workspace: Workspace, image_task: Task, pictures: Path
+) -> None:
+    listed = pictures / "list.csv"
+    listed.write_text("image,who\na.png,me\nmore/b.png,you\n")
+    rows = read_inputs(workspace, image_task, [listed])
+    assert [row.values["image"] for row in rows] == [pictures / "a.png", pictures / "more/b.png"]
+    held = pictures / "held.parquet"
+    pq.write_table(pa.table({"image": [{"bytes": png(1), "path": "x.png"}]}), held)
+    assert read_inputs(workspace, image_task, [held])[0].values == {"image": png(1)}
+
+
+def test_a_text_is_a_row_and_a_text_file_one_a_line(
+    workspace: Workspace, text_task: Task, tmp_path: Path
+) -> None:
+    said = "so good. 1+1=2, mood=fine?" + " plot" * 200
+    assert read_inputs(workspace, text_task, [said]) == [Row(said, {"text": said})]
+    lines = tmp_path / "lines.txt"
+    lines.write_text("good film\n\nbad plot\n")
+    found = read_inputs(workspace, text_task, [str(lines), "text=a = b"])
+    assert [row.values["text"] for row in found] == ["good film", "bad plot", "a = b"]
+    with pytest.raises(UsageError, match="no such file") as caught:
+        read_inputs(workspace, text_task, [str(tmp_path / "line.txt")])
+    assert "lines.txt" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["petal length=4.5 colour=dark red"],
+        ["petal length=4.5", "colour=dark red"],
+        ['petal length="4.5", colour=dark red'],
+        ['{"petal length": "4.5", "colour": "dark red", "species": "long"}'],
+        [{"colour": "dark red", "petal length": "4.5"}],
+    ],
+)
+def test_pairs_and_objects_are_rows(
+    workspace: Workspace, table_task: Task, given: list[object]
+) -> None:
+    (row,) = read_inputs(workspace, table_task, given)
+    assert row == Row(
+        "petal length=4.5 colour=dark red", {"petal length": "4.5", "colour": "dark red"}
+    )
+
+
+def test_a_column_that_comes_again_begins_a_row(workspace: Workspace, table_task: Task) -> None:
+    given = ["petal length=1", "colour=red", "petal length=2", "colour="]
+    rows = read_inputs(workspace, table_task, given)
+    assert [row.values["petal length"] for row in rows] == ["1", "2"]
+    assert rows[1].values["colour"] is None
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("petal length=4 color=red", 'no column "color"'),
+        ("petal length=4", '"colour", missing'),
+        ('{"petal length": 4}', '"colour", missing'),
+        ('{"petal length": }', "broken JSON"),
+        ("red", "no row"),
+        ("flowers.csv", "no such file"),
+        ("flowers#99", "no row 99"),
+        ("flowers@9#1", "no version 9"),
+        ("reviews#1", '"petal length", "colour", missing'),
+        ("flowers#5-", "no row ids"),
+        ("flowers#0-999999999999", "more than"),
+    ],
+)
+def test_wrong_rows_are_refused_by_name(
+    workspace: Workspace, table_task: Task, given: str, words: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        read_inputs(workspace, table_task, [given])
+    assert words in caught.value.what
+
+
+def test_rows_of_the_lake_come_by_id(workspace: Workspace, table_task: Task) -> None:
+    rows = read_inputs(workspace, table_task, ["flowers@1#5,0-1"])
+    assert [row.input for row in rows] == ["flowers@1#5", "flowers@1#0", "flowers@1#1"]
+    assert rows[1].values["colour"] == "red"
+    assert rows[1].values.keys() == {"petal length", "colour"}
+
+
+def test_a_line_that_cannot_be_read_spoils_no_other(
+    workspace: Workspace, table_task: Task, tmp_path: Path
+) -> None:
+    table = tmp_path / "t.csv"
+    table.write_text("colour,petal length\nred,1.5\nblue,2,3\nwhite,\n")
+    rows = read_inputs(workspace, table_task, [table])
+    assert [row.input for row in rows] == ["t.csv:2", "t.csv:3", "t.csv:4"]
+    assert rows[0].values == {"petal length": "1.5", "colour": "red"}
+    assert rows[1].error is not None
+    assert "3 fields" in rows[1].error.what
+    assert rows[2].values == {"petal length": None, "colour": "white"}
+    lines = tmp_path / "t.jsonl"
+    lines.write_text('{"colour":"red","petal length":1}\n{"colour":\n7\n{"colour":"blue"}\n')
+    rows = read_inputs(workspace, table_task, [lines])
+    assert [row.error is None for row in rows] == [True, False, False, True]
+    assert rows[3].values == {"petal length": None, "colour": "blue"}
+    packed = tmp_path / "t.csv.gz"
+    packed.write_bytes(gzip.compress(table.read_bytes()))
+    assert len(read_inputs(workspace, table_task, [packed])) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("t.csv", b"color,petal length\nred,1\n", '"colour", missing'),
+        ("t.jsonl", b'{"petal length": 1}\n', '"colour", missing'),
+        ("t.parquet", b"PAR1 and no more", "damaged"),
+        ("t.parquet", b"colour\nred\n", "not what its name says"),
+        ("t.csv", b"", "empty"),
+        ("t.csv", b"PK\x03\x04 zip", "not what its name says"),
+    ],
+)
+def test_a_wrong_table_file_is_named(
+    workspace: Workspace, table_task: Task, tmp_path: Path, name: str, content: bytes, words: str
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(Exception, match=r"t\.") as caught:
+        read_inputs(workspace, table_task, [str(path)])
+    assert words in str(caught.value)
+
+
+def test_rows_and_answers_travel_as_json(pictures: Path) -> None:
+    row = Row("x", {"image": pictures, "raw": b"\0\xff", "n": 3, "many": [1.5, None, float("nan")]})
+    back = Row.from_json(json.loads(json.dumps(row.to_json())))
+    assert back.values == {"image": pictures, "raw": b"\0\xff", "n": 3, "many": [1.5, None, None]}
+    for answer in (
+        Answer("a", "cat", 0.5, {"cat": 0.5, "dog": 0.5}),
+        Answer("b", value=-2.5),
+        Answer("c", error=UsageError("what", where="where", hint="hint")),
+    ):
+        there = json.loads(json.dumps(answer.to_json()))
+        again = Answer.from_json(there)
+        assert again.to_json() == answer.to_json()
+        assert there.keys() >= {"input", "output"}
+
+
+def test_reading_inputs_needs_no_torch() -> None:
+    code = (
+        "import sys, core.inference.inputs, core.inference.process;"
+        "sys.exit(bool({'torch', 'duckdb', 'pyarrow', 'textual'} & sys.modules.keys()))"
+    )
+    subprocess.run([sys.executable, "-P", "-c", code], check=True)
