@@ -62,7 +62,8 @@ class Architecture:
     """A model to train from nothing. `kinds` are the shapes it reads: image, tokens, table.
 
     `module` holds its `build(shape, **options)`, loaded only when one is built.
-    `suggested` holds the `lr` and `batch_size` that suit it when a person names none (with AdamW).
+    `suggested` holds the `lr` and `batch_size`, and perhaps the gradient `clip`, that suit it when a
+    person names none (with AdamW).
     """
 
     name: str
@@ -136,7 +137,7 @@ ARCHITECTURES: dict[str, Architecture] = {
                 Option("layers", 1, "stacked layers", 1, 8),
                 Option("dropout", 0.3, "share of values dropped while training", 0, 0.9),
             ),
-            {"lr": 2e-3, "batch_size": 32},
+            {"lr": 2e-3, "batch_size": 32, "clip": 1.0},
         ),
         Architecture(
             "transformer",
@@ -149,7 +150,7 @@ ARCHITECTURES: dict[str, Architecture] = {
                 Option("layers", 2, "encoder layers", 1, 48),
                 _DROPOUT,
             ),
-            {"lr": 5e-4, "batch_size": 32},
+            {"lr": 5e-4, "batch_size": 32, "clip": 1.0},
         ),
         Architecture(
             "mlp",

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 FORMAT = 1
 META = "meta.json"
 ROW_ID = "_rid"
+# Columns by which an error names a row, besides its id.
+PLACES = ("path",)
 ROWS_AT_ONCE = 2048
 IN_MEMORY = 2 << 30
 _STAGED = ".compiling"
@@ -138,7 +140,8 @@ def _key(view: View, task: Task, split: str) -> str:
 
 def _encode(view: View, task: Task, split: str, folder: Path) -> None:
     """Write one .npy file for each array, in pieces, and the facts about them last."""
-    columns = [*dict.fromkeys((*task.columns, task.target))]
+    named = [name for name in PLACES if name in view.version.column_names]
+    columns = [*dict.fromkeys((*task.columns, task.target, *named))]
     growing: dict[str, _Growing] = {}
     try:
         for rows in view.batches(columns, split=split, rows=ROWS_AT_ONCE):

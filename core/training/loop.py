@@ -127,14 +127,17 @@ class Trainer:
         self._saved_at = self._clock = self._settled_at = time.monotonic()
         # What was loaded so far stays; the collector need not look at it between steps.
         gc.freeze()
-        while not self.progress.finished:
-            started = time.monotonic()
-            if not self._epoch():
-                return False
-            self._end_epoch(started)
-            if self.should_stop() and not self.progress.finished:
-                return False
-        return True
+        try:
+            while not self.progress.finished:
+                started = time.monotonic()
+                if not self._epoch():
+                    return False
+                self._end_epoch(started)
+                if self.should_stop() and not self.progress.finished:
+                    return False
+            return True
+        finally:
+            gc.unfreeze()
 
     def train_step(self, batch: dict[str, Tensor]) -> Tensor:
         """One optimizer step on a batch that is on the device; its mean loss, a detached scalar."""

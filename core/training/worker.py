@@ -1,0 +1,189 @@
+"""A training run, from a data set's name to a published model; a resumed one goes on."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import torch
+
+from core.data.lake import Lake
+from core.errors import LeptonError
+from core.inference.devices import choose_threads, resolve
+from core.models import architectures
+from core.models.folder import save_model
+from core.models.registry import ModelFolder, Models
+from core.runs.job import Job
+from core.training import setup as setups
+from core.training.checkpoint import Checkpoints
+from core.training.config import TrainConfig
+from core.training.feed import Split, compiled
+from core.training.loop import Trainer
+from core.training.setup import Setup
+
+VALIDATION = "validation"
+
+
+def run(job: Job) -> None:
+    """Do a training run's work; started by the runs' worker process.
+
+    Raises:
+        UsageError: the settings, or names in them, are wrong.
+        LeptonError: the data cannot be read, training diverges, or the disk is full.
+    """
+    setup = setups.load(job.workspace, job.run.artifacts) or _first_start(job)
+    train, validation = _splits(job, setup)
+    if job.should_stop():
+        return
+    trainer = _trainer(job, setup, train, validation)
+    job.emit("plan", **_plan(setup, trainer))
+    _resume(job, trainer)
+    if trainer.fit():
+        assert trainer.best is not None
+        model = _published(job) or _publish(job, setup, trainer)
+        job.emit("result", model=model.ref, metrics=trainer.best.metrics)
+
+
+def _first_start(job: Job) -> Setup:
+    config = TrainConfig.from_mapping(job.spec)
+    device = resolve(config.device)
+    precision = config.precision
+    if precision == "auto":
+        bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported()
+        precision = "bf16" if bf16 else "fp32"
+    setup = setups.decide(
+        job.workspace,
+        config,
+        device=str(device),
+        precision=precision,
+        threads=choose_threads(),
+    )
+    for note in setup.task.notes:
+        job.emit("log", text=note)
+    setup.save(job.run.artifacts)
+    return setup
+
+
+def _splits(job: Job, setup: Setup) -> tuple[Split, Split | None]:
+    """The encoded training split, and the validation split when it has rows."""
+
+    def say(text: str) -> None:
+        job.emit("log", text=text)
+
+    with Lake(job.workspace).open(setup.version) as view:
+        train = compiled(job.workspace, view, setup.task, "train", say=say)
+        if not view.count(VALIDATION):
+            say("no validation rows: the last epoch's weights will be the model")
+            return train, None
+        return train, compiled(job.workspace, view, setup.task, VALIDATION, say=say)
+
+
+def _trainer(job: Job, setup: Setup, train: Split, validation: Split | None) -> Trainer:
+    config = setup.config
+    assert config.model is not None
+    assert config.threads is not None
+    torch.set_num_threads(config.threads)
+    if config.deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True)
+    torch.manual_seed(config.seed)
+    return Trainer(
+        architectures.build(config.model, setup.task.shape, setup.model_options()),
+        setup.task,
+        train,
+        validation,
+        config=config,
+        checkpoints=Checkpoints(job.run.checkpoints),
+        device=resolve(config.device),
+        emit=job.emit,
+        should_stop=job.should_stop,
+    )
+
+
+def _plan(setup: Setup, trainer: Trainer) -> dict[str, Any]:
+    config = setup.config
+    return {
+        "task": config.task,
+        "architecture": config.model,
+        "parameters": sum(each.numel() for each in trainer.module.parameters()),
+        "dataset": setup.version.ref,
+        "target": config.target,
+        "examples": trainer.train.rows,
+        "validation_examples": trainer.validation.rows if trainer.validation else 0,
+        "steps": trainer.steps,
+        "epochs": config.epochs,
+        "steps_per_epoch": trainer.steps_per_epoch,
+        "batch_size": config.batch_size,
+        "lr": config.lr,
+        "precision": config.precision,
+        "device": config.device,
+        "threads": config.threads,
+        "metric": setup.task.metric,
+        "higher_is_better": setup.task.higher_is_better,
+    }
+
+
+def _resume(job: Job, trainer: Trainer) -> None:
+    """Go on from the newest whole checkpoint, and tell watchers what to take back."""
+    checkpoint, notes = trainer.checkpoints.latest()
+    for note in notes:
+        job.emit("log", text=note)
+    if checkpoint is not None:
+        trainer.restore(checkpoint)
+        at = trainer.progress
+        job.emit("resumed", step=at.step, epoch=at.epoch if at.finished else at.epoch + 1)
+    elif any(event["event"] == "step" for event in job.run.events()):
+        job.emit("log", text="there is no whole checkpoint: training starts again")
+        job.emit("resumed", step=0, epoch=1)
+
+
+def _published(job: Job) -> ModelFolder | None:
+    """This run's model, when the run was killed between publishing it and saying so."""
+    models = Models(job.workspace).list()
+    return next((folder for folder in models if folder.info.get("run") == job.run.id), None)
+
+
+def _publish(job: Job, setup: Setup, trainer: Trainer) -> ModelFolder:
+    """The best weights as the next version of the model."""
+    config, best = setup.config, trainer.best
+    assert config.name is not None
+    assert best is not None
+    trainer.module.load_state_dict(best.weights)
+    info = {
+        "name": config.name,
+        "architecture": config.model,
+        "options": setup.model_options(),
+        "dataset": setup.version.dataset,
+        "dataset_version": setup.version.n,
+        "metrics": best.metrics,
+        "baseline": _baseline(setup, trainer),
+        "run": job.run.id,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "training": {**config.to_json(), "best_epoch": best.epoch, "best_step": best.step},
+    }
+    staged: Path = job.workspace.tmp / f"{os.getpid()}-{uuid4().hex}.model"
+    try:
+        staged.mkdir()
+        save_model(staged, trainer.module, setup.task, info)
+        return Models(job.workspace).publish(config.name, staged)
+    except OSError as error:
+        raise LeptonError(
+            f"the model could not be saved: {error.strerror}",
+            where=str(job.workspace.models),
+            hint="Make room on the disk, then resume the run.",
+        ) from error
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+
+
+def _baseline(setup: Setup, trainer: Trainer) -> dict[str, float]:
+    """What an answer that looks at no input reaches on the validation split."""
+    if trainer.validation is None:
+        return {}
+    known = trainer.train.tensors["target"].cpu().numpy()
+    scores = setup.task.baseline(known, trainer.validation.tensors["target"].numpy())
+    return {f"val/{name}": value for name, value in scores.items()}
