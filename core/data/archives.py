@@ -113,9 +113,7 @@ def _download(
     for url in archive.urls:
         part = path.with_name(f".{archive.name}.{os.getpid()}-{uuid4().hex[:8]}")
         try:
-            digest = _fetch(
-                url, part, archive.bytes, lambda n: progress(archive.name, n, archive.bytes)
-            )
+            digest = _fetch(url, part, archive.bytes, lambda n: progress(n, archive.bytes))
             if digest == archive.sha256:
                 sync_path(part)
                 part.replace(path)

@@ -188,11 +188,11 @@ def _arrived(desk: Desk, rows: Iterator[dict[str, Any]], *, image: bool, total: 
             if len(held) == 1024:
                 done += len(held)
                 yield pa.RecordBatch.from_pylist(held, schema=schema)
-                desk.progress("rows", done, total)
+                desk.progress(done, total)
                 held = []
         if held:
             yield pa.RecordBatch.from_pylist(held, schema=schema)
-            desk.progress("rows", done + len(held), done + len(held))
+            desk.progress(done + len(held), done + len(held))
         elif not done:
             raise desk.fail("the archive holds none of the data", hint="Download it again.")
 

@@ -212,7 +212,8 @@ def _by_group(
     import numpy as np
 
     sizes = np.bincount(codes)
-    owed = np.array([1 - validation - test, validation, test]) * len(codes)
+    share = np.array([1 - validation - test, validation, test])
+    owed = np.where(share > 0, share * len(codes), -np.inf)
     part_of = np.zeros(len(sizes), np.int8)
     order = np.random.default_rng(seed).permutation(len(sizes))
     # Large groups first, for small ones can still even things out.

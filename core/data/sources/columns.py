@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from core.data.sources.desk import Arrived, Desk
@@ -28,6 +28,29 @@ LineFinder = Callable[[list[int]], dict[int, str]]
 """Finds where rows of the table stood in the source: `finder(row ids) -> {row id: "line 7"}`."""
 
 
+EXACT = ("BOOLEAN", "DATE", "TIMESTAMP")
+
+
+def _number(value: str) -> str:
+    return f"coalesce(isfinite(TRY_CAST({value} AS DOUBLE)), false)"
+
+
+# Conditions on a cell `c` and on its trimmed value `v`, which is NULL where it marks a missing one.
+FACTS = {
+    "filled": "v IS NOT NULL",
+    "number": _number("v"),
+    "comma number": _number("replace(v, ',', '.')"),
+    "leading zero": "regexp_matches(v, '^[+-]?0[0-9]')",
+    "whole": "TRY_CAST(v AS BIGINT) IS NOT NULL AND regexp_full_match(v, '[+-]?[0-9]+')",
+    "comma": "regexp_full_match(v, '[+-]?[0-9]*,[0-9]+')",
+    "comma and three": "regexp_full_match(v, '[+-]?[0-9]+,[0-9][0-9][0-9]')",
+    "marked": "c IS NOT NULL AND v IS NULL",
+    "BOOLEAN": "lower(v) IN ('true', 'false')",
+    "DATE": "v LIKE '____-__-__' AND TRY_CAST(v AS DATE) IS NOT NULL",
+    "TIMESTAMP": "TRY_CAST(v AS TIMESTAMP) IS NOT NULL",
+}
+
+
 @dataclass(frozen=True)
 class Out:
     """One column to keep: the SQL that makes it, and the SQL that finds cells it must refuse."""
@@ -47,58 +70,47 @@ def settle_text(desk: Desk, table: str, column: str) -> Out:
     name = quoted(column)
     marks = ", ".join(literal(mark) for mark in MISSING_MARKS)
     value = f"CASE WHEN lower(trim({name})) IN ({marks}) THEN NULL ELSE trim({name}) END"
-    dotted = "replace(v, ',', '.')"
     kept = Out(column, name, "VARCHAR")
 
-    def count(limit: str) -> tuple[int, ...]:
+    def count(facts: Iterable[str], limit: str = "") -> dict[str, int]:
         row = desk.connection.execute(
-            f"""SELECT count(v), count(*) FILTER ({_number("v")}),
-                count(*) FILTER ({_number(dotted)}),
-                count(*) FILTER (regexp_matches(v, '^[+-]?0[0-9]')),
-                count(*) FILTER (lower(v) IN ('true', 'false')),
-                count(*) FILTER (v LIKE '____-__-__' AND TRY_CAST(v AS DATE) IS NOT NULL),
-                count(*) FILTER (TRY_CAST(v AS TIMESTAMP) IS NOT NULL),
-                count(*) FILTER (regexp_full_match(v, '[+-]?[0-9]+')
-                                 AND TRY_CAST(v AS BIGINT) IS NOT NULL),
-                count(*) FILTER (regexp_full_match(v, '[+-]?[0-9]*,[0-9]+')),
-                count(*) FILTER (regexp_full_match(v, '[+-]?[0-9]+,[0-9][0-9][0-9]')),
-                count({name}) - count(v)
-            FROM (SELECT {name}, {value} AS v FROM {table}{limit})"""
+            f"SELECT {', '.join(f'count(*) FILTER ({FACTS[fact]})' for fact in facts)}"
+            f" FROM (SELECT {name} AS c, {value} AS v FROM {table}{limit})"
         ).fetchone()
-        assert row is not None
-        return tuple(int(n) for n in row)
+        return dict(zip(facts, row or (), strict=True))
 
-    filled, numbers, dotted_numbers, zeros, *_ = sample = count(f" LIMIT {SAMPLE}")
-    exact = max(sample[4:7])
-    if filled and max(numbers, dotted_numbers) * 2 < filled and exact < filled:
+    sample = count(FACTS, f" LIMIT {SAMPLE}")
+    likely = max(sample["number"], sample["comma number"])
+    exact = [kind for kind in EXACT if sample[kind] == sample["filled"]]
+    if sample["filled"] and likely * 2 < sample["filled"] and not exact:
         return kept
-    filled, numbers, dotted_numbers, zeros, truths, dates, times, whole, commas, triples, marked = (
-        count("")
+    # What the sample rules out need not be counted over the whole column.
+    every = count(
+        [f for f in FACTS if sample[f] or f in ("filled", "number", "marked") or not likely]
     )
-    if not filled or zeros:
+    filled, numbers = every["filled"], every["number"]
+    if not filled or every.get("leading zero"):
         return kept
-    for found, kind in ((truths, "BOOLEAN"), (dates, "DATE"), (times, "TIMESTAMP")):
-        if found == filled:
+    for kind in EXACT:
+        if every.get(kind) == filled:
             return Out(column, f"CAST({value} AS {kind})", kind)
+    whole = every.get("whole")
     if numbers < NUMBERS_ENOUGH * filled:
-        if dotted_numbers < NUMBERS_ENOUGH * filled or not commas:
+        commas = every.get("comma", 0)
+        if every.get("comma number", 0) < NUMBERS_ENOUGH * filled or not commas:
             return kept
-        if triples == commas:
+        if every.get("comma and three") == commas:
             desk.note(f'the commas in column "{column}" may mark thousands; it was kept as text')
             return kept
         desk.note(f'column "{column}" was read as numbers with a decimal comma')
-        value, numbers, whole = f"replace({value}, ',', '.')", dotted_numbers, 0
-    if marked:
+        value, numbers, whole = f"replace({value}, ',', '.')", every["comma number"], 0
+    if marked := every["marked"]:
         desk.note(f'{marked:,} cells such as "NA" in the number column "{column}" count as missing')
     kind = "BIGINT" if whole == numbers else "DOUBLE"
     bad = None
     if numbers < filled:
         bad = f"({value} IS NOT NULL AND NOT {_number(value)})"
     return Out(column, f"TRY_CAST({value} AS {kind})", kind, bad)
-
-
-def _number(value: str) -> str:
-    return f"coalesce(isfinite(TRY_CAST({value} AS DOUBLE)), false)"
 
 
 def lake_type(desk: Desk, column: str, kind: str) -> Out:

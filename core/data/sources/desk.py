@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
-Progress = Callable[[str, int, int | None], None]
-"""Called as `progress(what, done, total)`; the total is None while it is not known."""
+Progress = Callable[[int, int], None]
+"""Called as `progress(done, total)` in bytes, rows or files; the total is 0 while not known."""
 
 REJECTS_SHOWN = 100
 REJECTS_STORED = 20
@@ -58,7 +58,7 @@ class Desk:
     ) -> None:
         self.workspace = workspace
         self.source = source
-        self.progress: Progress = progress or (lambda what, done, total: None)
+        self.progress: Progress = progress or (lambda done, total: None)
         self.rejects: list[Reject] = []
         self.rejected = 0
         self.notes: list[str] = []

@@ -135,7 +135,7 @@ def read_idx(desk: Desk, pairs: list[Pair]) -> Arrived:
                     arrays.append(pa.array([pair.split] * len(part), pa.string()))
                 yield pa.RecordBatch.from_arrays(arrays, schema=schema)
                 done += len(part)
-                desk.progress("images", done, total)
+                desk.progress(done, total)
 
     reader = pa.RecordBatchReader.from_batches(schema, batches())
     return Arrived(reader, tuple(schema.names), {"image": "image"})

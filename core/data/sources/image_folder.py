@@ -121,7 +121,7 @@ def read_images(desk: Desk, root: Path) -> Arrived:
                 kept += len(good)
                 good = []
             if done % BATCH == 0 or done == len(found):
-                desk.progress("images", done, len(found))
+                desk.progress(done, len(found))
         desk.judge(kept, "images")
 
     reader = pa.RecordBatchReader.from_batches(schema, batches())

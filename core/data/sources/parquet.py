@@ -41,7 +41,7 @@ def read_parquet(desk: Desk, files: list[Path]) -> Arrived:
     rows = 0
     for number, path in enumerate(files, 1):
         rows += _verify(path)
-        desk.progress("files", number, len(files))
+        desk.progress(number, len(files))
     if not rows:
         raise UsageError(
             "there are no rows in it", where=str(desk.source), hint="Name a file that holds data."
