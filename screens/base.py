@@ -47,7 +47,7 @@ class LeptonScreen(Screen[None]):
     """A mode of the app. Subclasses compose `body` and say which command does the same."""
 
     MODE: ClassVar[str]
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [
+    HORIZONTAL_BREAKPOINTS: list[tuple[int, str]] | None = [  # noqa: RUF012 as Textual declares it
         (0, "-narrow"),
         (100, "-wide"),
     ]

@@ -1,0 +1,93 @@
+"""Lists of runs, models and reports: one line each, kept in place while they change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rich.table import Table
+from rich.text import Text
+from textual.widgets import OptionList
+from textual.widgets.option_list import Option
+
+from screens.text import human_number, plain
+
+_HEADLINES = ("accuracy", "r2", "f1_macro", "auroc")
+_FROM = ("test/", "", "val/", "train/")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a list: what is looked for, then facts at the right edge that never give way."""
+
+    id: str
+    name: str
+    facts: tuple[str, ...] = ()
+
+
+def headline(metrics: Mapping[str, float]) -> tuple[str, float] | None:
+    """The metric that says most: of the test split before validation, accuracy before the rest."""
+    for metric in _HEADLINES:
+        for split in _FROM:
+            if isinstance(value := metrics.get(split + metric), int | float):
+                return metric, float(value)
+    return next(((n, float(v)) for n, v in metrics.items() if isinstance(v, int | float)), None)
+
+
+def headline_text(metrics: Mapping[str, float]) -> str:
+    """`accuracy 0.953`, or nothing when there is no metric yet."""
+    found = headline(metrics)
+    return f"{found[0]} {human_number(found[1], 3)}" if found else ""
+
+
+class LineList(OptionList):
+    """A framed list with a title, chosen from by arrow keys or mouse."""
+
+    DEFAULT_CSS = """
+    LineList {
+        border: round $panel; border-title-color: $text-muted; padding: 0;
+        background: $background; height: 1fr; scrollbar-size-vertical: 1;
+        &:focus { border: round $primary; border-title-color: $primary; }
+    }
+    """
+
+    def __init__(self, title: str, *, id: str) -> None:
+        super().__init__(id=id)
+        self.border_title = title
+        self._shown: list[Line] = []
+
+    @property
+    def chosen(self) -> str | None:
+        """The id of the line that the cursor is on."""
+        option = self.highlighted_option
+        return option.id if option else None
+
+    def show(self, lines: Sequence[Line], *, chosen: str | None = None) -> None:
+        """Show these lines; the cursor stays on what it was on, or goes to `chosen`.
+
+        Where only the words of a line change, only that line is drawn again: nothing jumps under
+        the mouse.
+        """
+        before, self._shown = self._shown, list(lines)
+        names = [line.id for line in lines]
+        if [line.id for line in before] == names:
+            for at, (old, new) in enumerate(zip(before, lines, strict=True)):
+                if old != new:
+                    self.replace_option_prompt_at_index(at, drawn(new))
+        else:
+            chosen = chosen or self.chosen
+            self.set_options([Option(drawn(line), id=line.id) for line in lines])
+            if chosen not in names:
+                chosen = names[0] if names else None
+        if chosen in names and self.chosen != chosen:
+            self.highlighted = names.index(chosen)
+
+
+def drawn(line: Line) -> Table:
+    """The line with its facts against the right edge; the name is cut before they are."""
+    grid = Table.grid(expand=True, padding=(0, 1))
+    grid.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+    for _ in line.facts:
+        grid.add_column(justify="right", no_wrap=True)
+    grid.add_row(Text(plain(line.name)), *(Text(plain(fact), "dim") for fact in line.facts))
+    return grid

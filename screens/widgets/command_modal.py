@@ -1,0 +1,44 @@
+"""CommandModal: the shell command that does what the screen shows."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+
+class CommandModal(ModalScreen[None]):
+    """Shows one command; `c` copies it to the terminal's clipboard."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,y,q,enter", "dismiss", "Close"),
+        Binding("c", "copy", "Copy"),
+    ]
+    DEFAULT_CSS = """
+    CommandModal { align: center middle; }
+    CommandModal > Vertical {
+        width: 90%; max-width: 100; height: auto;
+        border: round $primary; background: $surface; padding: 1 2;
+    }
+    CommandModal Static { height: auto; }
+    """
+
+    def __init__(self, command: str) -> None:
+        super().__init__()
+        self.command = command
+
+    def compose(self) -> ComposeResult:
+        with Vertical() as box:
+            box.border_title = "The same in a shell"
+            box.border_subtitle = "c copies · esc closes"
+            yield Static(Text(self.command, "bold"))
+
+    def action_copy(self) -> None:
+        """Copy by the terminal's own escape (OSC 52), which reaches through SSH."""
+        self.app.copy_to_clipboard(self.command)
+        self.notify("In tmux this needs: set -g set-clipboard on", title="Copied", markup=False)

@@ -1,0 +1,456 @@
+"""TableView: a table of any number of rows that fetches only what it shows."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar, NamedTuple, Protocol
+
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.cache import LRUCache
+from textual.geometry import Size
+from textual.message import Message
+from textual.reactive import reactive
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+from textual.worker import get_current_worker
+
+from screens import text
+from screens.widgets.cells import cell_text
+
+PAGE_ROWS = 128
+PAGES_KEPT = 24
+WIDEST_COLUMN = 40
+PENDING = "·"
+GAP = 2
+
+Row = Sequence[Any]
+
+
+class ColumnHead(NamedTuple):
+    """A column as the head of the table names it: its name and a word for its type."""
+
+    name: str
+    type: str = ""
+
+
+class RowSource(Protocol):
+    """Where rows come from. All three are called from threads, never two at the same time."""
+
+    @property
+    def columns(self) -> Sequence[ColumnHead]: ...
+
+    def count(self) -> int:
+        """How many rows there are."""
+
+    def page(self, offset: int, limit: int) -> Sequence[Row]:
+        """The rows from `offset` on, at most `limit`, each with a value for every column."""
+
+
+class TableView(ScrollView, can_focus=True):
+    """Rows of a `RowSource` under a head that stays, with a cursor on one row.
+
+    Set `source` to show another one. Pages of rows are fetched in a thread when they come into
+    view; until then a row shows `·`. An answer that comes after the source has changed is dropped.
+    """
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "table-view--head",
+        "table-view--type",
+        "table-view--row",
+        "table-view--odd-row",
+        "table-view--cursor",
+        "table-view--dim",
+        "table-view--error",
+    }
+    DEFAULT_CSS = """
+    TableView {
+        width: 1fr; height: 1fr;
+        background: $surface; color: $foreground;
+        & > .table-view--head { background: $panel; color: $foreground; text-style: bold; }
+        & > .table-view--type { background: $panel; color: $text-muted; text-style: italic; }
+        & > .table-view--row { background: $surface; }
+        & > .table-view--odd-row { background: $foreground 3%; }
+        & > .table-view--dim { color: $text-muted; }
+        & > .table-view--error { color: $text-error; }
+        & > .table-view--cursor {
+            background: $block-cursor-blurred-background;
+            color: $block-cursor-blurred-foreground;
+        }
+        &:focus > .table-view--cursor {
+            background: $block-cursor-background; color: $block-cursor-foreground;
+            text-style: $block-cursor-text-style;
+        }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "move(-1)", "Row up", show=False),
+        Binding("down,j", "move(1)", "Row down", show=False),
+        Binding("pageup", "move_page(-1)", "Page up", show=False),
+        Binding("pagedown", "move_page(1)", "Page down", show=False),
+        Binding("home,g", "move_end(-1)", "First row", show=False),
+        Binding("end,G", "move_end(1)", "Last row", show=False),
+        Binding("left,h", "scroll_column(-1)", "Columns to the left", show=False),
+        Binding("right,l", "scroll_column(1)", "Columns to the right", show=False),
+        Binding("enter", "select", "Open the row", show=False),
+    ]
+    BINDING_GROUP_TITLE = "Table"
+
+    cursor_row: reactive[int] = reactive(0)
+
+    @dataclass
+    class RowHighlighted(Message):
+        """The cursor is on a row, and its values are here."""
+
+        table: TableView
+        index: int
+        row: Row
+
+        @property
+        def control(self) -> TableView:
+            return self.table
+
+    @dataclass
+    class RowSelected(RowHighlighted):
+        """A row was chosen by Enter or a click."""
+
+    @dataclass
+    class LoadFailed(Message):
+        """The source could not give its rows; the table says so too."""
+
+        table: TableView
+        error: Exception
+
+        @property
+        def control(self) -> TableView:
+            return self.table
+
+    @dataclass
+    class _Loaded(Message):
+        """What a thread brought: a page, and at first the columns or the count."""
+
+        version: int
+        page: int
+        rows: Sequence[Row]
+        columns: Sequence[ColumnHead] | None = None
+        count: int | None = None
+
+        bubble: ClassVar[bool] = False
+
+    @dataclass
+    class _Failed(Message):
+        version: int
+        error: Exception
+
+        bubble: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        source: RowSource | None = None,
+        *,
+        empty: str = "no rows",
+        show_types: bool = False,
+        name: str | None = None,
+        id: str | None = None,
+        classes: str | None = None,
+    ) -> None:
+        super().__init__(name=name, id=id, classes=classes)
+        self.empty = empty
+        self.head_height = 2 if show_types else 1
+        self._source = source
+        self._fetching = threading.Lock()
+        self._version = 0
+        self._forget()
+
+    def _forget(self) -> None:
+        self._version += 1
+        self._columns: Sequence[ColumnHead] = ()
+        self._widths: list[int] = []
+        self._count: int | None = None
+        self._pages: LRUCache[int, Sequence[Row]] = LRUCache(PAGES_KEPT)
+        self._asked: frozenset[int] = frozenset()
+        self._error: Exception | None = None
+        self._announce: type[TableView.RowHighlighted] | None = TableView.RowHighlighted
+        self._strips: LRUCache[tuple[int, bool, int], Strip] = LRUCache(512)
+
+    # The source
+
+    @property
+    def source(self) -> RowSource | None:
+        """Where the rows come from; None shows an empty table."""
+        return self._source
+
+    @source.setter
+    def source(self, source: RowSource | None) -> None:
+        self._source = source
+        # A thread may still be in the old source; the new one has no reason to wait for it.
+        self._fetching = threading.Lock()
+        self.set_reactive(TableView.cursor_row, 0)
+        self.scroll_to(0, 0, animate=False, force=True)
+        self.reload()
+
+    def reload(self) -> None:
+        """Fetch all again: the rows of the source have changed. The cursor stays where it can."""
+        self._forget()
+        self.virtual_size = Size(0, 0)
+        self.refresh()
+        if self.is_attached:
+            self._ensure_rows()
+
+    @property
+    def row_count(self) -> int | None:
+        """The number of rows, None as long as it is not known."""
+        return self._count
+
+    def row_at(self, index: int) -> Row | None:
+        """A row's values if they are at hand."""
+        page = self._pages.get(index // PAGE_ROWS)
+        place = index % PAGE_ROWS
+        return page[place] if page is not None and place < len(page) else None
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self._ensure_rows()
+
+    def _ensure_rows(self) -> None:
+        """Ask for the pages in view that are neither here nor on their way."""
+        if self._source is None or self._error is not None:
+            return
+        if self._count is None:
+            wanted = [0]
+        else:
+            first = int(self.scroll_y)
+            last = min(first + max(self._body_height, 1), self._count) - 1
+            seen = {*range(first // PAGE_ROWS, last // PAGE_ROWS + 1)}
+            cursor = {self.cursor_row // PAGE_ROWS} if self._count else set()
+            wanted = [page for page in sorted(seen | cursor) if page not in self._pages]
+        if not wanted or self._asked.issuperset(wanted):
+            return
+        self._asked = frozenset(wanted)
+        work = partial(
+            self._fetch, self._source, self._fetching, self._version, wanted, self._count is None
+        )
+        self.run_worker(work, thread=True, exclusive=True, group="rows", exit_on_error=False)
+
+    def _fetch(
+        self,
+        source: RowSource,
+        fetching: threading.Lock,
+        version: int,
+        pages: Sequence[int],
+        opening: bool,
+    ) -> None:
+        """In a thread: bring pages, one message for each."""
+        worker = get_current_worker()
+        with fetching:
+            try:
+                for page in pages:
+                    if worker.is_cancelled:
+                        return
+                    columns = source.columns if opening else None
+                    rows = source.page(page * PAGE_ROWS, PAGE_ROWS)
+                    # Rows are shown before they are counted: a count can take its time.
+                    count = len(rows) if opening and len(rows) < PAGE_ROWS else None
+                    self.post_message(self._Loaded(version, page, rows, columns, count))
+                    if opening and count is None:
+                        self.post_message(self._Loaded(version, page, rows, None, source.count()))
+            except Exception as error:
+                self.post_message(self._Failed(version, error))
+
+    def on_table_view__loaded(self, message: _Loaded) -> None:
+        if message.version != self._version:
+            return
+        if message.columns is not None:
+            self._columns = message.columns
+            self._widths = _column_widths(message.columns, message.rows)
+        self._pages[message.page] = message.rows
+        self._strips.clear()
+        if message.count is not None:
+            self._count = message.count
+            self._asked = frozenset()
+            self.set_reactive(TableView.cursor_row, self._nearest(self.cursor_row))
+        rows = self._count if self._count is not None else len(message.rows)
+        self.virtual_size = Size(
+            sum(self._widths) + GAP * len(self._widths), rows + self.head_height
+        )
+        self.refresh()
+        self._announce_cursor()
+        self._ensure_rows()
+
+    def on_table_view__failed(self, message: _Failed) -> None:
+        if message.version == self._version:
+            self._error = message.error
+            self._asked = frozenset()
+            self.refresh()
+            self.post_message(self.LoadFailed(self, message.error))
+
+    # Drawing
+
+    @property
+    def _body_height(self) -> int:
+        return self.scrollable_content_region.height - self.head_height
+
+    def render_line(self, y: int) -> Strip:
+        width = self.size.width
+        if y < self.head_height:
+            return self._head(y).crop_extend(
+                self.scroll_offset.x,
+                self.scroll_offset.x + width,
+                self.get_component_rich_style("table-view--head"),
+            )
+        index = y - self.head_height + self.scroll_offset.y
+        at_cursor = index == self.cursor_row
+        known = self._count if self._count is not None else len(self._pages.get(0) or ())
+        if index >= known or self._error is not None:
+            return self._note(width, y == self.head_height)
+        key = (index, at_cursor, width)
+        if (strip := self._strips.get(key)) is None:
+            style = self._row_style(index, at_cursor=at_cursor)
+            strip = self._row(index, style, plain=at_cursor)
+            strip = strip.extend_cell_length(max(width, self.virtual_size.width), style)
+            self._strips[key] = strip
+        return strip.crop(self.scroll_offset.x, self.scroll_offset.x + width)
+
+    def _head(self, y: int) -> Strip:
+        style = self.get_component_rich_style("table-view--type" if y else "table-view--head")
+        return Strip(
+            [
+                Segment(_padded(column.type if y else column.name, width), style)
+                for column, width in zip(self._columns, self._widths, strict=True)
+            ]
+        )
+
+    def _note(self, width: int, first: bool) -> Strip:
+        """What stands where no row is."""
+        if not first:
+            return Strip.blank(width, self.rich_style)
+        if self._error is not None:
+            style = self.get_component_rich_style("table-view--error")
+            words = f"✗ the rows cannot be read: {text.plain(str(self._error))}"
+        else:
+            style = self.get_component_rich_style("table-view--dim")
+            words = "…" if self._count is None and self._source is not None else self.empty
+        return Strip([Segment(text.fit(" " + words, width), style)], width)
+
+    def _row_style(self, index: int, *, at_cursor: bool) -> Style:
+        name = "cursor" if at_cursor else "odd-row" if index % 2 else "row"
+        return self.get_component_rich_style(f"table-view--{name}")
+
+    def _row(self, index: int, style: Style, *, plain: bool) -> Strip:
+        row = self.row_at(index)
+        dim = (
+            style
+            if plain
+            else style + Style(color=self.get_component_rich_style("table-view--dim").color)
+        )
+        segments = []
+        for place, width in enumerate(self._widths):
+            if row is None:
+                segments.append(Segment(_padded(PENDING, width), dim))
+                continue
+            cell = cell_text(row[place] if place < len(row) else None, width)
+            shown = text.fit(cell.text, width, right=cell.right)
+            segments.append(Segment(f" {shown} ", dim if cell.dim else style))
+        return Strip(segments)
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._strips.clear()
+
+    # Cursor, keys and mouse
+
+    def _nearest(self, index: int) -> int:
+        return min(max(index, 0), max((self._count or 0) - 1, 0))
+
+    def validate_cursor_row(self, index: int) -> int:
+        return self._nearest(index)
+
+    def watch_cursor_row(self, before: int, index: int) -> None:
+        self.refresh_line(before + self.head_height)
+        self.refresh_line(index + self.head_height)
+        self._show_cursor()
+        self._announce = self.RowHighlighted
+        self._announce_cursor()
+        self._ensure_rows()
+
+    def _show_cursor(self) -> None:
+        """Scroll as little as brings the cursor into view."""
+        top, height = int(self.scroll_y), max(self._body_height, 1)
+        if self.cursor_row < top:
+            self.scroll_to(y=self.cursor_row, animate=False)
+        elif self.cursor_row >= top + height:
+            self.scroll_to(y=self.cursor_row - height + 1, animate=False)
+
+    def _announce_cursor(self) -> None:
+        """Post what is owed for the row at the cursor, once its values are here."""
+        row = self.row_at(self.cursor_row)
+        if self._announce is not None and self._count and row is not None:
+            self.post_message(self._announce(self, self.cursor_row, row))
+            self._announce = None
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        self._ensure_rows()
+
+    def on_resize(self) -> None:
+        self._show_cursor()
+        self._ensure_rows()
+
+    def action_move(self, rows: int) -> None:
+        self.cursor_row += rows
+
+    def action_move_page(self, pages: int) -> None:
+        self.cursor_row += pages * max(self._body_height - 1, 1)
+
+    def action_move_end(self, side: int) -> None:
+        self.cursor_row = 0 if side < 0 else (self._count or 1) - 1
+
+    def action_scroll_column(self, columns: int) -> None:
+        """Bring the next column's left edge to the left of the view."""
+        edges = [0]
+        for width in self._widths:
+            edges.append(edges[-1] + width + GAP)
+        now = int(self.scroll_x)
+        if columns > 0:
+            target = next((edge for edge in edges if edge > now), now)
+        else:
+            target = next((edge for edge in reversed(edges) if edge < now), 0)
+        self.scroll_to(x=min(target, self.max_scroll_x), animate=False)
+
+    def action_select(self) -> None:
+        """Choose the row at the cursor."""
+        if self._count:
+            self._announce = self.RowSelected
+            self._announce_cursor()
+
+    def on_click(self, event: events.Click) -> None:
+        offset = event.get_content_offset(self)
+        if offset is None or offset.y < self.head_height:
+            return
+        index = offset.y - self.head_height + int(self.scroll_y)
+        if self._count is not None and index < self._count:
+            self.cursor_row = index
+            self.action_select()
+
+
+def _padded(words: str, width: int) -> str:
+    return f" {text.fit(text.plain(words), width)} "
+
+
+def _column_widths(columns: Sequence[ColumnHead], rows: Sequence[Row]) -> list[int]:
+    """As wide as the head and the first rows need, within bounds."""
+    widths = []
+    for place, column in enumerate(columns):
+        shown = [column.name, column.type]
+        shown += [
+            cell_text(row[place], WIDEST_COLUMN).text
+            for row in rows[:PAGE_ROWS]
+            if place < len(row)
+        ]
+        widths.append(min(max(text.cell_len(text.plain(words)) for words in shown), WIDEST_COLUMN))
+    return widths
