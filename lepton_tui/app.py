@@ -67,7 +67,7 @@ class LeptonApp(App[None]):
         self.theme = self._remembered_theme()
 
     def _make(self, place: str) -> Screen[None]:
-        # A screen's module is imported when it is first visited: the first paint waits for one only.
+        # A screen's module is imported when it is first visited: the first paint waits for one.
         module, _, name = place.partition(":")
         screen: Screen[None] = getattr(import_module(module), name)(self.workspace)
         return screen

@@ -9,10 +9,14 @@ import typer
 from core.workspace import Workspace
 from lepton_tui.cli.groups import noun
 from lepton_tui.cli.output import confirm, facts, note, put, put_json, table
-from screens.text import human_bytes, human_count, plain
+from screens.text import human_bytes, human_count, human_number, plain
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from core.data.check import Finding
     from core.data.lake import Lake, Version
+    from core.data.profile import ColumnProfile
 
 app = noun("Bring data in, look at it, check it, split it.")
 
@@ -182,6 +186,76 @@ def versions(
 
 
 @app.command()
+def profile(dataset: str = DATASET, json: bool = JSON) -> None:
+    """Show what each column holds: spread, common values, what is missing."""
+    from core.data.profile import profile as profile_of
+
+    with _lake().open(dataset) as view:
+        found = profile_of(view)
+    if json:
+        put_json(found.to_json())
+        return
+    put(f"{found.ref}: {human_count(found.rows)} rows, {human_bytes(found.bytes)}")
+    table(
+        ("column", "type", "missing", "distinct", "values"),
+        [
+            (
+                each.name,
+                each.type.lower(),
+                each.missing,
+                each.distinct,
+                described(each),
+            )
+            for each in found.columns
+        ],
+    )
+
+
+@app.command()
+def check(
+    dataset: str = DATASET,
+    target: str = typer.Option(None, metavar="COLUMN", help="The column to predict."),
+    json: bool = JSON,
+) -> None:
+    """Look for what would spoil training, and name the rows."""
+    from core.data.check import check as check_of
+
+    with _lake().open(dataset) as view:
+        findings = check_of(view, target)
+    if json:
+        put_json([finding.to_json() for finding in findings])
+        return
+    put_findings(findings)
+
+
+@app.command()
+def split(
+    *,
+    dataset: str = DATASET,
+    validation: float = typer.Option(0.1, metavar="SHARE", help="Rows to judge epochs with."),
+    test: float = typer.Option(0.1, metavar="SHARE", help="Rows to judge the model with."),
+    seed: int = typer.Option(0, metavar="N", help="The same seed gives the same split."),
+    by: str = typer.Option(None, metavar="COLUMN", help="Keep the shares of its classes."),
+    group: str = typer.Option(None, metavar="COLUMN", help="Never part its equal values."),
+    json: bool = JSON,
+) -> None:
+    """Give every row to training, validation or test, as a new version."""
+    from core.data.split import split as split_rows
+
+    lake = _lake()
+    version = split_rows(
+        lake, dataset, validation=validation, test=test, seed=seed, by=by, group=group
+    )
+    with lake.open(version) as view:
+        splits = view.splits()
+    if json:
+        put_json(version.to_json() | {"splits": splits})
+        return
+    parts = ", ".join(f"{name} {human_count(count)}" for name, count in splits.items())
+    put(f"{version.ref}: {parts}")
+
+
+@app.command()
 def rm(
     dataset: str = DATASET,
     yes: bool = typer.Option(False, "--yes", "-y", help="Do not ask."),
@@ -202,3 +276,27 @@ def comma_list(text: str | None) -> list[str] | None:
 
 def _inputs_of(version: Version) -> str | None:
     return ", ".join(version.inputs) if version.inputs else None
+
+
+def described(column: ColumnProfile) -> str:
+    """What a column holds, in a few words."""
+    if column.numbers is not None:
+        low, high, mean = (human_number(column.numbers[key]) for key in ("min", "max", "mean"))
+        return f"{low} to {high}, mean {mean}"
+    if column.images is not None:
+        return ", ".join(f"{size} ({count})" for size, count in column.images["sizes"].items())
+    return ", ".join(f"{value} ({count})" for value, count in column.top[:4])
+
+
+def put_findings(findings: Sequence[Finding]) -> None:
+    """What a check found, worst first, each with what to do."""
+    if not findings:
+        put("Nothing is wrong that the check knows to look for.")
+    for finding in findings:
+        of = f"{finding.column}: " if finding.column else ""
+        put(f"{finding.severity:<8} {plain(of + finding.what)}")
+        if finding.hint:
+            put(f"{'':<8} {plain(finding.hint)}")
+        if finding.examples:
+            shown = ", ".join(map(str, finding.examples[:8]))
+            put(f"{'':<8} rows {shown}{' …' if len(finding.examples) > 8 else ''}")

@@ -1,0 +1,101 @@
+"""`lepton doctor`: versions, devices, and whether the workspace is in good health."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import typer
+
+from core.errors import LeptonError
+from core.workspace import Workspace
+from lepton_tui.cli.groups import single
+from lepton_tui.cli.output import facts, put, put_json
+from screens.text import human_bytes
+
+app = single()
+
+PACKAGES = ("lepton-tui", "torch", "duckdb", "textual", "numpy", "pyarrow", "safetensors")
+
+
+@app.command()
+def doctor(
+    deep: bool = typer.Option(False, "--deep", help="Hash every file of every data set again."),
+    json: bool = typer.Option(False, "--json", help="Print one JSON document."),
+) -> None:
+    """Check versions, devices and the workspace; exit 1 when something is broken."""
+    workspace = Workspace.open()
+    found: dict[str, Any] = {
+        "python": platform.python_version(),
+        "system": platform.platform(terse=True),
+        "packages": {name: _version(name) for name in PACKAGES},
+        "devices": _devices(),
+        "workspace": str(workspace.home),
+        "free_bytes": shutil.disk_usage(workspace.home).free,
+        "terminal": os.environ.get("TERM", ""),
+        "problems": _problems(workspace, deep=deep),
+    }
+    if json:
+        put_json(found)
+    else:
+        facts(
+            [
+                ("python", f"{found['python']} on {found['system']}"),
+                *((name, has or "not installed") for name, has in found["packages"].items()),
+                *(("device", device) for device in found["devices"]),
+                ("workspace", found["workspace"]),
+                ("free on disk", human_bytes(found["free_bytes"])),
+                ("terminal", found["terminal"] or "none"),
+            ]
+        )
+        for problem in found["problems"]:
+            put(f"✗ {problem['what']} ({problem['where']})")
+            put(f"  {problem['hint']}")
+        if not found["problems"]:
+            put("✓ Nothing is wrong.")
+    if found["problems"]:
+        raise typer.Exit(1)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _devices() -> list[str]:
+    """Asked in a process of its own: a broken torch must not break the doctor."""
+    code = "from core.inference.devices import devices\nfor d in devices(): print(d.name, d.label, f'{d.memory / 1e9:.0f} GB')"
+    asked = subprocess.run(
+        [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False
+    )
+    if asked.returncode:
+        last = (asked.stderr.strip().splitlines() or ["no reason given"])[-1]
+        return [f"torch does not load: {last}"]
+    return asked.stdout.strip().splitlines()
+
+
+def _problems(workspace: Workspace, *, deep: bool) -> list[dict[str, str]]:
+    from core.data.lake import Lake
+
+    problems = []
+    lake = Lake(workspace)
+    try:
+        versions = [each for newest in lake.datasets() for each in lake.versions(newest.dataset)]
+    except LeptonError as error:
+        return [error.to_json()]
+    for each in versions:
+        try:
+            if deep:
+                lake.verify(each)
+            else:
+                lake.open(each).close()
+        except LeptonError as error:
+            problems.append(error.to_json())
+    return problems

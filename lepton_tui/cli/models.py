@@ -1,0 +1,120 @@
+"""`lepton models …`: the trained models, and the architectures they can be made of."""
+
+from __future__ import annotations
+
+import typer
+
+from core.models.registry import ModelFolder, Models
+from core.workspace import Workspace
+from lepton_tui.cli.groups import noun
+from lepton_tui.cli.output import confirm, facts, note, put, put_json, table
+from screens.listing import headline_text
+from screens.text import human_bytes, human_count, human_number, relative_time
+
+app = noun("List, show and remove trained models.")
+
+MODEL = typer.Argument(metavar="MODEL", help='A model, "name" or "name@version", or its folder.')
+JSON = typer.Option(False, "--json", help="Print one JSON document.")
+
+
+@app.command("ls")
+def list_(
+    architectures: bool = typer.Option(
+        False, "--architectures", help="List what models can be made of instead."
+    ),
+    json: bool = JSON,
+) -> None:
+    """List the trained models, or the architectures."""
+    if architectures:
+        _architectures(json=json)
+        return
+    models = Models(Workspace.open()).list()
+    if json:
+        put_json([model.to_json() for model in models])
+        return
+    if not models:
+        note("There are no models yet. Train one: lepton train DATASET")
+        return
+    table(
+        ("model", "task", "architecture", "metrics", "size", "made"),
+        [
+            (
+                model.ref,
+                model.info["task"],
+                model.info["architecture"],
+                headline_text(model.info.get("metrics") or {}),
+                human_bytes(model.bytes),
+                relative_time(model.info["created"]) if model.info.get("created") else "",
+            )
+            for model in models
+        ],
+    )
+
+
+def _architectures(*, json: bool) -> None:
+    from core.models.architectures import ARCHITECTURES
+
+    if json:
+        put_json(
+            [
+                {"name": each.name, "kinds": list(each.kinds), "options": dict(each.defaults)}
+                for each in ARCHITECTURES.values()
+            ]
+        )
+        return
+    for each in ARCHITECTURES.values():
+        put(f"{each.name:<12} {each.summary}")
+        options = ", ".join(f"{name}={value}" for name, value in each.defaults.items())
+        put(f"{'':<12} options: {options}")
+
+
+@app.command()
+def show(model: str = MODEL, json: bool = JSON) -> None:
+    """Show what a model is, what it learned from, and how well it does."""
+    found = Models(Workspace.open()).get(model)
+    if json:
+        keep = ("options", "shape", "parameters", "baseline", "created")
+        put_json(found.to_json() | {key: found.info.get(key) for key in keep})
+        return
+    put_model(found)
+
+
+def put_model(model: ModelFolder) -> None:
+    """Print the facts of a model beneath one another."""
+    info = model.info
+    baseline = info.get("baseline") or {}
+    facts(
+        [
+            ("model", model.ref),
+            ("task", info["task"]),
+            ("architecture", info["architecture"]),
+            ("parameters", human_count(int(info.get("parameters") or 0))),
+            ("trained on", info.get("dataset")),
+            ("run", info.get("run")),
+            ("made", info.get("created")),
+            ("folder", str(model.path)),
+        ]
+    )
+    metrics = info.get("metrics") or {}
+    if metrics:
+        put()
+        table(
+            ("metric", "model", "baseline"),
+            [
+                (name, human_number(v), human_number(baseline.get(name)))
+                for name, v in metrics.items()
+            ],
+        )
+
+
+@app.command()
+def rm(
+    model: str = MODEL, yes: bool = typer.Option(False, "--yes", "-y", help="Do not ask.")
+) -> None:
+    """Remove a model with all its versions, or one version of it."""
+    models = Models(Workspace.open())
+    found = models.get(model)
+    what = found.ref if "@" in model else f"{found.name} and all its versions"
+    confirm(f"Remove the model {what}?", yes=yes)
+    models.remove(model)
+    note(f"Removed {what}.")

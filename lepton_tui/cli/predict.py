@@ -1,0 +1,132 @@
+"""`lepton predict MODEL INPUT…`: answers for files, texts and rows."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from core.errors import LeptonError, UsageError
+from core.models.registry import Models, task_of
+from core.workspace import Workspace
+from lepton_tui.cli.groups import single
+from lepton_tui.cli.output import bar, in_colour, in_terminal, put, put_json, table
+from screens.text import human_number, percent, plain
+
+if TYPE_CHECKING:
+    from core.inference.messages import Answer, Row
+
+app = single()
+
+DRAWN = 8
+PICTURE_CELLS = (28, 14)
+
+
+@app.command()
+def predict(
+    *,
+    model: str = typer.Argument(metavar="MODEL", help='A model, "name@version", or its folder.'),
+    inputs: list[str] = typer.Argument(
+        None,
+        metavar="INPUT…",
+        help="Files, folders or patterns; texts; column=value pairs; JSON rows; a table file;"
+        ' rows of a data set as "name#3,7-9". A single - reads lines.',
+    ),
+    text: list[str] = typer.Option(None, metavar="TEXT", help="A text, taken as it stands."),
+    device: str = typer.Option("auto", metavar="NAME", help="cpu, cuda, cuda:1, mps or auto."),
+    json: bool = typer.Option(False, "--json", help="Print one JSON document."),
+) -> None:
+    """Ask a model for answers."""
+    # A call of one answer is quickest on one thread, and idle threads must not spin.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    from core.inference.inputs import read_inputs
+    from core.inference.messages import Row
+
+    workspace = Workspace.open()
+    task = task_of(Models(workspace).get(model))
+    given: list[object] = []
+    for word in inputs or []:
+        given += [line.rstrip("\n") for line in sys.stdin] if word == "-" else [word]
+    if text and task.shape["kind"] != "tokens":
+        raise UsageError(f"--text is for models of texts; this one is for {task.name}")
+    given += [Row(each, {task.columns[0]: each}) for each in text or []]
+    if not given:
+        raise UsageError("there is nothing to predict", hint="Give files, texts or column=value.")
+    rows = read_inputs(workspace, task, given)
+    from core.inference.engine import Engine
+
+    answers = Engine(workspace, device).predict(model, rows)
+    if json:
+        put_json([answer.to_json() for answer in answers])
+    else:
+        put_answers(rows, answers)
+    wrong = [answer.error for answer in answers if answer.error is not None]
+    if wrong and len(wrong) == len(answers):
+        raise wrong[0]
+    if wrong:
+        raise LeptonError(f"{len(wrong)} of {len(answers)} inputs have no answer")
+
+
+def put_answers(rows: list[Row], answers: list[Answer]) -> None:
+    """Each input with its answer; a few images are drawn beside theirs in a terminal."""
+    if len(answers) <= DRAWN and in_terminal(sys.stdout):
+        for row in rows:
+            for value in row.values.values():
+                if isinstance(value, bytes | Path):
+                    put_picture(value)
+    if answers and all(answer.label is None for answer in answers):
+        table(
+            ("input", "value"),
+            [(a.input, a.value if a.ok else f"✗ {a.error}") for a in answers],
+        )
+        return
+    table(
+        ("input", "label", "score", ""),
+        [
+            (
+                answer.input,
+                answer.label if answer.ok else f"✗ {answer.error}",
+                percent(answer.score) if answer.ok else "",
+                bar(answer.score or 0.0, 12) if answer.ok else "",
+            )
+            for answer in answers
+        ],
+    )
+
+
+def put_picture(image: bytes | Path) -> None:
+    """Draw an image in the terminal; what cannot be drawn is left out."""
+    from screens.half_blocks import decode, picture
+
+    try:
+        pixels = decode(image.read_bytes() if isinstance(image, Path) else image)
+    except (OSError, ValueError):
+        return
+    width, height = PICTURE_CELLS
+    for line in ansi_lines(picture(pixels, width, height, colour=in_colour(sys.stdout))):
+        put(line)
+
+
+def ansi_lines(text: object) -> list[str]:
+    """A rich text as lines with the escapes that this terminal takes."""
+    from rich.console import Console
+
+    colour = in_colour(sys.stdout)
+    console = Console(
+        color_system="truecolor" if colour else None, force_terminal=colour, width=200
+    )
+    with console.capture() as captured:
+        console.print(text)
+    return captured.get().splitlines()
+
+
+def summary(answer: Answer) -> str:
+    """One answer in a few words."""
+    if not answer.ok:
+        return f"✗ {answer.error}"
+    if answer.label is None:
+        return human_number(answer.value)
+    return f"{plain(answer.label)}  {percent(answer.score)}"

@@ -1,0 +1,156 @@
+"""`lepton runs …`: watch, stop and resume runs, from any terminal."""
+
+from __future__ import annotations
+
+import typer
+
+from core.runs.run import Run
+from core.runs.state import RunState
+from core.runs.store import Runs
+from core.workspace import Workspace
+from lepton_tui.cli.groups import noun
+from lepton_tui.cli.output import confirm, facts, note, put, put_json, table
+from screens.text import human_duration, human_number, plain, relative_time, state_badge
+
+app = noun("Watch, stop and resume runs.")
+
+ID = typer.Argument(metavar="RUN", help="A run's id, or its beginning or last four characters.")
+JSON = typer.Option(False, "--json", help="Print one JSON document.")
+
+
+def _run(name: str) -> Run:
+    return Runs(Workspace.open()).get(name)
+
+
+@app.command("ls")
+def list_(json: bool = JSON) -> None:
+    """List the runs, newest first."""
+    states = Runs(Workspace.open()).list()
+    if json:
+        put_json([state.to_json() for state in states])
+        return
+    if not states:
+        note("There are no runs yet. Start one: lepton train DATASET")
+        return
+    table(
+        ("run", "state", "dataset", "model", "epoch", "metrics", "created"),
+        [
+            (
+                state.id,
+                state_badge(state.state),
+                state.dataset,
+                state.model,
+                f"{state.epoch or 0}/{state.epochs}" if state.epochs else "",
+                _best_known(state),
+                relative_time(state.created),
+            )
+            for state in states
+        ],
+    )
+
+
+@app.command()
+def show(run: str = ID, json: bool = JSON) -> None:
+    """Show what was asked of a run and how far it is."""
+    found = _run(run)
+    put_run(found, json=json)
+
+
+@app.command()
+def attach(run: str = ID, json: bool = JSON) -> None:
+    """Follow a run live until it ends. Ctrl-C leaves it; it goes on."""
+    from lepton_tui.cli.follow import follow
+
+    found = _run(run)
+    try:
+        follow(found, note if json else put)
+    except KeyboardInterrupt:
+        note(f"Left. {found.id} goes on: lepton runs attach {found.id}")
+        raise typer.Exit(0) from None
+    put_run(found, json=json)
+
+
+@app.command()
+def stop(
+    run: str = ID,
+    now: bool = typer.Option(False, "--now", help="Kill it; its last checkpoint stays."),
+    json: bool = JSON,
+) -> None:
+    """Ask a run to finish its step, save and end; waits until it has."""
+    found = _run(run)
+    state = found.stop(wait=None, now=now)
+    if json:
+        put_json(state.to_json())
+        return
+    note(f"{state.id} is {state.state}{_at(state)}.")
+    if state.state in {"stopped", "interrupted"}:
+        note(f"Go on with: lepton runs resume {state.id}")
+
+
+@app.command()
+def resume(
+    run: str = ID,
+    detach: bool = typer.Option(False, "--detach", "-d", help="Do not follow it."),
+    json: bool = JSON,
+) -> None:
+    """Go on with a run from its last checkpoint."""
+    from lepton_tui.cli.train import follow_own
+
+    found = _run(run)
+    past = sum(1 for _ in found.events())
+    found.launch()
+    if not detach:
+        follow_own(found, json=json, past=past)
+    put_run(found, json=json)
+
+
+@app.command()
+def rm(run: str = ID, yes: bool = typer.Option(False, "--yes", "-y", help="Do not ask.")) -> None:
+    """Remove a run with its checkpoints; the model it made stays."""
+    found = _run(run)
+    confirm(f"Remove {found.id} and its checkpoints?", yes=yes)
+    found.remove()
+    note(f"Removed {found.id}.")
+
+
+@app.command()
+def log(run: str = ID) -> None:
+    """Print what a run's process printed: warnings, tracebacks."""
+    for line in _run(run).log_tail(size=1024 * 1024).splitlines():
+        put(plain(line))
+
+
+def put_run(run: Run, *, json: bool) -> None:
+    """Print a run as it is now."""
+    state = run.state()
+    if json:
+        put_json(state.to_json())
+        return
+    ended = state.ended - state.started if state.ended and state.started else None
+    facts(
+        [
+            ("run", state.id),
+            ("state", state_badge(state.state) + _at(state)),
+            ("process", state.pid),
+            ("dataset", state.dataset),
+            ("model", state.model),
+            ("device", state.device),
+            *((name, human_number(value)) for name, value in state.metrics.items()),
+            ("took", human_duration(ended) if ended is not None else None),
+            ("folder", str(run.path)),
+        ]
+    )
+    if state.error is not None:
+        facts([("error", state.error["what"]), ("", state.error.get("hint") or None)])
+
+
+def _at(state: RunState) -> str:
+    if state.epoch is None or state.epochs is None:
+        return ""
+    return f", epoch {state.epoch} of {state.epochs}, step {state.step}"
+
+
+def _best_known(state: RunState) -> str:
+    """The metric that says most in a line: a validation score, or else a loss."""
+    named = sorted(state.metrics, key=lambda name: ("loss" in name, "val" not in name))
+    return f"{named[0]} {human_number(state.metrics[named[0]])}" if named else ""
