@@ -116,7 +116,7 @@ class Trainer:
         self._losses: list[Tensor] = []
         self._sizes: list[int] = []
         self._saving_took = 0.0
-        self._saved_at = self._clock = self._settled_at = time.monotonic()
+        self._saved_at = self._clock = self._settled_at = self._recorded_at = time.monotonic()
 
     def fit(self) -> bool:
         """Train to the last step; False when it was asked to stop before, with all saved.
@@ -160,16 +160,15 @@ class Trainer:
         """The rest of this epoch; False when asked to stop."""
         at = self.progress
         permutation = order(self.config.seed, at.epoch, self.train.rows)
-        recorded = time.monotonic()
         for batch, size in self._batches(permutation, at.position):
             self._losses.append(self.train_step(batch))
             self._sizes.append(size)
             at.step += 1
             at.position += 1
             now = time.monotonic()
-            if now - recorded >= RECORD_SECONDS or at.step in (1, self.steps):
+            if now - self._recorded_at >= RECORD_SECONDS or at.step in (1, self.steps):
+                self._recorded_at = now
                 self._record()
-                recorded = now
             if at.step >= self.steps:
                 break
             if self.should_stop():

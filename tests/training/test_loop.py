@@ -1,0 +1,210 @@
+"""The loop: exact when cut, early stopping, schedules that arrive, records that are few."""
+
+import math
+
+import pytest
+import torch
+
+from core.errors import LeptonError
+from core.training import loop
+from core.training.config import learning_rate
+
+
+def weights(trainer):
+    return {name: each.clone() for name, each in trainer.module.state_dict().items()}
+
+
+def same(one, other):
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+CASES = {
+    "mlp": ("penguins", {"model": "mlp", "batch_size": 16, "options": {"dropout": 0.3}}),
+    "mlp-clip": ("penguins", {"model": "mlp", "batch_size": 16, "clip": 0.1}),
+    "cnn": ("digits", {"model": "cnn", "batch_size": 16, "options": {"width": 8}}),
+    "lstm": ("reviews", {"model": "lstm", "options": {"length": 24}}),
+    "transformer": ("reviews", {"model": "transformer", "options": {"length": 24}}),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_stopped_and_resumed_it_ends_with_the_same_bits(case, trainer, request):
+    dataset, settings = CASES[case]
+    request.getfixturevalue(dataset)
+    settings = {**settings, "epochs": 3, "checkpoint_every": 5}
+    whole = trainer(dataset, "whole", **settings)
+    assert whole.fit()
+    assert whole.steps_per_epoch > 3
+
+    # In the middle of the first epoch, one step later, at an epoch's end, in the last epoch.
+    for stop_at in (3, 4, whole.steps_per_epoch, 2 * whole.steps_per_epoch + 1):
+        torch.manual_seed(stop_at)
+        part = trainer(dataset, "parts", stop_at=stop_at, **settings)
+        checkpoint, _ = part.checkpoints.latest()
+        if checkpoint:
+            part.restore(checkpoint)
+        assert not part.fit()
+        assert part.progress.step == stop_at
+    last = trainer(dataset, "parts", **settings)
+    last.restore(last.checkpoints.latest()[0])
+    assert last.fit()
+
+    assert same(weights(last), weights(whole))
+    assert same(last.best.weights, whole.best.weights)
+    assert last.best.metrics == whole.best.metrics
+    assert last.progress.metrics == whole.progress.metrics
+    for one, other in zip(
+        last.optimizer.state.values(), whole.optimizer.state.values(), strict=True
+    ):
+        assert same(one, other)
+
+
+def test_without_the_saved_random_state_the_bits_differ(penguins, trainer):
+    """That the test above can fail: dropout draws from the generator that is restored."""
+    settings = {"epochs": 2, "batch_size": 16, "options": {"dropout": 0.3}}
+    whole = trainer("penguins", "whole", **settings)
+    whole.fit()
+    trainer("penguins", "parts", stop_at=5, **settings).fit()
+    last = trainer("penguins", "parts", **settings)
+    last.restore(last.checkpoints.latest()[0])
+    torch.manual_seed(99)
+    last.fit()
+    assert not same(weights(last), weights(whole))
+
+
+def test_the_loss_of_an_epoch_is_the_mean_over_its_rows(penguins, trainer):
+    it = trainer("penguins", epochs=1, batch_size=32)
+    seen = []
+    step = it.train_step
+    it.train_step = lambda batch: seen.append((step(batch), len(batch["target"]))) or seen[-1][0]
+    it.fit()
+    rows = sum(size for _, size in seen)
+    expected = sum(loss.item() * size for loss, size in seen) / rows
+    assert rows == it.train.rows
+    (epoch,) = it.emit.of("epoch")
+    assert epoch["train_loss"] == pytest.approx(expected)
+    assert epoch["metrics"]["train/loss"] == epoch["train_loss"]
+    assert {"val/loss", "val/accuracy", "val/f1_macro"} <= epoch["metrics"].keys()
+
+
+def test_the_optimizer_follows_the_schedule(penguins, trainer):
+    it = trainer("penguins", epochs=2, batch_size=64, warmup=3, schedule="linear")
+    rates = []
+    step = it.optimizer.step
+    it.optimizer.step = lambda: (rates.append(it.optimizer.param_groups[0]["lr"]), step())
+    it.fit()
+    assert rates == [learning_rate(it.config, n, it.steps) for n in range(it.steps)]
+    assert len(set(rates)) > 3
+
+
+def test_training_stops_early_and_keeps_the_best_epoch(penguins, trainer):
+    it = trainer("penguins", epochs=50, patience=2, batch_size=16)
+    scores = iter([0.5, 0.7, 0.6, 0.7, 0.9])
+    kept = []
+    it._validate = lambda: {"val/accuracy": next(scores)}
+    it.emit = lambda event, **fields: event == "epoch" and kept.append(weights(it))
+    assert it.fit()
+    assert it.progress.epoch == 4
+    assert (it.best.epoch, it.best.value) == (2, 0.7)
+    assert same(it.best.weights, kept[1])
+    assert not same(it.best.weights, kept[3])
+    # A resumed run still knows the best weights, not only the last.
+    again = trainer("penguins", epochs=50, patience=2, batch_size=16)
+    again.restore(again.checkpoints.latest()[0])
+    assert again.fit()
+    assert same(again.best.weights, kept[1])
+
+
+def test_a_lower_error_is_better_where_the_task_says_so(penguins, trainer):
+    it = trainer("penguins", epochs=3)
+    it.task.higher_is_better = False
+    scores = iter([5.0, 3.0, 4.0])
+    it._validate = lambda: {f"val/{it.task.metric}": next(scores)}
+    it.fit()
+    assert it.best.epoch == 2
+
+
+def test_max_steps_ends_in_the_middle_of_an_epoch(penguins, trainer):
+    it = trainer("penguins", epochs=5, max_steps=7, batch_size=64)
+    assert it.fit()
+    assert it.progress.step == 7
+    assert it.steps_per_epoch == 5
+    assert len(it.emit.of("epoch")) == 2
+
+
+def test_a_loss_that_is_no_number_stops_training_and_keeps_the_last_good_checkpoint(
+    penguins, trainer
+):
+    it = trainer("penguins", epochs=5, batch_size=64, checkpoint_every=3)
+    loss = it.task.loss
+    it.task.loss = lambda outputs, batch: loss(outputs, batch) * (
+        math.nan if it.progress.step == 7 else 1
+    )
+    with pytest.raises(LeptonError, match="at step 8 the loss is nan") as caught:
+        it.fit()
+    assert "smaller lr than 0.002" in caught.value.hint
+    kept, _ = it.checkpoints.latest()
+    assert kept.step == 6
+    assert f"step-{kept.step:08d}" in caught.value.where
+    assert all(each.isfinite().all() for each in kept.tensors.values())
+
+
+def test_weights_that_are_no_numbers_are_not_saved(penguins, trainer):
+    it = trainer("penguins", epochs=1, batch_size=64)
+    step = it.optimizer.step
+
+    def last_step_overflows():
+        step()
+        if it.progress.step == it.steps - 1:
+            it.parameters[0].data[0] = math.inf
+
+    it.optimizer.step = last_step_overflows
+    with pytest.raises(LeptonError, match="has diverged"):
+        it.fit()
+    assert not it.checkpoints.paths()
+
+
+def test_records_are_few_however_quick_the_steps(penguins, trainer, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(loop.time, "monotonic", lambda: now[0])
+    it = trainer("penguins", epochs=20, batch_size=16, max_steps=300)
+    step = it.train_step
+
+    def in_a_hundredth(batch):
+        now[0] += 0.01
+        return step(batch)
+
+    it.train_step = in_a_hundredth
+    it.fit()
+    steps = it.emit.of("step")
+    assert len(steps) <= 4 * 3 + 2
+    assert steps[0]["step"] == 1
+    assert steps[-1]["step"] == 300
+    middle = steps[5]
+    assert middle["examples_per_second"] == pytest.approx(1600, rel=0.1)
+    assert middle.keys() == {"event", "step", "epoch", "loss", "lr", "examples_per_second"}
+
+
+def test_checkpoints_come_by_the_clock(penguins, trainer, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(loop.time, "monotonic", lambda: now[0])
+    it = trainer("penguins", epochs=1, batch_size=8, checkpoint_seconds=10)
+    step = it.train_step
+
+    def in_a_second(batch):
+        now[0] += 1
+        return step(batch)
+
+    it.train_step = in_a_second
+    it.fit()
+    saved = [event["step"] for event in it.emit.of("checkpoint")]
+    assert saved == [10, 20, 30, it.steps]
+
+
+def test_bf16_trains_and_keeps_its_weights_in_full_precision(digits, trainer):
+    it = trainer("digits", epochs=2, batch_size=32, model="cnn", options={"width": 8})
+    it.config = it.config.with_(precision="bf16")
+    it.fit()
+    first, second = (event["train_loss"] for event in it.emit.of("epoch"))
+    assert second < first
+    assert all(each.dtype == torch.float32 for each in it.parameters)
