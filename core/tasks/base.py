@@ -117,6 +117,10 @@ class Task(ABC):
         """
 
     @abstractmethod
+    def encode_target(self, rows: Rows) -> Arrays:
+        """Only "target" and "row", as `encode` gives them; the inputs are not looked at."""
+
+    @abstractmethod
     def inputs(self, batch: dict[str, Tensor]) -> tuple[Tensor, ...]:
         """The model's arguments, made from encoded arrays on the device; normalised here."""
 

@@ -37,11 +37,15 @@ class Classification(Task):
     def encode(self, rows: Rows, *, target: bool) -> Arrays:
         if not target:
             return self.encode_inputs(rows, None)
+        targets = self.encode_target(rows)
+        return {**self.encode_inputs(rows, targets["row"]), **targets}
+
+    def encode_target(self, rows: Rows) -> Arrays:
         codes = {label: code for code, label in enumerate(self.labels)}
         texts = [label_text(value) for value in values(rows, self.target)]
         kept = np.array([at for at, text in enumerate(texts) if text is not None], np.int64)
         encoded = np.array([codes.get(texts[at] or "", UNKNOWN) for at in kept], np.int64)
-        return {**self.encode_inputs(rows, kept), "target": encoded, "row": kept}
+        return {"target": encoded, "row": kept}
 
     def loss(self, outputs: Tensor, batch: dict[str, Tensor]) -> Tensor:
         from torch.nn import functional as F

@@ -118,6 +118,10 @@ class TabularRegression(Task):
     def encode(self, rows: Rows, *, target: bool) -> Arrays:
         if not target:
             return self.codec.encode(rows, None)
+        targets = self.encode_target(rows)
+        return {**self.codec.encode(rows, targets["row"]), **targets}
+
+    def encode_target(self, rows: Rows) -> Arrays:
         try:
             numbers = floats(column(rows, self.target))
         except UnreadableError as error:
@@ -125,7 +129,7 @@ class TabularRegression(Task):
             raise LeptonError(str(error), where=where) from error
         kept = np.flatnonzero(np.isfinite(numbers))
         standardised = ((numbers[kept] - self.mean) / self.std).astype(np.float32)
-        return {**self.codec.encode(rows, kept), "target": standardised, "row": kept}
+        return {"target": standardised, "row": kept}
 
     def inputs(self, batch: dict[str, Tensor]) -> tuple[Tensor, ...]:
         return batch["numbers"], batch["categories"]
