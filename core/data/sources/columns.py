@@ -32,7 +32,8 @@ EXACT = ("BOOLEAN", "DATE", "TIMESTAMP")
 
 
 def _number(value: str) -> str:
-    return f"coalesce(isfinite(TRY_CAST({value} AS DOUBLE)), false)"
+    # DuckDB takes "1_000" for a number; here it is more often two numbers of a name.
+    return f"coalesce(isfinite(TRY_CAST({value} AS DOUBLE)) AND NOT contains({value}, '_'), false)"
 
 
 # Conditions on a cell `c` and on its trimmed value `v`, which is NULL where it marks a missing one.
@@ -47,7 +48,7 @@ FACTS = {
     "marked": "c IS NOT NULL AND v IS NULL",
     "BOOLEAN": "lower(v) IN ('true', 'false')",
     "DATE": "v LIKE '____-__-__' AND TRY_CAST(v AS DATE) IS NOT NULL",
-    "TIMESTAMP": "TRY_CAST(v AS TIMESTAMP) IS NOT NULL",
+    "TIMESTAMP": "v LIKE '____-__-__%' AND TRY_CAST(v AS TIMESTAMP) IS NOT NULL",
 }
 
 
@@ -104,6 +105,8 @@ def settle_text(desk: Desk, table: str, column: str) -> Out:
             return kept
         desk.note(f'column "{column}" was read as numbers with a decimal comma')
         value, numbers, whole = f"replace({value}, ',', '.')", every["comma number"], 0
+    elif not every["marked"]:
+        value = name
     if marked := every["marked"]:
         desk.note(f'{marked:,} cells such as "NA" in the number column "{column}" count as missing')
     kind = "BIGINT" if whole == numbers else "DOUBLE"

@@ -69,6 +69,14 @@ def is_idx(head: bytes) -> bool:
     return len(head) >= 8 and head[:2] == b"\0\0" and 0x08 <= head[2] <= 0x0E and 1 <= head[3] <= 4
 
 
+def seems_idx(path: Path) -> bool:
+    """Whether a file is IDX, or is called like one and too damaged to be looked into."""
+    try:
+        return is_idx(read_head(path))
+    except LeptonError:
+        return "-idx" in path.name or "-ubyte" in path.name
+
+
 def read_head(path: Path) -> bytes:
     """The first bytes of a file, unpacked when they are gzip.
 
@@ -224,7 +232,7 @@ def _folder(path: Path, named: str | None) -> str:
         ) from error
     visible = [entry for entry in entries if not entry.name.startswith(".")]
     files = [entry for entry in visible if entry.is_file()]
-    if any(is_idx(_peek(file)) for file in files):
+    if any(seems_idx(file) for file in files):
         return "idx"
     if any(BY_SUFFIX.get(suffix_of(file)) == "parquet" for file in files):
         return "parquet"
@@ -239,10 +247,3 @@ def _folder(path: Path, named: str | None) -> str:
         where=str(path),
         hint="Name one file in it, or a folder that holds a folder of images for each class.",
     )
-
-
-def _peek(path: Path) -> bytes:
-    try:
-        return read_head(path)
-    except LeptonError:
-        return b""

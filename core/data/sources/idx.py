@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from core.data.png import encode_png
 from core.data.sources.desk import Arrived, Desk
-from core.data.sources.detect import is_idx, read_head
+from core.data.sources.detect import is_idx, seems_idx
 from core.errors import LeptonError, UsageError
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def find_pairs(source: Path) -> list[Pair]:
     images = [
         path
         for path in sorted(source.iterdir())
-        if path.is_file() and "label" not in path.name.lower() and _looks_idx(path)
+        if path.is_file() and "label" not in path.name.lower() and seems_idx(path)
     ]
     # Unpacked and packed copies of one file often lie side by side.
     chosen = {path.name.removesuffix(".gz"): path for path in reversed(images)}
@@ -63,13 +63,6 @@ def find_pairs(source: Path) -> list[Pair]:
     order = {"train": 0, "validation": 1, "test": 2}
     pairs = [_pair(path) for path in chosen.values()]
     return sorted(pairs, key=lambda pair: (order.get(pair.split or "", 3), pair.images.name))
-
-
-def _looks_idx(path: Path) -> bool:
-    try:
-        return is_idx(read_head(path))
-    except LeptonError:
-        return False
 
 
 def _pair(images: Path) -> Pair:

@@ -39,8 +39,19 @@ def read_parquet(desk: Desk, files: list[Path]) -> Arrived:
             "there is no Parquet file", where=str(desk.source), hint="Name a file or its folder."
         )
     rows = 0
+    names: list[str] = []
     for number, path in enumerate(files, 1):
-        rows += _verify(path)
+        count, columns = _verify(path)
+        rows += count
+        names = names or columns
+        if columns != names:
+            odd = sorted(set(columns) ^ set(names))
+            raise LeptonError(
+                "the Parquet files do not have the same columns"
+                + (f": {', '.join(odd[:5])}" if odd else ", or not in the same order"),
+                where=f"{path} beside {files[0]}",
+                hint="Import files of one schema at a time.",
+            )
         desk.progress(number, len(files))
     if not rows:
         raise UsageError(
@@ -62,8 +73,8 @@ def read_parquet(desk: Desk, files: list[Path]) -> Arrived:
         ) from error
 
 
-def _verify(path: Path) -> int:
-    """Decode a whole file and hold its numbers against its own statistics; its count of rows."""
+def _verify(path: Path) -> tuple[int, list[str]]:
+    """Decode a whole file, hold it against its own statistics; its count of rows, its columns."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -72,7 +83,7 @@ def _verify(path: Path) -> int:
             for group in range(file.num_row_groups):
                 table = file.read_row_group(group)
                 _hold_against_statistics(path, file.metadata.row_group(group), table)
-            return int(file.metadata.num_rows)
+            return int(file.metadata.num_rows), list(file.schema_arrow.names)
     except (pa.ArrowException, OSError) as error:
         raise LeptonError(
             "the Parquet file is cut short or damaged",
