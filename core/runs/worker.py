@@ -18,7 +18,11 @@ from core.runs.job import Job, Stopped
 from core.runs.run import LOCK_VARIABLE, Run
 from core.workspace import Workspace
 
-KINDS = {"train": "core.training.worker", "evaluate": "core.evaluation.worker"}
+KINDS = {
+    "import": "core.ingest",
+    "train": "core.training.worker",
+    "evaluate": "core.evaluation.worker",
+}
 
 
 def main() -> int:

@@ -71,7 +71,10 @@ def _version(package: str) -> str | None:
 
 def _devices() -> list[str]:
     """Asked in a process of its own: a broken torch must not break the doctor."""
-    code = "from core.inference.devices import devices\nfor d in devices(): print(d.name, d.label, f'{d.memory / 1e9:.0f} GB')"
+    code = (
+        "from core.inference.devices import devices\n"
+        "for d in devices(): print(d.name, d.label, f'{d.memory / 1e9:.0f} GB')"
+    )
     asked = subprocess.run(
         [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False
     )

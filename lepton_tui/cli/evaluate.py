@@ -1,0 +1,123 @@
+"""`lepton eval MODEL [DATASET]`: judge a model on rows it has not seen."""
+
+from __future__ import annotations
+
+from json import loads
+from typing import Any
+
+import typer
+
+from core.runs.store import Runs
+from core.workspace import Workspace
+from lepton_tui.cli.groups import single
+from lepton_tui.cli.output import note, put, put_json, table, width
+from screens.text import human_count, human_number, percent, plain
+
+app = single()
+
+LARGEST_MATRIX = 20
+
+
+@app.command()
+def evaluate(
+    *,
+    model: str = typer.Argument(metavar="MODEL", help='A model, "name@version", or its folder.'),
+    dataset: str = typer.Argument(
+        None, metavar="[DATASET]", help="The data set; what it was trained on if not named."
+    ),
+    split: str = typer.Option(None, metavar="NAME", help="test, or else validation."),
+    batch_size: int = typer.Option(256, min=1, metavar="N", help="Rows at once."),
+    device: str = typer.Option("auto", metavar="NAME", help="cpu, cuda, cuda:1, mps or auto."),
+    json: bool = typer.Option(False, "--json", help="Print one JSON document."),
+) -> None:
+    """Judge a model beside a baseline that looks at no input, and keep a report."""
+    from core.models.registry import Models
+
+    workspace = Workspace.open()
+    found = Models(workspace).get(model)
+    spec = {
+        "model": str(found.path) if found.version is None else found.ref,
+        "dataset": dataset,
+        "split": split,
+        "batch_size": batch_size,
+        "device": device,
+    }
+    report, folder = judge(workspace, spec)
+    if json:
+        put_json(
+            {key: report[key] for key in ("model", "dataset", "split", "metrics", "baseline")}
+            | {"rows": report["rows"], "report": folder, **report["details"]}
+        )
+        return
+    put_report(report)
+    put(f"Report: {folder}")
+
+
+def judge(workspace: Workspace, spec: dict[str, object]) -> tuple[Any, str]:
+    """Evaluate in a run of its own and wait for it: its report, and the folder it lies in.
+
+    Raises:
+        LeptonError: the evaluation failed.
+    """
+    from core.errors import LeptonError
+    from core.evaluation.report import JSON_NAME
+    from lepton_tui.cli.follow import follow
+
+    run = Runs(workspace).create(
+        "evaluate", spec, dataset=_text(spec.get("dataset")), model=_text(spec["model"])
+    )
+    run.launch()
+    try:
+        state = follow(run, note)
+    except KeyboardInterrupt:
+        run.stop(now=True)
+        raise
+    if state.state != "finished":
+        raise LeptonError(f"the evaluation was {state.state}", where=run.id)
+    return loads((run.artifacts / JSON_NAME).read_text()), str(run.artifacts)
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def put_report(report: Any) -> None:
+    """A report's metrics beside the baseline, its classes, and its matrix where that fits."""
+    put(
+        f"{report['model']} on {report['dataset']}, {report['split']}: "
+        f"{human_count(report['rows'])} rows"
+    )
+    for text in report["notes"]:
+        put(f"Note: {plain(text)}.")
+    put()
+    baseline = report["baseline"]
+    table(
+        ("metric", "model", "baseline"),
+        [
+            (name, human_number(value), human_number(baseline.get(name)))
+            for name, value in report["metrics"].items()
+        ],
+    )
+    details = report["details"]
+    if per_class := details.get("per_class"):
+        put()
+        table(
+            ("class", "precision", "recall", "f1", "rows"),
+            [
+                (
+                    each["label"],
+                    percent(each["precision"]),
+                    percent(each["recall"]),
+                    percent(each["f1"]),
+                    each["support"],
+                )
+                for each in per_class
+            ],
+        )
+    confusion = details.get("confusion")
+    if confusion and len(confusion["labels"]) <= LARGEST_MATRIX:
+        labels = [plain(label)[:8] for label in confusion["labels"]]
+        if sum(max(len(label), 3) + 2 for label in labels) + 12 <= width():
+            put()
+            rows = zip(labels, confusion["matrix"], strict=True)
+            table(("true ↓ said →", *labels), [(label, *counts) for label, counts in rows])

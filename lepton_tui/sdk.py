@@ -1,0 +1,250 @@
+"""The SDK: data sets and models as Python objects, over the same workspace as the app."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.data.builtin import BUILTIN
+from core.data.lake import Lake, Version
+from core.data.split import ensure_split
+from core.data.split import split as split_rows
+from core.errors import LeptonError, UsageError, nearest
+from core.ingest import ingest
+from core.models.architectures import ARCHITECTURES
+from core.models.registry import ModelFolder, Models, task_of
+from core.workspace import Workspace
+from lepton_tui.start import start_training
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from core.data.check import Finding
+    from core.data.profile import Profile
+    from core.inference.engine import Engine
+    from core.inference.messages import Answer
+    from core.runs.run import Run
+
+
+def load(name: str, source: str | Path | None = None) -> Dataset | Model:
+    """A data set or a model by its name.
+
+    A data set is one of the workspace ("penguins", "penguins@2") or a built-in one, which is
+    brought in at its first use; `source` names its local archive. A model is a trained one, its
+    folder, or `DATASET_ARCHITECTURE` ("mnist_resnet18"), to be trained.
+
+    Raises:
+        UsageError: there is nothing of that name.
+        LeptonError: a built-in data set cannot be had.
+    """
+    workspace = Workspace.open()
+    lake, models = Lake(workspace), Models(workspace)
+    plain_name = name.partition("@")[0]
+    datasets = {version.dataset for version in lake.datasets()}
+    if plain_name in datasets and source is None:
+        return Dataset(workspace, lake.version(name))
+    if name in BUILTIN:
+        return Dataset(workspace, _bring_in(workspace, name, source))
+    if plain_name in models.names() or Path(name).is_dir():
+        found = models.get(name)
+        return Model(workspace, found.name, found.info["architecture"], found)
+    untrained = _untrained(name, datasets | set(BUILTIN))
+    if untrained is not None:
+        return Model(workspace, name, untrained, None)
+    pairs = {f"{dataset}_{each}" for dataset in (*datasets, *BUILTIN) for each in ARCHITECTURES}
+    known = {*datasets, *BUILTIN, *models.names()}
+    hint = nearest(name, pairs | known)
+    raise UsageError(
+        f'there is no data set and no model "{name}"',
+        hint=hint if "mean" in hint else nearest(name, known),
+    )
+
+
+def _untrained(name: str, datasets: set[str]) -> str | None:
+    """The architecture of `DATASET_ARCHITECTURE`; the longest that fits."""
+    fits = [
+        each
+        for each in ARCHITECTURES
+        if name.endswith(f"_{each}") and name.removesuffix(f"_{each}") in datasets
+    ]
+    return max(fits, key=len, default=None)
+
+
+def _bring_in(workspace: Workspace, name: str, source: str | Path | None) -> Version:
+    from lepton_tui.cli.status import counting
+
+    with counting(f"Importing {name}") as progress:
+        archive = None if source is None else str(source)
+        return ingest(workspace, name, archive=archive, progress=progress).version
+
+
+class Dataset:
+    """One version of a data set."""
+
+    def __init__(self, workspace: Workspace, version: Version) -> None:
+        self.workspace = workspace
+        self.version = version
+        self._lake = Lake(workspace)
+
+    def __repr__(self) -> str:
+        return f"<Dataset {self.version.ref}: {self.rows:,} rows, {self.task or 'no task'}>"
+
+    def __len__(self) -> int:
+        return self.rows
+
+    @property
+    def name(self) -> str:
+        return self.version.dataset
+
+    @property
+    def rows(self) -> int:
+        return self.version.rows
+
+    @property
+    def columns(self) -> list[str]:
+        return list(self.version.column_names)
+
+    @property
+    def task(self) -> str | None:
+        return self.version.task
+
+    @property
+    def splits(self) -> dict[str, int]:
+        """Rows in each split."""
+        with self._lake.open(self.version) as view:
+            return view.splits()
+
+    def head(self, rows: int = 5) -> list[dict[str, Any]]:
+        """The first rows, as mappings."""
+        with self._lake.open(self.version) as view:
+            return [dict(zip(self.columns, row[1:], strict=True)) for row in view.page(0, rows)]
+
+    def to_arrow(self) -> pa.Table:
+        """All rows, with their ids in `_rid`."""
+        import pyarrow as pa
+
+        with self._lake.open(self.version) as view:
+            return pa.Table.from_batches(list(view.batches(self.columns)))
+
+    def split(self, **how: Any) -> Dataset:
+        """A new version whose rows belong to train, validation and test."""
+        return Dataset(self.workspace, split_rows(self._lake, self.version, **how))
+
+    def profile(self) -> Profile:
+        """What each column holds."""
+        from core.data.profile import profile
+
+        with self._lake.open(self.version) as view:
+            return profile(view)
+
+    def check(self, target: str | None = None) -> list[Finding]:
+        """What would spoil training."""
+        from core.data.check import check
+
+        with self._lake.open(self.version) as view:
+            return check(view, target)
+
+
+class Model:
+    """A model: trained, or still to be trained."""
+
+    def __init__(
+        self, workspace: Workspace, name: str, architecture: str, folder: ModelFolder | None
+    ) -> None:
+        self.workspace = workspace
+        self.name = name
+        self.architecture = architecture
+        self.folder = folder
+        self.run: Run | None = None
+        self._engine: Engine | None = None
+
+    def __repr__(self) -> str:
+        state = self.folder.ref if self.folder else "not trained yet"
+        return f"<Model {self.name}: {self.architecture}, {state}>"
+
+    def train(self, dataset: Dataset | str, **settings: Any) -> Model:
+        """Train it in a process of its own, and follow it; one line an epoch.
+
+        `settings` are those of `lepton train`: epochs, batch_size, lr, seed and so on. An
+        interrupt (Ctrl-C) stops the run with all saved.
+
+        Raises:
+            UsageError: a setting is wrong.
+            LeptonError: the training failed or was stopped.
+        """
+        from lepton_tui.cli.follow import follow
+
+        version = Lake(self.workspace).version(_ref(dataset))
+        settings = {"model": self.architecture, "name": self.name, **settings}
+        self.run = start_training(self.workspace, {"dataset": version.ref, **settings})
+        try:
+            state = follow(self.run, lambda text: print(text, flush=True))
+        except KeyboardInterrupt:
+            self.run.stop(wait=None)
+            raise
+        if state.state != "finished" or state.model is None:
+            raise LeptonError(
+                f"the training was {state.state}",
+                where=self.run.id,
+                hint=f"Go on with: lepton runs resume {self.run.id}",
+            )
+        self.folder = Models(self.workspace).get(state.model)
+        return self
+
+    def validate(self, dataset: Dataset | str, batch_size: int = 256) -> dict[str, float]:
+        """Judge it on the validation split; prints a line and returns the metrics."""
+        return self._judge(dataset, "validation", batch_size)
+
+    def test(self, dataset: Dataset | str, batch_size: int = 256) -> dict[str, float]:
+        """Judge it on the test split; prints a line and returns the metrics."""
+        return self._judge(dataset, "test", batch_size)
+
+    def predict(self, inputs: Any) -> list[Answer]:
+        """Answers for one input or a sequence of them: paths, texts or mappings of columns."""
+        from core.inference.engine import Engine
+        from core.inference.inputs import read_inputs
+
+        folder = self._trained()
+        one = isinstance(inputs, str | bytes | Path | Mapping) or not isinstance(inputs, Sequence)
+        rows = read_inputs(self.workspace, task_of(folder), [inputs] if one else list(inputs))
+        self._engine = self._engine or Engine(self.workspace)
+        return self._engine.predict(folder.ref, rows)
+
+    def _trained(self) -> ModelFolder:
+        if self.folder is None:
+            raise UsageError(f"{self.name} is not trained yet", hint="Call train first.")
+        return self.folder
+
+    def _judge(self, dataset: Dataset | str, split: str, batch_size: int) -> dict[str, float]:
+        from core.evaluation.evaluate import evaluate_model
+
+        folder = self._trained()
+        report = evaluate_model(
+            self.workspace,
+            folder.ref,
+            self._with_splits(dataset, folder),
+            split,
+            batch_size=batch_size,
+        )
+        value, baseline = report.metrics[report.metric], report.baseline[report.metric]
+        print(f"{split} {report.metric} {value:.4f} (baseline {baseline:.4f})", flush=True)
+        for note in report.notes:
+            print(f"note: {note}", file=sys.stderr)
+        return report.metrics
+
+    def _with_splits(self, dataset: Dataset | str, folder: ModelFolder) -> str:
+        """The version to judge on: the one that training split, when it is of the same data."""
+        lake = Lake(self.workspace)
+        version = lake.version(_ref(dataset))
+        trained = f"{folder.info.get('dataset')}@{folder.info.get('dataset_version')}"
+        if version.dataset == folder.info.get("dataset"):
+            made_from = lake.version(trained)
+            if version.ref in (made_from.ref, *made_from.parents):
+                return made_from.ref
+        return ensure_split(lake, version, target=task_of(folder).target).ref
+
+
+def _ref(dataset: Dataset | str) -> str:
+    return dataset.version.ref if isinstance(dataset, Dataset) else dataset
