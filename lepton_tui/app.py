@@ -146,7 +146,7 @@ class LeptonApp(App[None]):
 
     def _fatal_error(self) -> None:
         # Textual prints a traceback with every local; a person gets one line, and --debug the rest.
-        self._failure = self._exception  # type: ignore[assignment]
+        self._failure = self._exception
         self._close_messages_no_wait()
 
 

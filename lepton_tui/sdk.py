@@ -228,8 +228,9 @@ class Model:
             split,
             batch_size=batch_size,
         )
-        value, baseline = report.metrics[report.metric], report.baseline[report.metric]
-        print(f"{split} {report.metric} {value:.4f} (baseline {baseline:.4f})", flush=True)
+        metric = task_of(folder).metric
+        value, baseline = report.metrics[metric], report.baseline[metric]
+        print(f"{split} {metric} {value:.4f} (baseline {baseline:.4f})", flush=True)
         for note in report.notes:
             print(f"note: {note}", file=sys.stderr)
         return report.metrics

@@ -1,18 +1,19 @@
-"""Judging a model on rows it has not seen, beside an answer that looks at no input."""
+"""Judging a trained model on rows it has not seen, beside an answer that looks at no input."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from torch import nn
 
-from core.data.lake import Lake, Version, split_ref
-from core.data.view import ROW_ID, SPLIT, View
+from core.data.lake import Lake, Version
+from core.data.view import ROW_ID, View
 from core.errors import LeptonError, UsageError, nearest
-from core.evaluation.report import Report
+from core.evaluation.report import Report, Unreadable
 from core.inference.devices import resolve
 from core.inference.forward import outputs
 from core.models.folder import load_module
@@ -20,18 +21,20 @@ from core.models.registry import ModelFolder, Models, task_of
 from core.tasks.base import Task
 from core.workspace import Workspace
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+ALL = "all"
 BATCH = 256
-ROWS_AT_ONCE = 4096
-PREFERRED = ("test", "validation")
+# Columns that show a person which row is meant, besides its id.
+_SHOWN = ("path", ROW_ID)
+_NAMED = 100
+
+Array = np.ndarray[Any, Any]
 
 
-@dataclass(frozen=True)
-class Judged:
-    """Outputs [n, outputs], encoded targets [n] and row ids [n] of the rows with a target."""
-
-    outputs: np.ndarray[Any, Any]
-    target: np.ndarray[Any, Any]
-    ids: np.ndarray[Any, Any]
+class Interrupted(Exception):  # noqa: N818 - a wish obeyed is no error
+    """The evaluation was asked to stop."""
 
 
 def evaluate_model(
@@ -40,157 +43,274 @@ def evaluate_model(
     dataset: str | None = None,
     split: str | None = None,
     *,
-    batch_size: int = BATCH,
+    batch_size: int | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
     device: str = "auto",
-    on_progress: Callable[[int, int], None] = lambda done, whole: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Report:
-    """Judge a model on one split of a data set.
+    """Judge a model on a data set: the one it was trained on when none is named.
 
-    Without `dataset` it is the version that the model was trained on, so its test rows are rows
-    that training did not see. Without `split` it is test, or else validation, or else (where the
-    data set has no splits) all rows. `on_progress` gets rows done and rows in all.
+    Without `split` the test rows are used, else the validation rows, else (a data set that is not
+    split) all rows. `on_progress` hears the rows done and the whole. Rows that cannot be read are
+    named in the report and count for nothing.
 
     Raises:
-        UsageError: no such model, data set or split, or the data set lacks columns.
-        LeptonError: a row cannot be read, or no row has a target.
+        UsageError: there is no such model, data set or split, or columns are missing.
+        LeptonError: the model is damaged, or no row can be judged.
+        Interrupted: `should_stop` said so.
     """
+    began = time.monotonic()
     folder = Models(workspace).get(model)
     task = task_of(folder)
     lake = Lake(workspace)
-    trained = _trained_on(lake, folder)
-    version = lake.version(dataset) if dataset else trained
-    if version is None:
-        raise UsageError(
-            f"the data set that {folder.ref} was trained on is not here",
-            where=str(folder.info.get("dataset")),
-            hint="Name one with the same columns: lepton eval MODEL DATASET",
-        )
-    _require(task, version)
-    notes = []
+    version, notes = _version(lake, folder, dataset)
+    _check_columns(task, version, folder)
+    where = resolve(device)
+    module = load_module(folder, where)
+    if task.shape["kind"] == "image":
+        module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     with lake.open(version) as view:
-        chosen = _chosen_split(view, split)
-        if chosen is None:
-            notes.append("the data set has no splits: these are all of its rows")
-        judged = _judge(
-            view,
-            task,
-            folder,
-            chosen,
-            batch_size=batch_size,
-            device=resolve(device),
-            on_progress=on_progress,
-            should_stop=should_stop,
-        )
-    if trained is not None and trained.dataset == version.dataset:
-        seen = _seen_in_training(lake, trained, judged.ids)
-        if seen:
-            notes.append(f"{seen} of these rows were in the model's training split")
-    return Report.of(
-        task=task,
+        part = _part(view, split)
+        judge = _Judge(task, module, where, batch_size or BATCH)
+        total = view.count(None if part == ALL else part)
+        done = 0
+        for batch in _batches(view, task, None if part == ALL else part, judge.batch_size):
+            if should_stop():
+                raise Interrupted
+            judge.add(batch)
+            done += len(batch)
+            if on_progress is not None:
+                on_progress(done, total)
+    found, target = judge.together(version, part)
+    if judge.skipped:
+        notes.append(f"{judge.skipped} rows have no {task.target} and were left out")
+    notes += _leaks(lake, folder, version, part, set(judge.rids))
+    details = task.report(found, target)
+    for mistake in details.get("mistakes", []):
+        at = mistake.pop("row")
+        mistake[ROW_ID] = judge.rids[at]
+        if judge.paths:
+            mistake["path"] = judge.paths[at]
+    return Report(
         model=folder.ref,
+        task=task.name,
         dataset=version.ref,
-        split=chosen or "all",
-        outputs=judged.outputs,
-        target=judged.target,
-        ids=judged.ids,
-        baseline=_baseline(lake, task, trained or version, judged.target),
+        target=task.target,
+        split=part,
+        rows=len(target),
+        metrics=_metrics(task, found, target),
+        baseline=_baseline(lake, folder, task, target, version),
+        details=details,
+        unreadable=judge.unreadable[:_NAMED],
+        unreadable_rows=len(judge.unreadable),
         notes=notes,
+        seconds=time.monotonic() - began,
     )
 
 
+class _Judge:
+    """Gathers outputs and targets batch by batch; a row that cannot be read is set aside."""
+
+    def __init__(
+        self, task: Task, module: nn.Module, device: torch.device, batch_size: int
+    ) -> None:
+        self.task = task
+        self.module = module
+        self.device = device
+        self.batch_size = batch_size
+        self.rids: list[int] = []
+        self.paths: list[str] = []
+        self.unreadable: list[Unreadable] = []
+        self.skipped = 0
+        self._outputs: list[Array] = []
+        self._targets: list[Array] = []
+
+    def add(self, rows: pa.RecordBatch) -> None:
+        for readable, arrays in self._encoded(rows):
+            at = arrays.pop("row")
+            self.skipped += len(readable) - len(at)
+            if not len(at):
+                continue
+            self.rids += readable.column(ROW_ID).to_numpy()[at].tolist()
+            if "path" in readable.schema.names:
+                paths = readable.column("path").to_pylist()
+                self.paths += [str(paths[each]) for each in at]
+            self._targets.append(arrays.pop("target"))
+            tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+            self._outputs.append(
+                outputs(
+                    self.module,
+                    self.task,
+                    tensors,
+                    device=self.device,
+                    batch_size=self.batch_size,
+                )
+            )
+
+    def _encoded(self, rows: pa.RecordBatch) -> Iterator[tuple[pa.RecordBatch, dict[str, Array]]]:
+        """The batch encoded; where a row of it cannot be, in halves, down to that row."""
+        try:
+            yield rows, self.task.encode(rows, target=True)
+        except UsageError:
+            raise
+        except LeptonError as error:
+            if len(rows) == 1:
+                rid = int(rows.column(ROW_ID)[0].as_py())
+                self.unreadable.append(Unreadable(rid, error.what, error.where))
+                return
+            half = len(rows) // 2
+            yield from self._encoded(rows.slice(0, half))
+            yield from self._encoded(rows.slice(half))
+
+    def together(self, version: Version, part: str) -> tuple[Array, Array]:
+        """All outputs, float32 [n, outputs], and encoded targets [n].
+
+        Raises:
+            LeptonError: no row could be judged, or the model answers with what is no number.
+        """
+        if not self._outputs:
+            first = f"; the first: {self.unreadable[0].why}" if self.unreadable else ""
+            raise LeptonError(
+                f"no {part} row can be judged: {self.skipped} have no {self.task.target},"
+                f" {len(self.unreadable)} cannot be read{first}",
+                where=version.ref,
+            )
+        found = np.concatenate(self._outputs)
+        if not np.isfinite(found).all():
+            raise LeptonError(
+                "the model's output is not a number", hint="Train it again with a smaller lr."
+            )
+        return found, np.concatenate(self._targets)
+
+
+def _version(lake: Lake, folder: ModelFolder, dataset: str | None) -> tuple[Version, list[str]]:
+    """The version to judge on, and what a person should know about the choice.
+
+    Training splits a data set that came without a split, as a version of its own. Who names the
+    data set as it was before means the rows that training did not see.
+
+    Raises:
+        UsageError: there is no such data set, or none is named and the model's own is gone.
+    """
+    trained = _trained_on(lake, folder)
+    if dataset is None:
+        if trained is None:
+            raise UsageError(
+                "the data set that the model was trained on is not here",
+                where=str(folder.info.get("dataset") or folder.ref),
+                hint=f"Name one: lepton eval {folder.ref} DATASET",
+            )
+        return trained, []
+    version = lake.version(dataset)
+    if "split" not in version.column_names and trained and version.ref in trained.parents:
+        return trained, [f"{version.ref} is not split: judged on {trained.ref}, its split rows"]
+    return version, []
+
+
 def _trained_on(lake: Lake, folder: ModelFolder) -> Version | None:
-    name, n = folder.info.get("dataset"), folder.info.get("dataset_version")
-    if not name:
-        return None
     try:
-        return lake.version(f"{name}@{n}" if n else split_ref(name)[0])
-    except UsageError:
+        return lake.version(f"{folder.info['dataset']}@{folder.info['dataset_version']}")
+    except (KeyError, UsageError):
         return None
 
 
-def _require(task: Task, version: Version) -> None:
-    lacking = [c for c in (*task.columns, task.target) if c not in version.column_names]
-    if lacking:
+def _check_columns(task: Task, version: Version, folder: ModelFolder) -> None:
+    missing = [
+        name
+        for name in dict.fromkeys((*task.columns, task.target))
+        if name not in version.column_names
+    ]
+    if missing:
+        one = len(missing) == 1
+        named = ", ".join(f'"{name}"' for name in missing)
         raise UsageError(
-            f"the data set lacks what the model reads: {', '.join(lacking)}",
-            where=version.ref,
-            hint=nearest(lacking[0], version.column_names),
+            f"{folder.ref} reads the column{'' if one else 's'} {named},"
+            f" which {version.ref} does not have",
+            hint=f"It has: {', '.join(version.column_names)}.",
         )
 
 
-def _chosen_split(view: View, named: str | None) -> str | None:
+def _part(view: View, split: str | None) -> str:
+    """The split to judge on.
+
+    Raises:
+        UsageError: the data set has no such split, or only rows for training.
+    """
     splits = view.splits()
-    if named is not None:
-        if named not in splits:
+    if split is not None:
+        if split not in splits and split != ALL:
             raise UsageError(
-                f'there is no split "{named}"',
-                where=view.version.ref,
-                hint=nearest(named, splits) or "Make one: lepton data split DATASET",
+                f'{view.version.ref} has no split "{split}"', hint=nearest(split, [*splits, ALL])
             )
-        return named
-    return next((name for name in PREFERRED if name in splits), None)
+        return split
+    if not splits:
+        return ALL
+    for part in ("test", "validation"):
+        if part in splits:
+            return part
+    raise UsageError(
+        f"{view.version.ref} has no test or validation rows",
+        hint="Name a split with --split, or split the data set: lepton data split.",
+    )
 
 
-def _judge(
-    view: View,
-    task: Task,
-    folder: ModelFolder,
-    split: str | None,
-    *,
-    batch_size: int,
-    device: torch.device,
-    on_progress: Callable[[int, int], None],
-    should_stop: Callable[[], bool],
-) -> Judged:
-    layout = torch.channels_last if task.shape["kind"] == "image" else torch.preserve_format
-    module = load_module(folder, device).to(memory_format=layout)  # type: ignore[call-overload]
-    whole, done = view.count(split), 0
-    found, targets, ids = [], [], []
-    for arrays in _encoded(view, task, split):
-        if should_stop():
-            break
-        ids.append(arrays.pop(ROW_ID))
-        targets.append(arrays["target"])
-        tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
-        found.append(outputs(module, task, tensors, device=device, batch_size=batch_size))
-        done += len(ids[-1])
-        on_progress(done, whole)
-    if not done:
-        raise LeptonError(f"no row has a {task.target} to judge by", where=view.version.ref)
-    return Judged(np.concatenate(found), np.concatenate(targets), np.concatenate(ids))
+def _batches(view: View, task: Task, split: str | None, rows: int) -> Iterator[pa.RecordBatch]:
+    shown = [name for name in _SHOWN if name in view.version.column_names]
+    columns = [*dict.fromkeys((*task.columns, task.target, *shown))]
+    return view.batches(columns, split=split, rows=rows)
 
 
-def _encoded(
-    view: View, task: Task, split: str | None
-) -> Iterator[dict[str, np.ndarray[Any, Any]]]:
-    # The path of an image is how an error names its row.
-    named = [name for name in ("path",) if name in view.version.column_names]
-    columns = [*dict.fromkeys((*task.columns, task.target, *named))]
-    for rows in view.batches(columns, split=split, rows=ROWS_AT_ONCE):
-        arrays = task.encode(rows, target=True)
-        kept = arrays.pop("row")
-        if len(kept):
-            yield {**arrays, ROW_ID: rows.column(ROW_ID).to_numpy()[kept]}
-
-
-def _seen_in_training(lake: Lake, trained: Version, ids: np.ndarray[Any, Any]) -> int:
-    if SPLIT not in trained.column_names:
-        return 0
-    with lake.open(trained) as view:
-        train = view.sql(f"SELECT {ROW_ID} FROM rows WHERE {SPLIT} = 'train'")
-    return int(np.isin(ids, np.array([row[0] for row in train], np.int64)).sum())
+def _metrics(task: Task, found: Array, target: Array) -> dict[str, float]:
+    loss = task.loss(torch.from_numpy(found), {"target": torch.from_numpy(target)})
+    return {**task.scores(found, target), "loss": float(loss)}
 
 
 def _baseline(
-    lake: Lake, task: Task, trained: Version, target: np.ndarray[Any, Any]
+    lake: Lake, folder: ModelFolder, task: Task, target: Array, version: Version
 ) -> dict[str, float]:
-    """What the commonest class or the mean of the training rows reaches on these targets."""
-    if task.target not in trained.column_names:
-        return task.baseline(target, target)
+    """Scores of an answer learnt from training targets alone; empty when there are none here."""
+    for source in (_trained_on(lake, folder), version):
+        if source is None or not {"split", task.target} <= set(source.column_names):
+            continue
+        with lake.open(source) as view:
+            known = [
+                task.encode_target(batch)["target"]
+                for batch in view.batches([task.target], split="train")
+            ]
+        if known:
+            return task.baseline(np.concatenate(known), target)
+    return {}
+
+
+def _leaks(
+    lake: Lake, folder: ModelFolder, version: Version, part: str, judged: set[int]
+) -> list[str]:
+    """A warning when rows that are judged were trained on, as after splitting anew."""
+    trained = _trained_on(lake, folder)
+    if (
+        trained is None
+        or not _related(lake, trained, version)
+        or "split" not in trained.column_names
+    ):
+        return []
     with lake.open(trained) as view:
-        split = "train" if view.splits().get("train") else None
-        known = [
-            task.encode_target(rows)["target"] for rows in view.batches([task.target], split=split)
-        ]
-    return task.baseline(np.concatenate(known) if known else target, target)
+        seen = sum(
+            rid in judged
+            for batch in view.batches([], split="train")
+            for rid in batch.column(ROW_ID).to_pylist()
+        )
+    if not seen:
+        return []
+    return [f"{seen} of the {len(judged)} {part} rows were trained on: the scores are too good"]
+
+
+def _related(lake: Lake, one: Version, other: Version) -> bool:
+    """Whether row ids mean the same rows: the versions share an ancestor in one data set."""
+    if one.dataset != other.dataset:
+        return False
+    parents = {version.ref: version.parents for version in lake.versions(one.dataset)}
+
+    def line(ref: str) -> set[str]:
+        return {ref}.union(*(line(parent) for parent in parents.get(ref, ()) if parent != ref))
+
+    return bool(line(one.ref) & line(other.ref))

@@ -1,124 +1,174 @@
-"""What a person reads to judge a model: as JSON, and as Markdown."""
+"""What an evaluation found, as JSON for programs and as Markdown for people."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from core.atomic import write_json, write_text
 
-if TYPE_CHECKING:
-    import numpy as np
+JSON = "report.json"
+MARKDOWN = "report.md"
+_WIDEST_MATRIX = 20
+_SHOWN_CONFUSIONS = 20
 
-    from core.tasks.base import Task
 
-JSON_NAME = "report.json"
-MARKDOWN_NAME = "report.md"
-LARGEST_MATRIX = 20
+@dataclass(frozen=True)
+class Unreadable:
+    """A row that could not be judged."""
+
+    rid: int
+    why: str
+    where: str
 
 
 @dataclass(frozen=True)
 class Report:
-    """A model judged on a split. `details` is what `Task.report` gives."""
+    """A judged model. `metrics` and `baseline` have scikit-learn's names, and `loss`.
 
-    task: str
+    `details` has, where they make sense: "confusion" {"labels", "matrix" (row = truth, column =
+    answer)}, "per_class" [{"label", "precision", "recall", "f1", "support"}], "residuals" and
+    "mistakes" [{"_rid", "truth", "answer", "score" or "error"}], the worst first.
+    """
+
     model: str
+    task: str
     dataset: str
+    target: str
     split: str
+    """The rows it was judged on; "all" for a data set that is not split."""
     rows: int
-    metric: str
     metrics: dict[str, float]
     baseline: dict[str, float]
-    details: dict[str, Any] = field(default_factory=dict)
+    """The same metrics for an answer that looks at no input: the commonest class, or the mean."""
+    details: dict[str, Any]
+    unreadable: list[Unreadable] = field(default_factory=list)
+    """The first rows that could not be read; `unreadable_rows` counts them all."""
+    unreadable_rows: int = 0
     notes: list[str] = field(default_factory=list)
-    created: str = ""
-
-    @classmethod
-    def of(
-        cls,
-        *,
-        task: Task,
-        model: str,
-        dataset: str,
-        split: str,
-        outputs: np.ndarray[Any, Any],
-        target: np.ndarray[Any, Any],
-        ids: np.ndarray[Any, Any],
-        baseline: dict[str, float],
-        notes: Sequence[str] = (),
-    ) -> Report:
-        """Score outputs [n, outputs] against targets [n]; `ids` [n] name the rows."""
-        details = task.report(outputs, target)
-        for mistake in details.get("mistakes", ()):
-            mistake["_rid"] = int(ids[mistake["row"]])
-        return cls(
-            task=task.name,
-            model=model,
-            dataset=dataset,
-            split=split,
-            rows=len(target),
-            metric=task.metric,
-            metrics=task.scores(outputs, target),
-            baseline=baseline,
-            details=details,
-            notes=list(notes),
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
-        )
+    seconds: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        plain = asdict(self)
+        details = plain.pop("details")
+        return {**plain, **details}
 
-    def write(self, folder: Path) -> None:
-        """Write `report.json` and `report.md`."""
-        write_json(folder / JSON_NAME, self.to_json())
-        write_text(folder / MARKDOWN_NAME, self.markdown())
+    def save(self, folder: Path) -> dict[str, str]:
+        """Write both forms; their paths under "json" and "markdown"."""
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / JSON, self.to_json())
+        write_text(folder / MARKDOWN, self.to_markdown())
+        return {"json": str(folder / JSON), "markdown": str(folder / MARKDOWN)}
 
-    def markdown(self) -> str:
+    def to_markdown(self) -> str:
+        whose = "all rows" if self.split == "all" else f"the {self.split} split"
         parts = [
-            f"# {self.model} on {self.dataset}, {self.split} split",
-            f"{self.rows:,} rows, {self.task}, judged {self.created}.",
-            *(f"Note: {note}." for note in self.notes),
+            f"# {plain(self.model)} on {plain(self.dataset)}",
+            f"{self.task}, judged on {self.rows:,} rows ({whose}), target {plain(self.target)}.",
+            *(f"> {plain(note)}" for note in self.notes),
+            "## Metrics",
             _table(
                 ["metric", "model", "baseline"],
                 [
-                    [name, f"{value:.4f}", f"{self.baseline.get(name, float('nan')):.4f}"]
+                    [name, _number(value), _number(self.baseline.get(name))]
                     for name, value in self.metrics.items()
                 ],
             ),
+            "The baseline looks at no input: it always gives the commonest class, or the mean,"
+            " of the training rows.",
+            *self._confusion(),
+            *self._classes(),
+            *self._residuals(),
+            *self._mistakes(),
+            *self._unreadable(),
         ]
-        if per_class := self.details.get("per_class"):
-            heads = list(per_class[0])
-            rows = [[_cell(each[head]) for head in heads] for each in per_class]
-            parts += ["## Classes", _table(heads, rows)]
-        confusion = self.details.get("confusion")
-        if confusion and len(confusion["labels"]) <= LARGEST_MATRIX:
-            labels = [_cell(label) for label in confusion["labels"]]
-            rows = [
-                [f"**{label}**", *map(str, counts)]
-                for label, counts in zip(labels, confusion["matrix"], strict=True)
-            ]
-            parts += ["## Confusion", "Rows are the truth, columns the answers."]
-            parts.append(_table(["", *labels], rows))
-        if mistakes := self.details.get("mistakes"):
-            heads = [
-                head
-                for head in ("_rid", "truth", "answer", "score", "error")
-                if head in mistakes[0]
-            ]
-            rows = [[_cell(each[head]) for head in heads] for each in mistakes]
-            parts += ["## The surest mistakes", _table(heads, rows)]
         return "\n\n".join(parts) + "\n"
 
+    def _confusion(self) -> list[str]:
+        found = self.details.get("confusion")
+        if not found:
+            return []
+        labels, matrix = found["labels"], found["matrix"]
+        if len(labels) <= _WIDEST_MATRIX:
+            rows = [
+                [plain(label), *map(str, counts)]
+                for label, counts in zip(labels, matrix, strict=True)
+            ]
+            head = ["truth \\ answer", *map(plain, labels)]
+            return ["## Confusion matrix", _table(head, rows)]
+        wrong = [
+            (count, labels[truth], labels[answer])
+            for truth, counts in enumerate(matrix)
+            for answer, count in enumerate(counts)
+            if count and truth != answer
+        ]
+        wrong.sort(key=lambda each: -each[0])
+        rows = [[plain(t), plain(a), str(n)] for n, t, a in wrong[:_SHOWN_CONFUSIONS]]
+        return ["## Most frequent confusions", _table(["truth", "answer", "rows"], rows)]
 
-def _cell(value: Any) -> str:
+    def _classes(self) -> list[str]:
+        rows = [
+            [
+                plain(each["label"]),
+                *(_number(each[name]) for name in ("precision", "recall", "f1")),
+                str(int(each["support"])),
+            ]
+            for each in self.details.get("per_class", [])
+        ]
+        head = ["class", "precision", "recall", "f1", "rows"]
+        return ["## Classes", _table(head, rows)] if rows else []
+
+    def _residuals(self) -> list[str]:
+        found = self.details.get("residuals")
+        if not found:
+            return []
+        rows = [["mean", _number(found["mean"])], ["standard deviation", _number(found["std"])]]
+        rows += [[f"quantile {q}", _number(value)] for q, value in found["quantiles"].items()]
+        return ["## Errors (answer - truth)", _table(["", "value"], rows)]
+
+    def _mistakes(self) -> list[str]:
+        found = self.details.get("mistakes")
+        if not found:
+            return []
+        last = "score" if "score" in found[0] else "error"
+        rows = [
+            [
+                plain(each.get("path", each["_rid"])),
+                plain(each["truth"]),
+                plain(each["answer"]),
+                _number(each[last]),
+            ]
+            for each in found
+        ]
+        return ["## Worst mistakes", _table(["row", "truth", "answer", last], rows)]
+
+    def _unreadable(self) -> list[str]:
+        if not self.unreadable_rows:
+            return []
+        rows = [[str(each.rid), plain(each.where), plain(each.why)] for each in self.unreadable]
+        said = f"{self.unreadable_rows:,} rows could not be read and count for nothing."
+        return ["## Rows left out", said, _table(["row", "where", "why"], rows)]
+
+
+def plain(value: object) -> str:
+    """Text from data, so that Markdown shows it and reads nothing into it."""
     if isinstance(value, float):
-        return f"{value:.4f}"
-    return str(value).replace("|", "\\|").replace("\n", " ")
+        return _number(value)
+    return _SPECIAL.sub(r"\\\1", " ".join(str(value).split()))
 
 
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+# An underscore inside a word, as in a column's name, means nothing to Markdown.
+_SPECIAL = re.compile(r"([\\`*{}\[\]<>#!|~&]|(?<!\w)_|_(?!\w))")
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:,.4f}" if abs(value) < 1000 else f"{value:,.1f}"
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -1,32 +1,57 @@
-"""An evaluation as a run: it writes its report into the run's artifacts."""
+"""An evaluation as a run: it reports progress and leaves its report among the run's artifacts."""
 
 from __future__ import annotations
 
-from core.evaluation.evaluate import BATCH, evaluate_model
-from core.evaluation.report import JSON_NAME, MARKDOWN_NAME
-from core.runs.job import Job
+import time
+from typing import Any
+
+import torch
+
+from core.errors import UsageError, nearest
+from core.evaluation.evaluate import Interrupted, evaluate_model
+from core.inference.devices import choose_threads
+from core.runs.job import Job, Stopped
+
+RECORD_SECONDS = 0.25
+_KEYS = {"model": str, "dataset": str, "split": str, "batch_size": int, "device": str}
 
 
 def run(job: Job) -> None:
-    """Do an evaluation run's work.
+    """Judge the model that the run's spec names; started by the runs' worker process.
 
     Raises:
-        UsageError, LeptonError: as `evaluate_model`.
+        UsageError: the spec, or names in it, are wrong.
+        LeptonError: the model is damaged, or no row can be judged.
     """
-    spec = job.spec
-    report = evaluate_model(
-        job.workspace,
-        spec["model"],
-        spec.get("dataset"),
-        spec.get("split"),
-        batch_size=int(spec.get("batch_size") or BATCH),
-        device=spec.get("device") or "auto",
-        on_progress=lambda done, whole: job.emit("step", step=done, steps=whole),
-        should_stop=job.should_stop,
-    )
-    if job.should_stop():
-        return
-    report.write(job.run.artifacts)
+    spec = _checked(job.spec)
+    torch.set_num_threads(choose_threads())
+    began = time.monotonic()
+    recorded = began
+
+    def on_progress(done: int, total: int) -> None:
+        nonlocal recorded
+        now = time.monotonic()
+        if now - recorded >= RECORD_SECONDS or done == total:
+            recorded = now
+            speed = done / max(1e-9, now - began)
+            job.emit("step", step=done, steps=total, examples_per_second=round(speed, 1))
+
+    try:
+        report = evaluate_model(
+            job.workspace,
+            spec["model"],
+            spec.get("dataset"),
+            spec.get("split"),
+            batch_size=spec.get("batch_size"),
+            on_progress=on_progress,
+            device=spec.get("device") or "auto",
+            should_stop=job.should_stop,
+        )
+    except Interrupted:
+        raise Stopped from None
+    artifacts = report.save(job.run.artifacts)
+    for note in report.notes:
+        job.emit("log", text=note)
     job.emit(
         "result",
         model=report.model,
@@ -34,5 +59,22 @@ def run(job: Job) -> None:
         split=report.split,
         metrics=report.metrics,
         baseline=report.baseline,
-        artifacts=[JSON_NAME, MARKDOWN_NAME],
+        artifacts=artifacts,
     )
+
+
+def _checked(spec: dict[str, Any]) -> dict[str, Any]:
+    mistakes = [
+        f'there is no setting "{key}". {nearest(key, _KEYS)}' for key in spec if key not in _KEYS
+    ]
+    given = {key: value for key, value in spec.items() if value is not None and key in _KEYS}
+    for key, value in given.items():
+        wrong = not isinstance(value, _KEYS[key]) or isinstance(value, bool)
+        if wrong or (key == "batch_size" and value < 1):
+            wanted = "a whole number from 1 up" if key == "batch_size" else "a name"
+            mistakes.append(f"{key} must be {wanted}, not {value!r}")
+    if "model" not in given:
+        mistakes.append("model is missing: name the model to judge")
+    if mistakes:
+        raise UsageError("; ".join(mistakes))
+    return given

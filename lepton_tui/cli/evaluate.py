@@ -46,7 +46,8 @@ def evaluate(
     if json:
         put_json(
             {key: report[key] for key in ("model", "dataset", "split", "metrics", "baseline")}
-            | {"rows": report["rows"], "report": folder, **report["details"]}
+            | {"rows": report["rows"], "notes": report["notes"], "report": folder}
+            | {key: report[key] for key in ("confusion", "per_class", "residuals") if key in report}
         )
         return
     put_report(report)
@@ -60,7 +61,7 @@ def judge(workspace: Workspace, spec: dict[str, object]) -> tuple[Any, str]:
         LeptonError: the evaluation failed.
     """
     from core.errors import LeptonError
-    from core.evaluation.report import JSON_NAME
+    from core.evaluation.report import JSON
     from lepton_tui.cli.follow import follow
 
     run = Runs(workspace).create(
@@ -74,7 +75,7 @@ def judge(workspace: Workspace, spec: dict[str, object]) -> tuple[Any, str]:
         raise
     if state.state != "finished":
         raise LeptonError(f"the evaluation was {state.state}", where=run.id)
-    return loads((run.artifacts / JSON_NAME).read_text()), str(run.artifacts)
+    return loads((run.artifacts / JSON).read_text()), str(run.artifacts)
 
 
 def _text(value: object) -> str | None:
@@ -98,8 +99,7 @@ def put_report(report: Any) -> None:
             for name, value in report["metrics"].items()
         ],
     )
-    details = report["details"]
-    if per_class := details.get("per_class"):
+    if per_class := report.get("per_class"):
         put()
         table(
             ("class", "precision", "recall", "f1", "rows"),
@@ -114,7 +114,7 @@ def put_report(report: Any) -> None:
                 for each in per_class
             ],
         )
-    confusion = details.get("confusion")
+    confusion = report.get("confusion")
     if confusion and len(confusion["labels"]) <= LARGEST_MATRIX:
         labels = [plain(label)[:8] for label in confusion["labels"]]
         if sum(max(len(label), 3) + 2 for label in labels) + 12 <= width():
