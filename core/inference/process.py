@@ -13,6 +13,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
@@ -77,7 +78,7 @@ class EngineProcess:
             UsageError: there is no such model.
             LeptonError: its folder is damaged, the child ended, or the time is over.
         """
-        self._wait("load", timeout, model=ref)
+        self._wait("load", timeout, model=_whole(ref))
 
     def predict(self, ref: str, rows: Sequence[Row], timeout: float | None = None) -> list[Answer]:
         """One answer for each row, in order; waits up to `timeout` seconds, or for ever.
@@ -87,7 +88,7 @@ class EngineProcess:
             LeptonError: its folder is damaged, the child ended, or the time is over.
         """
         packed = [row.to_json() for row in rows]
-        found = self._wait("predict", timeout, model=ref, rows=packed)
+        found = self._wait("predict", timeout, model=_whole(ref), rows=packed)
         return [Answer.from_json(answer) for answer in found]
 
     def close(self) -> None:
@@ -115,6 +116,11 @@ class EngineProcess:
                 self._child = _Child(self._settings)
             child = self._child
         return child, number, child.send(number, {"id": number, "op": op, **fields})
+
+
+def _whole(ref: str) -> str:
+    """A folder's whole path: this process may have moved since the child started."""
+    return str(Path(ref).expanduser().absolute()) if "/" in ref else ref
 
 
 class _Child:
@@ -187,25 +193,33 @@ class _Child:
 
     def _read(self) -> None:
         assert self.process.stdout is not None
-        for line in self.process.stdout:
-            reply = json.loads(line)
+        try:
+            for line in self.process.stdout:
+                self._hear(line)
+        finally:
+            self.process.wait()
             with self._lock:
-                waiting = self._pending.pop(reply["id"], None)
-            if waiting is None:
-                continue
-            if "error" in reply:
-                kind = UsageError if reply["error"]["usage"] else LeptonError
-                waiting.set_exception(kind.from_json(reply["error"]))
-            else:
-                waiting.set_result(reply["result"])
-        self.process.wait()
+                self.alive = False
+                left = list(self._pending.values())
+                self._pending.clear()
+            for waiting in left:
+                waiting.set_exception(self._ended())
+            self.process.stdout.close()
+
+    def _hear(self, line: bytes) -> None:
+        # Before the server has standard output to itself, a start-up file may print there.
+        if not line.startswith(b'{"id"'):
+            return
+        reply = json.loads(line)
         with self._lock:
-            self.alive = False
-            left = list(self._pending.values())
-            self._pending.clear()
-        for waiting in left:
-            waiting.set_exception(self._ended())
-        self.process.stdout.close()
+            waiting = self._pending.pop(reply["id"], None)
+        if waiting is None:
+            return
+        if "error" in reply:
+            kind = UsageError if reply["error"]["usage"] else LeptonError
+            waiting.set_exception(kind.from_json(reply["error"]))
+        else:
+            waiting.set_result(reply["result"])
 
     def _ended(self) -> LeptonError:
         if self._closed:

@@ -90,3 +90,32 @@ def pictures(tmp_path: Path) -> Path:
     (folder / "c.png").write_bytes(png(3)[:60])
     (folder / "note.txt").write_text("no image at all\n")
     return folder
+
+
+def publish(workspace: Workspace, learnt: Task, name: str, seed: int = 0, **options: int) -> None:
+    """A model with the weights of a seed; what it answers is as good as random, and its own."""
+    import torch
+
+    from core.models.architectures import build, resolve
+    from core.models.folder import save_model
+    from core.models.registry import Models
+
+    architecture = learnt.architectures[0]
+    torch.manual_seed(seed)
+    module = build(architecture, learnt.shape, options)
+    staged = workspace.tmp / f"staged-{name}"
+    staged.mkdir()
+    info = {"name": name, "architecture": architecture}
+    save_model(
+        staged, module, learnt, {**info, "options": resolve(architecture, learnt.shape, options)}
+    )
+    Models(workspace).publish(name, staged)
+
+
+@pytest.fixture(scope="module")
+def models(workspace: Workspace, table_task: Task, text_task: Task, image_task: Task) -> Workspace:
+    """The workspace, with the models `flowers`, `moods` and `digits` in it."""
+    publish(workspace, table_task, "flowers")
+    publish(workspace, text_task, "moods")
+    publish(workspace, image_task, "digits")
+    return workspace

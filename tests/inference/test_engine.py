@@ -1,0 +1,244 @@
+"""The engine answers as the bare model does, isolates bad rows, and keeps to its bound."""
+
+from __future__ import annotations
+
+import gc
+import shutil
+import threading
+import weakref
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import torch
+
+from core.errors import LeptonError, UsageError
+from core.inference import engine as engines
+from core.inference.cache import Cache
+from core.inference.engine import BATCH, Engine
+from core.inference.inputs import lake_rows, read_inputs
+from core.inference.messages import Answer, Row
+from core.models.folder import load_module
+from core.models.registry import Models
+from core.tasks import Task
+from core.workspace import Workspace
+from tests.inference.conftest import digits, flowers, png, publish, reviews
+
+
+@pytest.fixture
+def engine(models: Workspace) -> Engine:
+    return Engine(models, "cpu")
+
+
+def bare(workspace: Workspace, name: str, task: Task, rows: Sequence[dict]) -> list[dict]:
+    """What the model says without the engine, in one batch."""
+    module = load_module(Models(workspace).get(name))
+    arrays = {n: torch.from_numpy(a) for n, a in task.encode(rows, target=False).items()}
+    with torch.no_grad():
+        return task.answers(module(*task.inputs(arrays)).numpy())
+
+
+@pytest.mark.parametrize("kind", ["table", "text", "image"])
+def test_answers_are_the_bare_models(
+    engine: Engine, models: Workspace, kind: str, request: pytest.FixtureRequest
+) -> None:
+    task = request.getfixturevalue(f"{kind}_task")
+    name, rows = {
+        "table": ("flowers", flowers().to_pylist()),
+        "text": ("moods", reviews().to_pylist()),
+        "image": ("digits", digits().to_pylist()),
+    }[kind]
+    rows = (rows * 4)[: BATCH + 30]
+    answers = engine.predict(name, [Row(str(at), row) for at, row in enumerate(rows)])
+    expected = bare(models, name, task, rows)
+    assert [answer.input for answer in answers] == [str(at) for at in range(len(rows))]
+    assert [answer.label for answer in answers] == [each["label"] for each in expected]
+    for answer, each in zip(answers, expected, strict=True):
+        assert answer.scores == pytest.approx(each["scores"], abs=1e-5)
+        assert answer.score == max(answer.scores.values())
+    assert len({answer.score for answer in answers}) > 1
+
+
+def test_a_number_is_a_value(engine: Engine, models: Workspace) -> None:
+    from core.data.lake import Lake
+    from core.tasks import facts, guess
+    from core.tasks import task as task_named
+
+    with Lake(models).open("flowers") as view:
+        fit = guess(facts(view), target="petal length", task="tabular-regression")
+        task = task_named(fit.task).learn(fit, view)
+    publish(models, task, "lengths")
+    (answer,) = engine.predict("lengths", [{"colour": "red", "species": "long"}])
+    (expected,) = bare(models, "lengths", task, [{"colour": "red", "species": "long"}])
+    assert answer.value == pytest.approx(expected["value"], abs=1e-5)
+    assert answer.label is None
+    assert answer.to_json()["output"] == answer.value
+
+
+def test_a_bad_row_fails_alone(
+    engine: Engine, models: Workspace, image_task: Task, pictures: Path
+) -> None:
+    rows = read_inputs(models, image_task, [str(pictures)])
+    rows.append(Row("gone.png", {"image": pictures / "gone.png"}))
+    rows.append(Row("line 7", error=LeptonError("a broken line")))
+    good, broken, also_good, gone, line = engine.predict("digits", rows)
+    assert good.ok
+    assert also_good.ok
+    assert [
+        answer.error and answer.error.what.split(":")[0] for answer in (broken, gone, line)
+    ] == [
+        "the image cannot be read",
+        "the file cannot be read",
+        "a broken line",
+    ]
+    assert good.label == bare(models, "digits", image_task, [{"image": png(1)}])[0]["label"]
+
+
+def test_words_in_a_number_column_fail_their_row(engine: Engine) -> None:
+    rows = [{"petal length": value, "colour": "red"} for value in (1.5, "many", None)]
+    answers = engine.predict("flowers", rows)
+    assert [answer.ok for answer in answers] == [True, False, True]
+    assert "'many' is no number" in str(answers[1].error)
+    assert answers[1].input == "petal length=many colour=red"
+
+
+def test_a_model_that_gives_no_number_says_so(
+    engine: Engine, models: Workspace, table_task: Task
+) -> None:
+    publish(models, table_task, "broken", seed=4)
+    with engine.use("broken") as loaded:
+        next(iter(loaded.module.parameters())).data.fill_(torch.nan)
+        (answer,) = engine.predict("broken", [{"petal length": 1, "colour": "red"}])
+    assert "not a number" in str(answer.error)
+
+
+def test_stop_ends_between_batches(engine: Engine) -> None:
+    asked = iter([False, True])
+    rows = [{"petal length": 1, "colour": "red"}] * (3 * BATCH)
+    assert len(engine.predict("flowers", rows, stop=lambda: next(asked))) == BATCH
+    assert engine.predict("flowers", []) == []
+
+
+def test_unknown_and_damaged_models_are_named(
+    engine: Engine, models: Workspace, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        engine.predict("flower", ["x"])
+    assert "flowers" in caught.value.hint
+    copy = tmp_path / "copy"
+    shutil.copytree(Models(models).get("flowers").path, copy)
+    (copy / "model.safetensors").write_bytes(b"not weights")
+    with pytest.raises(LeptonError, match="cannot be used"):
+        engine.predict(str(copy), ["x"])
+
+
+def test_a_moved_folder_predicts_in_a_fresh_workspace(
+    engine: Engine, models: Workspace, tmp_path: Path
+) -> None:
+    moved = tmp_path / "elsewhere" / "my-model"
+    shutil.copytree(Models(models).get("moods").path, moved)
+    fresh = Engine(Workspace.open(tmp_path / "fresh"), "cpu")
+    asked = ["good film", "awful plot"]
+    assert fresh.predict(str(moved), asked) == engine.predict("moods", asked)
+
+
+def test_a_new_version_answers_at_once(engine: Engine, models: Workspace, table_task: Task) -> None:
+    row = {"petal length": 5.2, "colour": "blue"}
+    publish(models, table_task, "turning", seed=1)
+    (first,) = engine.predict("turning", [row])
+    publish(models, table_task, "turning", seed=2)
+    assert engine.predict("turning", [row]) != [first]
+    assert engine.predict("turning@1", [row]) == [first]
+
+
+def test_many_first_requests_load_once(models: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    loads: list[str] = []
+    all_there = threading.Barrier(8)
+
+    def load(folder: object, device: object) -> torch.nn.Module:
+        loads.append(str(folder))
+        return load_module(folder, device)
+
+    monkeypatch.setattr(engines, "load_module", load)
+    engine = Engine(models, "cpu")
+    answers: list[list[Answer]] = []
+
+    def ask() -> None:
+        all_there.wait()
+        answers.append(engine.predict("digits", [png(5)]))
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(loads) == 1
+    assert len(answers) == 8
+    assert all(answer == answers[0] for answer in answers)
+
+
+def test_the_least_recently_used_goes_when_bytes_run_out(
+    models: Workspace, table_task: Task
+) -> None:
+    for at in range(3):
+        publish(models, table_task, f"net{at}", seed=at)
+    row = {"petal length": 1, "colour": "red"}
+    with Engine(models, "cpu").use("net0") as loaded:
+        size = loaded.bytes
+    assert size == 4 * sum(each.numel() for each in loaded.module.parameters())
+    engine = Engine(models, "cpu", cache_bytes=2 * size)
+    for name in ("net0", "net1", "net0", "net2"):
+        engine.predict(name, [row])
+    assert [held.folder.name for held in engine.loaded()] == ["net0", "net2"]
+    # A model in use stays, whatever comes; what went is really gone.
+    with engine.use("net0") as used:
+        for name in ("net1", "net2"):
+            engine.predict(name, [row])
+        assert used in engine.loaded()
+    module = weakref.ref(used.module)
+    del used, loaded
+    engine.close()
+    gc.collect()
+    assert engine.loaded() == []
+    assert module() is None
+
+
+def test_a_model_larger_than_the_cache_still_answers(models: Workspace) -> None:
+    engine = Engine(models, "cpu", cache_bytes=1)
+    assert engine.predict("moods", ["good"])[0].ok
+    assert engine.loaded() == []
+
+
+def test_a_failed_load_is_tried_again() -> None:
+    class Thing:
+        bytes = 1
+
+    cache: Cache[Thing] = Cache(10)
+
+    def fail() -> Thing:
+        raise LeptonError("no")
+
+    with pytest.raises(LeptonError), cache.use("a", fail):
+        pass
+    with cache.use("a", Thing) as thing:
+        assert cache.values() == [thing]
+    assert cache.bytes == 1
+
+
+def test_the_callers_threads_are_its_own(engine: Engine, models: Workspace) -> None:
+    before = torch.get_num_threads()
+    seen: list[int] = []
+    torch.set_num_threads(3)
+    try:
+        engine.predict(
+            "moods", ["good"], stop=lambda: seen.append(torch.get_num_threads()) or False
+        )
+        assert seen == [1]
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_rows_of_the_lake_are_answered(engine: Engine, models: Workspace, image_task: Task) -> None:
+    rows = lake_rows(models, image_task, "digits", [3, 1])
+    assert [answer.input for answer in engine.predict("digits", rows)] == ["digits#3", "digits#1"]

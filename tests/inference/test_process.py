@@ -1,0 +1,173 @@
+"""The engine as a child process: light, in order, mortal without harm, and never an orphan."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+import pytest
+
+from core.errors import LeptonError, UsageError
+from core.inference.engine import Engine
+from core.inference.inputs import read_inputs
+from core.inference.messages import Row
+from core.inference.process import EngineProcess
+from core.tasks import Task
+from core.workspace import Workspace
+from tests.inference.conftest import png
+
+pytestmark = pytest.mark.slow
+PATIENCE = 60.0
+ROW = Row("x", {"petal length": 1.5, "colour": "red"})
+
+
+@pytest.fixture(scope="module")
+def engine(models: Workspace) -> Iterator[EngineProcess]:
+    with EngineProcess(models, "cpu") as process:
+        yield process
+
+
+@pytest.fixture
+def pipe(tmp_path: Path) -> Path:
+    """A named pipe: who reads it as an image waits until somebody writes, and both know."""
+    path = tmp_path / "pipe.png"
+    os.mkfifo(path)
+    return path
+
+
+def test_it_answers_as_the_engine_in_process_does(
+    engine: EngineProcess, models: Workspace, image_task: Task, pictures: Path
+) -> None:
+    rows = [*read_inputs(models, image_task, [pictures]), Row("bytes", {"image": png(7)})]
+    answers = engine.predict("digits", rows, PATIENCE)
+    here = Engine(models, "cpu").predict("digits", rows)
+    assert [each.to_json() for each in answers] == [each.to_json() for each in here]
+    assert [each.ok for each in answers] == [True, False, True, True]
+
+
+def test_a_wrong_call_is_a_usage_error_and_hurts_nobody(engine: EngineProcess) -> None:
+    with pytest.raises(UsageError) as caught:
+        engine.predict("flower", [ROW], PATIENCE)
+    assert 'no model "flower"' in str(caught.value)
+    assert "flowers" in caught.value.hint
+    before = engine.pid
+    engine.load("flowers", PATIENCE)
+    assert engine.predict("flowers", [ROW], PATIENCE)[0].ok
+    assert engine.pid == before
+
+
+def test_many_threads_ask_at_once(engine: EngineProcess) -> None:
+    def ask(number: int) -> list[str]:
+        rows = [Row(f"{number}.{at}", ROW.values) for at in range(5)]
+        return [answer.input for answer in engine.predict("flowers", rows, PATIENCE)]
+
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(ask, range(40)))
+    assert found == [[f"{number}.{at}" for at in range(5)] for number in range(40)]
+
+
+def test_what_the_child_prints_is_no_reply(models: Workspace, tmp_path: Path) -> None:
+    loud = tmp_path / "sitecustomize.py"
+    loud.write_text("import atexit, os\nprint('python says')\nos.write(1, b'and so does C\\n')\n")
+    code = (
+        "import sys; from core.inference.process import EngineProcess;"
+        "from core.workspace import Workspace; from core.inference.messages import Row;"
+        "from pathlib import Path;"
+        "e = EngineProcess(Workspace(Path(sys.argv[1])), 'cpu');"
+        "print(e.predict('flowers', [Row('x', {'petal length': 1, 'colour': 'red'})], 60)[0].ok);"
+        "e.close()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code, str(models.home)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )
+    assert done.stdout.splitlines()[-1] == "True"
+    assert done.stderr == ""
+
+
+def test_killed_at_work_it_says_so_and_comes_back(models: Workspace, pipe: Path) -> None:
+    with EngineProcess(models, "cpu") as engine, ThreadPoolExecutor(2) as pool:
+        stuck = pool.submit(engine.predict, "digits", [Row("p", {"image": pipe})], PATIENCE)
+        writer = os.open(pipe, os.O_WRONLY)  # returns when the child has begun to read
+        waiting = pool.submit(engine.predict, "flowers", [ROW], PATIENCE)
+        first = engine.pid
+        assert first is not None
+        os.kill(first, signal.SIGKILL)
+        for lost in (stuck, waiting):
+            error = lost.exception(PATIENCE)
+            assert isinstance(error, LeptonError)
+            assert "SIGKILL" in error.what
+            assert "Ask again" in error.hint
+        os.close(writer)
+        assert engine.predict("flowers", [ROW], PATIENCE)[0].ok
+        assert engine.pid not in (None, first)
+
+
+def test_a_late_answer_is_given_up(models: Workspace, pipe: Path) -> None:
+    with EngineProcess(models, "cpu") as engine:
+        engine.load("digits", PATIENCE)
+        with pytest.raises(LeptonError, match="did not answer"):
+            engine.predict("digits", [Row("p", {"image": pipe})], 0.2)
+        # The image came at last, empty; the next request is answered, by the same child.
+        before = engine.pid
+        os.close(os.open(pipe, os.O_WRONLY))
+        assert engine.predict("flowers", [ROW], PATIENCE)[0].ok
+        assert engine.pid == before
+
+
+def test_closed_it_leaves_at_once_even_at_work(models: Workspace, pipe: Path) -> None:
+    engine = EngineProcess(models, "cpu")
+    assert engine.pid is None
+    with ThreadPoolExecutor(1) as pool:
+        stuck = pool.submit(engine.predict, "digits", [Row("p", {"image": pipe})], PATIENCE)
+        writer = os.open(pipe, os.O_WRONLY)
+        pid = engine.pid
+        assert pid is not None
+        engine.close()
+        assert not psutil.pid_exists(pid)
+        assert "closed" in str(stuck.exception(PATIENCE))
+    os.close(writer)
+    assert engine.predict("flowers", [ROW], PATIENCE)[0].ok
+    engine.close()
+
+
+def test_it_does_not_outlive_a_killed_parent(models: Workspace, pipe: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from threading import Thread;"
+        "from core.inference.process import EngineProcess; from core.inference.messages import Row;"
+        "from core.workspace import Workspace;"
+        "e = EngineProcess(Workspace(Path(sys.argv[1])), 'cpu'); e.start();"
+        "print(e.pid, flush=True);"
+        "e.predict('digits', [Row('p', {'image': Path(sys.argv[2])})])"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-P", "-c", code, str(models.home), str(pipe)], stdout=subprocess.PIPE
+    )
+    assert parent.stdout is not None
+    child = psutil.Process(int(parent.stdout.readline()))
+    writer = os.open(pipe, os.O_WRONLY)
+    assert child.nice() > psutil.Process().nice()
+    parent.kill()
+    parent.wait()
+    child.wait(PATIENCE)
+    os.close(writer)
+    parent.stdout.close()
+
+
+def test_a_child_that_cannot_start_tells_why(
+    models: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with EngineProcess(models, "abacus") as engine, pytest.raises(UsageError, match="no device"):
+        engine.predict("flowers", [ROW], PATIENCE)
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with EngineProcess(models, "cpu") as engine, pytest.raises(LeptonError, match="exit code 1"):
+        engine.predict("flowers", [ROW], PATIENCE)
