@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 import tarfile
 import zlib
@@ -157,7 +158,8 @@ def _members(desk: Desk, path: Path, pattern: str) -> Iterator[tuple[str, bytes]
     """Files of a tar archive whose names end like the pattern; nothing is unpacked to the disk."""
     wanted = re.compile(rf"(^|.*/){pattern}")
     try:
-        with tarfile.open(path, "r|*") as archive:
+        # Unpacked by gzip itself, for tarfile takes a stream that was cut for one that has ended.
+        with gzip.open(path) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
             for member in archive:
                 if not (member.isfile() and wanted.fullmatch(member.name)):
                     continue
@@ -167,6 +169,8 @@ def _members(desk: Desk, path: Path, pattern: str) -> Iterator[tuple[str, bytes]
                     )
                 if (file := archive.extractfile(member)) is not None:
                     yield member.name, file.read()
+            while stream.read(1 << 20):
+                pass
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
         raise desk.fail(
             f"{path.name} is cut short or damaged: {error}",
