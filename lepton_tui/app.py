@@ -88,7 +88,7 @@ class LeptonApp(App[None]):
         """Go to a mode, carrying what the person was looking at."""
         self.switch_mode(mode)
         if context:
-            screen: LeptonScreen = self.screen
+            screen: LeptonScreen = self.screen  # type: ignore[assignment]
             screen.call_after_refresh(lambda: screen.arrive(**context))
 
     def action_visit(self, mode: str) -> None:

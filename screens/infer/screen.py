@@ -1,0 +1,236 @@
+"""The Infer screen: a model, a box to ask it in, and its answer with how sure it is."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.widgets import Input, OptionList, Static
+
+from core.data.lake import Lake
+from core.errors import LeptonError, UsageError
+from core.inference.inputs import read_inputs
+from core.inference.messages import Answer, Row
+from core.inference.process import EngineProcess
+from core.models.registry import ModelFolder, Models, task_of
+from screens.base import LeptonScreen
+from screens.listing import Line, LineList, headline_text
+from screens.text import human_duration, human_number, percent, plain
+from screens.widgets.bars import ScoreBars
+from screens.widgets.image_view import ImageView
+
+ANSWER_SECONDS = 120.0
+SHOWN_ANSWERS = 50
+ASK = {
+    "image": "the path of an image, a folder, or a row: mnist-sample#4000",
+    "tokens": "a text, or a row of a data set: reviews#12",
+    "table": "column=value, column=value …, or a row of a data set: penguins#12",
+}
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What was asked, the answers, and how long they took in seconds."""
+
+    rows: list[Row]
+    answers: list[Answer]
+    seconds: float
+
+
+class InferScreen(LeptonScreen):
+    """Try a model. The engine is a process of its own, so the screen stays quick."""
+
+    MODE = "infer"
+    TITLE = "Infer"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("i", "ask", "Ask", tooltip="Type what the model is to answer"),
+        Binding("n", "next_row", "Next test row", tooltip="Try a row it has not seen"),
+    ]
+    DEFAULT_CSS = """
+    InferScreen {
+        #models { width: 26; }
+        &.-wide #models { width: 36; }
+        #ask { height: 3; border: round $panel; padding: 0 1; background: $background; }
+        #ask:focus { border: round $primary; }
+        #answer { height: auto; max-height: 12; padding: 0 1; }
+        #seen { height: 1fr; }
+        #scores { padding: 0 1; }
+        #picture { display: none; }
+        &.-image #picture { display: block; }
+        #welcome { display: none; padding: 1 2; }
+        &.-empty #welcome { display: block; }
+        &.-empty #try { display: none; }
+        &.-empty #models { display: none; }
+    }
+    """
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._engine = EngineProcess(self.workspace)
+        self._models: dict[str, ModelFolder] = {}
+        self._model: ModelFolder | None = None
+        self._wanted: str | None = None
+        self._tests: list[int] = []
+        self._next = 0
+
+    def body(self) -> ComposeResult:
+        yield Static(
+            "No model yet.\n\nPress 3 to train one, or run lepton demo in a shell.", id="welcome"
+        )
+        with Horizontal():
+            yield LineList("Models", id="models")
+            with Vertical(id="try"):
+                yield Input(id="ask")
+                yield Static(id="answer", markup=False)
+                with Horizontal(id="seen"):
+                    yield ImageView(id="picture")
+                    yield ScoreBars(id="scores")
+
+    def on_mount(self) -> None:
+        self._look()
+
+    def on_screen_resume(self) -> None:
+        self._look()
+
+    def on_unmount(self) -> None:
+        self._engine.close()
+
+    def arrive(self, *, model: str | None = None, **_: Any) -> None:
+        self._wanted = model.partition("@")[0] if model else None
+        self._look()
+
+    def _look(self) -> None:
+        self.fetch(Models(self.workspace).list, self._list, group="models")
+
+    def _list(self, models: list[ModelFolder]) -> None:
+        self._models = {}
+        for model in models:
+            self._models.setdefault(model.name, model)
+        self.set_class(not models, "-empty")
+        lines = [
+            Line(name, name, (headline_text(model.info.get("metrics") or {}),))
+            for name, model in self._models.items()
+        ]
+        names = self.query_one("#models", LineList)
+        names.show(lines, chosen=self._wanted)
+        if self._wanted in self._models:
+            names.highlighted = list(self._models).index(self._wanted or "")
+        self._wanted = None
+        if self.focused is None and models:
+            names.focus()
+
+    @on(OptionList.OptionHighlighted, "#models")
+    def _highlighted(self, event: OptionList.OptionHighlighted) -> None:
+        model = self._models.get(event.option_id or "")
+        if model is None or (self._model and model.ref == self._model.ref):
+            return
+        self._model, self._tests, self._next = model, [], 0
+        kind = str(model.info["shape"]["kind"])
+        self.set_class(kind == "image", "-image")
+        ask = self.query_one("#ask", Input)
+        ask.border_title = plain(model.ref)
+        ask.border_subtitle = str(model.info["task"])
+        ask.placeholder = ASK.get(kind, "")
+        self._clear()
+
+    @on(OptionList.OptionSelected, "#models")
+    def action_ask(self) -> None:
+        self.query_one("#ask", Input).focus()
+
+    def action_next_row(self) -> None:
+        """Ask about the next row of the test split of what the model was trained on."""
+        model = self._model
+        if model is None:
+            return
+        dataset = f"{model.info.get('dataset')}@{model.info.get('dataset_version')}"
+
+        def ids() -> list[int]:
+            with Lake(self.workspace).open(dataset) as view:
+                split = "WHERE split = 'test'" if view.splits().get("test") else ""
+                found = view.sql(f"SELECT _rid FROM rows {split} ORDER BY hash(_rid) LIMIT 500")
+            return [row[0] for row in found]
+
+        def ask(found: list[int]) -> None:
+            self._tests = found
+            row = found[self._next % len(found)]
+            self._next += 1
+            self.query_one("#ask", Input).value = f"{dataset}#{row}"
+            self._try(f"{dataset}#{row}")
+
+        if self._tests:
+            ask(self._tests)
+        else:
+            self.fetch(ids, ask, group="ids")
+
+    @on(Input.Submitted, "#ask")
+    def _submitted(self, event: Input.Submitted) -> None:
+        if event.value.strip():
+            self._try(event.value.strip())
+
+    def _try(self, given: str) -> None:
+        model = self._model
+        if model is None:
+            return
+        self.query_one("#answer", Static).update(Text("asking…", "dim"))
+
+        def work() -> Tried:
+            task = task_of(model)
+            path = Path(given).expanduser()
+            rows = read_inputs(
+                self.workspace, task, [str(path) if given.startswith("~") else given]
+            )
+            began = time.perf_counter()
+            answers = self._engine.predict(model.ref, rows, ANSWER_SECONDS)
+            return Tried(rows, answers, time.perf_counter() - began)
+
+        self.fetch(work, self._show, group="try", failed=self._failed)
+
+    def _failed(self, error: LeptonError) -> None:
+        self._clear()
+        style = "yellow" if isinstance(error, UsageError) else "red"
+        said = Text.assemble(("✗ ", style), str(error), "\n  ", (error.hint, "dim"))
+        self.query_one("#answer", Static).update(said)
+
+    def _clear(self) -> None:
+        self.query_one("#answer", Static).update("")
+        self.query_one(ScoreBars).show({})
+        self.query_one(ImageView).show(None)
+
+    def _show(self, tried: Tried) -> None:
+        self._clear()
+        said = Text()
+        for answer in tried.answers[:SHOWN_ANSWERS]:
+            said.append_text(_said(answer)).append("\n")
+        said.append(f"{len(tried.answers)} in {human_duration(tried.seconds)}", "dim")
+        self.query_one("#answer", Static).update(said)
+        if len(tried.answers) == 1:
+            self.query_one(ScoreBars).show(tried.answers[0].scores)
+        for value in tried.rows[0].values.values() if tried.rows else ():
+            if isinstance(value, bytes):
+                self.query_one(ImageView).show(value)
+            elif isinstance(value, Path):
+                self.fetch(value.read_bytes, self.query_one(ImageView).show, group="picture")
+
+    def shell_command(self) -> str:
+        model = shlex.quote(self._model.name if self._model else "MODEL")
+        given = self.query_one("#ask", Input).value.strip()
+        return f"lepton predict {model} {shlex.quote(given) if given else 'INPUT'}"
+
+
+def _said(answer: Answer) -> Text:
+    if answer.error is not None:
+        return Text.assemble(("✗ ", "red"), f"{answer.input}: {answer.error}")
+    if answer.label is None:
+        return Text.assemble((human_number(answer.value), "bold"), f"  {plain(answer.input)[:60]}")
+    score = percent(answer.score)
+    return Text.assemble(
+        (plain(answer.label), "bold"), f"  {score}  ", (plain(answer.input)[:60], "dim")
+    )
