@@ -18,6 +18,7 @@ from core.inference.forward import outputs, precision_context, to_device
 from core.training.checkpoint import Checkpoint, Checkpoints
 from core.training.config import TrainConfig, learning_rate
 from core.training.feed import Split, batches, order, steps_in_epoch
+from core.training.optimizer import AdamW
 
 if TYPE_CHECKING:
     from core.tasks.base import Task
@@ -99,7 +100,7 @@ class Trainer:
             self.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.module.train()
         self.parameters = [each for each in self.module.parameters() if each.requires_grad]
-        self.optimizer = torch.optim.AdamW(
+        self.optimizer = AdamW(
             self.parameters,
             lr=config.lr,
             weight_decay=config.weight_decay,

@@ -137,8 +137,8 @@ def test_a_loss_that_is_no_number_stops_training_and_keeps_the_last_good_checkpo
 ):
     it = trainer("penguins", epochs=5, batch_size=64, checkpoint_every=3)
     loss = it.task.loss
-    it.task.loss = lambda outputs, batch: loss(outputs, batch) * (
-        math.nan if it.progress.step == 7 else 1
+    it.task.loss = lambda outputs, batch: (
+        loss(outputs, batch) * (math.nan if it.progress.step == 7 else 1)
     )
     with pytest.raises(LeptonError, match="at step 8 the loss is nan") as caught:
         it.fit()

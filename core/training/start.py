@@ -1,0 +1,33 @@
+"""Starting a training: what can be wrong with the request is found before a process is started."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from core.errors import LeptonError
+from core.runs.run import Run
+from core.runs.store import Runs
+from core.training.config import TrainConfig
+from core.training.setup import choose
+from core.workspace import Workspace
+
+
+def start_training(workspace: Workspace, settings: Mapping[str, Any]) -> Run:
+    """Check the settings of a training, write its run down and launch it, detached.
+
+    Raises:
+        UsageError: a setting, the data set, a column or the model is not what it must be.
+        LeptonError: no process can be started.
+    """
+    config = TrainConfig.from_mapping(settings)
+    choice = choose(workspace, config)
+    run = Runs(workspace).create(
+        "train", config.to_json(), dataset=choice.version.ref, model=choice.name
+    )
+    try:
+        run.launch()
+    except LeptonError:
+        run.remove()
+        raise
+    return run
