@@ -14,7 +14,6 @@ from core.atomic import write_json, write_text
 from core.errors import LeptonError
 from core.models.architectures import build
 from core.models.registry import CARD, FORMAT, INFO, WEIGHTS, ModelFolder
-from core.tasks import task
 from core.tasks.base import Task
 
 
@@ -57,20 +56,6 @@ def load_module(folder: ModelFolder, device: torch.device | str = "cpu") -> nn.M
             hint="Restore the folder from a copy, or train the model again.",
         ) from error
     return module.to(device).eval()
-
-
-def task_of(folder: ModelFolder) -> Task:
-    """The task with the codec that the model was trained with.
-
-    Raises:
-        LeptonError: the codec is damaged.
-    """
-    try:
-        return task(folder.info["task"]).from_json(folder.info["codec"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise LeptonError(
-            f"the model's codec is damaged: {error}", where=str(folder.path / INFO)
-        ) from error
 
 
 def card(info: dict[str, Any]) -> str:

@@ -11,6 +11,8 @@ from typing import Any
 from core.atomic import rename_folder
 from core.data.lake import split_ref, valid_name
 from core.errors import LeptonError, UsageError, nearest
+from core.tasks import task
+from core.tasks.base import Task
 from core.workspace import Workspace
 
 FORMAT = 1
@@ -79,6 +81,20 @@ def open_folder(path: Path, *, name: str | None = None, version: int | None = No
             "the model was made by a newer Lepton", where=str(file), hint="Install a newer Lepton."
         )
     return ModelFolder(path, name or str(info.get("name") or path.name), version, info)
+
+
+def task_of(folder: ModelFolder) -> Task:
+    """The task with the codec that the model was trained with.
+
+    Raises:
+        LeptonError: the codec is damaged.
+    """
+    try:
+        return task(folder.info["task"]).from_json(folder.info["codec"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise LeptonError(
+            f"the model's codec is damaged: {error}", where=str(folder.path / INFO)
+        ) from error
 
 
 class Models:
