@@ -1,0 +1,107 @@
+"""What the start form asks for, without the form: settings, their mistakes, the shell command."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from core.data.lake import Lake, Version, valid_name
+from core.errors import UsageError
+from core.models.architectures import ARCHITECTURES
+from core.tasks import TASKS, Fit, TableFacts, facts, guess, task
+from core.training.config import TrainConfig
+from core.workspace import Workspace
+
+FIELDS = ("dataset", "task", "target", "model", "epochs", "batch_size", "lr", "name")
+DEFAULT_EPOCHS = TrainConfig(dataset="").epochs
+
+Settings = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Surveyed:
+    """A data set as far as training needs to know it; `splits` are rows by name."""
+
+    version: Version
+    facts: TableFacts
+    splits: dict[str, int]
+
+
+def survey(workspace: Workspace, dataset: str) -> Surveyed:
+    """Look at the columns of a data set (in a thread: it reads rows).
+
+    Raises:
+        LeptonError: there is none of that name, or a file of it is missing.
+    """
+    with Lake(workspace).open(dataset) as view:
+        return Surveyed(view.version, facts(view), view.splits())
+
+
+def fit(surveyed: Surveyed, settings: Mapping[str, Any]) -> Fit:
+    """The task and columns that training will use.
+
+    Raises:
+        UsageError: the named task or target does not suit, or none does.
+    """
+    return guess(surveyed.facts, target=settings.get("target"), task=settings.get("task"))
+
+
+def tasks() -> list[str]:
+    return list(TASKS)
+
+
+def models(name: str) -> list[tuple[str, str]]:
+    """The architectures that suit a task, each with a line about it; the first is the default."""
+    return [(each, ARCHITECTURES[each].summary) for each in task(name).architectures]
+
+
+def suggested(model: str | None, key: str) -> str:
+    """The value of `lr` or `batch_size` when none is named, as text."""
+    known = ARCHITECTURES.get(model or "")
+    value = known.suggested.get(key) if known else None
+    return "" if value is None else f"{value:g}"
+
+
+def settings(typed: Mapping[str, str]) -> Settings:
+    """What the fields hold, those left empty out; what cannot be read as a number stays text."""
+    given: Settings = {}
+    for name in FIELDS:
+        text = typed.get(name, "").strip()
+        if not text:
+            continue
+        kinds = {"epochs": (int,), "batch_size": (int,), "lr": (float,)}.get(name, ())
+        given[name] = text
+        for kind in kinds:
+            try:
+                given[name] = kind(text)
+            except ValueError:
+                continue
+    return given
+
+
+def mistakes(given: Mapping[str, Any]) -> dict[str, str]:
+    """What is wrong with each field, in words; empty when nothing is."""
+    wrong: dict[str, str] = {}
+    if "dataset" not in given:
+        wrong["dataset"] = "choose the data set to train on"
+    for name, value in given.items():
+        try:
+            if name == "name":
+                valid_name(value)
+            TrainConfig.from_mapping({"dataset": "any", name: value})
+        except UsageError as error:
+            # One setting, one mistake: what stands before the colon says only that.
+            said = error.what.partition("settings have a mistake: ")
+            wrong[name] = ". ".join(part for part in (said[2] or said[0], error.hint) if part)
+    return wrong
+
+
+def command(given: Mapping[str, Any]) -> str:
+    """The same training from a shell."""
+    words = ["lepton", "train", str(given.get("dataset", "DATASET"))]
+    for name in FIELDS[1:]:
+        if name in given:
+            words += [f"--{name.replace('_', '-')}", str(given[name])]
+    return shlex.join(words)

@@ -1,0 +1,278 @@
+"""The form that starts a training run: what can be guessed is guessed, and said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar, Protocol
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Button, Input, Label, Select, Static
+
+from core.errors import LeptonError, UsageError
+from core.tasks import Fit
+from screens.text import human_count, plain
+from screens.train import asked
+from screens.train.asked import Settings, Surveyed
+
+LABELS = {
+    "dataset": "Data set",
+    "task": "Task",
+    "target": "Target",
+    "model": "Model",
+    "epochs": "Epochs",
+    "batch_size": "Batch size",
+    "lr": "Learning rate",
+    "name": "Model name",
+}
+_SELECTS = ("dataset", "task", "target", "model")
+
+
+class Fetch(Protocol):
+    """A screen's way to work in a thread."""
+
+    def __call__(
+        self,
+        work: Callable[[], Surveyed],
+        done: Callable[[Surveyed], None],
+        *,
+        group: str,
+        failed: Callable[[LeptonError], None] | None = None,
+    ) -> None: ...
+
+
+class StartForm(ModalScreen[Settings | None]):
+    """Asks what to train; answers with the settings of a run, or with None."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss", "Cancel"),
+        Binding("ctrl+s", "start", "Start"),
+        Binding("y,ctrl+y", "show_command", "Command", key_display="y"),
+    ]
+    DEFAULT_CSS = """
+    StartForm { align: center middle; }
+    StartForm > VerticalScroll {
+        width: 76; height: auto; max-height: 100%;
+        border: round $primary; background: $surface; padding: 0 1;
+        scrollbar-size-vertical: 1;
+    }
+    StartForm .row { height: 1; }
+    StartForm .row > Label { width: 15; color: $text-muted; }
+    StartForm .row > Select { width: 1fr; }
+    StartForm .row > Input { width: 1fr; background: $boost; padding: 0; }
+    StartForm SelectCurrent { background: $boost; padding: 0; }
+    StartForm .row > :focus, StartForm Select:focus > SelectCurrent { background: $primary 30%; }
+    StartForm .problem { height: auto; margin-left: 15; color: $text-error; display: none; }
+    StartForm .problem.-there { display: block; }
+    StartForm #found { height: auto; min-height: 2; margin-top: 1; }
+    StartForm #command { height: auto; color: $text-muted; }
+    StartForm #buttons { height: 1; margin-top: 1; align-horizontal: right; }
+    StartForm Button { margin-left: 2; }
+    """
+
+    def __init__(
+        self,
+        datasets: list[str],
+        *,
+        chosen: str | None,
+        survey: Callable[[str], Surveyed],
+        fetch: Fetch,
+    ) -> None:
+        super().__init__()
+        self._datasets = datasets
+        self._chosen = chosen if chosen in datasets else datasets[0]
+        self._survey = survey
+        self._fetch = fetch
+        self._surveyed: Surveyed | None = None
+        self._fit: Fit | None = None
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll() as box:
+            box.can_focus = False
+            box.border_title = "Train a model"
+            box.border_subtitle = "^s starts · tab next field · esc cancels"
+            yield from self._row("dataset", _select(self._datasets, self._chosen))
+            yield from self._row("task", _select(asked.tasks(), prompt="guess it"))
+            yield from self._row("target", _select([], prompt="guess it"))
+            yield from self._row("model", _select([], prompt="looking…"))
+            yield from self._row("epochs", Input(str(asked.DEFAULT_EPOCHS), compact=True))
+            for name in ("batch_size", "lr", "name"):
+                yield from self._row(name, Input(compact=True))
+            yield Static(id="found", markup=False)
+            yield Static(id="command", markup=False)
+            with Horizontal(id="buttons"):
+                yield Button("Cancel", id="cancel", compact=True)
+                yield Button("Start", id="start", variant="primary", compact=True)
+
+    def _row(self, name: str, field: Input | Select[str]) -> ComposeResult:
+        field.id = name
+        with Horizontal(classes="row"):
+            yield Label(LABELS[name])
+            yield field
+        yield Static(id=f"{name}-problem", classes="problem", markup=False)
+
+    def on_mount(self) -> None:
+        self._look()
+        self._say()
+
+    # What the data set allows
+
+    def _look(self) -> None:
+        dataset = self._typed("dataset")
+        self._surveyed = self._fit = None
+        self.query_one("#found", Static).update(Text("looking at the columns…", "dim"))
+
+        def failed(error: LeptonError) -> None:
+            if self.is_attached and dataset == self._typed("dataset"):
+                self._show_problems({"dataset": _words(error)})
+
+        self._fetch(lambda: self._survey(dataset), self._learnt, group="survey", failed=failed)
+
+    def _learnt(self, surveyed: Surveyed) -> None:
+        if not self.is_attached or surveyed.version.dataset != self._typed("dataset"):
+            return
+        self._surveyed = surveyed
+        target = self.query_one("#target", Select)
+        with self.prevent(Select.Changed):
+            target.set_options([_option(column.name) for column in surveyed.facts.columns])
+        self._guess()
+
+    def _guess(self) -> None:
+        """Say which task and columns these are, and offer the models that suit."""
+        if self._surveyed is None:
+            return
+        try:
+            self._fit = asked.fit(self._surveyed, self.settings())
+        except UsageError as error:
+            self._fit = None
+            self.query_one("#found", Static).update("")
+            named = "target" if "target" in self.settings() else "task"
+            self._show_problems({named: _words(error)})
+            return
+        self._show_problems({})
+        self.query_one("#task", Select).prompt = f"{self._fit.task} (guessed)"
+        self.query_one("#target", Select).prompt = f"{plain(self._fit.target)} (guessed)"
+        model, kept = self.query_one("#model", Select), self._typed("model")
+        known = asked.models(self._fit.task)
+        with self.prevent(Select.Changed):
+            model.set_options([(Text(f"{name}: {summary}"), name) for name, summary in known])
+            names = [name for name, _ in known]
+            model.value = kept if kept in names else names[0]
+        self.query_one("#found", Static).update(_found(self._surveyed, self._fit))
+        self._say()
+
+    # Events
+
+    @on(Select.Changed, "#dataset")
+    def _other_dataset(self) -> None:
+        with self.prevent(Select.Changed):
+            self.query_one("#task", Select).clear()
+            self.query_one("#target", Select).set_options([])
+        self._look()
+        self._say()
+
+    @on(Select.Changed, "#task")
+    @on(Select.Changed, "#target")
+    def _named(self) -> None:
+        self._guess()
+        self._say()
+
+    @on(Select.Changed, "#model")
+    @on(Input.Changed)
+    def _say(self) -> None:
+        """Keep the suggestions and the command in step with what is typed."""
+        model = self._typed("model") or None
+        for name in ("batch_size", "lr"):
+            self.query_one(f"#{name}", Input).placeholder = asked.suggested(model, name)
+        self.query_one("#name", Input).placeholder = f"{self._typed('dataset')}_{model or '…'}"
+        self.query_one("#command", Static).update(Text(f"$ {asked.command(self.settings())}"))
+
+    @on(Input.Submitted)
+    def _entered(self) -> None:
+        self.action_start()
+
+    @on(Button.Pressed)
+    def _pressed(self, event: Button.Pressed) -> None:
+        if event.button.id == "start":
+            self.action_start()
+        else:
+            self.dismiss(None)
+
+    def action_start(self) -> None:
+        """Answer with the settings, or say what is wrong with them."""
+        given = self.settings()
+        wrong = asked.mistakes(given)
+        if wrong:
+            self._show_problems(wrong)
+            self.query_one(f"#{next(iter(wrong))}").focus()
+        elif self._fit is None:
+            # Its own words are on the screen already, or still to come.
+            self.query_one("#task").focus()
+        else:
+            self.dismiss(given)
+
+    def action_show_command(self) -> None:
+        from screens.widgets.command_modal import CommandModal
+
+        self.app.push_screen(CommandModal(asked.command(self.settings())))
+
+    # Fields
+
+    def settings(self) -> Settings:
+        """What the fields hold, without those left empty."""
+        return asked.settings({name: self._typed(name) for name in asked.FIELDS})
+
+    def _typed(self, name: str) -> str:
+        field = self.query_one(f"#{name}")
+        if isinstance(field, Select):
+            value: Any = field.selection
+            return value or ""
+        assert isinstance(field, Input)
+        return field.value
+
+    def _show_problems(self, wrong: dict[str, str]) -> None:
+        for name in asked.FIELDS:
+            place = self.query_one(f"#{name}-problem", Static)
+            place.set_class(name in wrong, "-there")
+            place.update(Text(f"✗ {plain(wrong.get(name, ''))}"))
+
+
+def _select(names: list[str], value: str | None = None, *, prompt: str = "") -> Select[str]:
+    options = [_option(name) for name in names]
+    if value is not None:
+        return Select(options, value=value, allow_blank=False, compact=True)
+    return Select(options, prompt=prompt, compact=True)
+
+
+def _option(name: str) -> tuple[Text, str]:
+    return Text(plain(name)), name
+
+
+def _words(error: LeptonError) -> str:
+    return f"{error}. {error.hint}" if error.hint else str(error)
+
+
+def _found(surveyed: Surveyed, fit: Fit) -> Text:
+    """What training will read, and how many rows of it."""
+    said = Text(f"{fit.task}: {plain(fit.why)}.")
+    splits = surveyed.splits
+    if "train" in splits:
+        parts = ", ".join(
+            f"{human_count(splits[name])} {name}" for name in sorted(splits, key=_order)
+        )
+        said.append(f" Rows: {parts}.", "dim")
+    else:
+        rows = human_count(surveyed.version.rows)
+        said.append(f" {rows} rows, to be split 80 : 10 : 10 by chance.", "dim")
+    for note in fit.notes:
+        said.append(f" {plain(note)}.", "dim")
+    return said
+
+
+def _order(split: str) -> int:
+    order = ("train", "validation", "test")
+    return order.index(split) if split in order else len(order)
