@@ -19,7 +19,7 @@ from lepton_tui.cli.evaluate import judge
 from lepton_tui.cli.follow import follow
 from lepton_tui.cli.output import BOLD, in_colour, put, styled
 from lepton_tui.cli.predict import ansi_lines
-from lepton_tui.start import start_training
+from core.training.start import start_training
 from screens.text import human_bytes, human_count, human_duration, percent, plain
 
 DATASET = "mnist-sample"

@@ -16,7 +16,7 @@ from core.ingest import ingest
 from core.models.architectures import ARCHITECTURES
 from core.models.registry import ModelFolder, Models, task_of
 from core.workspace import Workspace
-from lepton_tui.start import start_training
+from core.training.start import start_training
 
 if TYPE_CHECKING:
     import pyarrow as pa

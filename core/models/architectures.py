@@ -62,8 +62,8 @@ class Architecture:
     """A model to train from nothing. `kinds` are the shapes it reads: image, tokens, table.
 
     `module` holds its `build(shape, **options)`, loaded only when one is built.
-    `suggested` holds the `lr` and `batch_size`, and perhaps the gradient `clip`, that suit it when a
-    person names none (with AdamW).
+    `suggested` holds the `lr` and `batch_size`, and perhaps the gradient `clip`, that suit it (with
+    AdamW) when a person names none.
     """
 
     name: str

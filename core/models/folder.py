@@ -11,9 +11,9 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from core.atomic import write_json, write_text
-from core.errors import LeptonError
+from core.errors import LeptonError, UsageError
 from core.models.architectures import build
-from core.models.registry import CARD, FORMAT, INFO, WEIGHTS, ModelFolder
+from core.models.registry import CARD, DAMAGED, FORMAT, INFO, WEIGHTS, ModelFolder
 from core.tasks.base import Task
 
 
@@ -41,19 +41,34 @@ def load_module(folder: ModelFolder, device: torch.device | str = "cpu") -> nn.M
     """Build the architecture and fill in the weights, in evaluation mode.
 
     Raises:
-        LeptonError: the weights are missing, damaged, or of another shape.
+        LeptonError: the weights are missing, damaged, or not of the model that is described.
     """
     info = folder.info
-    module = build(info["architecture"], info["shape"], info["options"])
     try:
-        module.load_state_dict(load_file(folder.weights))
-    except FileNotFoundError as error:
-        raise LeptonError("the model's weights are missing", where=str(folder.weights)) from error
-    except (SafetensorError, RuntimeError, OSError) as error:
+        module = build(info["architecture"], info["shape"], info["options"])
+    except (UsageError, KeyError, TypeError, ValueError) as error:
         raise LeptonError(
-            f"the model's weights cannot be used: {str(error).splitlines()[0]}",
+            f"the model cannot be built: {error}", where=str(folder.path / INFO), hint=DAMAGED
+        ) from error
+    try:
+        weights = load_file(folder.weights)
+    except FileNotFoundError as error:
+        raise LeptonError(
+            "the model's weights are missing", where=str(folder.weights), hint=DAMAGED
+        ) from error
+    except (SafetensorError, OSError) as error:
+        raise LeptonError(
+            f"the model's weights cannot be read: {error}", where=str(folder.weights), hint=DAMAGED
+        ) from error
+    try:
+        module.load_state_dict(weights)
+    except RuntimeError as error:
+        # torch lists every weight that does not fit, one a line below a heading.
+        first = str(error).splitlines()[1:2] or [str(error)]
+        raise LeptonError(
+            f"the weights are not of this model: {first[0].strip()}",
             where=str(folder.weights),
-            hint="Restore the folder from a copy, or train the model again.",
+            hint=DAMAGED,
         ) from error
     return module.to(device).eval()
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
+from uuid import uuid4
 
 from core.atomic import rename_folder
 from core.data.lake import split_ref, valid_name
@@ -20,6 +22,7 @@ INFO = "model.json"
 WEIGHTS = "model.safetensors"
 CARD = "README.md"
 NEEDED = ("task", "architecture", "options", "shape", "codec")
+DAMAGED = "Restore the folder from a copy, or train the model again."
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,8 @@ def open_folder(path: Path, *, name: str | None = None, version: int | None = No
     """
     file = path / INFO
     if not file.is_file():
+        if version is not None:
+            raise LeptonError(f"{INFO} is missing", where=str(file), hint=DAMAGED)
         raise UsageError(
             "this folder is no model", where=str(path), hint=f"A model folder holds {INFO}."
         )
@@ -73,10 +78,12 @@ def open_folder(path: Path, *, name: str | None = None, version: int | None = No
         info = json.loads(file.read_text())
         missing = [key for key in (*NEEDED, "format") if key not in info]
     except (ValueError, TypeError, OSError) as error:
-        raise LeptonError(f"{INFO} cannot be read: {error}", where=str(file)) from error
+        raise LeptonError(f"{INFO} cannot be read: {error}", where=str(file), hint=DAMAGED) from (
+            error
+        )
     if missing:
-        raise LeptonError(f"{INFO} lacks {', '.join(missing)}", where=str(file))
-    if info["format"] > FORMAT:
+        raise LeptonError(f"{INFO} lacks {', '.join(missing)}", where=str(file), hint=DAMAGED)
+    if not isinstance(info["format"], int) or info["format"] > FORMAT:
         raise LeptonError(
             "the model was made by a newer Lepton", where=str(file), hint="Install a newer Lepton."
         )
@@ -93,8 +100,12 @@ def task_of(folder: ModelFolder) -> Task:
         return task(folder.info["task"]).from_json(folder.info["codec"])
     except (KeyError, TypeError, ValueError) as error:
         raise LeptonError(
-            f"the model's codec is damaged: {error}", where=str(folder.path / INFO)
+            f"the model's codec is damaged: {error}", where=str(folder.path / INFO), hint=DAMAGED
         ) from error
+
+
+def _is_path(ref: str) -> bool:
+    return "/" in ref or ref in (".", "..")
 
 
 class Models:
@@ -114,21 +125,11 @@ class Models:
             LeptonError: its folder is damaged.
         """
         written = str(ref)
-        if isinstance(ref, Path) or "/" in written or written in (".", ".."):
+        if isinstance(ref, Path) or _is_path(written):
             return open_folder(Path(ref).expanduser().absolute())
-        name, version = split_ref(written)
-        versions = self._versions(name)
-        if not versions:
-            if Path(written).is_dir():
-                return open_folder(Path(written).absolute())
-            hint = nearest(name, self.names()) or "Train one: lepton train DATASET --model cnn"
-            raise UsageError(f'no model "{name}"', hint=hint)
-        if version is not None and version not in versions:
-            there = ", ".join(map(str, sorted(versions)))
-            raise UsageError(
-                f'no version {version} of the model "{name}"', hint=f"There are: {there}."
-            )
-        return self._open(name, max(versions) if version is None else version)
+        if Path(written).is_dir() and not self._versions(split_ref(written)[0]):
+            return open_folder(Path(written).absolute())
+        return self._open(*self._resolve(written))
 
     def publish(self, name: str, staged: Path) -> ModelFolder:
         """Give a staged folder the next version of its name, in one step.
@@ -137,14 +138,14 @@ class Models:
             UsageError: the name cannot be one.
         """
         home = self.workspace.models / valid_name(name)
-        home.mkdir(exist_ok=True)
         while True:
+            home.mkdir(exist_ok=True)
             version = max(self._versions(name), default=0) + 1
             try:
                 rename_folder(staged, home / str(version))
             except OSError:
-                # Another process took the number between the look and the rename.
-                if not (home / str(version)).exists():
+                # Another process took the number, or removed the name, since it was looked up.
+                if home.exists() and not (home / str(version)).exists():
                     raise
                 continue
             return self._open(name, version)
@@ -152,22 +153,40 @@ class Models:
     def remove(self, ref: str) -> None:
         """Remove a model with all its versions, or the one that `"name@2"` names.
 
+        A damaged model can be removed too. It goes in one step, so that nobody reads half of it.
+
         Raises:
             UsageError: there is none.
         """
-        found = self.get(ref)
-        if found.version is None:
+        if _is_path(ref):
             raise UsageError(f'"{ref}" is not in the workspace', hint="Name a model, not a folder.")
-        _, version = split_ref(ref)
-        rmtree(found.path if version is not None else found.path.parent)
-        if version is not None and not self._versions(found.name):
-            found.path.parent.rmdir()
+        name, version = self._resolve(ref)
+        home = self.workspace.models / name
+        going = self.workspace.tmp / f"{uuid4().hex}.removed"
+        (home if "@" not in ref else home / str(version)).rename(going)
+        rmtree(going)
+        with suppress(OSError):
+            home.rmdir()
+
+    def _resolve(self, ref: str) -> tuple[str, int]:
+        """Name and version of a model of the workspace, whole or not."""
+        name, version = split_ref(ref)
+        versions = self._versions(name)
+        if not versions:
+            hint = nearest(name, self.names()) or "Train one: lepton train DATASET --model cnn"
+            raise UsageError(f'no model "{name}"', hint=hint)
+        if version is not None and version not in versions:
+            there = ", ".join(map(str, sorted(versions)))
+            raise UsageError(
+                f'no version {version} of the model "{name}"', hint=f"There are: {there}."
+            )
+        return name, max(versions) if version is None else version
 
     def _versions(self, name: str) -> list[int]:
         home = self.workspace.models / name
         if not home.is_dir():
             return []
-        return [int(p.name) for p in home.iterdir() if p.name.isdigit() and (p / INFO).exists()]
+        return [int(path.name) for path in home.iterdir() if path.name.isdigit()]
 
     def _open(self, name: str, version: int) -> ModelFolder:
         return open_folder(self.workspace.models / name / str(version), name=name, version=version)

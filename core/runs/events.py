@@ -44,7 +44,7 @@ def decode(line: bytes) -> Event | None:
         return None
     if not isinstance(event, dict) or not isinstance(event.get("event"), str):
         return None
-    if event["event"] in _WORDS_ONLY:
+    if event["event"] in _WORDS_ONLY or not (b'"NaN"' in line or b'Infinity"' in line):
         return event
     return {key: value if key == "event" else _restored(value) for key, value in event.items()}
 

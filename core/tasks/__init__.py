@@ -75,6 +75,7 @@ def _as_imported(
     """The facts, without what the data set was imported for where that contradicts a person."""
     if (target and target != facts.target) or (inputs and facts.target in inputs):
         return replace(facts, task=None, target=None, inputs=None)
-    if task and task != facts.task:
+    gone = set(facts.inputs or ()) - {column.name for column in facts.columns}
+    if gone or (task and task != facts.task):
         return replace(facts, inputs=None)
     return facts

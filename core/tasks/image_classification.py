@@ -95,7 +95,8 @@ class ImageClassification(Classification):
         (column,) = fit.inputs
         survey = Survey(sampled_every=max(1, view.count(split) // _SAMPLED))
         for batch in view.batches([column, fit.target], split=split, rows=512):
-            there = [at for at, each in enumerate(values(batch, fit.target)) if label_text(each)]
+            classes = [label_text(value) for value in values(batch, fit.target)]
+            there = [at for at, label in enumerate(classes) if label is not None]
             contents = values(batch, column)
             for at, error in survey.add([contents[at] for at in there]):
                 raise unreadable(error, column, place(batch, there[at]))

@@ -29,13 +29,11 @@ _IDS = frozenset(("id", "index", "row", "rowid", "row_id", "uuid", "guid", "key"
 def choose_inputs(
     facts: TableFacts, target: str, named: Sequence[str] | None
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Input columns and a note for each one left out; a person's own choice is kept as it is."""
-    if named:
-        return tuple(named), ()
+    """Input columns, and why others are left out; a person's own choice is kept as it is."""
     chosen: list[str] = []
     notes: list[str] = []
     for each in facts.columns:
-        if each.name == target:
+        if each.name == target or each.name in (named or ()):
             continue
         there = facts.rows - each.nulls
         own = each.distinct > _FEW and each.distinct > there // 2
@@ -52,7 +50,7 @@ def choose_inputs(
             chosen.append(each.name)
             continue
         notes.append(f"{each.name} is left out: {why}")
-    return tuple(chosen), tuple(notes)
+    return tuple(named or chosen), tuple(notes)
 
 
 @dataclass(frozen=True)

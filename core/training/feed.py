@@ -18,6 +18,7 @@ import torch
 
 from core.atomic import rename_folder
 from core.errors import LeptonError
+from core.runs.job import Stopped
 from core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def compiled(
     split: str,
     *,
     say: Callable[[str], None] = lambda _: None,
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> Split:
     """Encode a split, or take the arrays that an earlier run made of the same rows and codec.
 
@@ -77,6 +79,7 @@ def compiled(
     Raises:
         UsageError: the data set lacks a column the task reads, or has no split column.
         LeptonError: the split is empty, a value cannot be read, or the disk is full.
+        Stopped: `should_stop` said so; nothing is left behind.
     """
     folder = workspace.compiled / _key(view, task, split)
     found = _open(folder)
@@ -86,7 +89,7 @@ def compiled(
         staged = workspace.tmp / f"{os.getpid()}-{uuid4().hex}{_STAGED}"
         try:
             staged.mkdir()
-            _encode(view, task, split, staged)
+            _encode(view, task, split, staged, should_stop)
             _put(staged, folder)
         except OSError as error:
             raise LeptonError(
@@ -138,13 +141,17 @@ def _key(view: View, task: Task, split: str) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
-def _encode(view: View, task: Task, split: str, folder: Path) -> None:
+def _encode(
+    view: View, task: Task, split: str, folder: Path, should_stop: Callable[[], bool]
+) -> None:
     """Write one .npy file for each array, in pieces, and the facts about them last."""
     named = [name for name in PLACES if name in view.version.column_names]
     columns = [*dict.fromkeys((*task.columns, task.target, *named))]
     growing: dict[str, _Growing] = {}
     try:
         for rows in view.batches(columns, split=split, rows=ROWS_AT_ONCE):
+            if should_stop():
+                raise Stopped
             arrays = task.encode(rows, target=True)
             arrays[ROW_ID] = rows.column(ROW_ID).to_numpy()[arrays.pop("row")]
             for name, array in arrays.items():

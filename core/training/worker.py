@@ -75,11 +75,15 @@ def _splits(job: Job, setup: Setup) -> tuple[Split, Split | None]:
         job.emit("log", text=text)
 
     with Lake(job.workspace).open(setup.version) as view:
-        train = compiled(job.workspace, view, setup.task, "train", say=say)
+        train = compiled(
+            job.workspace, view, setup.task, "train", say=say, should_stop=job.should_stop
+        )
         if not view.count(VALIDATION):
             say("no validation rows: the last epoch's weights will be the model")
             return train, None
-        return train, compiled(job.workspace, view, setup.task, VALIDATION, say=say)
+        return train, compiled(
+            job.workspace, view, setup.task, VALIDATION, say=say, should_stop=job.should_stop
+        )
 
 
 def _trainer(job: Job, setup: Setup, train: Split, validation: Split | None) -> Trainer:

@@ -70,7 +70,7 @@ def train(
         "threads": threads,
     }
     given |= {key: value for key, value in flags.items() if value is not None}
-    from lepton_tui.start import start_training
+    from core.training.start import start_training
 
     run = start_training(Workspace.open(), given)
     if detach:

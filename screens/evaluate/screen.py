@@ -24,7 +24,7 @@ from screens.evaluate.report_view import classes_table, mistakes_table, scores_t
 from screens.listing import Line, LineList, headline_text
 from screens.refresh import refresh_interval
 from screens.text import human_count, percent, plain
-from screens.widgets.confusion import ConfusionMatrix
+from screens.widgets.confusion import HEAD_LINES, ConfusionMatrix
 
 REPORT = "report.json"
 
@@ -44,7 +44,7 @@ class EvaluateScreen(LeptonScreen):
         &.-wide #models { width: 36; }
         #told { height: auto; padding: 0 1; }
         #scores { height: auto; padding: 0 1; }
-        #matrix { height: auto; max-height: 60%; margin: 0 1; }
+        #matrix { height: 0; max-height: 60%; margin: 0 1; }
         #more { height: 1fr; padding: 0 1; }
         #more > Static { height: auto; }
         #welcome { display: none; padding: 1 2; }
@@ -136,7 +136,9 @@ class EvaluateScreen(LeptonScreen):
         self.query_one("#told", Static).update(said)
         self.query_one("#scores", Static).update(scores_table(report))
         confusion = report.get("confusion") or {"labels": [], "matrix": []}
-        self.query_one(ConfusionMatrix).show(confusion["labels"], confusion["matrix"])
+        matrix = self.query_one(ConfusionMatrix)
+        matrix.show(confusion["labels"], confusion["matrix"])
+        matrix.styles.height = len(confusion["labels"]) + HEAD_LINES if confusion["labels"] else 0
         self.query_one("#details", Static).update(classes_table(report))
 
     def on_confusion_matrix_cell_selected(self, event: ConfusionMatrix.CellSelected) -> None:

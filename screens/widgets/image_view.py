@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from rich.text import Text
 from textual.widget import Widget
 
-from screens.half_blocks import Image, decode, picture
+from screens.half_blocks import decode, picture
+
+if TYPE_CHECKING:
+    from screens.half_blocks import Image
 
 
 class ImageView(Widget):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, NamedTuple, Protocol
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -214,7 +215,6 @@ class TableView(ScrollView, can_focus=True):
         return page[place] if page is not None and place < len(page) else None
 
     def on_mount(self) -> None:
-        super().on_mount()
         self._ensure_rows()
 
     def _ensure_rows(self) -> None:
@@ -452,5 +452,5 @@ def _column_widths(columns: Sequence[ColumnHead], rows: Sequence[Row]) -> list[i
             for row in rows[:PAGE_ROWS]
             if place < len(row)
         ]
-        widths.append(min(max(text.cell_len(text.plain(words)) for words in shown), WIDEST_COLUMN))
+        widths.append(min(max(cell_len(text.plain(words)) for words in shown), WIDEST_COLUMN))
     return widths

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -94,6 +95,13 @@ def forks(job: Job) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def starts(job: Job) -> None:
+    """Leaves a started program behind, one that keeps every file it may, and dies."""
+    child = subprocess.Popen(["sleep", "600"], close_fds=False)
+    job.emit("log", text=str(child.pid))
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 def tells(job: Job) -> None:
     job.emit(
         "log",
@@ -105,6 +113,7 @@ def tells(job: Job) -> None:
         omp=os.environ.get("OMP_WAIT_POLICY"),
         home=os.environ.get("LEPTON_HOME"),
         core=sys.modules["core"].__file__,
+        path=sys.path,
         stdin=sys.stdin.read(),
         torch="torch" in sys.modules,
     )

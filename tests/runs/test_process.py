@@ -66,19 +66,24 @@ def test_a_hostile_core_in_the_working_folder_is_not_imported(runs: Runs, tmp_pa
     (hostile / "core").mkdir(parents=True)
     (hostile / "core" / "__init__.py").write_text("raise SystemExit('the wrong core')")
     run = runs.create("job", {"do": "tells"}, entry="tests.runs.jobs")
+    (run.path / "core").symlink_to(hostile / "core")
     program = (
         "import sys; from core.runs.store import Runs; from core.workspace import Workspace\n"
         "Runs(Workspace.open(sys.argv[1])).get(sys.argv[2]).launch()"
     )
-    path = os.pathsep.join(["", os.path.relpath(ROOT, hostile)])
+    # The relative entry must still find us, the empty one (the working folder) must not come along.
+    path = os.path.relpath(ROOT, hostile) + os.pathsep
     subprocess.run(
         [sys.executable, "-P", "-c", program, str(runs.workspace.home), run.id],
         cwd=hostile,
-        env={**os.environ, "PYTHONPATH": path[1:]},
+        env={**os.environ, "PYTHONPATH": path},
         check=True,
     )
     # The launcher is gone, the run goes on.
-    assert ended(run) == "finished", run.log_tail()
+    told = saw(run, "log", text="told")
+    assert Path(told["path"][0]).resolve() == ROOT
+    assert str(hostile) not in told["path"]
+    assert ended(run) == "finished"
 
 
 def test_kill_9_leaves_an_interrupted_run(job: Job) -> None:
@@ -159,7 +164,8 @@ def test_a_deaf_run_ends_when_asked_twice(job: Job) -> None:
     assert run.stop(wait=0).state == "running"
     saw(run, "log", text="asked")
     assert run.stop(wait=DEADLINE).state == "stopped"
-    saw(run, "state", state="stopped")
+    assert not lock.held(run.lock_path)
+    assert run.history().state == "stopped"
 
 
 def test_stop_now_kills_and_counts_as_stopped(job: Job) -> None:
@@ -291,8 +297,9 @@ def onlookers(run: Run) -> Iterator[None]:
             thread.join()
 
 
-def test_a_forked_child_does_not_keep_a_dead_run_alive(job: Job) -> None:
-    run = job("forks")
+@pytest.mark.parametrize("do", ["forks", "starts"])
+def test_a_child_left_behind_does_not_keep_a_dead_run_alive(job: Job, do: str) -> None:
+    run = job(do)
     run.launch()
     child = int(saw(run, "log")["text"])
     try:

@@ -23,7 +23,7 @@ def test_what_was_asked_is_on_disk(runs: Runs) -> None:
     assert (state.state, state.pid) == ("queued", None)
     assert (state.dataset, state.model) == ("digits@1", "cnn")
     promised = "id kind state pid dataset model device epoch step metrics"
-    assert list(state.to_json())[:10] == promised.split()  # noqa: SIM905 - as the design writes them
+    assert list(state.to_json())[:10] == promised.split()
     assert list(runs.workspace.tmp.iterdir()) == []
 
 

@@ -25,7 +25,7 @@ def screen_text(app: App) -> str:
 
 
 async def golden(subject: App | Pilot, name: str, size: tuple[int, int] = (80, 24)) -> None:
-    """Compare a screen of `size` with `goldens/NAME-80x24.txt`; AssertionError shows the difference.
+    """Compare a screen of `size` with `goldens/NAME-80x24.txt`; the error shows the difference.
 
     An app is started and left; a pilot is of an app that runs, whose terminal is resized.
     """

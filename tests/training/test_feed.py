@@ -10,6 +10,7 @@ import torch
 from core import tasks
 from core.data.lake import Lake
 from core.errors import LeptonError
+from core.runs.job import Stopped
 from core.training import feed
 from core.workspace import Workspace
 
@@ -112,10 +113,14 @@ def test_arrays_are_made_once(workspace, view, task, monkeypatch):
 def test_another_codec_or_split_has_arrays_of_its_own(workspace, view, task):
     feed.compiled(workspace, view, task, "train")
     feed.compiled(workspace, view, task, "validation")
-    codec = task.to_json()
-    changed = json.loads(json.dumps(codec).replace(str(codec["target"]), str(codec["target"])))
-    feed.compiled(workspace, view, type(task).from_json(changed), "train")
+    same_codec = json.loads(json.dumps(task.to_json()))
+    feed.compiled(workspace, view, type(task).from_json(same_codec), "train")
     assert len(list(workspace.compiled.iterdir())) == 2
+    other = feed.compiled(
+        workspace, view, type(task).from_json({**same_codec, "mean": 0.0, "std": 1.0}), "train"
+    )
+    assert len(list(workspace.compiled.iterdir())) == 3
+    assert other.tensors["target"][0] == 2.5
 
 
 @pytest.mark.parametrize("damage", ["cut", "flip", "no meta", "empty"])
@@ -145,6 +150,13 @@ def test_large_arrays_stay_mapped(workspace, view, task, monkeypatch):
     assert isinstance(mapped.rids, np.memmap)
     assert not isinstance(loaded.rids, np.memmap)
     assert same(loaded, mapped)
+
+
+def test_a_wish_to_stop_ends_the_encoding_and_leaves_nothing(workspace, view, task):
+    with pytest.raises(Stopped):
+        feed.compiled(workspace, view, task, "train", should_stop=lambda: True)
+    assert not list(workspace.tmp.iterdir())
+    assert not list(workspace.compiled.iterdir())
 
 
 def test_an_empty_split_is_an_error(workspace, view, task):
