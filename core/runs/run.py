@@ -143,7 +143,7 @@ class Run:
             epoch=told.progress.get("epoch"),
             step=told.progress.get("step"),
             epochs=told.plan.get("epochs"),
-            steps=told.plan.get("steps"),
+            steps=told.plan.get("steps") or told.progress.get("steps"),
             metrics=dict(told.metrics),
             error=error,
             created=self.created,

@@ -1,4 +1,4 @@
-"""A report's parts as tables."""
+"""A report's parts as text and tables."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from screens.text import human_count, human_number, percent, plain
+from screens.text import human_count, human_duration, human_number, percent, plain
+from screens.widgets.bars import bar
+
+HISTOGRAM_WIDTH = 24
+_LOWER_IS_BETTER = ("error", "loss")
 
 
 def _table(*heads: str) -> Table:
@@ -18,25 +22,62 @@ def _table(*heads: str) -> Table:
     return table
 
 
+def title(report: dict[str, Any]) -> Text:
+    """What was judged on what, and what a person should know about it."""
+    rows = "all rows" if report["split"] == "all" else f"{report['split']} split"
+    said = Text.assemble(
+        (f"{plain(report['model'])} on {plain(report['dataset'])}", "bold"),
+        (f"\n{rows}, {human_count(report['rows'])} rows · target ", "dim"),
+        (plain(report["target"]), "dim"),
+        (f" · took {human_duration(report.get('seconds'))}", "dim"),
+    )
+    for note in report.get("notes", ()):
+        said.append(f"\n! {plain(note)}")
+    if left_out := report.get("unreadable_rows"):
+        first = report["unreadable"][0]
+        said.append(
+            f"\n! {human_count(left_out)} rows could not be read; the first is row "
+            f"{first['rid']}: {plain(first['why'])}"
+        )
+    return said
+
+
 def scores_table(report: dict[str, Any]) -> RenderableType:
-    """Each metric beside its baseline."""
-    table = _table("metric", "model", "baseline")
+    """Each metric beside its baseline, and in words which of them is better."""
+    if not report["baseline"]:
+        table = _table("metric", "model")
+        for name, value in report["metrics"].items():
+            table.add_row(Text(plain(name)), human_number(value))
+        return table
+    table = _table("metric", "model", "baseline", "")
     for name, value in report["metrics"].items():
         baseline = report["baseline"].get(name)
-        table.add_row(Text(plain(name)), human_number(value), human_number(baseline))
+        table.add_row(
+            Text(plain(name)),
+            human_number(value),
+            human_number(baseline),
+            _verdict(name, value, baseline),
+        )
     return table
+
+
+def _verdict(name: str, value: float, baseline: float | None) -> str:
+    if baseline is None:
+        return ""
+    if value == baseline:
+        return "= the same"
+    lower = any(word in name for word in _LOWER_IS_BETTER)
+    return "▲ better" if (value < baseline) == lower else "▼ worse"
 
 
 def classes_table(report: dict[str, Any]) -> RenderableType:
     """Precision, recall and F1 of each class; for numbers, how the answers miss."""
     if residuals := report.get("residuals"):
-        table = _table("residual", "value")
-        for name in ("mean", "std"):
-            if isinstance(residuals.get(name), int | float):
-                table.add_row(name, human_number(residuals[name]))
-        return table
+        return _residuals(residuals)
+    if not report.get("per_class"):
+        return Text()
     table = _table("class", "precision", "recall", "f1", "rows")
-    for each in report.get("per_class", ()):
+    for each in report["per_class"]:
         table.add_row(
             Text(plain(str(each["label"]))),
             percent(each["precision"]),
@@ -47,13 +88,59 @@ def classes_table(report: dict[str, Any]) -> RenderableType:
     return table
 
 
-def mistakes_table(report: dict[str, Any], true: str, said: str, count: int) -> RenderableType:
-    """The rows of one class that the model took for another, the surest first."""
-    head = Text(f"{count} rows of {true} taken for {said}", "bold")
-    if true == said:
-        return Text(f"{count} rows of {true} were right", "bold")
-    table = _table("row", "score")
-    for each in report.get("mistakes", ()):
-        if plain(str(each["truth"])) == true and plain(str(each["answer"])) == said:
-            table.add_row(str(each["_rid"]), percent(each.get("score")))
-    return Group(head, table)
+def _residuals(residuals: dict[str, Any]) -> RenderableType:
+    """Mean, spread and distribution of answer minus truth."""
+    table = _table("answer - truth", "")
+    table.add_row("mean", human_number(residuals["mean"]))
+    table.add_row("standard deviation", human_number(residuals["std"]))
+    for share, value in residuals["quantiles"].items():
+        table.add_row(f"{percent(float(share), 0)} are below", human_number(value))
+    counts = residuals["histogram"]["counts"]
+    edges = residuals["histogram"]["edges"]
+    most = max(counts, default=0) or 1
+    shape = Table.grid(padding=(0, 1))
+    shape.add_column(justify="right", no_wrap=True)
+    shape.add_column(no_wrap=True)
+    shape.add_column(justify="right", no_wrap=True)
+    for low, high, count in zip(edges, edges[1:], counts, strict=False):
+        middle = human_number((low + high) / 2, 3)
+        shape.add_row(middle, bar(count / most, HISTOGRAM_WIDTH), str(count))
+    return Group(table, "", shape)
+
+
+def mistakes_table(
+    report: dict[str, Any], cell: tuple[str, str, int] | None = None
+) -> RenderableType:
+    """The worst mistakes, or those of one cell of the matrix: (true, said, how many)."""
+    found = report.get("mistakes") or []
+    if cell is not None:
+        true, said, count = cell
+        if true == said:
+            return Text(f"{human_count(count)} rows of {true} were answered right.", "bold")
+        pair = (true, said)
+        found = [m for m in found if (plain(str(m["truth"])), plain(str(m["answer"]))) == pair]
+        head = f"{human_count(count)} rows of {true} were taken for {said}"
+        if not found:
+            rest = ": none is among the mistakes that the report names." if count else "."
+            return Text(head + rest, "bold")
+        if len(found) < count:
+            head += f", {len(found)} of them among the worst mistakes"
+    else:
+        head = "Worst mistakes"
+    if not found:
+        return Text("No mistakes.", "bold")
+    last = "score" if "score" in found[0] else "error"
+    table = _table("row", "truth", "answer", last)
+    for each in found:
+        value = each[last]
+        table.add_row(
+            Text(plain(str(each.get("path") or each["_rid"]))),
+            _value(each["truth"]),
+            _value(each["answer"]),
+            percent(value) if last == "score" else human_number(value),
+        )
+    return Group(Text(head, "bold"), table)
+
+
+def _value(value: object) -> Text:
+    return Text(human_number(value) if isinstance(value, float) else plain(str(value)))

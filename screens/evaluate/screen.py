@@ -1,9 +1,9 @@
-"""The Evaluate screen: models at the left, the chosen one's newest report at the right."""
+"""The Evaluate screen: models and their reports at the left, the chosen report at the right."""
 
 from __future__ import annotations
 
-import json
 import shlex
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from rich.text import Text
@@ -11,22 +11,29 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
-from textual.widgets import OptionList, Static
+from textual.widgets import Button, OptionList, Select, Static
 
 from core.errors import LeptonError
-from core.models.registry import ModelFolder, Models
+from core.models.registry import ModelFolder
 from core.runs.run import Run
-from core.runs.state import RunState
 from core.runs.store import Runs
-from core.workspace import Workspace
 from screens.base import LeptonScreen
-from screens.evaluate.report_view import classes_table, mistakes_table, scores_table
-from screens.listing import Line, LineList, headline_text
+from screens.evaluate.report_view import classes_table, mistakes_table, scores_table, title
+from screens.evaluate.reports import Evaluation, Reports, Seen
+from screens.listing import Line, LineList, headline
 from screens.refresh import refresh_interval
-from screens.text import human_count, percent, plain
+from screens.text import human_number, plain, relative_time, state_badge
+from screens.widgets.bars import bar
+from screens.widgets.confirm import Confirm
 from screens.widgets.confusion import HEAD_LINES, ConfusionMatrix
 
-REPORT = "report.json"
+LIST_SECONDS = 2.0
+SPLITS = ("test", "validation", "train", "all")
+NO_MODELS = """\
+No model to evaluate yet.
+
+Press 3 to train one: training keeps test rows aside, and here they judge it.\
+"""
 
 
 class EvaluateScreen(LeptonScreen):
@@ -35,170 +42,298 @@ class EvaluateScreen(LeptonScreen):
     MODE = "evaluate"
     TITLE = "Evaluate"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("r", "evaluate", "Evaluate", tooltip="Judge the model on its test rows"),
+        Binding("r", "evaluate", "Evaluate", tooltip="Judge the model on these rows"),
         Binding("t", "try", "Try", tooltip="Try the model on a row, a file or a text"),
+        Binding("x", "remove", "Remove", tooltip="Remove this report", show=False),
+        Binding("s", "stop", "Stop", tooltip="Stop this evaluation"),
     ]
     DEFAULT_CSS = """
     EvaluateScreen {
-        #models { width: 26; }
-        &.-wide #models { width: 36; }
-        #told { height: auto; padding: 0 1; }
-        #scores { height: auto; padding: 0 1; }
-        #matrix { height: 0; max-height: 60%; margin: 0 1; }
-        #more { height: 1fr; padding: 0 1; }
-        #more > Static { height: auto; }
+        #lists { width: 24; }
+        &.-wide #lists { width: 40; }
+        #judged { width: 1fr; }
+        #rows { height: 1; padding: 0 1; }
+        #rows > Select { width: 1fr; margin-right: 1; }
+        #rows SelectCurrent { background: $boost; }
+        #rows > Select:focus > SelectCurrent { background: $primary 30%; }
+        #rows > #split { width: 16; }
+        #report { padding: 0 1; scrollbar-size-vertical: 1; }
+        #report > Static { height: auto; margin-bottom: 1; }
+        #report > #title { text-wrap: wrap; }
+        #matrix { height: 0; max-height: 32; margin-bottom: 1; }
         #welcome { display: none; padding: 1 2; }
         &.-empty #welcome { display: block; }
-        &.-empty #models, &.-empty #report { display: none; }
+        &.-empty #panes { display: none; }
     }
     """
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self._models: dict[str, ModelFolder] = {}
+        self._reports = Reports(self.workspace)
+        self._seen = Seen([], [], [])
         self._wanted: str | None = None
-        self._report: dict[str, Any] = {}
+        self._started_run: str | None = None
+        self._shown: Evaluation | None = None
+        self._cell: tuple[str, str, int] | None = None
+        self._looking = False
 
     def body(self) -> ComposeResult:
-        yield Static("No model to evaluate yet.\n\nPress 3 to train one.", id="welcome")
-        with Horizontal():
-            yield LineList("Models", id="models")
-            with Vertical(id="report"):
-                yield Static(id="told", markup=False)
-                yield Static(id="scores", markup=False)
-                yield ConfusionMatrix(id="matrix")
-                with VerticalScroll(id="more"):
-                    yield Static(id="details", markup=False)
+        yield Static(NO_MODELS, id="welcome", markup=False)
+        with Horizontal(id="panes"):
+            with Vertical(id="lists"):
+                yield LineList("Models", id="models")
+                yield LineList("Reports", id="reports")
+            with Vertical(id="judged"):
+                with Horizontal(id="rows"):
+                    yield Select[str]([], prompt="its own data set", id="dataset", compact=True)
+                    options = [(name, name) for name in SPLITS]
+                    yield Select(options, prompt="test", id="split", compact=True)
+                    yield Button("Evaluate", id="evaluate", variant="primary", compact=True)
+                with VerticalScroll(id="report"):
+                    yield Static(id="title", markup=False)
+                    yield Static(id="scores", markup=False)
+                    yield ConfusionMatrix(id="matrix")
+                    yield Static(id="cell", markup=False)
+                    yield Static(id="classes", markup=False)
+                    yield Static(id="mistakes", markup=False)
 
     def on_mount(self) -> None:
-        self._look()
+        self.set_interval(LIST_SECONDS, self._look)
+        self.set_interval(refresh_interval(), self._poll)
 
     def on_screen_resume(self) -> None:
         self._look()
 
-    def arrive(self, *, model: str | None = None, **_: Any) -> None:
+    def arrive(self, *, model: str | None = None, dataset: str | None = None, **_: Any) -> None:
         self._wanted = model
+        if dataset in self._seen.datasets:
+            self.query_one("#dataset", Select).value = dataset
         self._look()
 
-    def _look(self) -> None:
-        self.fetch(Models(self.workspace).list, self._list, group="models")
+    # What there is
 
-    def _list(self, models: list[ModelFolder]) -> None:
-        self._models = {model.ref: model for model in models}
-        self.set_class(not models, "-empty")
-        names = self.query_one("#models", LineList)
-        lines = [
-            Line(ref, ref, (headline_text(model.info.get("metrics") or {}),))
-            for ref, model in self._models.items()
-        ]
-        names.show(lines)
-        wanted, self._wanted = self._wanted, None
-        for at, (ref, model) in enumerate(self._models.items()):
-            if wanted in (ref, model.name):
-                names.highlighted = at
-                break
-        if self.focused is None and models:
-            names.focus()
+    def _look(self) -> None:
+        if self.is_current:
+            self.fetch(self._reports.look, self._list, group="look")
+
+    def _list(self, seen: Seen) -> None:
+        before, self._seen = self._seen, seen
+        self.set_class(not seen.models, "-empty")
+        if seen.datasets != before.datasets:
+            datasets = self.query_one("#dataset", Select)
+            kept = datasets.selection
+            datasets.set_options([(Text(plain(name)), name) for name in seen.datasets])
+            if kept in seen.datasets:
+                datasets.value = kept
+        self._models.show(
+            [
+                Line(model.ref, model.ref, (_score(model.info.get("metrics") or {}),))
+                for model in seen.models
+            ],
+            chosen=self._named(self._wanted),
+        )
+        self._wanted = None
+        if self.focused is None and seen.models:
+            self._models.focus()
+        self._list_reports()
+
+    def _named(self, wanted: str | None) -> str | None:
+        """The newest version of the model that was meant."""
+        return next((m.ref for m in self._seen.models if wanted in (m.ref, m.name)), None)
 
     @property
-    def _chosen(self) -> ModelFolder | None:
-        return self._models.get(self.query_one("#models", LineList).chosen or "")
+    def _models(self) -> LineList:
+        return self.query_one("#models", LineList)
+
+    @property
+    def model(self) -> ModelFolder | None:
+        """The model that the cursor is on."""
+        return next((m for m in self._seen.models if m.ref == self._models.chosen), None)
+
+    def _list_reports(self) -> None:
+        """The evaluations of the chosen model; the newest is opened when the model changed."""
+        model = self.model
+        mine = [each for each in self._seen.evaluations if model and each.judges(model)]
+        reports = self.query_one("#reports", LineList)
+        reports.show([_line(each) for each in mine], chosen=self._started_run)
+        if self._started_run in {each.run.id for each in mine}:
+            self._started_run = None
+        chosen = next((each for each in mine if each.run.id == reports.chosen), None)
+        if chosen != self._shown or chosen is None:
+            self._show(chosen)
+        self.refresh_bindings()
 
     @on(OptionList.OptionHighlighted, "#models")
-    def _highlighted(self) -> None:
-        model = self._chosen
-        if model is not None:
-            self.fetch(
-                lambda: newest_report(self.workspace, model), self._show_newest, group="report"
-            )
+    def _other_model(self) -> None:
+        self._list_reports()
 
-    def _show_newest(self, report: dict[str, Any] | None) -> None:
-        if report is None:
-            self._clear(Text("Not evaluated yet. Press r to judge it on its test rows.", "dim"))
-        else:
-            self._show(report)
+    @on(OptionList.OptionHighlighted, "#reports")
+    def _other_report(self, event: OptionList.OptionHighlighted) -> None:
+        chosen = next((e for e in self._seen.evaluations if e.run.id == event.option_id), None)
+        if chosen is not None and chosen != self._shown:
+            self._show(chosen)
+        self.refresh_bindings()
 
-    def _clear(self, said: Text) -> None:
-        self._report = {}
-        self.query_one("#told", Static).update(said)
-        for name in ("scores", "details"):
-            self.query_one(f"#{name}", Static).update("")
-        self.query_one(ConfusionMatrix).show([], [])
+    # One report
 
-    def _show(self, report: dict[str, Any]) -> None:
-        self._report = report
-        said = Text.assemble(
-            (f"{plain(report['model'])} on {plain(report['dataset'])}", "bold"),
-            (f"  {report['split']} · {human_count(report['rows'])} rows", "dim"),
-        )
-        for note in report.get("notes", ()):
-            said.append(f"\n! {plain(note)}", "yellow")
-        self.query_one("#told", Static).update(said)
-        self.query_one("#scores", Static).update(scores_table(report))
-        confusion = report.get("confusion") or {"labels": [], "matrix": []}
+    def _show(self, evaluation: Evaluation | None) -> None:
+        same = evaluation and self._shown and evaluation.run.id == self._shown.run.id
+        self._shown = evaluation
+        report = evaluation.report if evaluation else None
+        if not same:
+            self._cell = None
+            self.query_one("#report", VerticalScroll).scroll_home(animate=False)
+        parts: dict[str, Any] = {"title": _state(evaluation)}
         matrix = self.query_one(ConfusionMatrix)
+        confusion = (report or {}).get("confusion") or {"labels": [], "matrix": []}
         matrix.show(confusion["labels"], confusion["matrix"])
         matrix.styles.height = len(confusion["labels"]) + HEAD_LINES if confusion["labels"] else 0
-        self.query_one("#details", Static).update(classes_table(report))
+        matrix.display = bool(confusion["labels"])
+        if report is not None:
+            parts["title"] = title(report)
+            parts["scores"] = scores_table(report)
+            parts["classes"] = classes_table(report)
+            parts["mistakes"] = mistakes_table(report)
+            if confusion["labels"]:
+                parts["cell"] = Text("enter on a cell names its mistakes", "dim")
+        for name in ("title", "scores", "cell", "classes", "mistakes"):
+            part = self.query_one(f"#{name}", Static)
+            part.display = name in parts
+            part.update(parts.get(name, ""))
 
     def on_confusion_matrix_cell_selected(self, event: ConfusionMatrix.CellSelected) -> None:
-        """List the mistakes of a cell in place of the classes."""
-        self.query_one("#details", Static).update(
-            mistakes_table(self._report, event.true, event.predicted, event.count)
+        """Name the mistakes of a cell under the matrix."""
+        if self._shown is not None and self._shown.report is not None:
+            cell = (event.true, event.predicted, event.count)
+            self.query_one("#cell", Static).update(mistakes_table(self._shown.report, cell))
+
+    def _poll(self) -> None:
+        """Follow the evaluation that is shown while it goes on."""
+        shown = self._shown
+        if shown is None or shown.run.pid is None or self._looking or not self.is_current:
+            return
+        self._looking = True
+
+        def seen(evaluation: Evaluation) -> None:
+            self._looking = False
+            if self._shown is None or self._shown.run.id != evaluation.run.id:
+                return
+            if evaluation.run.pid is None:
+                self._look()
+            elif evaluation != self._shown:
+                self._show(evaluation)
+
+        def failed(_: LeptonError) -> None:
+            self._looking = False
+            self._look()
+
+        run = shown.run.id
+        self.fetch(
+            lambda: self._reports.of(Runs(self.workspace).get(run)),
+            seen,
+            group="poll",
+            failed=failed,
         )
 
+    # What a person does
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        run = self._shown.run if self._shown else None
+        match action:
+            case "evaluate" | "try":
+                return bool(self._seen.models)
+            case "stop":
+                return run is not None and run.pid is not None
+            case "remove":
+                return run is not None and run.pid is None
+        return True
+
     @on(OptionList.OptionSelected, "#models")
+    @on(Button.Pressed, "#evaluate")
     def action_evaluate(self) -> None:
-        model = self._chosen
-        if model is None:
-            return
+        """Judge the chosen model on the chosen rows."""
+        if (model := self.model) is not None:
+            dataset, split = self._asked()
+            self.fetch(
+                lambda: self._reports.start(model.ref, dataset, split), self._started, group="start"
+            )
 
-        def launch() -> Run:
-            run = Runs(self.workspace).create("evaluate", {"model": model.ref}, model=model.ref)
-            run.launch()
-            return run
+    def _asked(self) -> tuple[str | None, str | None]:
+        dataset: str | None = self.query_one("#dataset", Select).selection
+        split: str | None = self.query_one("#split", Select).selection
+        return dataset, split
 
-        self._clear(Text("starting…", "dim"))
-        self.fetch(launch, self._follow, group="launch")
+    def _started(self, run: Run) -> None:
+        self._started_run = run.id
+        self._look()
 
-    def _follow(self, run: Run) -> None:
-        def poll() -> None:
-            self.fetch(run.state, look, group="follow")
-
-        def look(state: RunState) -> None:
-            if state.state in ("queued", "running"):
-                done = percent(state.step / state.steps, 0) if state.step and state.steps else "…"
-                self.query_one("#told", Static).update(Text(f"evaluating  {done}", "dim"))
-                self.set_timer(refresh_interval(), poll)
-            elif state.state == "finished":
-                self._show(json.loads((run.artifacts / REPORT).read_text()))
-            else:
-                error = LeptonError.from_json(state.error or {"what": f"it was {state.state}"})
-                self._clear(Text.assemble(("✗ ", "red"), str(error), f"\n  {error.hint}"))
-
-        poll()
+    @on(OptionList.OptionSelected, "#reports")
+    def _read(self) -> None:
+        self.query_one("#report", VerticalScroll).focus()
 
     def action_try(self) -> None:
-        if self._chosen is not None:
-            self.studio.visit("infer", model=self._chosen.name)
+        if (model := self.model) is not None:
+            self.studio.visit("infer", model=model.name)
+
+    def action_stop(self) -> None:
+        if self._shown is not None:
+            run = self._shown.run.id
+            self._do(lambda: Runs(self.workspace).get(run).stop(wait=0))
+
+    def action_remove(self) -> None:
+        if self._shown is None:
+            return
+        run = self._shown.run.id
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self._do(lambda: Runs(self.workspace).remove(run))
+
+        about = plain(self._shown.about)
+        self.app.push_screen(
+            Confirm(f"Remove the report on {about}?", "The model stays."), answered
+        )
+
+    def _do(self, work: Callable[[], object]) -> None:
+        self.fetch(work, lambda _: self._look(), group="do")
 
     def shell_command(self) -> str:
-        model = shlex.quote(self._chosen.ref) if self._chosen else "MODEL"
-        if not self._report:
-            return f"lepton eval {model}"
-        dataset, split = shlex.quote(self._report["dataset"]), self._report["split"]
-        return f"lepton eval {model} {dataset}" + ("" if split == "all" else f" --split {split}")
+        words = ["lepton", "eval", self.model.ref if self.model else "MODEL"]
+        dataset, split = self._asked()
+        words += [dataset] if dataset else []
+        words += ["--split", split] if split else []
+        return shlex.join(words)
 
 
-def newest_report(workspace: Workspace, model: ModelFolder) -> dict[str, Any] | None:
-    """The report of the newest finished evaluation of a model; None when there is none."""
-    for run in Runs(workspace).all():
-        if run.kind != "evaluate" or run.spec.get("model") not in (model.ref, model.name):
-            continue
-        try:
-            report: dict[str, Any] = json.loads((run.artifacts / REPORT).read_text())
-        except (OSError, ValueError):
-            continue
-        if report.get("model") == model.ref:
-            return report
-    return None
+def _score(metrics: Mapping[str, float]) -> str:
+    found = headline(metrics)
+    return human_number(found[1], 3) if found else ""
+
+
+def _line(evaluation: Evaluation) -> Line:
+    run = evaluation.run
+    far = _score(evaluation.report["metrics"]) if evaluation.report else ""
+    age = relative_time(run.created).removesuffix(" ago")
+    return Line(run.id, f"{state_badge(run.state)[0]} {evaluation.about}", (far, age))
+
+
+def _state(evaluation: Evaluation | None) -> Text:
+    """How an evaluation without a report stands."""
+    if evaluation is None:
+        return Text("Not evaluated yet. Press r to judge it on its test rows.", "dim")
+    run = evaluation.run
+    said = Text(f"{state_badge(run.state)}  {plain(evaluation.about)}", "bold")
+    if run.pid is not None:
+        if run.step and run.steps:
+            share = run.step / run.steps
+            said.append(f"\n{bar(share, 20)} {share:.0%} of {run.steps:,} rows")
+        else:
+            said.append("\nloading the model")
+    if run.error:
+        error = LeptonError.from_json(run.error)
+        said.append(f"\n✗ {plain(str(error))}")
+        if error.hint:
+            said.append(f"\n→ {plain(error.hint)}")
+    elif run.state == "finished":
+        said.append("\nIts report is gone; press r to judge again.")
+    return said
