@@ -141,7 +141,8 @@ class LeptonApp(App[None]):
         self.post_message(RunningCounted(running))
 
     def on_running_counted(self, message: RunningCounted) -> None:
-        for bar in self.screen.query(ModeBar):
+        # The count may come while the app is being left.
+        for bar in self.screen.query(ModeBar) if self.screen_stack else ():
             bar.running = message.running
 
     def _fatal_error(self) -> None:
