@@ -8,18 +8,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from screens.tables import plain_table
 from screens.text import human_count, human_duration, human_number, percent, plain
 from screens.widgets.bars import bar
 
 HISTOGRAM_WIDTH = 24
-_LOWER_IS_BETTER = ("error", "loss")
-
-
-def _table(*heads: str) -> Table:
-    table = Table(box=None, padding=(0, 1), pad_edge=False, header_style="bold")
-    for at, head in enumerate(heads):
-        table.add_column(head, justify="right" if at else "left", no_wrap=True)
-    return table
 
 
 def title(report: dict[str, Any]) -> Text:
@@ -42,41 +35,13 @@ def title(report: dict[str, Any]) -> Text:
     return said
 
 
-def scores_table(report: dict[str, Any]) -> RenderableType:
-    """Each metric beside its baseline, and in words which of them is better."""
-    if not report["baseline"]:
-        table = _table("metric", "model")
-        for name, value in report["metrics"].items():
-            table.add_row(Text(plain(name)), human_number(value))
-        return table
-    table = _table("metric", "model", "baseline", "")
-    for name, value in report["metrics"].items():
-        baseline = report["baseline"].get(name)
-        table.add_row(
-            Text(plain(name)),
-            human_number(value),
-            human_number(baseline),
-            _verdict(name, value, baseline),
-        )
-    return table
-
-
-def _verdict(name: str, value: float, baseline: float | None) -> str:
-    if baseline is None:
-        return ""
-    if value == baseline:
-        return "= the same"
-    lower = any(word in name for word in _LOWER_IS_BETTER)
-    return "▲ better" if (value < baseline) == lower else "▼ worse"
-
-
 def classes_table(report: dict[str, Any]) -> RenderableType:
     """Precision, recall and F1 of each class; for numbers, how the answers miss."""
     if residuals := report.get("residuals"):
         return _residuals(residuals)
     if not report.get("per_class"):
         return Text()
-    table = _table("class", "precision", "recall", "f1", "rows")
+    table = plain_table("class", "precision", "recall", "f1", "rows")
     for each in report["per_class"]:
         table.add_row(
             Text(plain(str(each["label"]))),
@@ -90,7 +55,7 @@ def classes_table(report: dict[str, Any]) -> RenderableType:
 
 def _residuals(residuals: dict[str, Any]) -> RenderableType:
     """Mean, spread and distribution of answer minus truth."""
-    table = _table("answer - truth", "")
+    table = plain_table("answer - truth", "")
     table.add_row("mean", human_number(residuals["mean"]))
     table.add_row("standard deviation", human_number(residuals["std"]))
     for share, value in residuals["quantiles"].items():
@@ -130,7 +95,7 @@ def mistakes_table(
     if not found:
         return Text("No mistakes.", "bold")
     last = "score" if "score" in found[0] else "error"
-    table = _table("row", "truth", "answer", last)
+    table = plain_table("row", "truth", "answer", last)
     for each in found:
         value = each[last]
         table.add_row(

@@ -18,10 +18,11 @@ from core.models.registry import ModelFolder
 from core.runs.run import Run
 from core.runs.store import Runs
 from screens.base import LeptonScreen
-from screens.evaluate.report_view import classes_table, mistakes_table, scores_table, title
+from screens.evaluate.report_view import classes_table, mistakes_table, title
 from screens.evaluate.reports import Evaluation, Reports, Seen
 from screens.listing import Line, LineList, headline
 from screens.refresh import refresh_interval
+from screens.tables import scores_table
 from screens.text import human_number, plain, relative_time, state_badge
 from screens.widgets.bars import bar
 from screens.widgets.confirm import Confirm
@@ -191,7 +192,7 @@ class EvaluateScreen(LeptonScreen):
         matrix.display = bool(confusion["labels"])
         if report is not None:
             parts["title"] = title(report)
-            parts["scores"] = scores_table(report)
+            parts["scores"] = scores_table(report["metrics"], report["baseline"])
             parts["classes"] = classes_table(report)
             parts["mistakes"] = mistakes_table(report)
             if confusion["labels"]:

@@ -5,9 +5,6 @@ from __future__ import annotations
 import shlex
 from typing import Any, ClassVar
 
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -16,8 +13,9 @@ from textual.widgets import OptionList, Static
 
 from core.models.registry import ModelFolder, Models
 from screens.base import LeptonScreen
-from screens.listing import Line, LineList, headline_text
-from screens.text import human_bytes, human_count, human_number, plain, relative_time
+from screens.listing import Line, LineList, headline
+from screens.models.card import card
+from screens.text import human_number, relative_time
 from screens.widgets.confirm import Confirm
 
 
@@ -33,7 +31,7 @@ class ModelsScreen(LeptonScreen):
     ]
     DEFAULT_CSS = """
     ModelsScreen {
-        #models { width: 32; }
+        #models { width: 30; }
         &.-wide #models { width: 44; }
         #card { padding: 0 1; }
         #card > Static { height: auto; }
@@ -74,12 +72,7 @@ class ModelsScreen(LeptonScreen):
         self._models = {model.ref: model for model in models}
         self.set_class(not models, "-empty")
         names = self.query_one("#models", LineList)
-        names.show(
-            [
-                Line(ref, ref, (headline_text(model.info.get("metrics") or {}),))
-                for ref, model in self._models.items()
-            ]
-        )
+        names.show([_line(model) for model in models])
         wanted, self._wanted = self._wanted, None
         for at, (ref, model) in enumerate(self._models.items()):
             if wanted in (ref, model.name):
@@ -130,31 +123,14 @@ class ModelsScreen(LeptonScreen):
         return f"lepton models show {shlex.quote(self._chosen.ref)}"
 
 
-def card(model: ModelFolder) -> RenderableType:
-    """The facts of a model beneath one another, and its scores beside the baseline."""
-    info = model.info
-    facts = Table.grid(padding=(0, 2))
-    facts.add_column(style="dim", no_wrap=True)
-    facts.add_column(overflow="fold")
-    data = info.get("dataset") or "unknown"
-    if info.get("dataset_version"):
-        data = f"{data}@{info['dataset_version']}"
-    for name, value in (
-        ("task", info["task"]),
-        ("architecture", info["architecture"]),
-        ("parameters", human_count(int(info.get("parameters") or 0))),
-        ("size", human_bytes(model.bytes)),
-        ("trained on", data),
-        ("run", info.get("run") or "unknown"),
-        ("made", relative_time(info["created"]) if info.get("created") else "unknown"),
-        ("folder", str(model.path)),
-    ):
-        facts.add_row(name, Text(plain(str(value))))
-    metrics, baseline = info.get("metrics") or {}, info.get("baseline") or {}
-    scores = Table(box=None, padding=(0, 1), pad_edge=False, header_style="bold")
-    scores.add_column("metric")
-    scores.add_column("model", justify="right")
-    scores.add_column("baseline", justify="right", style="dim")
-    for name, value in metrics.items():
-        scores.add_row(Text(plain(name)), human_number(value), human_number(baseline.get(name)))
-    return Group(Text(plain(model.ref), "bold"), facts, "", scores)
+def _line(model: ModelFolder) -> Line:
+    found = headline(model.info.get("metrics") or {})
+    made = model.info.get("created")
+    return Line(
+        model.ref,
+        model.ref,
+        (
+            human_number(found[1], 3) if found else "",
+            relative_time(made).removesuffix(" ago") if made else "",
+        ),
+    )

@@ -1,0 +1,44 @@
+"""Small tables that more than one screen shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rich.table import Table
+from rich.text import Text
+
+from screens.text import human_number, plain
+
+_LOWER_IS_BETTER = ("error", "loss")
+
+
+def plain_table(*heads: str) -> Table:
+    """A table without lines; the first column is words, the others stand at their right edge."""
+    table = Table(box=None, padding=(0, 1), pad_edge=False, header_style="bold")
+    for at, head in enumerate(heads):
+        table.add_column(head, justify="right" if at else "left", no_wrap=True)
+    return table
+
+
+def scores_table(metrics: Mapping[str, float], baseline: Mapping[str, float]) -> Table:
+    """Each metric beside its baseline, and in words which of them is better."""
+    if not baseline:
+        table = plain_table("metric", "model")
+        for name, value in metrics.items():
+            table.add_row(Text(plain(name)), human_number(value))
+        return table
+    table = plain_table("metric", "model", "baseline", "")
+    for name, value in metrics.items():
+        other = baseline.get(name)
+        row = (Text(plain(name)), human_number(value), human_number(other))
+        table.add_row(*row, _verdict(name, value, other))
+    return table
+
+
+def _verdict(name: str, value: float, baseline: float | None) -> str:
+    if baseline is None:
+        return ""
+    if value == baseline:
+        return "= the same"
+    lower = any(word in name for word in _LOWER_IS_BETTER)
+    return "▲ better" if (value < baseline) == lower else "▼ worse"
