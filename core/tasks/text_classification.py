@@ -49,12 +49,11 @@ class TextClassification(Classification):
         cls, facts: TableFacts, target: str | None = None, inputs: Sequence[str] | None = None
     ) -> Fit | None:
         answer = chosen_target(facts, target, inputs)
-        texts = [facts.column(name) for name in inputs or ()] or [
-            column for column in facts.columns if column is not answer and is_prose(column)
+        named = [facts.column(name) for name in inputs or ()]
+        texts = [
+            column for column in named or facts.columns if column.is_text and column is not answer
         ]
-        if answer is None or not texts or not all(column.is_text for column in texts):
-            return None
-        if inputs and len(texts) != 1:
+        if not texts or len(named) > 1 or answer is None:
             return None
         if not can_classify(answer, facts, named=target is not None):
             return None
