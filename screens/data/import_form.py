@@ -39,6 +39,7 @@ class ImportRequest:
 class ImportForm(ModalScreen[ImportRequest | None]):
     """Asks for a source; the rest can be left to Lepton."""
 
+    AUTO_FOCUS = "#source"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss", "Cancel")]
     DEFAULT_CSS = """
     ImportForm { align: center middle; }

@@ -14,8 +14,8 @@ from textual.widgets import Static
 
 
 def key_groups(screen: Screen[object]) -> list[tuple[str, list[tuple[str, str]]]]:
-    """The active keys of a screen: what has the focus first, then the screen, then the app."""
-    groups: dict[str, dict[str, list[str]]] = {"Here": {}, "This screen": {}, "Everywhere": {}}
+    """The active keys: the screen's own, the app's, then those of what has the focus."""
+    groups: dict[str, dict[str, list[str]]] = {"This screen": {}, "Everywhere": {}, "Here": {}}
     for active in screen.active_bindings.values():
         binding = active.binding
         if not binding.description or binding.system:

@@ -39,7 +39,7 @@ def test_every_mode_has_its_key(tmp_path: Path) -> None:
             terminal.send(key)
             terminal.wait_for(seen)
         terminal.send("?")
-        terminal.wait_for("Light or dark")
+        terminal.wait_for("esc closes")
         terminal.send("\x1b")
         terminal.wait_for(READY)
         terminal.send("q")

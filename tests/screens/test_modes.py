@@ -1,0 +1,126 @@
+"""The screens as a person walks through them, on a real workspace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from textual.pilot import Pilot
+
+from core.data.lake import Lake
+from core.workspace import Workspace
+from lepton_tui.app import LeptonApp
+from tests.screens.golden import golden, screen_text
+
+SIZES = [(80, 24), (120, 40)]
+PATIENCE = 400
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    found = Workspace.open(tmp_path)
+    rows = {
+        "height": [10.5, 30.25, None, 12.0],
+        "note": ["[bold]not markup[/bold]", "line\nbreak", "\x1b[31mred", "plain"],
+        "kind": ["herb", "tree", "tree", "herb"],
+    }
+    Lake(found).commit("plants", pa.table(rows), op="import", target="kind", task="tabular")
+    return found
+
+
+async def until(pilot: Pilot[None], seen: str | Callable[[], bool]) -> str:
+    """Let the app work until the screen shows a text; the screen."""
+    for _ in range(PATIENCE):
+        await pilot.pause(0.02)
+        shown = screen_text(pilot.app)
+        if seen in shown if isinstance(seen, str) else seen():
+            return shown
+    raise AssertionError(f"never saw {seen!r}; the screen was:\n{shown}")
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_data(workspace: Workspace, size: tuple[int, int]) -> None:
+    async with LeptonApp(workspace).run_test(size=size) as pilot:
+        await pilot.press("2")
+        await until(pilot, "[bold]not markup[/bold]")
+        await golden(pilot, "data", size)
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_infer_without_a_model(workspace: Workspace, size: tuple[int, int]) -> None:
+    async with LeptonApp(workspace).run_test(size=size) as pilot:
+        await pilot.press("5")
+        await until(pilot, "No model yet")
+        await golden(pilot, "infer-empty", size)
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_models_without_a_model(workspace: Workspace, size: tuple[int, int]) -> None:
+    async with LeptonApp(workspace).run_test(size=size) as pilot:
+        await pilot.press("6")
+        await until(pilot, "No model yet")
+        await golden(pilot, "models-empty", size)
+
+
+async def test_home_leads_to_a_data_set(workspace: Workspace) -> None:
+    async with LeptonApp(workspace).run_test(size=(80, 24)) as pilot:
+        await until(pilot, "plants")
+        await pilot.press("enter")
+        assert "plants@1" in await until(pilot, "4 rows · 3 columns")
+
+
+async def test_the_command_and_the_keys_of_a_screen(workspace: Workspace) -> None:
+    async with LeptonApp(workspace).run_test(size=(80, 24)) as pilot:
+        await pilot.press("2")
+        await until(pilot, "plants@1")
+        await pilot.press("y")
+        await until(pilot, "lepton data rows plants")
+        await pilot.press("escape", "question_mark")
+        assert "Everywhere" in await until(pilot, "Bring in a file")
+
+
+async def test_the_tabs_profile_and_check_a_data_set(workspace: Workspace) -> None:
+    async with LeptonApp(workspace).run_test(size=(80, 24)) as pilot:
+        await pilot.press("2")
+        await until(pilot, "plants@1")
+        await pilot.press("right_square_bracket")
+        await until(pilot, "25.0 %")
+        await pilot.press("right_square_bracket")
+        await until(pilot, "missing")
+        await pilot.press("right_square_bracket")
+        await until(pilot, "just now")
+
+
+async def test_an_import_from_the_form(workspace: Workspace, tmp_path: Path) -> None:
+    source = tmp_path / "more.csv"
+    source.write_text("a,label\n" + "".join(f"{n},{'xy'[n % 2]}\n" for n in range(30)))
+    async with LeptonApp(workspace).run_test(size=(80, 24)) as pilot:
+        await pilot.press("2")
+        await until(pilot, "plants@1")
+        await pilot.press("i")
+        await until(pilot, "Bring data in")
+        await pilot.press(*str(source), "enter")
+        await until(pilot, "more@1")
+    assert Lake(workspace).version("more").task == "tabular-classification"
+
+
+async def test_a_wrong_import_says_so_and_changes_nothing(workspace: Workspace) -> None:
+    async with LeptonApp(workspace).run_test(size=(80, 24), notifications=True) as pilot:
+        await pilot.press("2")
+        await until(pilot, "plants@1")
+        await pilot.press("i")
+        await until(pilot, "Bring data in")
+        await pilot.press(*"nowhere.csv", "enter")
+        await until(pilot, "nowhere")
+    assert [v.ref for v in Lake(workspace).datasets()] == ["plants@1"]
+
+
+async def test_a_click_on_a_mode_goes_there(workspace: Workspace) -> None:
+    async with LeptonApp(workspace).run_test(size=(80, 24)) as pilot:
+        for mode, seen in (("Models", "No model yet"), ("Evaluate", "model"), ("Data", "plants@1")):
+            await pilot.click(
+                next(t for t in pilot.app.screen.query("ModeTab") if mode in str(t.render()))
+            )
+            await until(pilot, seen)
