@@ -128,7 +128,7 @@ def test_unknown_and_damaged_models_are_named(
     copy = tmp_path / "copy"
     shutil.copytree(Models(models).get("flowers").path, copy)
     (copy / "model.safetensors").write_bytes(b"not weights")
-    with pytest.raises(LeptonError, match="cannot be used"):
+    with pytest.raises(LeptonError, match="cannot be read"):
         engine.predict(str(copy), ["x"])
 
 
