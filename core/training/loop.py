@@ -135,6 +135,7 @@ class Trainer:
                     return False
                 self._end_epoch(started)
                 if self.should_stop() and not self.progress.finished:
+                    self.save()
                     return False
             return True
         finally:
@@ -246,7 +247,7 @@ class Trainer:
                 f" (best {self.best.value:.4g} in epoch {self.best.epoch})",
             )
         since = time.monotonic() - self._saved_at
-        if at.finished or self.should_stop() or since * SAVING_SHARE >= self._saving_took:
+        if at.finished or since * SAVING_SHARE >= self._saving_took:
             self.save()
         self._settled_at = time.monotonic()
 

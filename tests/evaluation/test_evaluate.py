@@ -19,7 +19,7 @@ from core.workspace import Workspace
 
 from .conftest import imported, train
 
-DEADLINE = 120
+DEADLINE = 300
 
 
 def answers_one_by_one(lake, folder, version, part):

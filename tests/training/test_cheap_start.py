@@ -1,4 +1,4 @@
-"""What a start costs: the app checks settings without torch, a worker needs no compiler."""
+"""What a start costs: settings are checked without torch, training starts without its compiler."""
 
 import subprocess
 import sys

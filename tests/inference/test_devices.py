@@ -1,0 +1,36 @@
+"""Devices by name, and threads that suit the machine."""
+
+import os
+
+import pytest
+import torch
+
+from core.errors import UsageError
+from core.inference import devices
+
+
+def test_the_processor_is_always_there_and_auto_takes_the_best():
+    found = devices.devices()
+    assert found[-1].name == "cpu"
+    assert found[-1].memory > 0
+    assert devices.resolve("cpu") == torch.device("cpu")
+    assert devices.resolve("auto") == torch.device(found[0].name)
+
+
+def test_a_device_that_is_not_there_is_named():
+    with pytest.raises(UsageError, match='no device "cuda:99"') as caught:
+        devices.resolve("cuda:99")
+    assert "cpu" in caught.value.hint
+
+
+def test_threads_are_those_asked_for_or_the_cores_allowed(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert devices.choose_threads() == 3
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    assert 1 <= devices.choose_threads() <= min(os.cpu_count(), devices.MOST_THREADS)
+    monkeypatch.setattr(devices.os, "sched_getaffinity", lambda _: set(range(40)), raising=False)
+    monkeypatch.setattr(devices.psutil, "cpu_count", lambda logical: 40)
+    monkeypatch.setattr(devices, "_quota", lambda: 2)
+    assert devices.choose_threads() == 2
+    monkeypatch.setattr(devices, "_quota", lambda: None)
+    assert devices.choose_threads() == devices.MOST_THREADS
