@@ -13,13 +13,13 @@ from core.data.split import ensure_split
 from core.errors import LeptonError
 from core.ingest import ingest
 from core.runs.run import Run
+from core.training.start import start_training
 from core.workspace import Workspace
 from lepton_tui.cli.data import put_findings
 from lepton_tui.cli.evaluate import judge
 from lepton_tui.cli.follow import follow
 from lepton_tui.cli.output import BOLD, in_colour, put, styled
 from lepton_tui.cli.predict import ansi_lines
-from core.training.start import start_training
 from screens.text import human_bytes, human_count, human_duration, percent, plain
 
 DATASET = "mnist-sample"

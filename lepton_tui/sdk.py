@@ -15,8 +15,8 @@ from core.errors import LeptonError, UsageError, nearest
 from core.ingest import ingest
 from core.models.architectures import ARCHITECTURES
 from core.models.registry import ModelFolder, Models, task_of
-from core.workspace import Workspace
 from core.training.start import start_training
+from core.workspace import Workspace
 
 if TYPE_CHECKING:
     import pyarrow as pa
