@@ -229,8 +229,10 @@ class Model:
             batch_size=batch_size,
         )
         metric = task_of(folder).metric
-        value, baseline = report.metrics[metric], report.baseline[metric]
-        print(f"{split} {metric} {value:.4f} (baseline {baseline:.4f})", flush=True)
+        # Without the training rows at hand, as on another machine, there is no baseline.
+        baseline = report.baseline.get(metric)
+        beside = "" if baseline is None else f" (baseline {baseline:.4f})"
+        print(f"{split} {metric} {report.metrics[metric]:.4f}{beside}", flush=True)
         for note in report.notes:
             print(f"note: {note}", file=sys.stderr)
         return report.metrics
