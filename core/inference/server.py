@@ -21,10 +21,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from core.errors import LeptonError, UsageError
 from core.inference.messages import Row
+from core.runs.priority import step_back
 from core.workspace import Workspace
 
 if TYPE_CHECKING:
     from core.inference.engine import Engine
+
+NICENESS = 5
 
 
 class Server:
@@ -96,7 +99,7 @@ def main() -> None:
     outgoing = os.fdopen(os.dup(1), "wb")
     # Whatever else is printed, by Python or by a library in C, goes to the log, not into a reply.
     os.dup2(2, 1)
-    os.nice(5)
+    step_back(NICENESS)
     settings = json.loads(sys.argv[1])
     Server(settings, sys.stdin.buffer, outgoing).serve()
     # At once, even in the middle of an answer: nobody is there to read it.

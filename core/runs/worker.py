@@ -15,6 +15,7 @@ from core.errors import LeptonError, UsageError
 from core.runs import lock
 from core.runs.events import EventWriter
 from core.runs.job import Job, Stopped
+from core.runs.priority import step_back
 from core.runs.run import LOCK_VARIABLE, Run
 from core.workspace import Workspace
 
@@ -29,7 +30,7 @@ def main() -> int:
     """Work on the run whose folder is the argument; 0: it finished or stopped, 1: it failed."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     faulthandler.enable()
-    os.nice(10)
+    step_back(10)
     run = Run(Path(sys.argv[1]).absolute(), Workspace.open())
     hold(run)
     with EventWriter(run.events_path) as events:
