@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import ClassVar
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -19,38 +17,16 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
-from textual.worker import get_current_worker
 
 from screens import text
 from screens.widgets.cells import cell_text
+from screens.widgets.pages import PAGE_ROWS, ColumnHead, Loaded, Pages, Row, RowSource
 
-PAGE_ROWS = 128
-PAGES_KEPT = 24
+__all__ = ["ColumnHead", "RowSource", "TableView"]
+
 WIDEST_COLUMN = 40
 PENDING = "·"
 GAP = 2
-
-Row = Sequence[Any]
-
-
-class ColumnHead(NamedTuple):
-    """A column as the head of the table names it: its name and a word for its type."""
-
-    name: str
-    type: str = ""
-
-
-class RowSource(Protocol):
-    """Where rows come from. All three are called from threads, never two at the same time."""
-
-    @property
-    def columns(self) -> Sequence[ColumnHead]: ...
-
-    def count(self) -> int:
-        """How many rows there are."""
-
-    def page(self, offset: int, limit: int) -> Sequence[Row]:
-        """The rows from `offset` on, at most `limit`, each with a value for every column."""
 
 
 class TableView(ScrollView, can_focus=True):
@@ -118,7 +94,7 @@ class TableView(ScrollView, can_focus=True):
 
     @dataclass
     class RowSelected(RowHighlighted):
-        """A row was chosen by Enter or a click."""
+        """A row was chosen: by Enter, or by a click on the one at the cursor."""
 
     @dataclass
     class LoadFailed(Message):
@@ -132,21 +108,11 @@ class TableView(ScrollView, can_focus=True):
             return self.table
 
     @dataclass
-    class _Loaded(Message):
-        """What a thread brought: a page, and at first the columns or the count."""
+    class _Brought(Message):
+        """What a thread brought for these pages, or why it could not."""
 
-        version: int
-        page: int
-        rows: Sequence[Row]
-        columns: Sequence[ColumnHead] | None = None
-        count: int | None = None
-
-        bubble: ClassVar[bool] = False
-
-    @dataclass
-    class _Failed(Message):
-        version: int
-        error: Exception
+        pages: Pages
+        answer: Loaded | Exception
 
         bubble: ClassVar[bool] = False
 
@@ -163,41 +129,36 @@ class TableView(ScrollView, can_focus=True):
         super().__init__(name=name, id=id, classes=classes)
         self.empty = empty
         self.head_height = 2 if show_types else 1
-        self._source = source
-        self._fetching = threading.Lock()
-        self._version = 0
-        self._forget()
-
-    def _forget(self) -> None:
-        self._version += 1
-        self._columns: Sequence[ColumnHead] = ()
-        self._widths: list[int] = []
-        self._count: int | None = None
-        self._pages: LRUCache[int, Sequence[Row]] = LRUCache(PAGES_KEPT)
-        self._asked: frozenset[int] = frozenset()
-        self._error: Exception | None = None
-        self._announce: type[TableView.RowHighlighted] | None = TableView.RowHighlighted
         self._strips: LRUCache[tuple[int, bool, int], Strip] = LRUCache(512)
+        self._start(Pages(source))
+
+    def _start(self, pages: Pages) -> None:
+        self._pages = pages
+        self._widths: list[int] = []
+        self._announce: type[TableView.RowHighlighted] | None = TableView.RowHighlighted
+        self._strips.clear()
 
     # The source
 
     @property
     def source(self) -> RowSource | None:
         """Where the rows come from; None shows an empty table."""
-        return self._source
+        return self._pages.source
 
     @source.setter
     def source(self, source: RowSource | None) -> None:
-        self._source = source
         # A thread may still be in the old source; the new one has no reason to wait for it.
-        self._fetching = threading.Lock()
+        self._start(Pages(source))
         self.set_reactive(TableView.cursor_row, 0)
         self.scroll_to(0, 0, animate=False, force=True)
-        self.reload()
+        self._restart()
 
     def reload(self) -> None:
         """Fetch all again: the rows of the source have changed. The cursor stays where it can."""
-        self._forget()
+        self._start(self._pages.again())
+        self._restart()
+
+    def _restart(self) -> None:
         self.virtual_size = Size(0, 0)
         self.refresh()
         if self.is_attached:
@@ -206,88 +167,55 @@ class TableView(ScrollView, can_focus=True):
     @property
     def row_count(self) -> int | None:
         """The number of rows, None as long as it is not known."""
-        return self._count
+        return self._pages.count
 
     def row_at(self, index: int) -> Row | None:
         """A row's values if they are at hand."""
-        page = self._pages.get(index // PAGE_ROWS)
-        place = index % PAGE_ROWS
-        return page[place] if page is not None and place < len(page) else None
+        return self._pages.row(index)
 
     def on_mount(self) -> None:
         self._ensure_rows()
 
     def _ensure_rows(self) -> None:
-        """Ask for the pages in view that are neither here nor on their way."""
-        if self._source is None or self._error is not None:
+        """Ask for a page that is in view and not here."""
+        first = int(self.scroll_y)
+        pages = self._pages
+        page = pages.ask(first, first + max(self._body_height, 1) - 1, self.cursor_row)
+        if page is None:
             return
-        if self._count is None:
-            wanted = [0]
-        else:
-            first = int(self.scroll_y)
-            last = min(first + max(self._body_height, 1), self._count) - 1
-            seen = {*range(first // PAGE_ROWS, last // PAGE_ROWS + 1)}
-            cursor = {self.cursor_row // PAGE_ROWS} if self._count else set()
-            wanted = [page for page in sorted(seen | cursor) if page not in self._pages]
-        if not wanted or self._asked.issuperset(wanted):
-            return
-        self._asked = frozenset(wanted)
-        work = partial(
-            self._fetch, self._source, self._fetching, self._version, wanted, self._count is None
-        )
-        self.run_worker(work, thread=True, exclusive=True, group="rows", exit_on_error=False)
 
-    def _fetch(
-        self,
-        source: RowSource,
-        fetching: threading.Lock,
-        version: int,
-        pages: Sequence[int],
-        opening: bool,
-    ) -> None:
-        """In a thread: bring pages, one message for each."""
-        worker = get_current_worker()
-        with fetching:
+        def bring() -> None:
             try:
-                for page in pages:
-                    if worker.is_cancelled:
-                        return
-                    columns = source.columns if opening else None
-                    rows = source.page(page * PAGE_ROWS, PAGE_ROWS)
-                    # Rows are shown before they are counted: a count can take its time.
-                    count = len(rows) if opening and len(rows) < PAGE_ROWS else None
-                    self.post_message(self._Loaded(version, page, rows, columns, count))
-                    if opening and count is None:
-                        self.post_message(self._Loaded(version, page, rows, None, source.count()))
+                for loaded in pages.fetch(page):
+                    self.post_message(self._Brought(pages, loaded))
             except Exception as error:
-                self.post_message(self._Failed(version, error))
+                self.post_message(self._Brought(pages, error))
 
-    def on_table_view__loaded(self, message: _Loaded) -> None:
-        if message.version != self._version:
+        self.run_worker(bring, thread=True, group="rows", exit_on_error=False)
+
+    def on_table_view__brought(self, message: _Brought) -> None:
+        pages, answer = message.pages, message.answer
+        if pages is not self._pages:
             return
-        if message.columns is not None:
-            self._columns = message.columns
-            self._widths = _column_widths(message.columns, message.rows)
-        self._pages[message.page] = message.rows
+        if isinstance(answer, Exception):
+            pages.fail(answer)
+            self.refresh()
+            self.post_message(self.LoadFailed(self, answer))
+            return
+        pages.take(answer)
         self._strips.clear()
-        if message.count is not None:
-            self._count = message.count
-            self._asked = frozenset()
-            self.set_reactive(TableView.cursor_row, self._nearest(self.cursor_row))
-        rows = self._count if self._count is not None else len(message.rows)
+        if answer.columns is not None:
+            self._widths = _column_widths(answer.columns, answer.rows)
         self.virtual_size = Size(
-            sum(self._widths) + GAP * len(self._widths), rows + self.head_height
+            sum(self._widths) + GAP * len(self._widths), pages.known + self.head_height
         )
+        if answer.count is not None:
+            self.set_reactive(TableView.cursor_row, self._nearest(self.cursor_row))
+            if not self.scroll_offset.y:
+                self._show_cursor()
         self.refresh()
         self._announce_cursor()
         self._ensure_rows()
-
-    def on_table_view__failed(self, message: _Failed) -> None:
-        if message.version == self._version:
-            self._error = message.error
-            self._asked = frozenset()
-            self.refresh()
-            self.post_message(self.LoadFailed(self, message.error))
 
     # Drawing
 
@@ -305,8 +233,7 @@ class TableView(ScrollView, can_focus=True):
             )
         index = y - self.head_height + self.scroll_offset.y
         at_cursor = index == self.cursor_row
-        known = self._count if self._count is not None else len(self._pages.get(0) or ())
-        if index >= known or self._error is not None:
+        if index >= self._pages.known or self._pages.error is not None:
             return self._note(width, y == self.head_height)
         key = (index, at_cursor, width)
         if (strip := self._strips.get(key)) is None:
@@ -321,7 +248,7 @@ class TableView(ScrollView, can_focus=True):
         return Strip(
             [
                 Segment(_padded(column.type if y else column.name, width), style)
-                for column, width in zip(self._columns, self._widths, strict=True)
+                for column, width in zip(self._pages.columns, self._widths, strict=True)
             ]
         )
 
@@ -329,12 +256,12 @@ class TableView(ScrollView, can_focus=True):
         """What stands where no row is."""
         if not first:
             return Strip.blank(width, self.rich_style)
-        if self._error is not None:
+        if self._pages.error is not None:
             style = self.get_component_rich_style("table-view--error")
-            words = f"✗ the rows cannot be read: {text.plain(str(self._error))}"
+            words = f"✗ the rows cannot be read: {text.plain(str(self._pages.error))}"
         else:
             style = self.get_component_rich_style("table-view--dim")
-            words = "…" if self._count is None and self._source is not None else self.empty
+            words = "…" if self.row_count is None and self.source is not None else self.empty
         return Strip([Segment(text.fit(" " + words, width), style)], width)
 
     def _row_style(self, index: int, *, at_cursor: bool) -> Style:
@@ -342,7 +269,7 @@ class TableView(ScrollView, can_focus=True):
         return self.get_component_rich_style(f"table-view--{name}")
 
     def _row(self, index: int, style: Style, *, plain: bool) -> Strip:
-        row = self.row_at(index)
+        row = self._pages.row(index)
         dim = (
             style
             if plain
@@ -365,7 +292,7 @@ class TableView(ScrollView, can_focus=True):
     # Cursor, keys and mouse
 
     def _nearest(self, index: int) -> int:
-        return min(max(index, 0), max((self._count or 0) - 1, 0))
+        return min(max(index, 0), max((self.row_count or 0) - 1, 0))
 
     def validate_cursor_row(self, index: int) -> int:
         return self._nearest(index)
@@ -389,7 +316,7 @@ class TableView(ScrollView, can_focus=True):
     def _announce_cursor(self) -> None:
         """Post what is owed for the row at the cursor, once its values are here."""
         row = self.row_at(self.cursor_row)
-        if self._announce is not None and self._count and row is not None:
+        if self._announce is not None and self.row_count and row is not None:
             self.post_message(self._announce(self, self.cursor_row, row))
             self._announce = None
 
@@ -408,7 +335,7 @@ class TableView(ScrollView, can_focus=True):
         self.cursor_row += pages * max(self._body_height - 1, 1)
 
     def action_move_end(self, side: int) -> None:
-        self.cursor_row = 0 if side < 0 else (self._count or 1) - 1
+        self.cursor_row = 0 if side < 0 else (self.row_count or 1) - 1
 
     def action_scroll_column(self, columns: int) -> None:
         """Bring the next column's left edge to the left of the view."""
@@ -424,7 +351,7 @@ class TableView(ScrollView, can_focus=True):
 
     def action_select(self) -> None:
         """Choose the row at the cursor."""
-        if self._count:
+        if self.row_count:
             self._announce = self.RowSelected
             self._announce_cursor()
 
@@ -433,9 +360,11 @@ class TableView(ScrollView, can_focus=True):
         if offset is None or offset.y < self.head_height:
             return
         index = offset.y - self.head_height + int(self.scroll_y)
-        if self._count is not None and index < self._count:
+        if index < (self.row_count or 0):
+            # A click only points, as an arrow key does; one more opens.
+            if index == self.cursor_row:
+                self.action_select()
             self.cursor_row = index
-            self.action_select()
 
 
 def _padded(words: str, width: int) -> str:

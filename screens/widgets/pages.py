@@ -1,0 +1,120 @@
+"""The rows of a table as they come: which pages are here, and which one to ask for next."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from textual.cache import LRUCache
+
+PAGE_ROWS = 128
+PAGES_KEPT = 24
+
+Row = Sequence[Any]
+
+
+class ColumnHead(NamedTuple):
+    """A column as the head of the table names it: its name and a word for its type."""
+
+    name: str
+    type: str = ""
+
+
+class RowSource(Protocol):
+    """Where rows come from. All three are called from threads, never two at the same time."""
+
+    @property
+    def columns(self) -> Sequence[ColumnHead]: ...
+
+    def count(self) -> int:
+        """How many rows there are."""
+
+    def page(self, offset: int, limit: int) -> Sequence[Row]:
+        """The rows from `offset` on, at most `limit`, each with a value for every column."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What the source gave: a page, with the first one the columns, and then the count."""
+
+    page: int
+    rows: Sequence[Row]
+    columns: Sequence[ColumnHead] | None = None
+    count: int | None = None
+
+
+class Pages:
+    """What is known of one source. The event loop owns it; only `fetch` runs in a thread.
+
+    One page at most is on its way. Whoever scrolls past a thousand pages while it comes asks
+    afterwards for what is then in view, and for none of those in between.
+    """
+
+    def __init__(self, source: RowSource | None, fetching: threading.Lock | None = None) -> None:
+        self.source = source
+        self.columns: Sequence[ColumnHead] = ()
+        self.count: int | None = None
+        self.error: Exception | None = None
+        self._pages: LRUCache[int, Sequence[Row]] = LRUCache(PAGES_KEPT)
+        self._coming = False
+        self._fetching = fetching or threading.Lock()
+
+    def again(self) -> Pages:
+        """The same source with nothing known of it; it is not asked before its last answer."""
+        return Pages(self.source, self._fetching)
+
+    @property
+    def known(self) -> int:
+        """The rows there are, as far as that is known."""
+        return self.count if self.count is not None else len(self._pages.get(0) or ())
+
+    def row(self, index: int) -> Row | None:
+        """A row's values if they are at hand."""
+        page = self._pages.get(index // PAGE_ROWS)
+        place = index % PAGE_ROWS
+        return page[place] if page is not None and place < len(page) else None
+
+    def ask(self, first: int, last: int, cursor: int) -> int | None:
+        """The page to fetch now for the rows from `first` to `last` and the one at the cursor.
+
+        None where all of them are here, or where an answer must be waited for.
+        """
+        if self.source is None or self.error is not None or self._coming:
+            return None
+        page: int | None = 0
+        if self.count is not None:
+            last = min(last, self.count - 1)
+            wanted = [*range(first // PAGE_ROWS, last // PAGE_ROWS + 1)]
+            wanted += [cursor // PAGE_ROWS] if self.count else []
+            page = next((page for page in wanted if page not in self._pages), None)
+        self._coming = page is not None
+        return page
+
+    def fetch(self, page: int) -> Iterator[Loaded]:
+        """In a thread: the answers of the source, to be given to `take` on the event loop."""
+        assert self.source is not None
+        opening = self.count is None
+        with self._fetching:
+            columns = self.source.columns if opening else None
+            rows = self.source.page(page * PAGE_ROWS, PAGE_ROWS)
+            # Rows are shown before they are counted: a count can take its time.
+            count = len(rows) if opening and len(rows) < PAGE_ROWS else None
+            yield Loaded(page, rows, columns, count)
+            if opening and count is None:
+                yield Loaded(page, rows, None, self.source.count())
+
+    def take(self, loaded: Loaded) -> None:
+        """Keep what a thread brought."""
+        self._pages[loaded.page] = loaded.rows
+        if loaded.columns is not None:
+            self.columns = loaded.columns
+        if loaded.count is not None:
+            self.count = loaded.count
+        self._coming = self.count is None
+
+    def fail(self, error: Exception) -> None:
+        """The source could not answer; it is not asked again."""
+        self.error = error
+        self._coming = False
