@@ -34,8 +34,9 @@ def cell_text(value: object, width: int) -> CellText:
         return CellText(clip(str(value), width), right=True)
     if isinstance(value, float):
         return CellText(clip(_float(value), width), right=True)
-    # Of a long text no more is looked at than could be seen.
-    return CellText(clip(plain(_words(value)[: width * 4 + 1]), width))
+    # Of a long value no more is looked at than could be seen.
+    most = max(width, 0) * 4 + 1
+    return CellText(clip(plain(_words(value, most)[:most]), width))
 
 
 def _is_image(start: bytes) -> bool:
@@ -48,11 +49,28 @@ def _float(value: float) -> str:
     return f"{value:.6g}" if abs(value) < 1e6 else f"{value:.10g}"
 
 
-def _words(value: object) -> str:
+def _words(value: object, most: int) -> str:
+    """The value in words, of which at least the first `most` characters are written."""
     if isinstance(value, str):
         return value
     if isinstance(value, datetime.datetime):
         return value.isoformat(sep=" ")
-    if isinstance(value, list | dict):
-        return json.dumps(value, ensure_ascii=False, default=str)
+    if isinstance(value, list | tuple | dict):
+        try:
+            return _json(value, most)
+        except (TypeError, ValueError):  # a key that JSON has not, or a value inside itself
+            return str(value)
     return str(value)
+
+
+def _json(value: list[object] | tuple[object, ...] | dict[object, object], most: int) -> str:
+    written, length = [], 0
+    encoder = json.JSONEncoder(
+        ensure_ascii=False, default=lambda inner: cell_text(inner, most).text
+    )
+    for piece in encoder.iterencode(value):
+        written.append(piece[:most])
+        length += len(piece)
+        if length >= most:
+            break
+    return "".join(written)
