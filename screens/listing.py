@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from rich.table import Table
 from rich.text import Text
+from textual import events
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
@@ -41,7 +42,7 @@ def headline_text(metrics: Mapping[str, float]) -> str:
 
 
 class LineList(OptionList):
-    """A framed list with a title, chosen from by arrow keys or mouse."""
+    """A framed list: arrow keys or a click move in it, Enter or a second click open."""
 
     DEFAULT_CSS = """
     LineList {
@@ -61,6 +62,13 @@ class LineList(OptionList):
         """The id of the line that the cursor is on."""
         option = self.highlighted_option
         return option.id if option else None
+
+    def on_click(self, event: events.Click) -> None:
+        # A click only points, as an arrow key does: looking at a line must not leave the screen.
+        pointed = event.style.meta.get("option")
+        if pointed is not None and pointed != self.highlighted:
+            event.prevent_default()
+            self.highlighted = pointed
 
     def show(self, lines: Sequence[Line], *, chosen: str | None = None) -> None:
         """Show these lines; the cursor stays on what it was on, or goes to `chosen`.

@@ -10,19 +10,24 @@ from datetime import UTC, datetime
 from rich.cells import cell_len, get_character_cell_size
 
 ELLIPSIS = "…"
-_JOINERS = frozenset("\u200c\u200d\ufe0e\ufe0f")
+_JOINERS = frozenset("\u200c\u200d\ufe0e\ufe0f\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff")
 
 
 def plain(value: str) -> str:
     """One line that is safe to draw, whatever the data holds.
 
     A line break is shown as ⏎, a tab as a space, another control character as its picture (␛ for
-    escape), and anything that would turn or hide the text around it as �. What only joins emoji is
-    dropped, so that every terminal agrees on the width.
+    escape), and anything that would turn or hide the text around it as �. What only joins or tints
+    emoji is dropped, so that every terminal agrees on the width.
     """
     if value.isascii() and value.isprintable():
         return value
     return "".join(map(_safe, value.replace("\r\n", "\n")))
+
+
+def plain_lines(value: str) -> str:
+    """Text that is safe to draw, with its line breaks."""
+    return "\n".join(map(plain, value.splitlines()))
 
 
 def _safe(character: str) -> str:
@@ -68,6 +73,11 @@ def human_count(value: int) -> str:
     return f"{value:,}"
 
 
+def counted(value: int, one: str, many: str | None = None) -> str:
+    """A number with its noun: 1 row, 1,234 rows."""
+    return f"{human_count(value)} {one if value == 1 else many or one + 's'}"
+
+
 def human_number(value: float | None, digits: int = 4) -> str:
     """A metric in a few significant digits: 0.03127, 12.5, 1.2e-05, 3,210,000; – for none."""
     if value is None:
@@ -76,7 +86,7 @@ def human_number(value: float | None, digits: int = 4) -> str:
         return "nan"
     if math.isinf(value):
         return "∞" if value > 0 else "-∞"
-    size = abs(value)
+    size = abs(float(f"{value:.{digits}g}"))  # as it will be shown: 9999.7 needs five digits
     if size >= 10 ** max(digits, 1):
         return f"{value:,.0f}" if size < 1e12 else f"{value:.{digits - 1}e}"
     if 0 < size < 1e-4:
