@@ -24,7 +24,7 @@ RGB = tuple[int, int, int]
 Cell = tuple[RGB, RGB | None]
 UPPER_HALF = "▀"
 SHADES = " .:-=+*#%@"
-MOST_PIXELS = 100_000_000
+MOST_PIXELS = 89_000_000  # beyond it Pillow warns on the terminal
 
 
 def decode(data: bytes, width: int = 512, height: int = 512) -> Image:
@@ -38,15 +38,30 @@ def decode(data: bytes, width: int = 512, height: int = 512) -> Image:
 
     try:
         with Pillow.open(io.BytesIO(data)) as image:
-            if image.width * image.height > MOST_PIXELS:
-                raise ValueError(f"{image.width} x {image.height} pixels are too many to show")
-            image.draft("RGB", (width, height))
-            upright = ImageOps.exif_transpose(image)
-            upright.thumbnail((width, height))
-            mode = "L" if upright.mode in {"1", "L"} else "RGB"
-            return np.asarray(_on_black(upright).convert(mode), dtype=np.uint8)
-    except (OSError, SyntaxError, EOFError) as error:
+            if image.width * image.height <= MOST_PIXELS:
+                image.draft("RGB", (width, height))
+                upright = ImageOps.exif_transpose(image)
+                upright.thumbnail((width, height))
+                if upright.mode.startswith(("I", "F")):
+                    return _stretched(np.asarray(upright, dtype=np.float64))
+                mode = "L" if upright.mode in {"1", "L"} else "RGB"
+                return np.asarray(_on_black(upright).convert(mode), dtype=np.uint8)
+            size = f"{image.width} x {image.height}"
+    except Pillow.DecompressionBombError as error:
+        raise ValueError("these are too many pixels to show") from error
+    except Exception as error:  # what Pillow's readers raise on damaged bytes is of every kind
         raise ValueError("these bytes are not an image that can be read") from error
+    raise ValueError(f"{size} pixels are too many to show")
+
+
+def _stretched(values: npt.NDArray[np.float64]) -> Image:
+    """Brightness that is not in 0 to 255 (16 bit, floats), from the darkest to the lightest."""
+    import numpy as np
+
+    values = np.nan_to_num(values, posinf=0.0, neginf=0.0)
+    low, high = float(values.min()), float(values.max())
+    stretched: Image = ((values - low) * (255 / (high - low) if high > low else 0)).astype(np.uint8)
+    return stretched
 
 
 def _on_black(image: PillowImage) -> PillowImage:
