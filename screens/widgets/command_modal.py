@@ -7,9 +7,11 @@ from typing import ClassVar
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
+from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
+
+from screens.text import plain_lines
 
 
 class CommandModal(ModalScreen[None]):
@@ -21,9 +23,9 @@ class CommandModal(ModalScreen[None]):
     ]
     DEFAULT_CSS = """
     CommandModal { align: center middle; }
-    CommandModal > Vertical {
-        width: 90%; max-width: 100; height: auto;
-        border: round $primary; background: $surface; padding: 1 2;
+    CommandModal > VerticalScroll {
+        width: 90%; max-width: 100; height: auto; max-height: 95%;
+        border: round $primary; background: $surface; padding: 1 2; scrollbar-size-vertical: 1;
     }
     CommandModal Static { height: auto; }
     """
@@ -33,10 +35,11 @@ class CommandModal(ModalScreen[None]):
         self.command = command
 
     def compose(self) -> ComposeResult:
-        with Vertical() as box:
+        with VerticalScroll() as box:
             box.border_title = "The same in a shell"
-            box.border_subtitle = "c copies · esc closes"
-            yield Static(Text(self.command, "bold"))
+            copy, close = "[@click=screen.copy]c copies[/]", "[@click=screen.dismiss]esc closes[/]"
+            box.border_subtitle = f"{copy} · {close}"
+            yield Static(Text(plain_lines(self.command), "bold"))
 
     def action_copy(self) -> None:
         """Copy by the terminal's own escape (OSC 52), which reaches through SSH."""

@@ -7,22 +7,28 @@ from typing import ClassVar
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
+from screens.text import plain_lines
+
 
 class Confirm(ModalScreen[bool]):
-    """Asks; `y` is yes, `n` and escape are no."""
+    """Asks; `y` is yes, `n`, escape and `q` are no, and so is Enter for a person in haste."""
 
+    AUTO_FOCUS = "#no"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "answer(True)", "Yes"),
-        Binding("n,escape", "answer(False)", "No"),
+        Binding("n,escape,q", "answer(False)", "No"),
+        Binding("left", "app.focus_previous", "The other answer", show=False),
+        Binding("right", "app.focus_next", "The other answer", show=False),
     ]
     DEFAULT_CSS = """
     Confirm { align: center middle; }
-    Confirm > Vertical {
-        width: 64; height: auto; border: round $warning; background: $surface; padding: 1 2;
+    Confirm > VerticalScroll {
+        width: 64; max-width: 100%; height: auto; max-height: 95%;
+        border: round $warning; background: $surface; padding: 1 2; scrollbar-size-vertical: 1;
     }
     Confirm Static { height: auto; margin-bottom: 1; }
     Confirm Horizontal { height: 1; align-horizontal: right; }
@@ -35,10 +41,10 @@ class Confirm(ModalScreen[bool]):
         self._consequences = consequences
 
     def compose(self) -> ComposeResult:
-        with Vertical():
-            yield Static(Text(self._question, "bold"))
+        with VerticalScroll(can_focus=False):
+            yield Static(Text(plain_lines(self._question), "bold"))
             if self._consequences:
-                yield Static(Text(self._consequences))
+                yield Static(Text(plain_lines(self._consequences)))
             with Horizontal():
                 yield Button("y Yes", id="yes", variant="warning", compact=True)
                 yield Button("n No", id="no", compact=True)

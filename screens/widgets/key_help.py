@@ -12,24 +12,29 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
+SCREEN, EVERYWHERE, HERE = "This screen", "Everywhere", "Here"
+WIDEST_KEYS = 24
+
 
 def key_groups(screen: Screen[object]) -> list[tuple[str, list[tuple[str, str]]]]:
-    """The active keys: the screen's own, the app's, then those of what has the focus."""
-    groups: dict[str, dict[str, list[str]]] = {"This screen": {}, "Everywhere": {}, "Here": {}}
+    """The keys that do something now: of the screen, of the app, of what has the focus."""
+    groups: dict[str, dict[str, list[str]]] = {SCREEN: {}, EVERYWHERE: {}}
+    focused: dict[str, dict[str, list[str]]] = {}
     for active in screen.active_bindings.values():
         binding = active.binding
-        if not binding.description or binding.system:
+        if not (binding.description and active.enabled) or binding.system:
             continue
-        where = "Here"
         if isinstance(active.node, App):
-            where = "Everywhere"
+            group = groups[EVERYWHERE]
         elif isinstance(active.node, Screen):
-            where = "This screen"
+            group = groups[SCREEN]
+        else:
+            group = focused.setdefault(active.node.BINDING_GROUP_TITLE or HERE, {})
         said = binding.tooltip or binding.description
-        groups[where].setdefault(said, []).append(screen.app.get_key_display(binding))
+        group.setdefault(said, []).append(screen.app.get_key_display(binding))
     return [
         (name, [(" ".join(keys), said) for said, keys in found.items()])
-        for name, found in groups.items()
+        for name, found in (*groups.items(), *focused.items())
         if found
     ]
 
@@ -38,13 +43,15 @@ class HelpScreen(ModalScreen[None]):
     """All keys; it scrolls where they do not fit."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,question_mark,q", "dismiss", "Close"),
+        Binding("escape,question_mark,q,enter", "dismiss", "Close"),
+        Binding("down,j", "scroll(1)", "Down", show=False),
+        Binding("up,k", "scroll(-1)", "Up", show=False),
     ]
     DEFAULT_CSS = """
     HelpScreen { align: center middle; }
     HelpScreen > VerticalScroll {
-        width: 72; height: auto; max-height: 95%;
-        border: round $primary; background: $surface; padding: 0 1;
+        width: 72; max-width: 100%; height: auto; max-height: 95%;
+        border: round $primary; background: $surface; padding: 0 1; scrollbar-size-vertical: 1;
     }
     HelpScreen Static { height: auto; }
     """
@@ -53,12 +60,15 @@ class HelpScreen(ModalScreen[None]):
         below = self.app.screen_stack[-2] if len(self.app.screen_stack) > 1 else self.app.screen
         with VerticalScroll() as box:
             box.border_title = "Keys"
-            box.border_subtitle = "esc closes"
+            box.border_subtitle = "[@click=screen.dismiss]esc closes[/]"
             for title, keys in key_groups(below):
                 table = Table.grid(padding=(0, 2))
-                table.add_column(justify="right", style="bold", min_width=12)
+                table.add_column(justify="right", style="bold", min_width=12, max_width=WIDEST_KEYS)
                 table.add_column()
                 for key, said in keys:
                     table.add_row(Text(key), Text(said))
                 yield Static(Text(title, "bold underline"))
                 yield Static(table)
+
+    def action_scroll(self, lines: int) -> None:
+        self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
