@@ -36,16 +36,30 @@ def labels(values: list[float]) -> list[str]:
     step = min((b - a for a, b in pairwise(values)), default=abs(values[0]) or 1)
     largest = max(map(abs, values))
     if largest >= 1e15 or 0 < largest < 1e-3:
-        return [f"{value:.3g}" for value in values]
-    for unit, suffix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if largest >= unit * 10 or (largest >= unit and step >= unit / 10):
-            return [
-                _fixed(value / unit, step / unit) + (suffix if value else "") for value in values
-            ]
-    return [_fixed(value, step) for value in values]
+        shown = [f"{value:.3g}" for value in values]
+    else:
+        # A unit is worth its letter as long as it leaves few decimals.
+        units = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1, ""))
+        unit, suffix = next(
+            (unit, suffix)
+            for unit, suffix in units
+            if unit == 1
+            or (largest >= unit * 10 and step >= unit / 1000)
+            or (largest >= unit and step >= unit / 10)
+        )
+        shown = [_fixed(value / unit, step / unit) + (suffix if value else "") for value in values]
+    return shown if len({*shown}) == len(shown) else [f"{value:.16g}" for value in values]
+
+
+def log_labels(exponents: list[float]) -> list[str]:
+    """The values that stand at exponents of ten: each decade by itself, others as neighbours."""
+    values = [10.0**exponent for exponent in exponents]
+    if all(exponent.is_integer() for exponent in exponents):
+        return [labels([value])[0] for value in values]
+    return labels(values)
 
 
 def _fixed(value: float, step: float) -> str:
     decimals = max(0, -math.floor(math.log10(step) + 1e-9)) if step > 0 else 0
-    shown = f"{value:.{min(decimals, 8)}f}"
+    shown = f"{value:.{min(decimals, 12)}f}"
     return shown.removeprefix("-") if float(shown) == 0 else shown

@@ -7,8 +7,6 @@ pass over the points.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
@@ -17,7 +15,6 @@ Dots = npt.NDArray[np.bool_]
 Cells = npt.NDArray[np.uint8]
 Span = tuple[float, float]
 
-LARGEST = 1e300  # beyond it the height of a chart is no float; such a value counts as infinite
 DOTS_ACROSS = 2
 DOTS_DOWN = 4
 BLANK = "\u2800"
@@ -88,79 +85,3 @@ def curve(x: Floats, y: Floats, *, span: Span, bounds: Span, width: int, height:
     """The patterns [height, width] of a curve: the width shows `span` of x, the height `bounds`."""
     least, most = column_range(x, y, *span, width * DOTS_ACROSS)
     return cells(strokes(least, most, *bounds, height * DOTS_DOWN))
-
-
-def smooth(y: Floats, weight: float) -> Floats:
-    """The exponential moving average of y [n], free of the bias of its start; NaN stays a gap.
-
-    `weight` (0 to 1) is how much of the past is kept at each point. Computed by doubling the reach
-    of the sum until what lies further back no longer counts, so it costs a few passes for any n.
-    """
-    known = ~np.isnan(y)
-    total = np.where(known, y, 0.0)
-    mass = known.astype(np.float64)
-    reach, kept = 1, weight
-    while reach < len(y) and kept > 1e-9:
-        total[reach:] += kept * total[:-reach].copy()
-        mass[reach:] += kept * mass[:-reach].copy()
-        reach, kept = reach * 2, kept * kept
-    average = np.full(len(y), np.nan)
-    np.divide(total, mass, out=average, where=known)
-    return average
-
-
-class Curve:
-    """One growing series: x ascends, and what is not finite in y is a gap (NaN)."""
-
-    def __init__(self) -> None:
-        self._points = np.empty((2, 256))
-        self._length = 0
-
-    def __len__(self) -> int:
-        return self._length
-
-    @property
-    def x(self) -> Floats:
-        return self._points[0, : self._length]
-
-    @property
-    def y(self) -> Floats:
-        return self._points[1, : self._length]
-
-    def append(self, x: npt.ArrayLike, y: npt.ArrayLike) -> None:
-        """Add points (numbers or arrays of one length). One that goes back in x drops what came
-        after it, as a run does that goes on from a checkpoint."""
-        xs, ys = _pair(x, y)
-        if not len(xs):
-            return
-        if self._length and xs[0] <= self._points[0, self._length - 1]:
-            self._length = int(np.searchsorted(self.x, xs[0], side="left"))
-        needed = self._length + len(xs)
-        if needed > self._points.shape[1]:
-            grown = np.empty((2, max(needed, 2 * self._points.shape[1])))
-            grown[:, : self._length] = self._points[:, : self._length]
-            self._points = grown
-        self._points[0, self._length : needed] = xs
-        self._points[1, self._length : needed] = ys
-        self._length = needed
-
-    def set(self, x: npt.ArrayLike, y: npt.ArrayLike) -> None:
-        """Replace all points."""
-        xs, ys = _pair(x, y)
-        self._points = np.stack([xs, ys]) if len(xs) else np.empty((2, 256))
-        self._length = len(xs)
-
-
-def _pair(x: npt.ArrayLike, y: npt.ArrayLike) -> tuple[Floats, Floats]:
-    xs: Floats = np.atleast_1d(np.asarray(x, dtype=np.float64)).ravel()
-    ys: Floats = np.atleast_1d(np.array(y, dtype=np.float64)).ravel()
-    if len(xs) != len(ys):
-        raise ValueError(f"a curve needs as many x as y; these are {len(xs)} and {len(ys)}")
-    ys[~(np.abs(ys) <= LARGEST)] = np.nan
-    places = np.isfinite(xs)
-    if not places.all():
-        xs, ys = xs[places], ys[places]
-    if len(xs) > 1 and (np.diff(xs) < 0).any():
-        order: npt.NDArray[Any] = np.argsort(xs, kind="stable")
-        xs, ys = xs[order], ys[order]
-    return xs, ys

@@ -20,40 +20,11 @@ from textual.widget import Widget
 
 from screens import text
 from screens.refresh import refresh_interval
-from screens.widgets.braille import Curve, Floats, smooth
-from screens.widgets.plot import MARKS, Grid, Line, Part, Role, draw, message
+from screens.widgets.braille import Floats
+from screens.widgets.plot import LEAST_SPAN, MARKS, Grid, Line, Part, Role, draw, message
+from screens.widgets.series import Series
 
-SMOOTHING = 0.9
 _PREFERRED = {"train": 0, "val": 1, "validation": 1, "test": 2}
-
-
-class _Series:
-    """One curve, its place in the palette, and its average as long as it holds."""
-
-    def __init__(self, name: str, slot: int) -> None:
-        self.name = name
-        self.slot = slot
-        self.curve = Curve()
-        self._average: Floats | None = None
-
-    def changed(self) -> None:
-        self._average = None
-
-    def shown(self, *, smoothed: bool) -> Floats:
-        if not smoothed:
-            return self.curve.y
-        if self._average is None:
-            self._average = smooth(self.curve.y, SMOOTHING)
-        return self._average
-
-    def nearest(self, x: float) -> int | None:
-        """The point nearest to a value of x."""
-        xs = self.curve.x
-        if not len(xs):
-            return None
-        after = int(np.searchsorted(xs, x))
-        beside = (max(after - 1, 0), min(after, len(xs) - 1))
-        return min(beside, key=lambda i: abs(float(xs[i]) - x))
 
 
 class LineChart(Widget, can_focus=True):
@@ -146,7 +117,7 @@ class LineChart(Widget, can_focus=True):
         self.x_label = x_label
         self.empty = empty
         self.set_reactive(LineChart.log_y, log_y)
-        self._series: dict[str, _Series] = {}
+        self._series: dict[str, Series] = {}
         self._grid: Grid | None = None
         self._strips: list[Strip] = []
         self._stale = True
@@ -181,7 +152,7 @@ class LineChart(Widget, can_focus=True):
         """The value of each series as the legend shows it: at the crosshair, else the last."""
         return {line.name: line.value for line in self._lines()}
 
-    def _named(self, name: str) -> _Series:
+    def _named(self, name: str) -> Series:
         if name not in self._series:
             first = next((part for part in name.split("/") if part in _PREFERRED), None)
             hashed = zlib.crc32(name.encode("utf-8", "replace"))
@@ -190,20 +161,23 @@ class LineChart(Widget, can_focus=True):
             if len(taken) < len(MARKS):
                 while slot in taken:
                     slot = (slot + 1) % len(MARKS)
-            self._series[name] = _Series(name, slot)
+            self._series[name] = Series(name, slot)
         return self._series[name]
 
-    def _data_changed(self, series: _Series) -> None:
+    def _data_changed(self, series: Series) -> None:
         series.changed()
         wait = self._drawn_at + refresh_interval() - monotonic()
         if wait <= 0 or not self.is_attached:
             self._redraw()
         elif not self._redraw_waits:
             self._redraw_waits = True
-            self.set_timer(wait, self._redraw)
+            self.set_timer(wait, self._waited)
+
+    def _waited(self) -> None:
+        self._redraw_waits = False
+        self._redraw()
 
     def _redraw(self) -> None:
-        self._redraw_waits = False
         self._stale = True
         self.refresh()
 
@@ -382,7 +356,8 @@ class LineChart(Widget, can_focus=True):
 
 
 def _exponents(y: Floats) -> Floats:
-    exponents: Floats = np.log10(y, out=np.full(len(y), np.nan), where=y > 0)
+    # What is next to nothing has no round number beside it on the axis.
+    exponents: Floats = np.log10(y, out=np.full(len(y), np.nan), where=y > LEAST_SPAN)
     return exponents
 
 

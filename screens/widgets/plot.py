@@ -8,7 +8,7 @@ from enum import Enum
 
 import numpy as np
 import numpy.typing as npt
-from rich.cells import cell_len
+from rich.cells import cell_len, get_character_cell_size
 
 from screens import text
 from screens.widgets import axes
@@ -16,6 +16,8 @@ from screens.widgets.braille import DOTS_DOWN, Cells, Floats, Span, curve
 
 MARKS = "●○▲△■□"
 LEAST_FOR_AXES = 7
+LEAST_COLUMNS = 8  # fewer than these, and the numbers beside them give way
+LEAST_SPAN = 1e-290  # a smaller one cannot be divided into rows
 
 
 class Part(Enum):
@@ -54,7 +56,7 @@ class Line:
 
 @dataclass
 class Grid:
-    """Characters by row and column, each one cell wide, and their roles.
+    """Characters by row and column, and their roles.
 
     `plot` is the inner area (left, top, width, height), `span` what it shows of x.
     """
@@ -71,11 +73,36 @@ class Grid:
         self.roles = [[(Part.EMPTY, 0)] * self.width for _ in range(self.height)]
 
     def write(self, x: int, y: int, words: str, role: Role) -> int:
-        """Put text of single-width characters into a row, cut at its end; the column after it."""
-        for column, character in enumerate(words[: max(0, self.width - x)], x):
-            self.characters[y][column] = character
-            self.roles[y][column] = role
-        return x + len(words)
+        """Put text into a row, cut at its end; the column after it.
+
+        A wide character takes two places, of which the second is empty, so that a row stays as
+        wide as it is; a mark that combines joins the character before it.
+        """
+        row = self.characters[y]
+        for character in words:
+            width = get_character_cell_size(character)
+            if x + max(width, 1) > self.width:
+                break
+            if not width:
+                if x > 0 and row[x - 1]:
+                    row[x - 1] += character
+                continue
+            for place in range(x, x + width):
+                self._clear(row, place)
+                self.roles[y][place] = role
+            row[x] = character
+            if width == 2:
+                row[x + 1] = ""
+            x += width
+        return x
+
+    def _clear(self, row: list[str], place: int) -> None:
+        """Blank a place, and the other half of a wide character there."""
+        if not row[place]:
+            row[place - 1] = " "
+        elif place + 1 < self.width and not row[place + 1]:
+            row[place + 1] = " "
+        row[place] = " "
 
     def column(self, x: float) -> int:
         """The column of the inner area, from 0, that shows a value of x."""
@@ -89,16 +116,19 @@ class Grid:
         return low + (high - low) * column / self.plot[2]
 
 
-def bounds(values: Sequence[Floats]) -> Span | None:
-    """The least and greatest of all values, moved apart where they are one; None without any."""
+def bounds(values: Sequence[Floats], *, log: bool = False) -> Span | None:
+    """The least and greatest of all values, moved apart where they are one; None without any.
+
+    With `log` the values are exponents of ten.
+    """
     known = [y for y in values if len(y) and not np.isnan(y).all()]
     if not known:
         return None
     low = min(float(np.fmin.reduce(y)) for y in known)
     high = max(float(np.fmax.reduce(y)) for y in known)
-    if high - low > 1e-12 * max(abs(low), abs(high)):
+    if high - low > max(1e-12 * max(abs(low), abs(high)), LEAST_SPAN):
         return low, high
-    apart = abs(low) * 0.1 or 1.0
+    apart = 0.5 if log else max(abs(low) * 0.1, LEAST_SPAN) if low else 1.0
     return low - apart, high + apart
 
 
@@ -124,9 +154,8 @@ def draw(
     of x whose column is marked.
     """
     drawn = [line for line in lines if len(line.x)]
-    limits = bounds(
-        [*(line.y for line in drawn), *(line.raw for line in drawn if line.raw is not None)]
-    )
+    seen = [*(line.y for line in drawn), *(line.raw for line in drawn if line.raw is not None)]
+    limits = bounds(seen, log=log)
     if limits is None or width < 8 or height < 3:
         return None
     grid = Grid(width, height, span=x_span(drawn))
@@ -135,9 +164,9 @@ def draw(
     rows = height - top - axis_rows
     y_ticks, y_labels = _y_ticks(limits, rows, log=log) if axis_rows else ([], [])
     gutter = max(map(len, y_labels), default=0) + 1 if axis_rows else 0
+    if width - gutter < LEAST_COLUMNS:
+        y_ticks, y_labels, gutter = [], [], min(gutter, 1)
     columns = width - gutter
-    if rows < 1 or columns < 2:
-        return None
     grid.plot = (gutter, top, columns, rows)
     if axis_rows:
         _y_axis(grid, limits, y_ticks, y_labels)
@@ -158,19 +187,19 @@ def _head(grid: Grid, lines: Sequence[Line], title: str) -> int:
     title = text.clip(text.plain(title), grid.width)
     # Names that end alike (train/loss, val/loss) are told apart by what comes before.
     brief = len({line.name.rpartition("/")[2] for line in lines}) == 1 and (
-        sum(len(line.legend()) + 2 for line in lines) > grid.width + 2
+        sum(cell_len(line.legend()) + 2 for line in lines) > grid.width + 2
     )
     legends = [line.legend(brief=brief) for line in lines]
     legend = "  ".join(legends)
-    one_line = len(title) + 2 + len(legend) <= grid.width
+    one_line = cell_len(title) + 2 + cell_len(legend) <= grid.width
     grid.write(0, 0, title, (Part.TITLE, 0))
     if not one_line and grid.height < LEAST_FOR_AXES:
         return 1
-    x, y = (grid.width - len(legend), 0) if one_line else (0, 1 if title else 0)
+    x, y = (grid.width - cell_len(legend), 0) if one_line else (0, 1 if title else 0)
     for line, words in zip(lines, legends, strict=True):
         x = grid.write(x, y, words[0], (Part.CURVE, line.slot))
         x = grid.write(x, y, words[1:] + "  ", (Part.LABEL, 0))
-    if x - 2 > grid.width:
+    if cell_len(legend) > grid.width:
         grid.write(grid.width - 1, y, text.ELLIPSIS, (Part.LABEL, 0))
     return y + 1
 
@@ -181,13 +210,15 @@ def _y_ticks(limits: Span, rows: int, *, log: bool) -> tuple[list[float], list[s
         values = axes.ticks(*limits, most)
         return values, axes.labels(values)
     values = axes.decades(*limits, most)
-    return values, [f"{10**value:.3g}" for value in values]
+    return values, axes.log_labels(values)
 
 
 def _row(grid: Grid, value: float, limits: Span) -> int:
     low, high = limits
     dots = grid.plot[3] * DOTS_DOWN
-    return min(max(round((high - value) / (high - low) * (dots - 1)), 0), dots - 1) // DOTS_DOWN
+    # In the same order as the curve's dots, so that a half is rounded alike.
+    dot = round((high - value) * ((dots - 1) / (high - low)))
+    return min(max(dot, 0), dots - 1) // DOTS_DOWN
 
 
 def _y_axis(grid: Grid, limits: Span, values: list[float], names: list[str]) -> None:
@@ -214,7 +245,7 @@ def _x_axis(grid: Grid, *, whole: bool) -> None:
     for value, name in zip(marks, axes.labels(marks), strict=True):
         x = left + grid.column(value)
         grid.write(x, top + rows, "┬", (Part.AXIS, 0))
-        start = min(max(x - len(name) // 2, 0), grid.width - len(name))
+        start = max(min(x - len(name) // 2, grid.width - len(name)), 0)
         if start >= free:
             free = grid.write(start, top + rows + 1, name, (Part.LABEL, 0)) + 1
 
