@@ -116,7 +116,9 @@ class LeptonScreen(Screen[None]):
         self.run_worker(run, thread=True, exclusive=True, group=group, exit_on_error=False)
 
     def on_fetched(self, message: Fetched[Any]) -> None:
-        message.done(message.value)
+        # While the app is being left, widgets go before their screen does.
+        if self.app.is_running:
+            message.done(message.value)
 
     def on_fetch_failed(self, message: FetchFailed) -> None:
         error = message.error

@@ -26,7 +26,7 @@ from screens.data.import_form import ImportForm, ImportRequest
 from screens.data.row_view import RowView
 from screens.data.rows import LakeRows
 from screens.listing import Line, LineList
-from screens.text import human_bytes, human_count, plain
+from screens.text import counted, human_bytes, human_count, plain
 from screens.widgets.confirm import Confirm
 from screens.widgets.table_view import TableView
 
@@ -209,10 +209,10 @@ class DataScreen(LeptonScreen):
             elif state.state == "finished":
                 result = run.history().result or {}
                 rejects = result.get("rejects")
-                rows = human_count(int(result["rows"]))
+                rows = counted(int(result["rows"]), "row")
                 self.notify(
-                    f"{human_count(rejects)} rows were not taken; see the log." if rejects else " ",
-                    title=f"{result['dataset']}: {rows} rows",
+                    f"{counted(rejects, 'row')} not taken; see the log." if rejects else " ",
+                    title=f"{result['dataset']}: {rows}",
                     markup=False,
                 )
                 self.arrive(dataset=str(result["dataset"]).partition("@")[0])
@@ -283,8 +283,8 @@ def _named(version: Version) -> Line:
 
 def _facts(version: Version) -> Text:
     said = [
-        f"{human_count(version.rows)} rows",
-        f"{len(version.columns)} columns",
+        counted(version.rows, "row"),
+        counted(len(version.columns), "column"),
         human_bytes(version.bytes),
         version.task or "no task",
     ]

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from screens.tables import plain_table
-from screens.text import human_count, human_duration, human_number, percent, plain
+from screens.text import counted, human_count, human_duration, human_number, percent, plain
 from screens.widgets.bars import bar
 
 HISTOGRAM_WIDTH = 24
@@ -20,7 +20,7 @@ def title(report: dict[str, Any]) -> Text:
     rows = "all rows" if report["split"] == "all" else f"{report['split']} split"
     said = Text.assemble(
         (f"{plain(report['model'])} on {plain(report['dataset'])}", "bold"),
-        (f"\n{rows}, {human_count(report['rows'])} rows · target ", "dim"),
+        (f"\n{rows}, {counted(report['rows'], 'row')} · target ", "dim"),
         (plain(report["target"]), "dim"),
         (f" · took {human_duration(report.get('seconds'))}", "dim"),
     )
@@ -29,7 +29,7 @@ def title(report: dict[str, Any]) -> Text:
     if left_out := report.get("unreadable_rows"):
         first = report["unreadable"][0]
         said.append(
-            f"\n! {human_count(left_out)} rows could not be read; the first is row "
+            f"\n! {counted(left_out, 'row')} not readable; the first is row "
             f"{first['rid']}: {plain(first['why'])}"
         )
     return said
@@ -81,10 +81,10 @@ def mistakes_table(
     if cell is not None:
         true, said, count = cell
         if true == said:
-            return Text(f"{human_count(count)} rows of {true} were answered right.", "bold")
+            return Text(f"{counted(count, 'row')} of {true} answered right.", "bold")
         pair = (true, said)
         found = [m for m in found if (plain(str(m["truth"])), plain(str(m["answer"]))) == pair]
-        head = f"{human_count(count)} rows of {true} were taken for {said}"
+        head = f"{counted(count, 'row')} of {true} taken for {said}"
         if not found:
             rest = ": none is among the mistakes that the report names." if count else "."
             return Text(head + rest, "bold")

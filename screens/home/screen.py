@@ -15,7 +15,7 @@ from core.runs.state import RunState
 from screens.base import LeptonScreen
 from screens.home.overview import Overview, overview
 from screens.listing import Line, LineList, headline_text
-from screens.text import human_count, relative_time, state_badge
+from screens.text import counted, relative_time, state_badge
 
 REFRESH_SECONDS = 2.0
 
@@ -114,7 +114,7 @@ def newest(models: list[ModelFolder]) -> list[ModelFolder]:
 
 
 def _dataset(version: Version) -> Line:
-    return Line(version.dataset, version.dataset, (f"{human_count(version.rows)} rows",))
+    return Line(version.dataset, version.dataset, (counted(version.rows, "row"),))
 
 
 def _run(run: RunState) -> Line:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from core.models.registry import ModelFolder
 from screens.tables import scores_table
-from screens.text import human_bytes, human_count, human_number, plain, relative_time
+from screens.text import counted, human_bytes, human_count, human_number, plain, relative_time
 
 SHOWN_LABELS = 8
 
@@ -55,8 +55,9 @@ def reads(info: dict[str, Any]) -> str:
             words = human_count(int(shape["vocabulary"]))
             return f"{named}, {words} words, the first {shape['length']} of a text"
         case "table":
-            numbers, categories = shape["numbers"], len(shape["categories"])
-            return f"{named} ({numbers} numbers, {categories} categories)"
+            numbers = int(shape["numbers"])
+            categories = counted(len(shape["categories"]), "category", "categories")
+            return f"{named} ({counted(numbers, 'number')}, {categories})"
     return named
 
 

@@ -13,9 +13,8 @@ from textual.widgets import OptionList, Static
 
 from core.models.registry import ModelFolder, Models
 from screens.base import LeptonScreen
-from screens.listing import Line, LineList, headline
+from screens.listing import Line, LineList, headline_text
 from screens.models.card import card
-from screens.text import human_number, relative_time
 from screens.widgets.confirm import Confirm
 
 
@@ -124,13 +123,4 @@ class ModelsScreen(LeptonScreen):
 
 
 def _line(model: ModelFolder) -> Line:
-    found = headline(model.info.get("metrics") or {})
-    made = model.info.get("created")
-    return Line(
-        model.ref,
-        model.ref,
-        (
-            human_number(found[1], 3) if found else "",
-            relative_time(made).removesuffix(" ago") if made else "",
-        ),
-    )
+    return Line(model.ref, model.ref, (headline_text(model.info.get("metrics") or {}),))

@@ -15,7 +15,7 @@ from textual.widgets import Button, Input, Label, Select, Static
 
 from core.errors import LeptonError, UsageError
 from core.tasks import Fit
-from screens.text import human_count, plain
+from screens.text import counted, human_count, plain
 from screens.train import asked
 from screens.train.asked import Settings, Surveyed
 
@@ -127,13 +127,14 @@ class StartForm(ModalScreen[Settings | None]):
         self.query_one("#found", Static).update(Text("looking at the columns…", "dim"))
 
         def failed(error: LeptonError) -> None:
-            if self.is_attached and dataset == self._typed("dataset"):
+            if self in self.app.screen_stack and dataset == self._typed("dataset"):
                 self._show_problems({"dataset": _words(error)})
 
         self._fetch(lambda: self._survey(dataset), self._learnt, group="survey", failed=failed)
 
     def _learnt(self, surveyed: Surveyed) -> None:
-        if not self.is_attached or surveyed.version.dataset != self._typed("dataset"):
+        # The answer may come when the person has gone, or has chosen another data set.
+        if self not in self.app.screen_stack or surveyed.version.dataset != self._typed("dataset"):
             return
         self._surveyed = surveyed
         target = self.query_one("#target", Select)
@@ -266,8 +267,8 @@ def _found(surveyed: Surveyed, fit: Fit) -> Text:
         )
         said.append(f" Rows: {parts}.", "dim")
     else:
-        rows = human_count(surveyed.version.rows)
-        said.append(f" {rows} rows, to be split 80 : 10 : 10 by chance.", "dim")
+        rows = counted(surveyed.version.rows, "row")
+        said.append(f" {rows}, to be split 80 : 10 : 10 by chance.", "dim")
     for note in fit.notes:
         said.append(f" {plain(note)}.", "dim")
     return said

@@ -14,7 +14,7 @@ from screens.train.follower import Snapshot
 from screens.widgets.bars import bar
 from screens.widgets.line_chart import LineChart
 
-BAR_WIDTH = 20
+BAR_WIDTH = 12
 LOSS, METRIC = "loss", "metric"
 
 
@@ -132,7 +132,7 @@ def _progress(seen: Snapshot) -> str:
         if seen.alive:
             parts.append(f"{bar(share, BAR_WIDTH)} {share:.0%}")
     if seen.alive and seen.examples_per_second:
-        parts.append(f"{human_number(seen.examples_per_second, 3)}/s")
+        parts.append(f"{human_number(seen.examples_per_second, 3)} rows/s")
     if seen.remaining is not None:
         parts.append(f"{human_duration(seen.remaining)} left")
     elif seen.elapsed is not None:
