@@ -380,12 +380,14 @@ def _images(view: View) -> Iterator[Finding]:
                 faults = pool.map(image_fault, [content for _, content in held])
                 bad += [row for (row, _), fault in zip(held, faults, strict=True) if fault]
         if bad:
+            named = "path" in view.version.column_names
+            first = f"; the first is {view.rows(bad[:1], ['path'])[0]['path']}" if named else ""
             yield Finding(
                 "error",
                 "undecodable",
                 column,
                 len(bad),
-                what=f"{len(bad):,} images do not decode",
+                what=f"{len(bad):,} images do not decode{first}",
                 hint="Remove these rows or bring the images again.",
                 examples=tuple(bad[:EXAMPLES]),
             )

@@ -19,6 +19,7 @@ from core.inference.forward import outputs
 from core.models.folder import load_module
 from core.models.registry import ModelFolder, Models, task_of
 from core.tasks.base import Task
+from core.tasks.rows import PATH, with_place
 from core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 ALL = "all"
 BATCH = 256
-# Columns that show a person which row is meant, besides its id.
-_SHOWN = ("path", ROW_ID)
 _NAMED = 100
 
 Array = np.ndarray[Any, Any]
@@ -90,7 +89,7 @@ def evaluate_model(
         at = mistake.pop("row")
         mistake[ROW_ID] = judge.rids[at]
         if judge.paths:
-            mistake["path"] = judge.paths[at]
+            mistake[PATH] = judge.paths[at]
     return Report(
         model=folder.ref,
         task=task.name,
@@ -132,8 +131,8 @@ class _Judge:
             if not len(at):
                 continue
             self.rids += readable.column(ROW_ID).to_numpy()[at].tolist()
-            if "path" in readable.schema.names:
-                paths = readable.column("path").to_pylist()
+            if PATH in readable.schema.names:
+                paths = readable.column(PATH).to_pylist()
                 self.paths += [str(paths[each]) for each in at]
             self._targets.append(arrays.pop("target"))
             tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
@@ -255,8 +254,7 @@ def _part(view: View, split: str | None) -> str:
 
 
 def _batches(view: View, task: Task, split: str | None, rows: int) -> Iterator[pa.RecordBatch]:
-    shown = [name for name in _SHOWN if name in view.version.column_names]
-    columns = [*dict.fromkeys((*task.columns, task.target, *shown))]
+    columns = with_place((*task.columns, task.target), view)
     return view.batches(columns, split=split, rows=rows)
 
 

@@ -22,6 +22,7 @@ from core.inference.messages import Answer, Row
 from core.models.folder import load_module
 from core.models.registry import INFO, ModelFolder, Models, task_of
 from core.tasks.base import Task
+from core.tasks.rows import PATH
 from core.workspace import Workspace
 
 Given: TypeAlias = Row | Mapping[str, Any] | str | Path
@@ -137,7 +138,7 @@ def _answer(model: Loaded, rows: Sequence[Given], device: torch.device) -> list[
     """Answers for one batch; when the batch fails, for each of its rows alone."""
     named = [_name(given) for given in rows]
     try:
-        columns = [_columns(model.task, given) for given in rows]
+        columns = [_columns(model.task, each, name) for each, name in zip(rows, named, strict=True)]
         return _forward(model, named, columns, device)
     except Exception as error:
         if len(rows) == 1:
@@ -173,15 +174,15 @@ def _shown(value: object) -> object:
     return f"<{len(value)} bytes>" if isinstance(value, bytes) else value
 
 
-def _columns(task: Task, given: Given) -> dict[str, Any]:
-    """The columns of a row, with files read."""
+def _columns(task: Task, given: Given, name: str) -> dict[str, Any]:
+    """The columns of a row, with files read, and the name by which an error is to call it."""
     if isinstance(given, Row) and given.error is not None:
         raise given.error
     row = dict(given.values) if isinstance(given, Row) else task.row(given)
-    for name, value in row.items():
+    for column, value in row.items():
         if isinstance(value, Path):
-            row[name] = _read(value)
-    return row
+            row[column] = _read(value)
+    return row if PATH in task.columns else {PATH: name, **row}
 
 
 def _read(path: Path) -> bytes:

@@ -15,7 +15,7 @@ from core.tasks.classification import Array, Classification, learn_labels
 from core.tasks.facts import TableFacts
 from core.tasks.options import whole_options
 from core.tasks.pixels import Survey, decode, in_threads, unreadable
-from core.tasks.rows import label_text, place, values
+from core.tasks.rows import label_text, place, values, with_place
 from core.tasks.targets import can_classify, chosen_target
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class ImageClassification(Classification):
         labels, notes = learn_labels(view, fit, split)
         (column,) = fit.inputs
         survey = Survey(sampled_every=max(1, view.count(split) // _SAMPLED))
-        for batch in view.batches([column, fit.target], split=split, rows=512):
+        for batch in view.batches(with_place([column, fit.target], view), split=split, rows=512):
             classes = [label_text(value) for value in values(batch, fit.target)]
             there = [at for at, label in enumerate(classes) if label is not None]
             contents = values(batch, column)

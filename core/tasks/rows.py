@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from core.tasks.base import Rows
 
 
+PATH = "path"
+"""The column by which an error names a row, where the source gave its rows one."""
+
+
 def column(rows: Rows, name: str) -> Any:
     """One column: an Arrow array, or a list of values when the rows are mappings.
 
@@ -47,16 +51,22 @@ def take(found: Any, kept: np.ndarray[Any, Any]) -> Any:
     return [found[at] for at in kept] if isinstance(found, list) else found.take(kept)
 
 
+def with_place(columns: Sequence[str], view: View) -> list[str]:
+    """The columns, and the one by which `place` names a row, if the version has it."""
+    named = [PATH] if PATH in view.version.column_names else []
+    return [*dict.fromkeys((*columns, *named))]
+
+
 def place(rows: Rows, at: int) -> str:
     """How a person finds the row at a position: its path, its row id, or its number from 1."""
-    for name in ("path", ROW_ID):
+    for name in (PATH, ROW_ID):
         try:
             found = column(rows, name)[at]
         except UsageError:
             continue
         value = found.as_py() if hasattr(found, "as_py") else found
         if value is not None:
-            return str(value) if name == "path" else f"row {value}"
+            return str(value) if name == PATH else f"row {value}"
     return f"row {at + 1}"
 
 
@@ -103,5 +113,5 @@ def skipped_note(target: str, rows: int) -> list[str]:
 
 
 def _missing(name: str, there: Any) -> UsageError:
-    names = [each for each in map(str, there) if each not in (ROW_ID, SPLIT)]
+    names = [each for each in map(str, there) if each not in (ROW_ID, SPLIT, PATH)]
     return UsageError(f'the column "{name}" is missing', hint=nearest(name, names))

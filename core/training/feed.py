@@ -19,6 +19,7 @@ import torch
 from core.atomic import rename_folder
 from core.errors import LeptonError
 from core.runs.job import Stopped
+from core.tasks.rows import with_place
 from core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 FORMAT = 1
 META = "meta.json"
 ROW_ID = "_rid"
-# Columns by which an error names a row, besides its id.
-PLACES = ("path",)
 ROWS_AT_ONCE = 2048
 IN_MEMORY = 2 << 30
 _STAGED = ".compiling"
@@ -145,8 +144,7 @@ def _encode(
     view: View, task: Task, split: str, folder: Path, should_stop: Callable[[], bool]
 ) -> None:
     """Write one .npy file for each array, in pieces, and the facts about them last."""
-    named = [name for name in PLACES if name in view.version.column_names]
-    columns = [*dict.fromkeys((*task.columns, task.target, *named))]
+    columns = with_place((*task.columns, task.target), view)
     growing: dict[str, _Growing] = {}
     try:
         for rows in view.batches(columns, split=split, rows=ROWS_AT_ONCE):

@@ -82,6 +82,7 @@ def test_equal_images_are_found_whatever_their_path(lake: Lake) -> None:
     assert found["duplicate-images", "image"].examples == (20,)
     broken = found["undecodable", "image"]
     assert (broken.severity, broken.rows, broken.examples) == ("error", 2, (25, 26))
+    assert "25.png" in broken.what
     assert ("id-like", "path") not in found
     assert found["unsplit", None].severity == "info"
     made = split(lake, "things", validation=0, test=0.2, seed=0)

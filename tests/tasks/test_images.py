@@ -168,7 +168,7 @@ def test_an_image_that_does_not_decode_is_named(pictures, content, words):
     )
     with pytest.raises(LeptonError, match=words) as caught:
         learn(view)
-    assert caught.value.where == "column image, row 2"
+    assert caught.value.where == "column image, z.png"
     assert caught.value.hint
     learned = learn(pictures([plain(1), plain(2)]))
     asked = [{"image": plain(1)}, {"image": content, "path": "z.png"}]
