@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from core.data.builtin import BUILTIN, load_builtin
 from core.data.lake import Lake, Version
 from core.data.sources import ImportReport, import_source
-from core.errors import UsageError
+from core.errors import UsageError, nearest
 from core.tasks import facts, guess
 from core.workspace import Workspace
 
@@ -40,9 +40,21 @@ def ingest(
         LeptonError: its content cannot be used. The lake is as it was.
     """
     lake = Lake(workspace)
-    if source in BUILTIN and not Path(source).exists():
-        version = load_builtin(lake, source, source=archive, progress=progress)
-        report = ImportReport(version=version, rejects=[], notes=[])
+    before = {version.ref for version in lake.datasets()}
+    path = Path(source).expanduser()
+    if source in BUILTIN and not path.exists():
+        if name not in (None, source):
+            raise UsageError(f'"{source}" is built in and keeps its name', hint="Leave --name out.")
+        notes: list[str] = []
+        version = load_builtin(lake, source, source=archive, progress=progress, notes=notes)
+        report = ImportReport(version=version, rejects=[], notes=notes)
+    elif archive is not None:
+        raise UsageError(
+            "an archive goes with a built-in data set alone",
+            hint=f"There are: {', '.join(BUILTIN)}.",
+        )
+    elif meant := _builtin_meant(source, path):
+        raise UsageError("no such file, folder or built-in data set", where=source, hint=meant)
     else:
         report = import_source(
             lake,
@@ -57,9 +69,18 @@ def ingest(
     try:
         version = note_task(lake, report.version, target, task, inputs)
     except UsageError:
-        lake.remove(report.version.ref)
+        if report.version.ref not in before:
+            lake.remove(report.version.ref)
         raise
     return replace(report, version=version)
+
+
+def _builtin_meant(source: str, path: Path) -> str:
+    """The hint for a word that is no path but nearly a built-in data set's name; else empty."""
+    if path.exists() or path.suffix or path.name != source:
+        return ""
+    hint = nearest(source, BUILTIN)
+    return hint if "mean" in hint else ""
 
 
 def note_task(

@@ -92,7 +92,8 @@ def _read(workspace: Workspace, task: Task, given: object) -> list[Row]:
         if named := _LAKE_ROWS.fullmatch(text):
             return lake_rows(workspace, task, named[1], _numbers(named[2]))
     path = Path(given).expanduser()
-    if _exists(path):
+    # An empty text is no path, though Path takes it for the working folder.
+    if text and _exists(path):
         return _path(workspace, task, path)
     if glob.has_magic(text) and (kind == "image" or is_table(path)):
         matched = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207

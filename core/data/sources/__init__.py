@@ -63,6 +63,8 @@ def import_source(
         LeptonError: the source is damaged, or more of it had to be rejected than could be kept.
         In every case the lake stays as it was.
     """
+    if not str(source):
+        raise UsageError("no source is named", hint="Name a file, a folder or a built-in data set.")
     named = valid_name(name) if name is not None else default_name(str(source))
     path = Path(source).expanduser()
     pattern = not path.exists() and glob.has_magic(str(path))

@@ -84,6 +84,13 @@ def read_head(path: Path) -> bytes:
         UsageError: the file cannot be opened or is empty.
         LeptonError: it is a damaged gzip file.
     """
+    if path.is_fifo() or path.is_socket():
+        # It is read more than once, and nobody may ever write into it.
+        raise UsageError(
+            "this is a pipe, not a file",
+            where=str(path),
+            hint="Write what comes through it into a file first.",
+        )
     try:
         with path.open("rb") as file:
             head = file.read(HEAD)

@@ -77,7 +77,8 @@ def _images_in(folder: Path) -> tuple[list[Path], int]:
     for parent, _, names in os.walk(folder):
         for name in names:
             path = Path(parent) / name
-            if name.startswith("."):
+            # A pipe or a device in the folder would never end.
+            if name.startswith(".") or not path.is_file():
                 continue
             if path.suffix.lower() in IMAGE_SUFFIXES or _begins_as_image(path):
                 images.append(path)
