@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+USAGE = "usage"
+
 
 class LeptonError(Exception):
     """The work failed: `what` was wrong, `where` (file, line, column), a `hint` to the way out."""
@@ -16,19 +18,27 @@ class LeptonError(Exception):
         self.what = what
         self.where = where
         self.hint = hint
+        if hint:
+            # Python prints notes under an error that nobody caught, as in a program of the SDK.
+            self.add_note(hint)
 
     def to_json(self) -> dict[str, str]:
         return {"what": self.what, "where": self.where, "hint": self.hint}
 
     @classmethod
     def from_json(cls, error: dict[str, str]) -> LeptonError:
-        return cls(error["what"], where=error.get("where", ""), hint=error.get("hint", ""))
+        kind = UsageError if error.get("kind") == USAGE else cls
+        return kind(error["what"], where=error.get("where", ""), hint=error.get("hint", ""))
 
 
 class UsageError(LeptonError):
     """The call was wrong: an unknown name, a missing file, a value that cannot be."""
 
     exit_code = 2
+
+    def to_json(self) -> dict[str, str]:
+        # The process that asked must know whose fault it was: its exit code says so.
+        return super().to_json() | {"kind": USAGE}
 
 
 def nearest(name: str, candidates: Iterable[str], *, shown: int = 8) -> str:

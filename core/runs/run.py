@@ -77,7 +77,11 @@ class Run:
         """
         with self._locked() as held:
             if held is None:
-                raise LeptonError("the run is running already", where=self.id)
+                raise LeptonError(
+                    "the run is running already",
+                    where=self.id,
+                    hint=f"Watch it: lepton runs attach {self.id}",
+                )
             if summary(self.events_path)[0].state == "finished":
                 raise UsageError("the run has finished", where=self.id, hint="Start a new one.")
             with EventWriter(self.events_path) as events, self.log_path.open("ab") as log:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,7 @@ from core.errors import UsageError, nearest
 
 SCHEDULES = ("cosine", "linear", "constant")
 PRECISIONS = ("auto", "fp32", "bf16")
+DEVICE = re.compile(r"auto|cpu|(cuda|mps|xpu)(:\d+)?")
 MOST = 2**31 - 1
 
 # The names other tools use for the same thing, so that a known habit gets a precise hint.
@@ -146,6 +148,13 @@ def _text(value: Any) -> str:
     return value
 
 
+def _device(value: Any) -> str:
+    # Whether this machine has it is known to torch alone, in the run's own process.
+    if not isinstance(value, str) or not DEVICE.fullmatch(value):
+        raise ValueError("auto, cpu, cuda, cuda:1 or mps")
+    return value
+
+
 def _texts(value: Any) -> tuple[str, ...]:
     if isinstance(value, str):
         value = [value]
@@ -217,7 +226,7 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "weight_decay": _number(0),
     "clip": _maybe(_number(0)),
     "precision": _one_of(PRECISIONS),
-    "device": _text,
+    "device": _device,
     "threads": _maybe(_whole(1)),
     "patience": _maybe(_whole(1)),
     "seed": _whole(0),

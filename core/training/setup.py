@@ -12,6 +12,7 @@ from typing import Any
 
 from core import tasks
 from core.atomic import write_json
+from core.data.builtin import BUILTIN
 from core.data.lake import Lake, Version, valid_name
 from core.data.split import ensure_split
 from core.errors import LeptonError, UsageError, nearest
@@ -64,7 +65,7 @@ def choose(workspace: Workspace, config: TrainConfig) -> Choice:
             go together.
     """
     lake = Lake(workspace)
-    version = lake.version(config.dataset)
+    version = _version(lake, config.dataset)
     with lake.open(version) as view:
         fit = tasks.guess(tasks.facts(view), config.target, config.task, config.inputs)
     kind = tasks.task(fit.task)
@@ -145,6 +146,15 @@ def load(workspace: Workspace, folder: Path) -> Setup | None:
             hint="Start a new run.",
         ) from error
     return Setup(config, Lake(workspace).version(config.dataset), task)
+
+
+def _version(lake: Lake, name: str) -> Version:
+    try:
+        return lake.version(name)
+    except UsageError as error:
+        if name not in BUILTIN:
+            raise
+        raise UsageError(error.what, hint=f"Bring it in first: lepton data import {name}") from None
 
 
 def _options(config: TrainConfig, kind: type[Task] | Task, *, of_task: bool) -> dict[str, Any]:
