@@ -24,8 +24,8 @@ _OURS = Path(__file__).resolve().parent.parent
 
 def _unshadowed(name: str) -> None:
     found = find_spec(name)
-    places = found.submodule_search_locations if found else None
-    where = Path(next(iter(places))).resolve() if places else None
+    places = [*(found.submodule_search_locations or ()), found.origin] if found else []
+    where = next((Path(place).resolve() for place in places if place), None)
     if where != _OURS / name:
         raise ImportError(
             f"Lepton's package {name!r} is shadowed by {where or 'nothing'}: "

@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.data.builtin import BUILTIN
+from core.data.builtin import BUILTIN, load_builtin
 from core.data.lake import Lake, Version
 from core.data.split import ensure_split
 from core.data.split import split as split_rows
 from core.errors import LeptonError, UsageError, nearest
-from core.ingest import ingest
 from core.models.architectures import ARCHITECTURES
 from core.models.registry import ModelFolder, Models, task_of
 from core.training.start import start_training
@@ -43,6 +42,12 @@ def load(name: str, source: str | Path | None = None) -> Dataset | Model:
     lake, models = Lake(workspace), Models(workspace)
     plain_name = name.partition("@")[0]
     datasets = {version.dataset for version in lake.datasets()}
+    if source is not None and name not in BUILTIN:
+        raise UsageError(
+            "source names the local archive of a built-in data set",
+            where=name,
+            hint=f"There are: {', '.join(BUILTIN)}. Bring others in with: lepton data import",
+        )
     if plain_name in datasets and source is None:
         return Dataset(workspace, lake.version(name))
     if name in BUILTIN:
@@ -75,9 +80,16 @@ def _untrained(name: str, datasets: set[str]) -> str | None:
 def _bring_in(workspace: Workspace, name: str, source: str | Path | None) -> Version:
     from lepton_tui.cli.status import counting
 
+    notes: list[str] = []
     with counting(f"Importing {name}") as progress:
-        archive = None if source is None else str(source)
-        return ingest(workspace, name, archive=archive, progress=progress).version
+        version = load_builtin(Lake(workspace), name, source, progress, notes=notes)
+    _say_notes(notes)
+    return version
+
+
+def _say_notes(notes: Sequence[str]) -> None:
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
 
 
 class Dataset:
@@ -233,8 +245,7 @@ class Model:
         baseline = report.baseline.get(metric)
         beside = "" if baseline is None else f" (baseline {baseline:.4f})"
         print(f"{split} {metric} {report.metrics[metric]:.4f}{beside}", flush=True)
-        for note in report.notes:
-            print(f"note: {note}", file=sys.stderr)
+        _say_notes(report.notes)
         return report.metrics
 
     def _with_splits(self, dataset: Dataset | str, folder: ModelFolder) -> str:

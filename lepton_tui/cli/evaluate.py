@@ -23,7 +23,7 @@ def evaluate(
     *,
     model: str = typer.Argument(metavar="MODEL", help='A model, "name@version", or its folder.'),
     dataset: str = typer.Argument(
-        None, metavar="[DATASET]", help="The data set; what it was trained on if not named."
+        None, metavar="DATASET", help="The data set; what it was trained on if not named."
     ),
     split: str = typer.Option(None, metavar="NAME", help="test, or else validation."),
     batch_size: int = typer.Option(256, min=1, metavar="N", help="Rows at once."),
@@ -62,10 +62,13 @@ def judge(workspace: Workspace, spec: dict[str, object]) -> tuple[Any, str]:
     """
     from core.errors import LeptonError
     from core.evaluation.report import JSON
+    from core.models.registry import Models
     from lepton_tui.cli.follow import follow
 
+    learned = Models(workspace).get(str(spec["model"])).info
+    own = f"{learned['dataset']}@{learned['dataset_version']}" if "dataset" in learned else None
     run = Runs(workspace).create(
-        "evaluate", spec, dataset=_text(spec.get("dataset")), model=_text(spec["model"])
+        "evaluate", spec, dataset=_text(spec.get("dataset") or own), model=_text(spec["model"])
     )
     run.launch()
     try:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from core.errors import LeptonError
 from core.runs.events import Event
-from lepton_tui.cli.output import bar
+from lepton_tui.cli.output import bar, in_terminal, width
 from lepton_tui.cli.status import StatusLine
 from screens.text import human_count, human_duration, human_number
 
@@ -93,15 +94,21 @@ class Watcher:
         epochs = self._plan.get("epochs")
         of = f"/{epochs}" if epochs else ""
         number = str(event["epoch"]).rjust(len(str(epochs or "")))
-        return f"epoch {number}{of}  {metrics_line(event.get('metrics', {}))}" + (
-            f"  {human_duration(event['seconds'])}" if "seconds" in event else ""
-        )
+        before = f"epoch {number}{of}  "
+        after = f"  {human_duration(event['seconds'])}" if "seconds" in event else ""
+        most = width() - len(before) - len(after) if in_terminal(sys.stdout) else None
+        return before + metrics_line(event.get("metrics", {}), most) + after
 
 
-def metrics_line(metrics: dict[str, Any]) -> str:
-    """Metrics in a row: `val/loss 0.2113  val/accuracy 0.9412`; the first four."""
-    shown = list(metrics.items())[:4]
-    return "  ".join(f"{name} {human_number(value):<6}" for name, value in shown).rstrip()
+def metrics_line(metrics: dict[str, Any], most: int | None = None) -> str:
+    """Metrics in a row, the first four: `val/loss 0.2113  val/accuracy 0.9412`.
+
+    With `most` as many of them as stand in so many columns.
+    """
+    shown = [f"{name} {human_number(value):<7}" for name, value in list(metrics.items())[:4]]
+    while most is not None and len(shown) > 1 and len("  ".join(shown).rstrip()) > most:
+        shown.pop()
+    return "  ".join(shown).rstrip()
 
 
 def _plan(event: Event) -> str:
@@ -115,5 +122,7 @@ def _plan(event: Event) -> str:
         parts.append(f"{epochs} epochs" + (f" of {human_count(each)} steps" if each else ""))
     if device := event.get("device"):
         threads = event.get("threads")
-        parts.append(f"on {device}" + (f" with {threads} threads" if threads else ""))
+        parts.append(
+            f"on {device}" + (f" with {threads} thread{'s'[: threads > 1]}" if threads else "")
+        )
     return ", ".join(part for part in parts if part)

@@ -12,7 +12,7 @@ import math
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, TextIO
 
 from core.errors import UsageError
@@ -95,9 +95,17 @@ def cell(value: Any) -> str:
 
 
 def table(
-    heads: Sequence[str], rows: Iterable[Sequence[Any]], *, indent: int = 0, most: int | None = None
+    heads: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    *,
+    indent: int = 0,
+    most: int | None = None,
+    whole: Collection[str] = (),
 ) -> None:
-    """Aligned columns that fit the terminal; the widest give way first. Numbers stand right."""
+    """Aligned columns that fit the terminal. Numbers stand right.
+
+    The widest columns give way first; those named in `whole` do not.
+    """
     rows = [list(row) for row in rows]
     texts = [[cell(value) for value in row] for row in rows]
     right = [
@@ -106,7 +114,8 @@ def table(
     ]
     room = (most or width()) - indent - len(GAP) * (len(heads) - 1)
     heads = [plain(head) for head in heads]
-    widths = _fitted([[head, *(row[at] for row in texts)] for at, head in enumerate(heads)], room)
+    columns = [[head, *(row[at] for row in texts)] for at, head in enumerate(heads)]
+    widths = _fitted(columns, room, [head not in whole for head in heads])
     put(styled(_line(heads, widths, right, indent), BOLD))
     for row in texts:
         put(_line(row, widths, right, indent))
@@ -153,13 +162,15 @@ def _line(texts: Sequence[str], widths: Sequence[int], right: Sequence[bool], in
     return (" " * indent + GAP.join(cells)).rstrip()
 
 
-def _fitted(columns: Sequence[Sequence[str]], room: int) -> list[int]:
+def _fitted(columns: Sequence[Sequence[str]], room: int, gives: Sequence[bool]) -> list[int]:
     from rich.cells import cell_len
 
     widths = [max(map(cell_len, column)) for column in columns]
-    while sum(widths) > room and max(widths) > NARROWEST:
-        widest = widths.index(max(widths))
-        widths[widest] -= 1
+    while sum(widths) > room:
+        width, widest = max((width if gives[at] else 0, -at) for at, width in enumerate(widths))
+        if width <= NARROWEST:
+            break
+        widths[-widest] -= 1
     return widths
 
 

@@ -13,7 +13,7 @@ from core.errors import LeptonError, UsageError
 from core.models.registry import Models, task_of
 from core.workspace import Workspace
 from lepton_tui.cli.groups import single
-from lepton_tui.cli.output import bar, in_colour, in_terminal, put, put_json, table
+from lepton_tui.cli.output import bar, in_colour, in_terminal, note, put, put_json, table
 from screens.text import human_number, percent, plain
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 app = single()
 
 DRAWN = 8
+TOLD = 10
 PICTURE_CELLS = (28, 14)
 
 
@@ -63,10 +64,13 @@ def predict(
         put_json([answer.to_json() for answer in answers])
     else:
         put_answers(rows, answers)
-    wrong = [answer.error for answer in answers if answer.error is not None]
-    if wrong and len(wrong) == len(answers):
-        raise wrong[0]
+    wrong = [answer for answer in answers if answer.error is not None]
+    if len(answers) == 1 and wrong and wrong[0].error is not None:
+        raise wrong[0].error
     if wrong:
+        if not json:
+            for answer in wrong[:TOLD]:
+                note(f"{answer.input}: {answer.error}")
         raise LeptonError(f"{len(wrong)} of {len(answers)} inputs have no answer")
 
 
@@ -77,18 +81,17 @@ def put_answers(rows: list[Row], answers: list[Answer]) -> None:
             for value in row.values.values():
                 if isinstance(value, bytes | Path):
                     put_picture(value)
-    if answers and all(answer.label is None for answer in answers):
-        table(
-            ("input", "value"),
-            [(a.input, a.value if a.ok else f"✗ {a.error}") for a in answers],
-        )
+    if not any(answer.ok for answer in answers):
+        return
+    if all(answer.label is None for answer in answers):
+        table(("input", "value"), [(a.input, a.value if a.ok else "✗ no answer") for a in answers])
         return
     table(
         ("input", "label", "score", ""),
         [
             (
                 answer.input,
-                answer.label if answer.ok else f"✗ {answer.error}",
+                answer.label if answer.ok else "✗ no answer",
                 percent(answer.score) if answer.ok else "",
                 bar(answer.score or 0.0, 12) if answer.ok else "",
             )

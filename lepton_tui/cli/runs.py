@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from core.errors import LeptonError, UsageError
 from core.runs.run import Run
 from core.runs.state import RunState
 from core.runs.store import Runs
@@ -33,10 +34,12 @@ def list_(json: bool = JSON) -> None:
         note("There are no runs yet. Start one: lepton train DATASET")
         return
     table(
-        ("run", "state", "dataset", "model", "epoch", "metrics", "created"),
+        ("run", "kind", "state", "dataset", "model", "epoch", "metrics", "created"),
         [
             (
-                state.id,
+                # The four letters are enough for every command, and stand in a narrow terminal.
+                state.id.rpartition("-")[2],
+                state.kind,
                 state_badge(state.state),
                 state.dataset,
                 state.model,
@@ -46,6 +49,7 @@ def list_(json: bool = JSON) -> None:
             )
             for state in states
         ],
+        whole=("run", "kind", "state", "epoch", "created"),
     )
 
 
@@ -64,6 +68,9 @@ def attach(run: str = ID, json: bool = JSON) -> None:
     found = _run(run)
     try:
         follow(found, note if json else put)
+    except UsageError as error:
+        # Whoever asked for the run was wrong, not who attaches to it.
+        raise LeptonError(error.what, where=error.where, hint=error.hint) from None
     except KeyboardInterrupt:
         note(f"Left. {found.id} goes on: lepton runs attach {found.id}")
         raise typer.Exit(0) from None
@@ -138,10 +145,15 @@ def put_run(run: Run, *, json: bool) -> None:
             *((name, human_number(value)) for name, value in state.metrics.items()),
             ("took", human_duration(ended) if ended is not None else None),
             ("folder", str(run.path)),
+            *_error_facts(state),
         ]
     )
-    if state.error is not None:
-        facts([("error", state.error["what"]), ("", state.error.get("hint") or None)])
+
+
+def _error_facts(state: RunState) -> list[tuple[str, str | None]]:
+    if state.error is None:
+        return []
+    return [("error", state.error["what"]), ("", state.error.get("hint") or None)]
 
 
 def _at(state: RunState) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from core.errors import UsageError
+from core.errors import UsageError, nearest
 from core.runs.run import Run
 from core.runs.state import RunState
 from core.workspace import Workspace
@@ -70,6 +70,8 @@ def train(
         "threads": threads,
     }
     given |= {key: value for key, value in flags.items() if value is not None}
+    if not given.get("dataset"):
+        raise UsageError("DATASET is missing", where="lepton train", hint=_which_datasets())
     from core.training.start import start_training
 
     run = start_training(Workspace.open(), given)
@@ -85,6 +87,13 @@ def train(
         put_json(state.to_json())
     else:
         put_outcome(state)
+
+
+def _which_datasets() -> str:
+    from core.data.lake import Lake
+
+    names = [version.dataset for version in Lake(Workspace.open()).datasets()]
+    return nearest("", names) or "Bring one in first: lepton data import FILE --name NAME"
 
 
 def follow_own(run: Run, *, json: bool, past: int = 0) -> RunState:
@@ -166,5 +175,8 @@ def put_setting(given: dict[str, Any], key: str, value: Any) -> None:
     key = key.replace("-", "_")
     if key not in of_training and key in of_models:
         given["options"] = {**given.get("options", {}), key: value}
+    elif key not in of_training and "mean" in (close := nearest(key, of_models)):
+        # What is unknown to both is left to the training's own words, which know other tools'.
+        raise UsageError(f'there is no setting "{key}"', hint=close)
     else:
         given[key] = value
