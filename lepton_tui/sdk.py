@@ -52,7 +52,7 @@ def load(name: str, source: str | Path | None = None) -> Dataset | Model:
         return Dataset(workspace, lake.version(name))
     if name in BUILTIN:
         return Dataset(workspace, _bring_in(workspace, name, source))
-    if plain_name in models.names() or Path(name).is_dir():
+    if plain_name in models.names() or (name and Path(name).is_dir()):
         found = models.get(name)
         return Model(workspace, found.name, found.info["architecture"], found)
     untrained = _untrained(name, datasets | set(BUILTIN))
