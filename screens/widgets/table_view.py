@@ -20,7 +20,7 @@ from textual.strip import Strip
 
 from screens import text
 from screens.widgets.cells import cell_text
-from screens.widgets.pages import PAGE_ROWS, ColumnHead, Loaded, Pages, Row, RowSource
+from screens.widgets.pages import ColumnHead, Loaded, Pages, Row, RowSource
 
 __all__ = ["ColumnHead", "RowSource", "TableView"]
 
@@ -204,8 +204,8 @@ class TableView(ScrollView, can_focus=True):
             return
         pages.take(answer)
         self._strips.clear()
-        if answer.columns is not None:
-            self._widths = _column_widths(answer.columns, answer.rows)
+        # Columns only grow: a number further down is not cut, and nothing jumps on the way back.
+        self._widths = _column_widths(pages.columns, answer.rows, self._widths)
         self.virtual_size = Size(
             sum(self._widths) + GAP * len(self._widths), pages.known + self.head_height
         )
@@ -306,12 +306,12 @@ class TableView(ScrollView, can_focus=True):
         self._ensure_rows()
 
     def _show_cursor(self) -> None:
-        """Scroll as little as brings the cursor into view."""
+        """Scroll as little as brings the cursor into view, also before there is a scrollbar."""
         top, height = int(self.scroll_y), max(self._body_height, 1)
         if self.cursor_row < top:
-            self.scroll_to(y=self.cursor_row, animate=False)
+            self.scroll_to(y=self.cursor_row, animate=False, force=True)
         elif self.cursor_row >= top + height:
-            self.scroll_to(y=self.cursor_row - height + 1, animate=False)
+            self.scroll_to(y=self.cursor_row - height + 1, animate=False, force=True)
 
     def _announce_cursor(self) -> None:
         """Post what is owed for the row at the cursor, once its values are here."""
@@ -371,15 +371,14 @@ def _padded(words: str, width: int) -> str:
     return f" {text.fit(text.plain(words), width)} "
 
 
-def _column_widths(columns: Sequence[ColumnHead], rows: Sequence[Row]) -> list[int]:
-    """As wide as the head and the first rows need, within bounds."""
+def _column_widths(
+    columns: Sequence[ColumnHead], rows: Sequence[Row], before: Sequence[int]
+) -> list[int]:
+    """As wide as the head, these rows and those before need, within bounds."""
     widths = []
     for place, column in enumerate(columns):
-        shown = [column.name, column.type]
-        shown += [
-            cell_text(row[place], WIDEST_COLUMN).text
-            for row in rows[:PAGE_ROWS]
-            if place < len(row)
-        ]
-        widths.append(min(max(cell_len(text.plain(words)) for words in shown), WIDEST_COLUMN))
+        words = [text.plain(column.name), text.plain(column.type)]
+        words += [cell_text(row[place], WIDEST_COLUMN).text for row in rows if place < len(row)]
+        widest = min(max(map(cell_len, words)), WIDEST_COLUMN)
+        widths.append(max(widest, before[place]) if before else widest)
     return widths
