@@ -125,7 +125,7 @@ class ConfusionMatrix(ScrollView, can_focus=True):
         line = y if y < HEAD_LINES else y + self.scroll_offset.y
         if not self._labels or line >= len(self._labels) + HEAD_LINES:
             return Strip.blank(width, base)
-        head = base + self.get_component_rich_style("confusion--head", partial=True)
+        head = self.get_component_rich_style("confusion--head")
         if line == 0:
             said = clip(self._said(), width) if self.has_focus else ""
             said = said or " " * self._gutter + "predicted →"
@@ -178,7 +178,7 @@ class ConfusionMatrix(ScrollView, can_focus=True):
     def _shade(self, share: float, right: bool) -> Style:
         """A ground between the widget's own and the colour of right or wrong."""
         if not share:
-            return self.get_component_rich_style("confusion--head", partial=True)
+            return Style(color=self.get_component_rich_style("confusion--head").color)
         name = "confusion--right" if right else "confusion--wrong"
         ink = self.get_component_styles(name).color
         ground = self.background_colors[1]
