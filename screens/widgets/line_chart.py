@@ -88,7 +88,7 @@ class LineChart(Widget, can_focus=True):
 
     log_y: reactive[bool] = reactive(False)
     smoothed: reactive[bool] = reactive(False)
-    crosshair: reactive[float | None] = reactive(None)
+    crosshair: reactive[float | None] = reactive(None, init=False)
 
     @dataclass
     class CrosshairMoved(Message):
