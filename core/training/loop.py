@@ -174,6 +174,9 @@ class Trainer:
             if at.step >= self.steps:
                 break
             if self.should_stop():
+                if self._losses:
+                    # Else a person is told an earlier step than the one that is saved.
+                    self._record()
                 self.save()
                 return False
             if self._checkpoint_due(now):

@@ -36,9 +36,10 @@ class Shell:
         self.home = home
         self.env = {**os.environ, "LEPTON_HOME": str(home), "OMP_NUM_THREADS": "1"}
 
-    def __call__(self, *words: str | Path) -> Said:
+    def __call__(self, *words: str | Path, cwd: Path | None = None) -> Said:
         done = subprocess.run(
             [SCRIPT, *map(str, words)],
+            cwd=cwd,
             env=self.env,
             capture_output=True,
             text=True,
