@@ -72,6 +72,15 @@ class Task(ABC):
 
     @classmethod
     @abstractmethod
+    def check_target(cls, fit: Fit, view: View) -> None:
+        """Look at the answers in all rows, before a run is started and the rows are split for it.
+
+        Raises:
+            LeptonError: there is nothing to tell apart: no value, or the same one everywhere.
+        """
+
+    @classmethod
+    @abstractmethod
     def learn(
         cls,
         fit: Fit,

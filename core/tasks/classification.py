@@ -30,6 +30,10 @@ class Classification(Task):
     metric: ClassVar[str] = "accuracy"
     labels: tuple[str, ...]
 
+    @classmethod
+    def check_target(cls, fit: Fit, view: View) -> None:
+        learn_labels(view, fit, None)
+
     @abstractmethod
     def encode_inputs(self, rows: Rows, kept: Array | None) -> Arrays:
         """Arrays of the input columns, for the rows at the positions `kept` or for all."""

@@ -67,6 +67,10 @@ class TabularRegression(Task):
         return Fit(cls.name, columns, answer.name, score, why, notes)
 
     @classmethod
+    def check_target(cls, fit: Fit, view: View) -> None:
+        _count_without(view, fit, None)
+
+    @classmethod
     def learn(
         cls,
         fit: Fit,
@@ -75,24 +79,11 @@ class TabularRegression(Task):
         options: Mapping[str, Any] | None = None,
     ) -> Self:
         whole_options(cls.name, cls.options, options)
+        without = _count_without(view, fit, split)
         where = condition(view, split)
         known = described(view, fit.target)
-        name = f"{quoted(fit.target)}::DOUBLE"
-        finite = f"CASE WHEN isfinite({name}) THEN {name} END"
-        rows, there, distinct = view.sql(
-            f"SELECT count(*), count({finite}), count(DISTINCT {finite}) FROM rows "
-            f"WHERE {where[0]}",
-            where[1],
-        )[0]
-        if distinct < 2:
-            raise LeptonError(
-                f'the target column "{fit.target}" has '
-                + ("one value in all rows" if distinct else "no value"),
-                where=f"{view.version.ref}, {split} split" if split else view.version.ref,
-                hint="Name another column with --target.",
-            )
         learned = Number.learn(view, known, where)
-        notes = skipped_note(fit.target, rows - there)
+        notes = skipped_note(fit.target, without)
         codec = TableCodec.learn(view, fit, split)
         return cls(codec, fit.target, learned.mean, learned.std, (*fit.notes, *notes))
 
@@ -190,3 +181,26 @@ class TabularRegression(Task):
 
     def _value(self, standardised: Array) -> Array:
         return standardised.astype(np.float64) * self.std + self.mean
+
+
+def _count_without(view: View, fit: Fit, split: str | None) -> int:
+    """The rows of a split (of all, for None) that have no finite target.
+
+    Raises:
+        LeptonError: the target has no value, or one in all rows.
+    """
+    where, parameters = condition(view, split)
+    name = f"{quoted(fit.target)}::DOUBLE"
+    finite = f"CASE WHEN isfinite({name}) THEN {name} END"
+    rows, there, distinct = view.sql(
+        f"SELECT count(*), count({finite}), count(DISTINCT {finite}) FROM rows WHERE {where}",
+        parameters,
+    )[0]
+    if distinct < 2:
+        raise LeptonError(
+            f'the target column "{fit.target}" has '
+            + ("one value in all rows" if distinct else "no value"),
+            where=f"{view.version.ref}, {split} split" if split else view.version.ref,
+            hint="Name another column with --target.",
+        )
+    return int(rows - there)

@@ -63,12 +63,14 @@ def choose(workspace: Workspace, config: TrainConfig) -> Choice:
     Raises:
         UsageError: there is no such data set, column, task, architecture or option, or they do not
             go together.
+        LeptonError: there is nothing to learn from the target.
     """
     lake = Lake(workspace)
     version = _version(lake, config.dataset)
     with lake.open(version) as view:
         fit = tasks.guess(tasks.facts(view), config.target, config.task, config.inputs)
-    kind = tasks.task(fit.task)
+        kind = tasks.task(fit.task)
+        kind.check_target(fit, view)
     architecture = architectures.architecture(config.model or kind.architectures[0])
     if architecture.name not in kind.architectures:
         raise UsageError(
