@@ -76,8 +76,15 @@ def found(pilot: Pilot[None], words: str) -> tuple[int, int]:
 
 def style_at(pilot: Pilot[None], x: int, y: int) -> Style:
     """The style of a cell of the screen."""
-    strip = pilot.app.screen._compositor.render_strips()[y].crop(x, x + 1)
-    return next(segment.style for segment in strip if segment.style)
+    return styles(pilot)[y][x]
+
+
+def styles(pilot: Pilot[None]) -> list[list[Style]]:
+    """The style of every cell of the screen, by row and column."""
+    return [
+        [segment.style or Style() for segment in strip for _ in range(segment.cell_length)]
+        for strip in pilot.app.screen._compositor.render_strips()
+    ]
 
 
 def contrast(style: Style) -> float:

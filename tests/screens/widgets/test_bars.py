@@ -57,15 +57,20 @@ async def test_one_line_holds_the_likeliest() -> None:
 
 
 async def test_what_labels_hold_is_shown_and_never_obeyed() -> None:
-    scores = {"漢字": 0.4, "[b]x[/b]": 0.3, "\x1b[31mred": 0.2, "e\u0301": 0.1}
+    scores = {"漢字漢字漢": 0.4, "[b]x[/b]": 0.3, "\x1b[31mred": 0.2, "e\u0301": 0.1}
     async with stage(lambda: ScoreBars(scores), (40, 6)) as pilot:
         assert [line.split()[0] for line in lines(pilot)] == [
-            "漢字",
+            "漢字漢字漢",
             "[b]x[/b]",
             "␛[31mred",
             "e\u0301",
         ]
         assert {cell_len(line) for line in lines(pilot)} == {40}
+
+
+async def test_a_narrow_line_is_cut_and_not_folded() -> None:
+    async with stage(lambda: ScoreBars({"a": 0.5, "b": 0.3, "c": 0.2}), (5, 3)) as pilot:
+        assert [line[0] for line in lines(pilot)] == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize("size", [(1, 1), (5, 3), (10, 2), (17, 4)])

@@ -73,19 +73,21 @@ async def test_a_small_picture_grows_in_whole_squares_and_with_the_terminal() ->
         await pilot.resize_terminal(2, 1)
         await pilot.pause()
         assert lines(pilot) == [UPPER_HALF * 2]
+        assert colours(pilot, 1, 0) == ((0, 255, 0), (255, 255, 255))
 
 
 async def test_bytes_are_decoded_in_a_thread_and_the_last_picture_asked_for_wins(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     red, blue = (encoded(Pillow.new("RGB", (2, 2), name)) for name in ("red", "blue"))
-    first = threading.Event()
+    first, late = threading.Event(), threading.Event()
     threads = set()
 
     def slow(data: bytes) -> object:
         threads.add(threading.current_thread())
         if data == red:
             assert first.wait(30)
+            late.set()
         return decode(data)
 
     monkeypatch.setattr(image_view, "decode", slow)
@@ -94,7 +96,10 @@ async def test_bytes_are_decoded_in_a_thread_and_the_last_picture_asked_for_wins
         await pilot.pause()
         assert lines(pilot) == [""]
         view(pilot).show(blue)
+        await done(pilot)
         first.set()
+        while not late.is_set():
+            await pilot.pause()
         await done(pilot)
         assert colours(pilot, 0, 0)[0] == (0, 0, 255)
         assert threading.main_thread() not in threads
