@@ -21,13 +21,6 @@ QUARTERS = np.array([[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [255, 255, 255]]]
 NO_IMAGE = "these bytes are not an image that can be read"
 
 
-@pytest.fixture(autouse=True)
-def truecolour(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLORTERM", "truecolor")
-    monkeypatch.setenv("TERM", "xterm-256color")
-    monkeypatch.delenv("NO_COLOR", raising=False)
-
-
 def encoded(image: Pillow.Image, format: str = "PNG") -> bytes:
     held = io.BytesIO()
     image.save(held, format)
