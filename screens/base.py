@@ -15,6 +15,7 @@ from textual.worker import get_current_worker
 
 from core.errors import LeptonError
 from screens.mode_bar import ModeBar
+from screens.text import plain
 
 if TYPE_CHECKING:
     from core.workspace import Workspace
@@ -133,8 +134,8 @@ class LeptonScreen(Screen[None]):
     def show_error(self, error: LeptonError) -> None:
         """Say what was wrong and what to do; the words may come from data, so none is markup."""
         self.notify(
-            error.hint or " ",
-            title=str(error),
+            plain(error.hint or " "),
+            title=plain(str(error)),
             severity="error",
             timeout=10,
             markup=False,

@@ -95,7 +95,8 @@ def drawn(line: Line) -> Table:
     """The line with its facts against the right edge; the name is cut before they are."""
     grid = Table.grid(expand=True, padding=(0, 1))
     grid.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
-    for _ in line.facts:
+    facts = [Text(plain(fact), "dim") for fact in line.facts if fact]
+    for _ in facts:
         grid.add_column(justify="right", no_wrap=True)
-    grid.add_row(Text(plain(line.name)), *(Text(plain(fact), "dim") for fact in line.facts))
+    grid.add_row(Text(plain(line.name)), *facts)
     return grid

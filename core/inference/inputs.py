@@ -55,14 +55,15 @@ def read_inputs(workspace: Workspace, task: Task, given: Sequence[object]) -> li
 
 
 def lake_rows(workspace: Workspace, task: Task, ref: str, ids: Sequence[int]) -> list[Row]:
-    """Rows of a data set's version by row id.
+    """Rows of a data set's version by row id, with their truth where it has the target.
 
     Raises:
         UsageError: no such data set, version, row or column.
     """
     with Lake(workspace).open(ref) as view:
         require(task.columns, view.version.column_names, view.version.ref)
-        found = view.rows(ids, task.columns)
+        known = [task.target] if task.target in view.version.column_names else []
+        found = view.rows(ids, [*task.columns, *known])
         missing = {*ids} - {row["_rid"] for row in found}
         if missing:
             raise UsageError(
@@ -71,7 +72,12 @@ def lake_rows(workspace: Workspace, task: Task, ref: str, ids: Sequence[int]) ->
                 hint=f"It has {view.version.rows:,} rows.",
             )
     return [
-        Row(f"{ref}#{row['_rid']}", {name: row[name] for name in task.columns}) for row in found
+        Row(
+            f"{ref}#{row['_rid']}",
+            {name: row[name] for name in task.columns},
+            truth=row.get(task.target),
+        )
+        for row in found
     ]
 
 

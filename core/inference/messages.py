@@ -23,12 +23,14 @@ class Row:
     """One row to answer: how a person knows it, and its columns.
 
     A `Path` value stands for the bytes of that file; the engine reads them. `error` says why the
-    row could not be read at all; it is then its answer too.
+    row could not be read at all; it is then its answer too. `truth` is what a data set says of the
+    row, for a person to compare with; the engine never sees it.
     """
 
     input: str
     values: Mapping[str, Any] = field(default_factory=dict)
     error: LeptonError | None = None
+    truth: Any = None
 
     def to_json(self) -> dict[str, Any]:
         values = {name: _packed(value) for name, value in self.values.items()}

@@ -11,6 +11,7 @@ import typer
 
 from core.errors import LeptonError, UsageError
 from core.models.registry import Models, task_of
+from core.tasks.rows import label_text
 from core.workspace import Workspace
 from lepton_tui.cli.groups import single
 from lepton_tui.cli.output import bar, in_colour, in_terminal, note, put, put_json, table
@@ -61,7 +62,7 @@ def predict(
 
     answers = Engine(workspace, device).predict(model, rows)
     if json:
-        put_json([answer.to_json() for answer in answers])
+        put_json([_json(row, answer) for row, answer in zip(rows, answers, strict=True)])
     else:
         put_answers(rows, answers)
     wrong = [answer for answer in answers if answer.error is not None]
@@ -83,21 +84,28 @@ def put_answers(rows: list[Row], answers: list[Answer]) -> None:
                     put_picture(value)
     if not any(answer.ok for answer in answers):
         return
-    if all(answer.label is None for answer in answers):
-        table(("input", "value"), [(a.input, a.value if a.ok else "✗ no answer") for a in answers])
-        return
-    table(
-        ("input", "label", "score", ""),
-        [
-            (
-                answer.input,
-                answer.label if answer.ok else "✗ no answer",
-                percent(answer.score) if answer.ok else "",
-                bar(answer.score or 0.0, 12) if answer.ok else "",
-            )
-            for answer in answers
-        ],
-    )
+    numbers = all(answer.label is None for answer in answers)
+    heads = ["input", "value"] if numbers else ["input", "label", "score", ""]
+    told = [_cells(answer, numbers=numbers) for answer in answers]
+    if any(row.truth is not None for row in rows):
+        heads.insert(2, "truth")
+        for row, cells in zip(rows, told, strict=True):
+            cells.insert(2, row.truth if numbers else label_text(row.truth))
+    table(heads, told)
+
+
+def _cells(answer: Answer, *, numbers: bool) -> list[object]:
+    if not answer.ok:
+        return [answer.input, "✗ no answer", *([] if numbers else ["", ""])]
+    if numbers:
+        return [answer.input, answer.value]
+    return [answer.input, answer.label, percent(answer.score), bar(answer.score or 0.0, 12)]
+
+
+def _json(row: Row, answer: Answer) -> dict[str, object]:
+    """The answer; with `truth` where the row of a data set has one."""
+    truth = row.truth if answer.label is None else label_text(row.truth)
+    return answer.to_json() | ({} if truth is None else {"truth": truth})
 
 
 def put_picture(image: bytes | Path) -> None:

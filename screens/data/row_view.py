@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from rich.markup import escape
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -11,7 +12,7 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from screens.text import human_bytes
+from screens.text import human_bytes, plain
 from screens.widgets.image_view import ImageView
 
 
@@ -38,11 +39,13 @@ class RowView(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         with VerticalScroll() as box:
-            box.border_title = Text(self._title).plain
+            box.border_title = escape(plain(self._title))
             box.border_subtitle = "esc closes"
             for name, value in self._values.items():
                 if isinstance(value, bytes):
-                    yield Static(Text.assemble((name, "bold"), f"  {human_bytes(len(value))}"))
+                    yield Static(
+                        Text.assemble((plain(name), "bold"), f"  {human_bytes(len(value))}")
+                    )
                     yield ImageView(value)
                 else:
                     yield Static(written(name, value))
@@ -51,7 +54,7 @@ class RowView(ModalScreen[None]):
 def written(name: str, value: object) -> Text:
     """A value under its column's name; what is missing says so."""
     said = Text("missing", "dim italic") if value is None else Text(printable(str(value)))
-    return Text.assemble((name, "bold"), "  ", said)
+    return Text.assemble((plain(name), "bold"), "  ", said)
 
 
 def printable(text: str) -> str:

@@ -22,10 +22,11 @@ REFRESH_SECONDS = 2.0
 WELCOME = """\
 Nothing is here yet. Three ways to begin:
 
-  2        go to Data and press i to bring in a file, a folder of images,
-           or a data set by name (mnist-sample is always there)
-  lepton demo          in a shell: the whole path on real digits, in a minute
-  lepton data import FILE --name NAME     the same from a script
+  Press 2 for Data, then i to bring in a file, a folder of images, or a data
+  set by name (mnist-sample is always there).
+
+  $ lepton demo                the whole path on real digits, in a minute
+  $ lepton data import FILE    brings a file in from a script
 
 Press ? for all keys, ^p to find a command by its name.\
 """
@@ -118,9 +119,11 @@ def _dataset(version: Version) -> Line:
 
 
 def _run(run: RunState) -> Line:
-    place = f"epoch {run.epoch}/{run.epochs}" if run.epoch is not None and run.epochs else ""
+    unfinished = run.state != "finished" and run.epoch is not None and run.epochs
+    place = f"{run.epoch}/{run.epochs}" if unfinished else ""
     what = run.model or run.dataset or run.id
-    facts = (run.kind, place, state_badge(run.state), relative_time(run.created))
+    kind = "" if run.kind == "train" else run.kind
+    facts = (kind, place, state_badge(run.state), relative_time(run.created))
     return Line(run.id, what, facts)
 
 

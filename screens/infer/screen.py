@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from rich.text import Text
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
@@ -21,14 +21,16 @@ from core.inference.inputs import read_inputs
 from core.inference.messages import Answer, Row
 from core.inference.process import EngineProcess
 from core.models.registry import ModelFolder, Models, task_of
+from core.tasks.rows import label_text
 from screens.base import LeptonScreen
-from screens.listing import Line, LineList, headline_text
-from screens.text import human_duration, human_number, percent, plain
+from screens.listing import Line, LineList, headline
+from screens.text import clip, human_duration, human_number, percent, plain
 from screens.widgets.bars import ScoreBars
 from screens.widgets.image_view import ImageView
 
 ANSWER_SECONDS = 120.0
 SHOWN_ANSWERS = 50
+SHOWN_INPUT = 60
 ASK = {
     "image": "the path of an image, a folder, or a row: mnist-sample#4000",
     "tokens": "a text, or a row of a data set: reviews#12",
@@ -43,6 +45,20 @@ class Tried:
     rows: list[Row]
     answers: list[Answer]
     seconds: float
+
+
+class AskBox(Input):
+    """The line to ask in. What is pasted is taken whole, though it be several lines."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "submit", "Ask"),
+        Binding("escape", "screen.leave_field", "Leave the box"),
+    ]
+
+    def on_paste(self, event: events.Paste) -> None:
+        event.prevent_default()
+        event.stop()
+        self.replace(" ".join(event.text.split()), *self.selection)
 
 
 class InferScreen(LeptonScreen):
@@ -88,7 +104,7 @@ class InferScreen(LeptonScreen):
         with Horizontal():
             yield LineList("Models", id="models")
             with Vertical(id="try"):
-                yield Input(id="ask")
+                yield AskBox(id="ask")
                 yield Static(id="answer", markup=False)
                 with Horizontal(id="seen"):
                     yield ImageView(id="picture")
@@ -116,8 +132,9 @@ class InferScreen(LeptonScreen):
             self._models.setdefault(model.name, model)
         self.set_class(not models, "-empty")
         lines = [
-            Line(name, name, (headline_text(model.info.get("metrics") or {}),))
+            Line(name, name, (human_number(found[1], 3) if found else "",))
             for name, model in self._models.items()
+            for found in [headline(model.info.get("metrics") or {})]
         ]
         names = self.query_one("#models", LineList)
         names.show(lines, chosen=self._wanted)
@@ -150,7 +167,11 @@ class InferScreen(LeptonScreen):
         model = self._model
         if model is None:
             return
-        dataset = f"{model.info.get('dataset')}@{model.info.get('dataset_version')}"
+        if not model.info.get("dataset"):
+            hint = "Ask about a row of a data set by its name: NAME#12."
+            self._failed(LeptonError("the model does not say what it was trained on", hint=hint))
+            return
+        dataset = f"{model.info['dataset']}@{model.info['dataset_version']}"
 
         def ids() -> list[int]:
             with Lake(self.workspace).open(dataset) as view:
@@ -159,6 +180,9 @@ class InferScreen(LeptonScreen):
             return [row[0] for row in found]
 
         def ask(found: list[int]) -> None:
+            if not found:
+                self._failed(LeptonError("the data set has no rows", where=dataset))
+                return
             self._tests = found
             row = found[self._next % len(found)]
             self._next += 1
@@ -168,7 +192,7 @@ class InferScreen(LeptonScreen):
         if self._tests:
             ask(self._tests)
         else:
-            self.fetch(ids, ask, group="ids")
+            self.fetch(ids, ask, group="ids", failed=self._failed)
 
     @on(Input.Submitted, "#ask")
     def _submitted(self, event: Input.Submitted) -> None:
@@ -196,7 +220,7 @@ class InferScreen(LeptonScreen):
     def _failed(self, error: LeptonError) -> None:
         self._clear()
         style = "yellow" if isinstance(error, UsageError) else "red"
-        said = Text.assemble(("✗ ", style), str(error), "\n  ", (error.hint, "dim"))
+        said = Text.assemble(("✗ ", style), plain(str(error)), "\n  ", (plain(error.hint), "dim"))
         self.query_one("#answer", Static).update(said)
 
     def _clear(self) -> None:
@@ -207,8 +231,8 @@ class InferScreen(LeptonScreen):
     def _show(self, tried: Tried) -> None:
         self._clear()
         said = Text()
-        for answer in tried.answers[:SHOWN_ANSWERS]:
-            said.append_text(_said(answer)).append("\n")
+        for row, answer in zip(tried.rows[:SHOWN_ANSWERS], tried.answers, strict=False):
+            said.append_text(_said(answer, row.truth)).append("\n")
         said.append(f"{len(tried.answers)} in {human_duration(tried.seconds)}", "dim")
         self.query_one("#answer", Static).update(said)
         if len(tried.answers) == 1:
@@ -225,12 +249,17 @@ class InferScreen(LeptonScreen):
         return f"lepton predict {model} {shlex.quote(given) if given else 'INPUT'}"
 
 
-def _said(answer: Answer) -> Text:
+def _said(answer: Answer, truth: object) -> Text:
+    asked = plain(clip(answer.input, SHOWN_INPUT))
     if answer.error is not None:
-        return Text.assemble(("✗ ", "red"), f"{answer.input}: {answer.error}")
+        return Text.assemble(("✗ ", "red"), f"{asked}: {plain(str(answer.error))}")
     if answer.label is None:
-        return Text.assemble((human_number(answer.value), "bold"), f"  {plain(answer.input)[:60]}")
-    score = percent(answer.score)
-    return Text.assemble(
-        (plain(answer.label), "bold"), f"  {score}  ", (plain(answer.input)[:60], "dim")
-    )
+        said = Text.assemble((human_number(answer.value), "bold"))
+        if isinstance(truth, int | float):
+            said.append(f"  the row says {human_number(float(truth))}")
+        return said.append(f"  {asked}", "dim")
+    said = Text.assemble((plain(answer.label), "bold"), f"  {percent(answer.score)}")
+    if truth is not None:
+        right = label_text(truth) == answer.label
+        said.append("  ✓ right" if right else f"  ✗ it is {plain(label_text(truth) or '')}")
+    return said.append(f"  {asked}", "dim")

@@ -92,7 +92,14 @@ def pictures(tmp_path: Path) -> Path:
     return folder
 
 
-def publish(workspace: Workspace, learnt: Task, name: str, seed: int = 0, **options: int) -> None:
+def publish(
+    workspace: Workspace,
+    learnt: Task,
+    name: str,
+    seed: int = 0,
+    dataset: str | None = None,
+    **options: int,
+) -> None:
     """A model with the weights of a seed; what it answers is as good as random, and its own."""
     import torch
 
@@ -105,7 +112,7 @@ def publish(workspace: Workspace, learnt: Task, name: str, seed: int = 0, **opti
     module = build(architecture, learnt.shape, options)
     staged = workspace.tmp / f"staged-{name}"
     staged.mkdir()
-    info = {"name": name, "architecture": architecture}
+    info = {"name": name, "architecture": architecture, "dataset": dataset, "dataset_version": 1}
     save_model(
         staged, module, learnt, {**info, "options": resolve(architecture, learnt.shape, options)}
     )

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from textual.pilot import Pilot
 
 from core.data.lake import Lake
 from core.workspace import Workspace
 from lepton_tui.app import LeptonApp
-from tests.screens.golden import golden, screen_text
+from tests.screens.golden import golden
+from tests.screens.walk import FINISHED, make_model, make_run, training, until
 
 SIZES = [(80, 24), (120, 40)]
-PATIENCE = 400
 
 
 @pytest.fixture
@@ -30,22 +28,35 @@ def workspace(tmp_path: Path) -> Workspace:
     return found
 
 
-async def until(pilot: Pilot[None], seen: str | Callable[[], bool]) -> str:
-    """Let the app work until the screen shows a text; the screen."""
-    for _ in range(PATIENCE):
-        await pilot.pause(0.02)
-        shown = screen_text(pilot.app)
-        if seen in shown if isinstance(seen, str) else seen():
-            return shown
-    raise AssertionError(f"never saw {seen!r}; the screen was:\n{shown}")
-
-
 @pytest.mark.parametrize("size", SIZES)
 async def test_data(workspace: Workspace, size: tuple[int, int]) -> None:
     async with LeptonApp(workspace).run_test(size=size) as pilot:
         await pilot.press("2")
         await until(pilot, "[bold]not markup[/bold]")
         await golden(pilot, "data", size)
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_home(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
+) -> None:
+    monkeypatch.setattr("screens.home.overview._machine", lambda _: "~/.lepton · 2 cores")
+    make_model(workspace)
+    make_run(workspace, "train-20200115-120000-aaaa", [*training(10), *FINISHED])
+    make_run(workspace, "train-20200114-120000-bbbb", training(4))
+    async with LeptonApp(workspace).run_test(size=size) as pilot:
+        await until(pilot, "interrupted")
+        await golden(pilot, "home", size)
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_home_of_a_new_workspace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
+) -> None:
+    monkeypatch.setattr("screens.home.overview._machine", lambda _: "~/.lepton · 2 cores")
+    async with LeptonApp(Workspace.open(tmp_path)).run_test(size=size) as pilot:
+        await until(pilot, "lepton demo")
+        await golden(pilot, "home-empty", size)
 
 
 @pytest.mark.parametrize("size", SIZES)

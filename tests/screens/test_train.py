@@ -94,7 +94,7 @@ async def test_a_run_from_the_form_to_its_model(penguins: Workspace) -> None:
         assert "epoch 4/4" in shown
         assert set(chart(pilot, "loss").readings) == {"train/loss", "val/loss"}
         assert chart(pilot, "metric").readings["val/accuracy"] is not None
-        await until(pilot, "e Evaluate")
+        shown = await until(pilot, "e Evaluate")
         assert "s Stop" not in shown
         assert ("torch" in sys.modules) == torch_was_there
         await pilot.press("e")

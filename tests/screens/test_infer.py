@@ -1,0 +1,157 @@
+"""The Infer screen with real models, whose weights are of a seed, and the real engine process."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from textual import events
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from core.data.lake import Lake
+from core.errors import LeptonError
+from core.inference.messages import Answer, Row
+from core.workspace import Workspace
+from lepton_tui.app import LeptonApp
+from screens.infer.screen import InferScreen, Tried
+from tests.inference.conftest import digits, flowers, learn, png, publish, reviews
+from tests.screens.golden import golden
+from tests.screens.walk import make_model, until
+
+SIZES = [(80, 24), (120, 40)]
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    made = Workspace.open(tmp_path_factory.mktemp("home"))
+    lake = Lake(made)
+    lake.commit("flowers", flowers(), op="import", target="species")
+    lake.commit("reviews", reviews(), op="import", target="mood")
+    lake.commit("digits", digits(), op="import", target="label", media={"image": "image"})
+    for name in ("flowers", "reviews", "digits"):
+        publish(made, learn(made, name), f"{name}_model", dataset=name)
+    yield made
+
+
+async def ask(pilot: Pilot[None], given: str) -> None:
+    box = pilot.app.screen.query_one("#ask", Input)
+    box.value = given
+    box.focus()
+    await pilot.press("enter")
+
+
+async def chosen(pilot: Pilot[None], model: str) -> None:
+    """Go to Infer with this model, as another screen would."""
+    await until(pilot, "palette")
+    pilot.app.visit("infer", model=model)  # type: ignore[attr-defined]
+    await until(pilot, f"─ {model}@1 ─")
+
+
+async def test_a_row_of_a_table_is_answered_beside_its_truth(models: Workspace) -> None:
+    async with LeptonApp(models).run_test(size=(100, 30)) as pilot:
+        await chosen(pilot, "flowers_model")
+        await ask(pilot, "flowers#0")
+        shown = await until(pilot, "1 in ")
+        truth = "long" if flowers()["petal length"][0].as_py() > 5 else "short"
+        said = re.search(r"(long|short)  [\d.]+ %  (✓ right|✗ it is (long|short))", shown)
+        assert said, shown
+        assert (said[1] == truth) == (said[2] == "✓ right")
+        await ask(pilot, "petal length=9 colour=red")
+        shown = await until(pilot, "petal length=9")
+        assert "right" not in shown
+
+
+async def test_a_typed_text_and_a_pasted_one(models: Workspace) -> None:
+    async with LeptonApp(models).run_test(size=(100, 30)) as pilot:
+        await chosen(pilot, "reviews_model")
+        await pilot.press("i", *"good film")
+        await pilot.press("enter")
+        await until(pilot, "1 in ")
+        box = pilot.app.screen.query_one("#ask", Input)
+        box.value = ""
+        box.post_message(events.Paste("a great\nscene,  [b]bad[/b]\n plot\n"))
+        await until(pilot, lambda: box.value == "a great scene, [b]bad[/b] plot")
+        await pilot.press("enter")
+        await until(pilot, "%  a great scene, [b]bad[/b] plot")
+
+
+async def test_a_picture_from_a_file(models: Workspace, tmp_path: Path) -> None:
+    picture = tmp_path / "seen.png"
+    picture.write_bytes(png(7))
+    async with LeptonApp(models).run_test(size=(100, 30)) as pilot:
+        await chosen(pilot, "digits_model")
+        await ask(pilot, str(picture))
+        await until(pilot, "1 in ")
+        await until(pilot, "▀▀▀▀")
+        await pilot.press("escape", "y")
+        await until(pilot, "lepton predict digits_model")
+
+
+async def test_the_next_test_row_goes_on_to_another(models: Workspace) -> None:
+    async with LeptonApp(models).run_test(size=(100, 30)) as pilot:
+        await chosen(pilot, "digits_model")
+        await pilot.press("n")
+        await until(pilot, "1 in ")
+        box = pilot.app.screen.query_one("#ask", Input)
+        first = box.value
+        assert re.fullmatch(r"digits@1#\d+", first)
+        await pilot.press("n")
+        await until(pilot, lambda: box.value != first)
+
+
+@pytest.mark.parametrize(
+    ("model", "given", "told"),
+    [
+        ("digits_model", "nowhere.png", "nowhere.png"),
+        ("digits_model", "digits#99", "there is no row 99"),
+        ("flowers_model", "petal lenth=3", "petal length"),
+        ("flowers_model", "flours#1", "flowers"),
+    ],
+)
+async def test_a_wrong_input_is_told_and_the_screen_goes_on(
+    models: Workspace, model: str, given: str, told: str
+) -> None:
+    async with LeptonApp(models).run_test(size=(100, 30)) as pilot:
+        await chosen(pilot, model)
+        await ask(pilot, given)
+        assert told in await until(pilot, "✗ ")
+        await ask(pilot, f"{model.removesuffix('_model')}#1")
+        await until(pilot, "1 in ")
+
+
+async def test_the_engine_that_dies_comes_back(models: Workspace) -> None:
+    async with LeptonApp(models).run_test(size=(100, 30)) as pilot:
+        await chosen(pilot, "flowers_model")
+        await ask(pilot, "flowers#1")
+        await until(pilot, "1 in ")
+        screen = pilot.app.screen
+        assert isinstance(screen, InferScreen)
+        os.kill(screen._engine.pid or 0, signal.SIGKILL)
+        await ask(pilot, "flowers#2")
+        await until(pilot, lambda: "asking" not in str(screen.query_one("#answer").render()))
+        await ask(pilot, "flowers#3")
+        await until(pilot, "1 in ")
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_golden(tmp_path: Path, size: tuple[int, int]) -> None:
+    workspace = Workspace.open(tmp_path)
+    make_model(workspace)
+    async with LeptonApp(workspace).run_test(size=size) as pilot:
+        await pilot.press("5")
+        await until(pilot, "penguins_mlp@1")
+        screen = pilot.app.screen
+        assert isinstance(screen, InferScreen)
+        scores = {"[b]Gentoo[/b]": 0.912, "Adelie": 0.08, "Chinstrap": 0.008}
+        rows = [Row("penguins@2#12", {}, truth="Adelie")]
+        answer = Answer("penguins@2#12", "[b]Gentoo[/b]", 0.912, scores)
+        screen._show(Tried(rows, [answer], 0.5))
+        await golden(pilot, "infer", size)
+        unread = Answer("a.png", error=LeptonError("it is no [image]", where="a.png"))
+        screen._show(Tried([Row("a.png", {})], [unread], 0.5))
+        await until(pilot, "✗ a.png: it is no [image]")
