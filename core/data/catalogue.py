@@ -6,6 +6,7 @@ readers are never blocked.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import sqlite3
 from collections.abc import Iterator
@@ -14,15 +15,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from core.atomic import sync_path
 from core.errors import LeptonError, UsageError, nearest
 
 SCHEMA = """
-CREATE TABLE IF NOT EXISTS dataset (
+CREATE TABLE dataset (
     id INTEGER PRIMARY KEY,
     name TEXT NOT NULL UNIQUE,
     last INTEGER NOT NULL DEFAULT 0
 );
-CREATE TABLE IF NOT EXISTS version (
+CREATE TABLE version (
     id INTEGER PRIMARY KEY,
     dataset INTEGER NOT NULL REFERENCES dataset(id) ON DELETE CASCADE,
     n INTEGER NOT NULL,
@@ -35,7 +37,7 @@ CREATE TABLE IF NOT EXISTS version (
     task TEXT, target TEXT, inputs TEXT,
     UNIQUE (dataset, n)
 );
-CREATE TABLE IF NOT EXISTS file (
+CREATE TABLE file (
     version INTEGER NOT NULL REFERENCES version(id) ON DELETE CASCADE,
     position INTEGER NOT NULL,
     sha256 TEXT NOT NULL,
@@ -43,7 +45,8 @@ CREATE TABLE IF NOT EXISTS file (
     provides TEXT,
     PRIMARY KEY (version, position)
 );
-CREATE INDEX IF NOT EXISTS file_sha256 ON file(sha256);
+CREATE INDEX file_sha256 ON file(sha256);
+PRAGMA user_version = 1;
 """
 
 
@@ -153,12 +156,12 @@ class Catalogue:
     @contextmanager
     def _connect(self) -> Iterator[sqlite3.Connection]:
         try:
+            if not self.path.exists():
+                _create(self.path)
             connection = sqlite3.connect(self.path, timeout=30, isolation_level=None)
             try:
                 connection.execute("PRAGMA foreign_keys = ON")
                 connection.execute("PRAGMA synchronous = FULL")
-                if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
-                    _create(connection)
                 yield connection
             finally:
                 connection.close()
@@ -267,15 +270,29 @@ class Catalogue:
         )
 
 
-def _create(connection: sqlite3.Connection) -> None:
-    # WAL lets readers and a writer work at once; where the file system cannot do it, SQLite says
-    # so by keeping its old mode, which is slower but as safe.
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("BEGIN IMMEDIATE")
-    for statement in SCHEMA.split(";\n"):
-        connection.execute(statement)
-    connection.execute("PRAGMA user_version = 1")
-    connection.execute("COMMIT")
+def _create(path: Path) -> None:
+    """Make the catalogue beside and rename it, one process at a time.
+
+    SQLite does not wait for others when it turns to WAL (it answers "database is locked" at once),
+    so nobody may open the file before it has.
+    """
+    with path.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if path.exists():
+            return
+        beside = path.with_name(f".{path.name}.new")
+        beside.unlink(missing_ok=True)
+        connection = sqlite3.connect(beside, isolation_level=None)
+        try:
+            # WAL lets readers and a writer work at once; where the file system cannot do it, SQLite
+            # says so by keeping its old mode, which is slower but as safe.
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.executescript(SCHEMA)
+        finally:
+            connection.close()
+        sync_path(beside)
+        beside.rename(path)
+        sync_path(path.parent)
 
 
 def _version(row: sqlite3.Row, files: tuple[DataFile, ...]) -> Version:
