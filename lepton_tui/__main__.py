@@ -31,9 +31,14 @@ def main(arguments: list[str] | None = None) -> int:
         if home is not None:
             # The processes that a command starts must find the same workspace.
             os.environ["LEPTON_HOME"] = str(Path(home).expanduser().absolute())
-        from lepton_tui.cli import run
+        if not rest and sys.stdout.isatty() and "_LEPTON_COMPLETE" not in os.environ:
+            from lepton_tui.open_app import open_app
 
-        code = run(rest)
+            code = open_app()
+        else:
+            from lepton_tui.cli import run
+
+            code = run(rest)
         sys.stdout.flush()
     except BrokenPipeError:
         # `lepton … | head` has all it wanted; what is left in the buffer has nowhere to go.

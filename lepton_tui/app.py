@@ -5,20 +5,20 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.screen import Screen
 
 from core.atomic import write_json
-from core.errors import LeptonError, UsageError
 from core.workspace import Workspace
+from lepton_tui.garbage import LOOK_SECONDS, QuietCollector
 from screens.mode_bar import ModeBar
 from screens.navigation import MODES
 from screens.themes import DARK, LIGHT
@@ -35,6 +35,7 @@ SCREENS = {
     "models": "screens.models:ModelsScreen",
 }
 RUNNING_POLL_SECONDS = 2.0
+SCREEN_CHANGE_SECONDS = 0.01
 
 
 @dataclass
@@ -48,6 +49,7 @@ class LeptonApp(App[None]):
     """The terminal application over one workspace."""
 
     TITLE = "Lepton"
+    DEFAULT_MODE = "home"
     BINDINGS: ClassVar[list[BindingType]] = [
         *(Binding(m.key, f"visit('{m.name}')", m.title, show=False) for m in MODES),
         Binding("question_mark", "show_keys", "Keys", key_display="?", tooltip="All keys"),
@@ -58,7 +60,8 @@ class LeptonApp(App[None]):
     def __init__(self, workspace: Workspace) -> None:
         super().__init__()
         self.workspace = workspace
-        self._failure: Exception | None = None
+        self.failure: Exception | None = None
+        self._garbage = QuietCollector()
         self._settings = workspace.home / "settings.json"
         for name, place in SCREENS.items():
             self.add_mode(name, lambda place=place: self._make(place))  # type: ignore[misc]
@@ -77,12 +80,21 @@ class LeptonApp(App[None]):
         # Textual leaves the alternate screen and mouse reporting on when a signal kills it.
         for number in (signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._leave_by_signal, number)
-        self.switch_mode("home")
         self.set_interval(RUNNING_POLL_SECONDS, self._count_running)
+        self.set_interval(LOOK_SECONDS, self._garbage.look)
         self.call_after_refresh(self._count_running)
+
+    async def on_event(self, event: events.Event) -> None:
+        if isinstance(event, events.InputEvent):
+            self._garbage.touched()
+        await super().on_event(event)
 
     def _leave_by_signal(self, number: int) -> None:
         self.exit(return_code=128 + number)
+
+    def delay_update(self, delay: float = 0.05) -> None:
+        # Textual waits so long to hide that a screen is being made; most are there already.
+        super().delay_update(min(delay, SCREEN_CHANGE_SECONDS))
 
     def visit(self, mode: str, **context: Any) -> None:
         """Go to a mode, carrying what the person was looking at."""
@@ -147,27 +159,5 @@ class LeptonApp(App[None]):
 
     def _fatal_error(self) -> None:
         # Textual prints a traceback with every local; a person gets one line, and --debug the rest.
-        self._failure = self._exception
+        self.failure = self._exception
         self._close_messages_no_wait()
-
-
-def run_app(workspace: Workspace) -> int:
-    """Run the app until it is left; the exit code.
-
-    Raises:
-        UsageError: there is no terminal to draw on.
-        LeptonError: the app failed; the cause is chained.
-    """
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise UsageError(
-            "the app needs a terminal",
-            hint="In a script, use the commands: lepton --help",
-        )
-    app = LeptonApp(workspace)
-    app.run()
-    if app._failure is not None:
-        raise LeptonError(
-            f"the app failed: {type(app._failure).__name__}: {app._failure}",
-            hint="Your runs go on. Start it again, or with --debug to see where it failed.",
-        ) from app._failure
-    return app.return_code or 0

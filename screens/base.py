@@ -10,10 +10,10 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import Footer
 from textual.worker import get_current_worker
 
 from core.errors import LeptonError
+from screens.key_hints import KeyHints
 from screens.mode_bar import ModeBar
 from screens.text import plain
 
@@ -69,7 +69,7 @@ class LeptonScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         yield ModeBar(self.MODE)
         yield from self.body()
-        yield Footer(compact=True, show_command_palette=True)
+        yield KeyHints()
 
     def body(self) -> ComposeResult:
         """The widgets between the bar and the footer."""

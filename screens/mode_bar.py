@@ -2,46 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
-from rich.text import Text
-from textual.app import ComposeResult
-from textual.binding import BindingType
-from textual.containers import Horizontal
-from textual.events import Click
 from textual.reactive import reactive
-from textual.widgets import Static
 
-from screens.navigation import MODES, Mode
+from screens.navigation import MODES
+from screens.widgets.action_line import ActionLine, Piece
 
-
-class ModeTab(Static):
-    """One mode; a click goes there."""
-
-    def __init__(self, mode: Mode, *, active: bool) -> None:
-        super().__init__(Text(f"{mode.key} {mode.title}"), classes="-active" if active else "")
-        self.mode = mode
-        self.tooltip = mode.summary
-
-    async def on_click(self, event: Click) -> None:
-        event.stop()
-        await self.app.run_action(f"app.visit('{self.mode.name}')")
+BRAND = Piece(((" Lepton ", "mode-bar--brand"),))
 
 
-class ModeBar(Horizontal):
+class ModeBar(ActionLine):
     """All modes in one line; at the right the number of runs at work."""
 
-    BINDINGS: ClassVar[list[BindingType]] = []
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "mode-bar--brand",
+        "mode-bar--active",
+        "mode-bar--running",
+    }
     DEFAULT_CSS = """
     ModeBar {
-        height: 1;
         background: $panel;
         color: $text-muted;
-        & > #brand { width: auto; padding: 0 1; color: $primary; text-style: bold; }
-        & > ModeTab { width: auto; padding: 0 1; }
-        & > ModeTab:hover { background: $boost; color: $text; }
-        & > ModeTab.-active { background: $primary; color: $background; text-style: bold; }
-        & > #running { width: 1fr; padding: 0 1; text-align: right; color: $success; }
+        & > .mode-bar--brand { color: $primary; text-style: bold; }
+        & > .mode-bar--active { background: $primary; color: $background; text-style: bold; }
+        & > .mode-bar--running { color: $success; }
     }
     """
 
@@ -49,17 +35,17 @@ class ModeBar(Horizontal):
 
     def __init__(self, active: str) -> None:
         super().__init__()
-        self._active = active
+        self._tabs = [
+            Piece(
+                ((f" {m.key} {m.title} ", "mode-bar--active" if m.name == active else ""),),
+                f"app.visit('{m.name}')",
+                m.summary,
+            )
+            for m in MODES
+        ]
 
-    def compose(self) -> ComposeResult:
-        yield Static("Lepton", id="brand")
-        for mode in MODES:
-            yield ModeTab(mode, active=mode.name == self._active)
-        yield Static(id="running")
+    def left(self) -> Sequence[Piece]:
+        return (BRAND, *self._tabs)
 
-    def watch_running(self, running: int) -> None:
-        if self.is_mounted:
-            self.query_one("#running", Static).update(f"● {running}" if running else "")
-
-    def on_mount(self) -> None:
-        self.watch_running(self.running)
+    def right(self) -> Sequence[Piece]:
+        return (Piece(((f"● {self.running} ", "mode-bar--running"),)),) if self.running else ()

@@ -35,26 +35,7 @@ def root(
     ),
 ) -> None:
     if context.invoked_subcommand is None:
-        if not sys.stdout.isatty():
-            print(context.get_help())
-            return
-        raise typer.Exit(open_app())
-
-
-def open_app() -> int:
-    """Open the app on the workspace; the exit code."""
-    from core.errors import UsageError
-    from core.workspace import Workspace
-
-    if not sys.stdin.isatty() or os.environ.get("TERM", "dumb") == "dumb":
-        raise UsageError(
-            "the app needs a terminal that can be drawn on",
-            hint="In a script use the commands: lepton data, train, runs, eval, predict, models.",
-        )
-    workspace = Workspace.open()
-    from lepton_tui.app import run_app
-
-    return run_app(workspace)
+        print(context.get_help())
 
 
 def run(arguments: list[str]) -> int:

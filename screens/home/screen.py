@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import OptionList, Static
 
-from core.data.lake import Version
-from core.models.registry import ModelFolder
-from core.runs.state import RunState
 from screens.base import LeptonScreen
-from screens.home.overview import Overview, overview
 from screens.listing import Line, LineList, headline_text
 from screens.text import counted, relative_time, state_badge
+
+if TYPE_CHECKING:
+    from core.data.lake import Version
+    from core.models.registry import ModelFolder
+    from core.runs.state import RunState
+    from screens.home.overview import Overview
 
 REFRESH_SECONDS = 2.0
 
@@ -64,7 +66,7 @@ class HomeScreen(LeptonScreen):
         yield Static(id="machine", markup=False)
 
     def on_mount(self) -> None:
-        self._look()
+        self.call_after_refresh(self._look)
         self.set_interval(REFRESH_SECONDS, self._look)
 
     def on_screen_resume(self) -> None:
@@ -72,7 +74,13 @@ class HomeScreen(LeptonScreen):
 
     def _look(self) -> None:
         if self.is_current:
-            self.fetch(lambda: overview(self.workspace), self._show, group="overview")
+            self.fetch(self._gather, self._show, group="overview")
+
+    def _gather(self) -> Overview:
+        # Imported in the thread: the first frame does not wait for the lake.
+        from screens.home.overview import overview
+
+        return overview(self.workspace)
 
     def _show(self, seen: Overview) -> None:
         self.set_class(seen.empty, "-empty")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
+from textwrap import wrap
 from typing import ClassVar
 
-from rich.table import Table
+from rich.cells import cell_len
 from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
@@ -13,7 +15,7 @@ from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
 SCREEN, EVERYWHERE, HERE = "This screen", "Everywhere", "Here"
-WIDEST_KEYS = 24
+NARROWEST_KEYS, WIDEST_KEYS, TABLE_WIDTH = 12, 24, 66
 
 
 def key_groups(screen: Screen[object]) -> list[tuple[str, list[tuple[str, str]]]]:
@@ -39,6 +41,22 @@ def key_groups(screen: Screen[object]) -> list[tuple[str, list[tuple[str, str]]]
     ]
 
 
+def key_table(groups: list[tuple[str, list[tuple[str, str]]]]) -> Text:
+    """The groups one below the other, keys at the right of their column."""
+    table = Text()
+    for title, keys in groups:
+        longest = max(cell_len(key) for key, _ in keys)
+        width = max(NARROWEST_KEYS, min(longest, WIDEST_KEYS))
+        table.append(f"{title}\n", "bold underline")
+        for key, said in keys:
+            lines = zip_longest(wrap(key, width), wrap(said, TABLE_WIDTH - width), fillvalue="")
+            for left, right in lines:
+                table.append(" " * (width - cell_len(left)) + left, "bold")
+                table.append(f"  {right}\n")
+    table.right_crop(1)
+    return table
+
+
 class HelpScreen(ModalScreen[None]):
     """All keys; it scrolls where they do not fit."""
 
@@ -61,14 +79,7 @@ class HelpScreen(ModalScreen[None]):
         with VerticalScroll() as box:
             box.border_title = "Keys"
             box.border_subtitle = "[@click=screen.dismiss]esc closes[/]"
-            for title, keys in key_groups(below):
-                table = Table.grid(padding=(0, 2))
-                table.add_column(justify="right", style="bold", min_width=12, max_width=WIDEST_KEYS)
-                table.add_column()
-                for key, said in keys:
-                    table.add_row(Text(key), Text(said))
-                yield Static(Text(title, "bold underline"))
-                yield Static(table)
+            yield Static(key_table(key_groups(below)))
 
     def action_scroll(self, lines: int) -> None:
         self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)

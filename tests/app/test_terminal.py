@@ -99,10 +99,7 @@ def test_without_a_terminal_it_prints_help_instead_of_drawing(tmp_path: Path) ->
 
 
 def test_the_app_refuses_a_redirected_output(tmp_path: Path) -> None:
-    code = (
-        "from core.workspace import Workspace; from lepton_tui.app import run_app;"
-        "run_app(Workspace.open())"
-    )
+    code = "from lepton_tui.open_app import open_app; open_app()"
     done = subprocess.run(
         [sys.executable, "-c", code],
         env={**os.environ, "LEPTON_HOME": str(tmp_path)},
