@@ -48,6 +48,7 @@ CREATE TABLE file (
 CREATE INDEX file_sha256 ON file(sha256);
 PRAGMA user_version = 1;
 """
+SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -162,6 +163,7 @@ class Catalogue:
             try:
                 connection.execute("PRAGMA foreign_keys = ON")
                 connection.execute("PRAGMA synchronous = FULL")
+                self._refuse_other(connection)
                 yield connection
             finally:
                 connection.close()
@@ -171,6 +173,22 @@ class Catalogue:
                 where=str(self.path),
                 hint="Check that the disk has room and can be written: lepton doctor",
             ) from error
+
+    def _refuse_other(self, connection: sqlite3.Connection) -> None:
+        (found,) = connection.execute("PRAGMA user_version").fetchone()
+        if found > SCHEMA_VERSION:
+            raise LeptonError(
+                f"the catalogue is of a newer Lepton (format {found}; this one reads "
+                f"{SCHEMA_VERSION})",
+                where=str(self.path),
+                hint="Install that version, or name another workspace with --home.",
+            )
+        if found < SCHEMA_VERSION:
+            raise LeptonError(
+                "this is not a catalogue of Lepton, or it was cut short",
+                where=str(self.path),
+                hint="Restore it from a copy; without one, move it away and import again.",
+            )
 
     def versions(self, dataset: str | None = None, *, n: int | None = None) -> list[Version]:
         """Versions by data set name, newest first; of every data set when none is named."""

@@ -232,7 +232,7 @@ def _equal(view: View, key: str, images: list[str], target: str | None) -> Itera
             "leak",
             column,
             int(leaks),
-            f"{int(leaks):,} rows are equal to a row of another split",
+            f"{int(leaks):,} row{' is' if leaks == 1 else 's are'} equal to a row of another split",
             "Scores on those rows are too good. Drop the duplicates, then split again.",
             members("splits > 1"),
         )
@@ -250,7 +250,7 @@ def _labels(view: View, target: str) -> Iterator[Finding]:
             "missing-labels",
             target,
             missing,
-            "no row has a label" if whole else f"{missing:,} rows have no label",
+            "no row has a label" if whole else f"{missing:,} {_have(missing, 'row')} no label",
             "Label them first." if whole else "Label them, or they are left out of training.",
             _examples(view, f"{name} IS NULL"),
         )
@@ -281,7 +281,8 @@ def _labels(view: View, target: str) -> Iterator[Finding]:
             "few-rows",
             target,
             sum(n for _, n in rare),
-            what=f"{len(rare)} classes have fewer than {FEW_ROWS} rows: {shown}",
+            what=f"{len(rare)} {_have(len(rare), 'class', 'classes')} fewer than {FEW_ROWS} rows:"
+            f" {shown}",
             hint="Add rows of these classes, merge them with others, or leave them out.",
             examples=_examples(view, f"CAST({name} AS VARCHAR) IN ({wanted})"),
         )
@@ -391,3 +392,7 @@ def _images(view: View) -> Iterator[Finding]:
                 hint="Remove these rows or bring the images again.",
                 examples=tuple(bad[:EXAMPLES]),
             )
+
+
+def _have(count: int, one: str, many: str | None = None) -> str:
+    return f"{one} has" if count == 1 else f"{many or one + 's'} have"

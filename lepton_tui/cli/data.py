@@ -9,7 +9,7 @@ import typer
 from core.workspace import Workspace
 from lepton_tui.cli.groups import noun
 from lepton_tui.cli.output import confirm, facts, note, put, put_json, table
-from screens.text import human_bytes, human_count, human_number, plain
+from screens.text import counted, human_bytes, human_count, human_number, plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,7 +77,7 @@ def import_(
         rejects = [reject.to_json() for reject in report.rejects]
         put_json(version.to_json() | {"rejects": rejects, "notes": list(report.notes)})
         return
-    put(f"{version.ref}: {human_count(version.rows)} rows, {len(version.columns)} columns")
+    put(f"{version.ref}: {counted(version.rows, 'row')}, {counted(len(version.columns), 'column')}")
     if version.task:
         put(f"for {version.task}: {_inputs_of(version)} -> {plain(version.target or '')}")
         put(f"Next: lepton train {version.dataset}")
@@ -155,7 +155,7 @@ def rows(
     note(
         f"Rows {offset} to {offset + len(page) - 1} of {human_count(version.rows)}."
         if page
-        else f"There are {human_count(version.rows)} rows."
+        else f"There are {counted(version.rows, 'row')}."
     )
 
 
@@ -195,7 +195,7 @@ def profile(dataset: str = DATASET, json: bool = JSON) -> None:
     if json:
         put_json(found.to_json())
         return
-    put(f"{found.ref}: {human_count(found.rows)} rows, {human_bytes(found.bytes)}")
+    put(f"{found.ref}: {counted(found.rows, 'row')}, {human_bytes(found.bytes)}")
     table(
         ("column", "type", "missing", "distinct", "values"),
         [

@@ -11,7 +11,7 @@ from core.runs.store import Runs
 from core.workspace import Workspace
 from lepton_tui.cli.groups import single
 from lepton_tui.cli.output import note, put, put_json, table, width
-from screens.text import human_count, human_number, percent, plain
+from screens.text import counted, human_number, percent, plain
 
 app = single()
 
@@ -89,7 +89,7 @@ def put_report(report: Any) -> None:
     """A report's metrics beside the baseline, its classes, and its matrix where that fits."""
     put(
         f"{report['model']} on {report['dataset']}, {report['split']}: "
-        f"{human_count(report['rows'])} rows"
+        f"{counted(report['rows'], 'row')}"
     )
     for text in report["notes"]:
         put(f"Note: {plain(text)}.")

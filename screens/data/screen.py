@@ -60,7 +60,7 @@ class DataScreen(LeptonScreen):
         #datasets { width: 24; }
         &.-wide #datasets { width: 32; }
         #chosen { width: 1fr; }
-        #facts { height: 1; padding: 0 1; }
+        #facts { height: 1; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
         #welcome { padding: 1 2; display: none; height: 1fr; }
         &.-empty #welcome { display: block; }
         &.-empty #panes { display: none; }

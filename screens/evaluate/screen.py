@@ -50,7 +50,7 @@ class EvaluateScreen(LeptonScreen):
     ]
     DEFAULT_CSS = """
     EvaluateScreen {
-        #lists { width: 24; }
+        #lists { width: 20; }
         &.-wide #lists { width: 40; }
         #judged { width: 1fr; }
         #rows { height: 1; padding: 0 1; }

@@ -24,7 +24,7 @@ from core.models.registry import ModelFolder, Models, task_of
 from core.tasks.rows import label_text
 from screens.base import LeptonScreen
 from screens.listing import Line, LineList, headline
-from screens.text import clip, human_duration, human_number, percent, plain
+from screens.text import clip, counted, human_duration, human_number, percent, plain
 from screens.widgets.bars import ScoreBars
 from screens.widgets.image_view import ImageView
 
@@ -32,10 +32,16 @@ ANSWER_SECONDS = 120.0
 SHOWN_ANSWERS = 50
 SHOWN_INPUT = 60
 ASK = {
-    "image": "the path of an image, a folder, or a row: mnist-sample#4000",
-    "tokens": "a text, or a row of a data set: reviews#12",
-    "table": "column=value, column=value …, or a row of a data set: penguins#12",
+    "image": "an image's path, a folder, or a row: mnist#12",
+    "tokens": "a text, or a row: reviews#12",
+    "table": "column=value …, or a row: penguins#12",
 }
+
+
+NOTHING_ASKED = """\
+n asks about a row that the model has not seen.
+i goes to the box above, to ask about something of your own.\
+"""
 
 
 @dataclass(frozen=True)
@@ -157,6 +163,7 @@ class InferScreen(LeptonScreen):
         ask.border_subtitle = str(model.info["task"])
         ask.placeholder = ASK.get(kind, "")
         self._clear()
+        self.query_one("#answer", Static).update(Text(NOTHING_ASKED, "dim"))
 
     @on(OptionList.OptionSelected, "#models")
     def action_ask(self) -> None:
@@ -233,7 +240,8 @@ class InferScreen(LeptonScreen):
         said = Text()
         for row, answer in zip(tried.rows[:SHOWN_ANSWERS], tried.answers, strict=False):
             said.append_text(_said(answer, row.truth)).append("\n")
-        said.append(f"{len(tried.answers)} in {human_duration(tried.seconds)}", "dim")
+        answers = counted(len(tried.answers), "answer")
+        said.append(f"{answers} in {human_duration(tried.seconds)}", "dim")
         self.query_one("#answer", Static).update(said)
         if len(tried.answers) == 1:
             self.query_one(ScoreBars).show(tried.answers[0].scores)

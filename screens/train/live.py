@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.containers import Container, Vertical, VerticalScroll
 from textual.widgets import Static
 
-from screens.text import human_count, human_duration, human_number, plain, state_badge
+from screens.text import counted, human_count, human_duration, human_number, plain, state_badge
 from screens.train.follower import Snapshot
 from screens.widgets.bars import bar
 from screens.widgets.line_chart import LineChart
@@ -107,7 +107,7 @@ def heading(seen: Snapshot) -> Text:
     if plan:
         device = str(plan.get("device") or "")
         if device == "cpu" and plan.get("threads"):
-            device = f"cpu, {_many(plan['threads'], 'thread')}"
+            device = f"cpu, {counted(plan['threads'], 'thread')}"
         size = f"{plan.get('architecture')}, {human_count(plan.get('parameters') or 0)} parameters"
         text.append(f"\n{plain(size)} · {plain(device)} · batch {plan.get('batch_size')}", "dim")
     text.append(f"\n{_progress(seen)}")
@@ -166,7 +166,3 @@ def words(seen: Snapshot) -> Text:
     if seen.result and seen.result.get("model"):
         lines.append(Text(f"✓ made the model {plain(str(seen.result['model']))}", "bold"))
     return Text("\n").join(lines)
-
-
-def _many(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

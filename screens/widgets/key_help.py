@@ -18,6 +18,14 @@ SCREEN, EVERYWHERE, HERE = "This screen", "Everywhere", "Here"
 NARROWEST_KEYS, WIDEST_KEYS, TABLE_WIDTH = 12, 24, 66
 
 
+# What every Textual screen has; a person looks for what this one has.
+GENERAL = {
+    (binding.action, binding.description)
+    for binding in Screen.BINDINGS
+    if isinstance(binding, Binding)
+}
+
+
 def key_groups(screen: Screen[object]) -> list[tuple[str, list[tuple[str, str]]]]:
     """The keys that do something now: of the screen, of the app, of what has the focus."""
     groups: dict[str, dict[str, list[str]]] = {SCREEN: {}, EVERYWHERE: {}}
@@ -26,7 +34,7 @@ def key_groups(screen: Screen[object]) -> list[tuple[str, list[tuple[str, str]]]
         binding = active.binding
         if not (binding.description and active.enabled) or binding.system:
             continue
-        if isinstance(active.node, App):
+        if isinstance(active.node, App) or (binding.action, binding.description) in GENERAL:
             group = groups[EVERYWHERE]
         elif isinstance(active.node, Screen):
             group = groups[SCREEN]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -164,6 +165,29 @@ def test_a_catalogue_that_is_no_database_is_an_error_not_a_traceback(tmp_path: P
     workspace.catalogue.write_bytes(b"these bytes are no database" * 100)
     with pytest.raises(LeptonError, match="catalogue cannot be used"):
         Lake(workspace).datasets()
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda path: path.write_bytes(b""), "cut short"),
+        (lambda path: sqlite3.connect(path).execute("PRAGMA user_version = 0"), "not a catalogue"),
+        (lambda path: sqlite3.connect(path).execute("PRAGMA user_version = 9"), "newer Lepton"),
+    ],
+)
+def test_a_catalogue_of_another_kind_is_refused_and_left(
+    lake: Lake, damage: Callable[[Path], object], words: str
+) -> None:
+    lake.commit("things", table(), op="import")
+    path = lake.workspace.catalogue
+    for side in ("-wal", "-shm"):
+        path.with_name(path.name + side).unlink(missing_ok=True)
+    damage(path)
+    before = path.read_bytes()
+    for use in (lake.datasets, lambda: lake.commit("more", table(), op="import")):
+        with pytest.raises(LeptonError, match=words):
+            use()
+    assert path.read_bytes() == before
 
 
 def test_a_workspace_that_cannot_be_made_is_refused(tmp_path: Path) -> None:

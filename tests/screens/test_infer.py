@@ -56,7 +56,7 @@ async def test_a_row_of_a_table_is_answered_beside_its_truth(models: Workspace) 
     async with LeptonApp(models).run_test(size=(100, 30)) as pilot:
         await chosen(pilot, "flowers_model")
         await ask(pilot, "flowers#0")
-        shown = await until(pilot, "1 in ")
+        shown = await until(pilot, "1 answer in ")
         truth = "long" if flowers()["petal length"][0].as_py() > 5 else "short"
         said = re.search(r"(long|short)  [\d.]+ %  (✓ right|✗ it is (long|short))", shown)
         assert said, shown
@@ -71,7 +71,7 @@ async def test_a_typed_text_and_a_pasted_one(models: Workspace) -> None:
         await chosen(pilot, "reviews_model")
         await pilot.press("i", *"good film")
         await pilot.press("enter")
-        await until(pilot, "1 in ")
+        await until(pilot, "1 answer in ")
         box = pilot.app.screen.query_one("#ask", Input)
         box.value = ""
         box.post_message(events.Paste("a great\nscene,  [b]bad[/b]\n plot\n"))
@@ -86,7 +86,7 @@ async def test_a_picture_from_a_file(models: Workspace, tmp_path: Path) -> None:
     async with LeptonApp(models).run_test(size=(100, 30)) as pilot:
         await chosen(pilot, "digits_model")
         await ask(pilot, str(picture))
-        await until(pilot, "1 in ")
+        await until(pilot, "1 answer in ")
         await until(pilot, "▀▀▀▀")
         await pilot.press("escape", "y")
         await until(pilot, "lepton predict digits_model")
@@ -96,7 +96,7 @@ async def test_the_next_test_row_goes_on_to_another(models: Workspace) -> None:
     async with LeptonApp(models).run_test(size=(100, 30)) as pilot:
         await chosen(pilot, "digits_model")
         await pilot.press("n")
-        await until(pilot, "1 in ")
+        await until(pilot, "1 answer in ")
         box = pilot.app.screen.query_one("#ask", Input)
         first = box.value
         assert re.fullmatch(r"digits@1#\d+", first)
@@ -121,21 +121,21 @@ async def test_a_wrong_input_is_told_and_the_screen_goes_on(
         await ask(pilot, given)
         assert told in await until(pilot, "✗ ")
         await ask(pilot, f"{model.removesuffix('_model')}#1")
-        await until(pilot, "1 in ")
+        await until(pilot, "1 answer in ")
 
 
 async def test_the_engine_that_dies_comes_back(models: Workspace) -> None:
     async with LeptonApp(models).run_test(size=(100, 30)) as pilot:
         await chosen(pilot, "flowers_model")
         await ask(pilot, "flowers#1")
-        await until(pilot, "1 in ")
+        await until(pilot, "1 answer in ")
         screen = pilot.app.screen
         assert isinstance(screen, InferScreen)
         os.kill(screen._engine.pid or 0, signal.SIGKILL)
         await ask(pilot, "flowers#2")
         await until(pilot, lambda: "asking" not in str(screen.query_one("#answer").render()))
         await ask(pilot, "flowers#3")
-        await until(pilot, "1 in ")
+        await until(pilot, "1 answer in ")
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -144,7 +144,8 @@ def test_a_damaged_newest_checkpoint_is_said_and_the_one_before_used(train, work
     run.launch()
     after(run, "checkpoint", 180)
     kill(run)
-    newest, before = Checkpoints(run.checkpoints).paths()
+    # A kill may come before the oldest of three is dropped.
+    newest, before, *_ = Checkpoints(run.checkpoints).paths()
     (newest / "tensors.safetensors").write_bytes(b"")
     assert finish(run, workspace) == expected
     texts = [event["text"] for event in run.events() if event["event"] == "log"]
