@@ -63,6 +63,19 @@ def test_a_folder_of_images(lepton: Shell, tmp_path: Path) -> None:
     assert answer["output"]["label"] == "red"
 
 
+def test_an_export_is_a_file_for_others_and_for_us(lepton: Shell, tmp_path: Path) -> None:
+    source, out = tmp_path / "plants.csv", tmp_path / "out.jsonl"
+    source.write_text("height,kind\n" + "".join(f"{n},{'ab'[n % 2]}\n" for n in range(50)))
+    assert lepton("data", "import", source).code == 0
+    done = lepton("data", "export", "plants", out, "--json").json
+    assert done == {"path": str(out), "format": "jsonl", "rows": 50, "notes": []}
+    again = lepton("data", "export", "plants", out)
+    assert again.code == 2
+    assert "--force replaces it" in again.err
+    assert lepton("data", "export", "plants", out, "--force", "--columns", "kind").code == 0
+    assert lepton("data", "import", out, "--name", "back", "--json").json["columns"] == ["kind"]
+
+
 def test_texts(lepton: Shell, tmp_path: Path) -> None:
     chance = random.Random(3)
     good, bad = ["lovely", "tasty", "fresh", "superb"], ["stale", "awful", "bitter", "broken"]
