@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.data.builtin import BUILTIN, load_builtin
-from core.data.lake import Lake, Version
+from core.data.lake import Lake
 from core.data.sources import ImportReport, import_source
+from core.data.version import Version
 from core.errors import UsageError, nearest
 from core.tasks import facts, guess
 from core.workspace import Workspace

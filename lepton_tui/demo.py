@@ -15,7 +15,7 @@ from core.ingest import ingest
 from core.runs.run import Run
 from core.training.start import start_training
 from core.workspace import Workspace
-from lepton_tui.cli.data import put_findings
+from lepton_tui.cli.data.quality import put_findings
 from lepton_tui.cli.evaluate import judge
 from lepton_tui.cli.follow import follow
 from lepton_tui.cli.output import BOLD, in_colour, put, styled

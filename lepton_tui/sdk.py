@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.data.builtin import BUILTIN, load_builtin
-from core.data.lake import Lake, Version
+from core.data.lake import Lake
 from core.data.split import ensure_split
 from core.data.split import split as split_rows
+from core.data.version import Version
 from core.errors import LeptonError, UsageError, nearest
 from core.models.architectures import ARCHITECTURES
 from core.models.registry import ModelFolder, Models, task_of

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.data.archives import Archive, Local, find_archives
-from core.data.catalogue import Version
 from core.data.lake import Lake
 from core.data.png import encode_png
 from core.data.samples import SAMPLES, sample
 from core.data.sources import commit_arrived
 from core.data.sources.desk import Arrived, Desk, Progress
 from core.data.sources.idx import Pair, find_pairs, read_idx
+from core.data.version import Version
 from core.errors import UsageError, nearest
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from core.atomic import rename_folder, sync_path
-from core.data.catalogue import Column, Version
 from core.data.sources.detect import image_kind
+from core.data.version import Column, Version
 from core.data.view import ROW_ID, SPLIT, View, literal
 from core.errors import LeptonError, UsageError, nearest
 

@@ -8,6 +8,7 @@ end can stand behind it.
 
 from __future__ import annotations
 
+import getpass
 import hashlib
 import os
 import re
@@ -19,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from core.atomic import sync_path
-from core.data.catalogue import Catalogue, Column, DataFile, Version
+from core.data.catalogue import Catalogue
+from core.data.version import Column, DataFile, Version
 from core.data.view import View, file_list, literal
 from core.errors import LeptonError, UsageError, nearest
 from core.workspace import Workspace
@@ -28,8 +30,6 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
-
-__all__ = ["Column", "DataFile", "Lake", "Version", "valid_name"]
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 ROW_GROUP = 122_880
@@ -52,14 +52,18 @@ def valid_name(name: str) -> str:
     )
 
 
-def split_ref(ref: str) -> tuple[str, int | None]:
-    """`"name@3"` as `("name", 3)`, `"name"` as `("name", None)`."""
-    name, at, number = ref.partition("@")
+def split_ref(ref: str) -> tuple[str, int | str | None]:
+    """`"name@3"` as `("name", 3)`, `"name@best"` as `("name", "best")`, `"name"` with None."""
+    name, at, which = ref.partition("@")
     if not at:
         return name, None
-    if not number.isdigit():
-        raise UsageError(f'"{ref}" is no version', hint=f'Write "{name}@1", or "{name}" alone.')
-    return name, int(number)
+    if which.isdigit():
+        return name, int(which)
+    if not NAME.fullmatch(which):
+        raise UsageError(
+            f'"{ref}" is no version', hint=f'Write "{name}@1", "{name}@TAG", or "{name}" alone.'
+        )
+    return name, which
 
 
 class Lake:
@@ -88,7 +92,7 @@ class Lake:
         return found
 
     def version(self, ref: str | Version) -> Version:
-        """Resolve `"name"` (its newest version) or `"name@3"`.
+        """Resolve `"name"` (its newest version), `"name@3"`, or `"name@best"` by a tag.
 
         Raises:
             UsageError: no such data set, or no such version of it.
@@ -96,6 +100,8 @@ class Lake:
         if isinstance(ref, Version):
             return ref
         name, n = split_ref(ref)
+        if isinstance(n, str):
+            return self._tagged(name, n)
         found = self._catalogue.versions(name, n=n)
         if found:
             return found[0]
@@ -104,6 +110,40 @@ class Lake:
             f'no version {n} of the data set "{name}"',
             hint=f"There are versions 1 to {every[0].n}.",
         )
+
+    def _tagged(self, name: str, tag: str) -> Version:
+        every = self.versions(name)
+        for version in every:
+            if tag in version.tags:
+                return version
+        tags = [tag for version in every for tag in version.tags]
+        raise UsageError(
+            f'no version of the data set "{name}" has the tag "{tag}"',
+            hint=nearest(tag, tags) or f"There are versions 1 to {every[0].n}, and no tags.",
+        )
+
+    def tag(self, ref: str | Version, name: str) -> Version:
+        """Give a version a name that goes with it: `"mnist@best"`. It moves from any other.
+
+        Raises:
+            UsageError: no such version; a name that cannot be one, or is a number.
+        """
+        version = self.version(ref)
+        if valid_name(name).isdigit():
+            raise UsageError(f'"{name}" is the number of a version', hint="Use a word for a tag.")
+        with self._catalogue.write() as db:
+            self._catalogue.tag(db, version, name)
+        return self.version(version.ref)
+
+    def untag(self, dataset: str, name: str) -> None:
+        """Take a tag away.
+
+        Raises:
+            UsageError: no version of the data set has it.
+        """
+        self._tagged(dataset, name)
+        with self._catalogue.write() as db:
+            self._catalogue.untag(db, dataset, name)
 
     def open(self, ref: str | Version) -> View:
         """Open a version for reading, in a private DuckDB.
@@ -166,6 +206,7 @@ class Lake:
                     task=task,
                     target=target,
                     inputs=None if inputs is None else tuple(inputs),
+                    author=_author(),
                 ),
                 staged,
             )
@@ -197,6 +238,8 @@ class Lake:
                     op=op,
                     params=dict(params or {}),
                     parents=(base.ref,),
+                    author=_author(),
+                    rejects=None,
                 ),
                 staged,
             )
@@ -243,9 +286,9 @@ class Lake:
         name, n = split_ref(ref)
         doomed = self.versions(name) if n is None else [self.version(ref)]
         with self._catalogue.write() as db:
-            self._catalogue.delete(db, name, n)
+            self._catalogue.delete(db, name, None if n is None else doomed[0].n)
             # Inside the transaction: a commit of the same bytes waits for it and renames after.
-            for sha in {file.sha256 for version in doomed for file in version.files}:
+            for sha in {file.sha256 for version in doomed for file in version.every_file}:
                 if not db.execute("SELECT 1 FROM file WHERE sha256 = ?", (sha,)).fetchone():
                     (self.workspace.data / f"{sha}.parquet").unlink(missing_ok=True)
 
@@ -292,6 +335,14 @@ class Lake:
         names = self._catalogue.names()
         hint = nearest(name, names) or "Import one: lepton data import SOURCE --name NAME"
         return UsageError(f'no data set "{name}"', hint=hint)
+
+
+def _author() -> str:
+    """Who makes a version: the person's name on this machine, where it is known."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""
 
 
 def _as_query(

@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from core.data.catalogue import Column
+from core.data.version import Column
 from core.data.view import ROW_ID, View, quoted
 
 BINS = 20

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from core.data.catalogue import Version
 from core.data.lake import Lake
+from core.data.version import Version
 from core.data.view import ROW_ID, SPLIT
 from core.errors import LeptonError, UsageError
 

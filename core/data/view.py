@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from core.data.catalogue import Version
+from core.data.version import Version
 from core.errors import LeptonError
 
 if TYPE_CHECKING:

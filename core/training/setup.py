@@ -13,8 +13,9 @@ from typing import Any
 from core import tasks
 from core.atomic import write_json
 from core.data.builtin import BUILTIN
-from core.data.lake import Lake, Version, valid_name
+from core.data.lake import Lake, valid_name
 from core.data.split import ensure_split
+from core.data.version import Version
 from core.errors import LeptonError, UsageError, nearest
 from core.models import architectures
 from core.models.architectures import Architecture

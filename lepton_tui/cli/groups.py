@@ -13,7 +13,7 @@ from core.errors import UsageError, nearest
 
 NOUNS: dict[str, tuple[str, str]] = {
     "demo": ("lepton_tui.cli.demo", "The whole path on sample digits: data, training, answers."),
-    "data": ("lepton_tui.cli.data", "Bring data in, look at it, check it, split it."),
+    "data": ("lepton_tui.cli.data", "Bring data in, look at it, check it, change it, send it on."),
     "train": ("lepton_tui.cli.train", "Train a model on a data set."),
     "runs": ("lepton_tui.cli.runs", "Watch, stop and resume training runs."),
     "eval": ("lepton_tui.cli.evaluate", "Judge a model on rows it has not seen."),

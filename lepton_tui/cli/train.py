@@ -13,9 +13,9 @@ from core.errors import UsageError, nearest
 from core.runs.run import Run
 from core.runs.state import RunState
 from core.workspace import Workspace
-from lepton_tui.cli.data import comma_list
 from lepton_tui.cli.follow import follow
 from lepton_tui.cli.groups import single
+from lepton_tui.cli.options import comma_list
 from lepton_tui.cli.output import note, put, put_json
 
 app = single()

@@ -9,8 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from core.data.check import Finding
-from core.data.lake import Version
 from core.data.profile import ColumnProfile, Profile
+from core.data.version import Version
 from screens.text import human_bytes, human_count, human_number, percent, plain, relative_time
 
 BARS = " ▁▂▃▄▅▆▇█"

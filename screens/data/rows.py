@@ -6,7 +6,8 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-from core.data.lake import Lake, Version
+from core.data.lake import Lake
+from core.data.version import Version
 from core.data.view import View
 from core.workspace import Workspace
 from screens.widgets.table_view import ColumnHead

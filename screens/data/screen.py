@@ -15,7 +15,8 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import OptionList, Static, TabbedContent, TabPane, Tabs
 
-from core.data.lake import Lake, Version
+from core.data.lake import Lake
+from core.data.version import Version
 from core.errors import LeptonError
 from core.runs.run import Run
 from core.runs.state import RunState

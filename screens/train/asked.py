@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from core.data.lake import Lake, Version, valid_name
+from core.data.lake import Lake, valid_name
+from core.data.version import Version
 from core.errors import UsageError
 from core.models.architectures import ARCHITECTURES
 from core.tasks import TASKS, Fit, TableFacts, facts, guess, task

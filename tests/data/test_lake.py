@@ -117,7 +117,8 @@ def kept(lake: Lake) -> Iterator[Lake]:
     [
         ("digit", 'no data set "digit"', 'Did you mean "digits"?'),
         ("digits@7", "no version 7", "versions 1 to 1"),
-        ("digits@x", "is no version", "digits@1"),
+        ("digits@x", 'has the tag "x"', "versions 1 to 1"),
+        ("digits@X!", "is no version", "digits@1"),
     ],
 )
 def test_an_unknown_name_says_what_there_is(kept: Lake, ref: str, words: str, hint: str) -> None:
@@ -195,3 +196,34 @@ def test_a_workspace_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be made") as caught:
         Workspace.open(tmp_path / "file" / "home")
     assert "LEPTON_HOME" in caught.value.hint
+
+
+def test_a_tag_names_one_version_and_moves(lake: Lake) -> None:
+    lake.commit("things", table(3), op="import")
+    lake.commit("things", table(5), op="clean")
+    assert lake.tag("things@1", "best").tags == ("best",)
+    assert lake.version("things@best").n == 1
+    lake.tag("things", "best")
+    assert (lake.version("things@best").n, lake.version("things@1").tags) == (2, ())
+    with pytest.raises(UsageError, match="number of a version"):
+        lake.tag("things", "7")
+    with pytest.raises(UsageError, match='has the tag "bset"') as caught:
+        lake.version("things@bset")
+    assert '"best"' in caught.value.hint
+    lake.remove("things@best")
+    assert [v.ref for v in lake.versions("things")] == ["things@1"], "the tagged version is gone"
+    with pytest.raises(UsageError):
+        lake.untag("things", "best")
+
+
+def test_a_catalogue_of_the_first_format_is_brought_up_to_date(lake: Lake) -> None:
+    lake.commit("things", table(3), op="import")
+    with sqlite3.connect(lake.workspace.catalogue) as db:
+        db.executescript(
+            "DROP TABLE tag; DROP TABLE quality; ALTER TABLE version DROP COLUMN author;"
+            "ALTER TABLE file DROP COLUMN role; PRAGMA user_version = 1;"
+        )
+    db.close()
+    (version,) = Lake(lake.workspace).datasets()
+    assert (version.ref, version.rows, version.author) == ("things@1", 3, "")
+    assert lake.tag(version, "first").tags == ("first",)

@@ -7,8 +7,9 @@ from collections import Counter
 import pyarrow as pa
 import pytest
 
-from core.data.lake import Lake, Version
+from core.data.lake import Lake
 from core.data.split import ensure_split, split
+from core.data.version import Version
 from core.errors import LeptonError, UsageError
 
 

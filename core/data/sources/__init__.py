@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.data.catalogue import Version
 from core.data.lake import Lake, valid_name
 from core.data.sources.desk import REJECTS_STORED, Arrived, Desk, Progress, Reject
 from core.data.sources.detect import FORMATS, detect
+from core.data.version import Version
 from core.errors import LeptonError, UsageError, nearest
 
 if TYPE_CHECKING:

@@ -1,0 +1,126 @@
+"""The catalogue's tables, and what brings a file of an earlier format up to date."""
+
+from __future__ import annotations
+
+import fcntl
+import sqlite3
+from pathlib import Path
+
+from core.atomic import sync_path
+from core.errors import LeptonError
+
+SCHEMA = """
+CREATE TABLE dataset (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    last INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE version (
+    id INTEGER PRIMARY KEY,
+    dataset INTEGER NOT NULL REFERENCES dataset(id) ON DELETE CASCADE,
+    n INTEGER NOT NULL,
+    created TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%SZ', 'now')),
+    op TEXT NOT NULL,
+    params TEXT NOT NULL,
+    parents TEXT NOT NULL,
+    rows INTEGER NOT NULL,
+    columns TEXT NOT NULL,
+    task TEXT, target TEXT, inputs TEXT,
+    author TEXT NOT NULL DEFAULT '',
+    UNIQUE (dataset, n)
+);
+CREATE TABLE file (
+    version INTEGER NOT NULL REFERENCES version(id) ON DELETE CASCADE,
+    position INTEGER NOT NULL,
+    sha256 TEXT NOT NULL,
+    bytes INTEGER NOT NULL,
+    provides TEXT,
+    role TEXT NOT NULL DEFAULT 'rows',
+    PRIMARY KEY (version, position)
+);
+CREATE INDEX file_sha256 ON file(sha256);
+"""
+# What each later format of the catalogue added; an older one is brought up to date in place.
+TAGS_AND_CHECKS = """
+CREATE TABLE tag (
+    dataset INTEGER NOT NULL REFERENCES dataset(id) ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    version INTEGER NOT NULL REFERENCES version(id) ON DELETE CASCADE,
+    PRIMARY KEY (dataset, name)
+);
+CREATE TABLE quality (
+    id INTEGER PRIMARY KEY,
+    version INTEGER NOT NULL REFERENCES version(id) ON DELETE CASCADE,
+    time TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%SZ', 'now')),
+    kind TEXT NOT NULL,
+    score REAL,
+    findings TEXT NOT NULL
+);
+CREATE INDEX quality_version ON quality(version);
+"""
+UPGRADES = {
+    1: "ALTER TABLE version ADD COLUMN author TEXT NOT NULL DEFAULT '';"
+    " ALTER TABLE file ADD COLUMN role TEXT NOT NULL DEFAULT 'rows';" + TAGS_AND_CHECKS,
+}
+SCHEMA_VERSION = 2
+
+
+def make_current(connection: sqlite3.Connection, path: Path) -> None:
+    """Bring an earlier format up to date, in one transaction.
+
+    Raises:
+        LeptonError: the file is of a newer Lepton, or none of ours.
+    """
+    (found,) = connection.execute("PRAGMA user_version").fetchone()
+    if found == SCHEMA_VERSION:
+        return
+    if found > SCHEMA_VERSION:
+        raise LeptonError(
+            f"the catalogue is of a newer Lepton (format {found}; this one reads {SCHEMA_VERSION})",
+            where=str(path),
+            hint="Install that version, or name another workspace with --home.",
+        )
+    if found not in UPGRADES:
+        raise LeptonError(
+            "this is not a catalogue of Lepton, or it was cut short",
+            where=str(path),
+            hint="Restore it from a copy; without one, move it away and import again.",
+        )
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        # Another process may have been quicker, while we waited for the lock.
+        (found,) = connection.execute("PRAGMA user_version").fetchone()
+        for step in range(found, SCHEMA_VERSION):
+            for statement in filter(str.strip, UPGRADES[step].split(";")):
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def create(path: Path) -> None:
+    """Make the catalogue beside and rename it, one process at a time.
+
+    SQLite does not wait for others when it turns to WAL (it answers "database is locked" at once),
+    so nobody may open the file before it has.
+    """
+    with path.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if path.exists():
+            return
+        beside = path.with_name(f".{path.name}.new")
+        beside.unlink(missing_ok=True)
+        connection = sqlite3.connect(beside, isolation_level=None)
+        try:
+            # WAL lets readers and a writer work at once; where the file system cannot do it, SQLite
+            # says so by keeping its old mode, which is slower but as safe.
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.executescript(SCHEMA + TAGS_AND_CHECKS)
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        finally:
+            connection.close()
+        sync_path(beside)
+        beside.rename(path)
+        sync_path(path.parent)

@@ -1,0 +1,98 @@
+"""A version of a data set: its columns, its files, and the step that made it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from core.errors import UsageError, nearest
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its DuckDB type, and what its bytes are when they are media ("image")."""
+
+    name: str
+    type: str
+    media: str | None = None
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """One immutable Parquet file: rows, or (`provides`) columns laid over them by `_rid`."""
+
+    sha256: str
+    bytes: int
+    provides: tuple[str, ...] | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.sha256}.parquet"
+
+
+@dataclass(frozen=True)
+class Version:
+    """A numbered, immutable state of a data set, with the step that made it."""
+
+    dataset: str
+    n: int
+    rows: int
+    columns: tuple[Column, ...]
+    files: tuple[DataFile, ...]
+    op: str
+    params: dict[str, Any] = field(default_factory=dict)
+    parents: tuple[str, ...] = ()
+    created: str = ""
+    task: str | None = None
+    target: str | None = None
+    inputs: tuple[str, ...] | None = None
+    author: str = ""
+    tags: tuple[str, ...] = ()
+    rejects: DataFile | None = None
+
+    @property
+    def ref(self) -> str:
+        return f"{self.dataset}@{self.n}"
+
+    @property
+    def every_file(self) -> tuple[DataFile, ...]:
+        """The files of its rows, and the table of the rows that were left out."""
+        return (*self.files, self.rejects) if self.rejects else self.files
+
+    @property
+    def bytes(self) -> int:
+        return sum(file.bytes for file in self.every_file)
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns)
+
+    def column(self, name: str) -> Column:
+        """The column of that name.
+
+        Raises:
+            UsageError: there is none; the hint names the nearest.
+        """
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise UsageError(
+            f'no column "{name}"', where=self.ref, hint=nearest(name, self.column_names)
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "name": self.dataset,
+            "version": self.n,
+            "rows": self.rows,
+            "columns": [column.name for column in self.columns],
+            "bytes": self.bytes,
+            "task": self.task,
+            "target": self.target,
+            "op": self.op,
+            "params": self.params,
+            "parents": list(self.parents),
+            "created": self.created,
+            "author": self.author,
+            "tags": list(self.tags),
+        }

@@ -1,0 +1,31 @@
+"""The noun `data` and what its commands share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from core.workspace import Workspace
+from lepton_tui.cli.groups import noun
+
+if TYPE_CHECKING:
+    from core.data.lake import Lake
+    from core.data.version import Version
+
+app = noun("Bring data in, look at it, check it, change it, send it on.")
+
+DATASET = typer.Argument(metavar="DATASET", help='A data set, "name" or "name@version".')
+JSON = typer.Option(False, "--json", help="Print one JSON document.")
+
+
+def open_lake() -> Lake:
+    """The lake of the workspace that this command works in."""
+    from core.data.lake import Lake
+
+    return Lake(Workspace.open())
+
+
+def inputs_of(version: Version) -> str | None:
+    """The columns that a version is predicted from, in a line."""
+    return ", ".join(version.inputs) if version.inputs else None

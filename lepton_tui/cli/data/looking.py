@@ -1,0 +1,124 @@
+"""`lepton data ls`, `show`, `rows`, `profile`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from lepton_tui.cli.data.group import DATASET, JSON, app, inputs_of, open_lake
+from lepton_tui.cli.options import comma_list
+from lepton_tui.cli.output import facts, note, put, put_json, table
+from screens.text import counted, human_bytes, human_count, human_number
+
+if TYPE_CHECKING:
+    from core.data.profile import ColumnProfile
+
+
+@app.command("ls")
+def list_(json: bool = JSON) -> None:
+    """List the data sets."""
+    datasets = open_lake().datasets()
+    if json:
+        put_json([version.to_json() for version in datasets])
+        return
+    if not datasets:
+        note("There are no data sets yet. Bring one in: lepton data import FILE --name NAME")
+        return
+    table(
+        ("name", "version", "rows", "columns", "bytes", "task"),
+        [(v.dataset, v.n, v.rows, len(v.columns), human_bytes(v.bytes), v.task) for v in datasets],
+    )
+
+
+@app.command()
+def show(dataset: str = DATASET, json: bool = JSON) -> None:
+    """Show what a data set holds and how it came to be."""
+    lake = open_lake()
+    version = lake.version(dataset)
+    with lake.open(version) as view:
+        splits = view.splits()
+    if json:
+        columns = [{"name": c.name, "type": c.type, "media": c.media} for c in version.columns]
+        put_json(version.to_json() | {"schema": columns, "splits": splits})
+        return
+    facts(
+        [
+            ("name", version.dataset),
+            ("version", version.n),
+            ("rows", human_count(version.rows)),
+            ("size", human_bytes(version.bytes)),
+            ("task", version.task),
+            ("inputs", inputs_of(version)),
+            ("target", version.target),
+            ("splits", ", ".join(f"{name} {human_count(n)}" for name, n in splits.items()) or None),
+            ("made by", f"{version.op}, {version.created}"),
+            ("from", ", ".join(version.parents) or None),
+        ]
+    )
+    put()
+    table(("column", "type", "holds"), [(c.name, c.type, c.media or "") for c in version.columns])
+
+
+@app.command()
+def rows(
+    dataset: str = DATASET,
+    offset: int = typer.Option(0, min=0, metavar="N", help="Rows to pass over."),
+    limit: int = typer.Option(10, min=1, metavar="N", help="Rows to show."),
+    columns: str = typer.Option(None, metavar="A,B", help="Only these columns."),
+    json: bool = JSON,
+) -> None:
+    """Show rows, a page at a time."""
+    lake = open_lake()
+    version = lake.version(dataset)
+    names = comma_list(columns) or list(version.column_names)
+    for name in names:
+        version.column(name)
+    with lake.open(version) as view:
+        page = view.page(offset, limit, names)
+    heads = ("_rid", *names)
+    if json:
+        put_json([dict(zip(heads, row, strict=True)) for row in page])
+        return
+    table(heads, page)
+    note(
+        f"Rows {offset} to {offset + len(page) - 1} of {human_count(version.rows)}."
+        if page
+        else f"There are {counted(version.rows, 'row')}."
+    )
+
+
+@app.command()
+def profile(dataset: str = DATASET, json: bool = JSON) -> None:
+    """Show what each column holds: spread, common values, what is missing."""
+    from core.data.profile import profile as profile_of
+
+    with open_lake().open(dataset) as view:
+        found = profile_of(view)
+    if json:
+        put_json(found.to_json())
+        return
+    put(f"{found.ref}: {counted(found.rows, 'row')}, {human_bytes(found.bytes)}")
+    table(
+        ("column", "type", "missing", "distinct", "values"),
+        [
+            (
+                each.name,
+                each.type.lower(),
+                each.missing,
+                each.distinct,
+                described(each),
+            )
+            for each in found.columns
+        ],
+    )
+
+
+def described(column: ColumnProfile) -> str:
+    """What a column holds, in a few words."""
+    if column.numbers is not None:
+        low, high, mean = (human_number(column.numbers[key]) for key in ("min", "max", "mean"))
+        return f"{low} to {high}, mean {mean}"
+    if column.images is not None:
+        return ", ".join(f"{size} ({count})" for size, count in column.images["sizes"].items())
+    return ", ".join(f"{value} ({count})" for value, count in column.top[:4])
