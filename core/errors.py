@@ -41,6 +41,10 @@ class UsageError(LeptonError):
         return super().to_json() | {"kind": USAGE}
 
 
+class Cancelled(LeptonError):  # noqa: N818 - a wish obeyed is no error
+    """Somebody asked for the work to end; nothing of it was kept."""
+
+
 def nearest(name: str, candidates: Iterable[str], *, shown: int = 8) -> str:
     """A hint that names what was probably meant, or else what there is; empty if nothing is."""
     names = sorted(set(candidates))

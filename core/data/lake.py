@@ -12,7 +12,7 @@ import getpass
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 ROW_GROUP = 122_880
+REJECT_COLUMNS = ("file", "position", "reason", "column", "value")
 # A group of images is read whole, so it holds fewer rows.
 MEDIA_ROW_GROUP = 2_048
 
@@ -167,12 +168,14 @@ class Lake:
         target: str | None = None,
         inputs: Sequence[str] | None = None,
         connection: duckdb.DuckDBPyConnection | None = None,
+        rejects: Callable[[], pa.Table | None] | None = None,
     ) -> Version:
         """Write rows as the next version of a data set.
 
         `rows` is an Arrow table or reader, or a query for `connection`. Rows without a `_rid`
         column are numbered from 0 in their order. `media` names the columns whose bytes are
-        images. `params` is read after the rows, so a stream may add to it at its end.
+        images. `rejects` is asked, after the rows, for a table of what was left out: it is kept
+        beside the version. `params` is read after that.
 
         Raises:
             UsageError: the name cannot be one.
@@ -191,6 +194,7 @@ class Lake:
             count = _copy(con, source, staged, MEDIA_ROW_GROUP if media else ROW_GROUP)
             if count == 0:
                 raise LeptonError("there are no rows to keep", where=name)
+            left_out = rejects() if rejects else None
             return self._enter(
                 Version(
                     dataset=name,
@@ -207,6 +211,7 @@ class Lake:
                     target=target,
                     inputs=None if inputs is None else tuple(inputs),
                     author=_author(),
+                    rejects=None if left_out is None else self._kept(left_out),
                 ),
                 staged,
             )
@@ -291,6 +296,40 @@ class Lake:
             for sha in {file.sha256 for version in doomed for file in version.every_file}:
                 if not db.execute("SELECT 1 FROM file WHERE sha256 = ?", (sha,)).fetchone():
                     (self.workspace.data / f"{sha}.parquet").unlink(missing_ok=True)
+
+    def rejects(self, ref: str | Version) -> pa.Table:
+        """What was left out when a version was made: (file, position, reason, column, value).
+
+        Raises:
+            LeptonError: the file that keeps it is missing.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        version = self.version(ref)
+        if version.rejects is None:
+            return pa.table({name: pa.array([], pa.string()) for name in REJECT_COLUMNS})
+        path = self.workspace.data / version.rejects.name
+        if not path.exists():
+            raise LeptonError(
+                f"the table of what {version.ref} left out is missing", where=str(path)
+            )
+        return pq.read_table(path)
+
+    def _kept(self, table: pa.Table) -> DataFile:
+        """A small table put beside the data; until a version refers to it, it is garbage."""
+        import pyarrow.parquet as pq
+
+        staged = self.workspace.tmp / f"{os.getpid()}-{uuid4().hex}.parquet"
+        try:
+            pq.write_table(table, staged, compression="zstd")
+            file = _hashed(staged)
+            staged.chmod(0o444)
+            sync_path(staged)
+            staged.replace(self.workspace.data / file.name)
+        finally:
+            staged.unlink(missing_ok=True)
+        return file
 
     def _enter(self, version: Version, staged: Path) -> Version:
         """Give the staged file its final name and the version its number, in one transaction."""

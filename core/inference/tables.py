@@ -10,7 +10,8 @@ from typing import Any
 
 from core.data.sources.delimited import LONGEST_LINE, sniff
 from core.data.sources.desk import Desk
-from core.data.sources.detect import BY_SUFFIX, detect, suffix_of
+from core.data.sources.detect import detect, suffix_of
+from core.data.sources.formats import BY_SUFFIX
 from core.data.sources.plain_text import plain_utf8
 from core.errors import LeptonError, UsageError, nearest
 from core.inference.messages import Row

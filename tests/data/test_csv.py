@@ -59,7 +59,8 @@ def test_a_plain_file_keeps_order_and_types(lake: Lake, csv: Path) -> None:
         ("price",),
     )
     assert version.params["format"] == "csv"
-    assert len(version.params["sha256"]) == 64
+    (file,) = version.params["files"].values()
+    assert file["bytes"] == csv.stat().st_size
     assert not report.rejects
     assert not report.notes
 
@@ -84,9 +85,13 @@ def test_a_ragged_line_is_rejected_and_the_columns_stay(lake: Lake, csv: Path) -
         "total rows: 12",
     )
     assert (many.where, many.what) == ("line 2,003", "the line has too many fields")
-    stored = lake.version("table").params
-    assert stored["rejected"] == 2
-    assert stored["rejects"][0]["where"] == "line 2,002"
+    assert lake.version("table").params["rejected"] == 2
+    kept = lake.rejects("table").to_pylist()
+    assert [(row["position"], row["value"]) for row in kept] == [
+        ("line 2,002", "total rows: 12"),
+        ("line 2,003", many.value),
+    ]
+    assert {row["file"] for row in kept} == {str(csv)}
 
 
 def test_text_in_a_number_column_is_rejected_cell_by_cell(lake: Lake, csv: Path) -> None:

@@ -80,9 +80,8 @@ def test_undecodable_images_are_rejected_by_name(lake: Lake, folder: Path) -> No
         "dogs/flipped.png",
     ]
     assert report.rejects[2].what == "the file is empty"
-    stored = lake.version("pets").params
-    assert stored["rejected"] == 4, "a stream tells what it rejected at its end"
-    assert stored["rejects"][0]["where"] == "cats/cut.png"
+    assert lake.version("pets").params["rejected"] == 4, "a stream tells so at its end"
+    assert lake.rejects("pets")["position"][0].as_py() == "cats/cut.png"
 
 
 def test_mostly_undecodable_is_an_error_and_keeps_nothing(tmp_path: Path, refuses: Refuses) -> None:

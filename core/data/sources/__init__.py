@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.data.lake import Lake, valid_name
-from core.data.sources.desk import REJECTS_STORED, Arrived, Desk, Progress, Reject
-from core.data.sources.detect import FORMATS, detect
+from core.data.sources.desk import Arrived, Desk, Options, Progress, Reject
+from core.data.sources.detect import detect
+from core.data.sources.formats import FORMATS, SPOKEN
+from core.data.sources.locate import Located, locate
 from core.data.version import Version
 from core.errors import LeptonError, UsageError, nearest
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["FORMATS", "ImportReport", "Progress", "Reject", "import_source"]
+__all__ = ["FORMATS", "ImportReport", "Options", "Progress", "Reject", "import_source"]
 
 
 @dataclass(frozen=True)
@@ -49,48 +50,63 @@ def import_source(
     task: str | None = None,
     inputs: Sequence[str] | None = None,
     format: str | None = None,
+    options: Options | None = None,
     progress: Progress | None = None,
+    should_stop: Callable[[], bool] | None = None,
 ) -> ImportReport:
-    """Import a file or folder as the next version of the data set `name`.
+    """Import a file, a folder, a pattern, an archive or an address as the next version of `name`.
 
-    Read are CSV and TSV (also gzipped), JSON Lines (also gzipped, or one array), Parquet (a file, a
-    folder or a pattern), a folder of images by class, and IDX files. Without a name the file's own
-    is used. `task`, `target` and `inputs` are noted with the version as they are given.
+    `FORMATS` lists what can be read. Without a name the source's own is used. `task`, `target` and
+    `inputs` are noted with the version as they are given.
 
     Raises:
         UsageError: the source is missing, empty, or not what it is said to be; a name that cannot
             be one; a target or input column that is not there.
         LeptonError: the source is damaged, or more of it had to be rejected than could be kept.
+        Cancelled: `should_stop` said so.
         In every case the lake stays as it was.
     """
     if not str(source):
         raise UsageError("no source is named", hint="Name a file, a folder or a built-in data set.")
     named = valid_name(name) if name is not None else default_name(str(source))
     path = Path(source).expanduser()
-    pattern = not path.exists() and glob.has_magic(str(path))
-    matched = [Path(found) for found in sorted(glob.glob(str(path)))] if pattern else []  # noqa: PTH207
-    if pattern and not matched:
-        raise UsageError("no file matches", where=str(source), hint="Check the pattern.")
-    with Desk(lake.workspace, path, progress) as desk:
-        if pattern:
-            kind = "parquet"
-            for file in matched:
-                detect(file, kind)
-            arrived = _read(desk, kind, matched)
-        else:
-            kind = detect(path, format)
-            arrived = _read(desk, kind, [path])
+    with Desk(
+        lake.workspace, str(path), progress, options=options, should_stop=should_stop
+    ) as desk:
+        located = locate(desk, str(source))
+        kind = kind_of(located, format)
         return commit_arrived(
             lake,
             desk,
-            arrived,
+            FORMATS[kind].reader(desk, located.paths),
             named,
             op="import",
-            params={"source": str(path.absolute()), "format": kind, **_fingerprint(path)},
+            params={
+                "source": str(path.absolute()) if path.exists() else str(source),
+                "format": kind,
+                "files": fingerprints(located),
+            },
             task=task,
             target=target,
             inputs=inputs,
         )
+
+
+def kind_of(located: Located, named: str | None) -> str:
+    """The one format of all the files.
+
+    Raises:
+        UsageError: a file cannot be read, or the files are of several formats.
+    """
+    kinds = {detect(path, named): path for path in located.paths}
+    if len(kinds) > 1:
+        (one, first), (other, second) = list(kinds.items())[:2]
+        raise UsageError(
+            f"the files are of several formats: {SPOKEN[one]} and {SPOKEN[other]}",
+            where=f"{first} beside {second}",
+            hint="Import files of one format at a time.",
+        )
+    return next(iter(kinds))
 
 
 def commit_arrived(
@@ -120,22 +136,27 @@ def commit_arrived(
             )
     known = {version.dataset for version in lake.datasets()}
     params = dict(params)
-    query = isinstance(arrived.rows, str)
-    if query:
-        params.update(_told(desk))
+
+    def left_out() -> pa.Table | None:
+        if desk.rejected:
+            params["rejected"] = desk.rejected
+        return desk.rejected_rows()
+
     try:
         version = lake.commit(
             name,
-            arrived.rows if query else _telling(arrived.rows, desk, params),
+            arrived.rows,
             op=op,
             params=params,
             media=arrived.media,
             task=task,
             target=target,
             inputs=inputs,
-            connection=desk.connection if query else None,
+            connection=desk.connection if isinstance(arrived.rows, str) else None,
+            rejects=left_out,
         )
     except (LeptonError, duckdb.Error) as error:
+        desk.check()
         if desk.failure is not None:
             raise desk.failure from error
         if isinstance(error, LeptonError):
@@ -154,56 +175,22 @@ def default_name(source: str) -> str:
     """A name for the data set, made from the name of its file or folder."""
     path = Path(source).expanduser()
     last = (path if path.name not in ("", ".", "..") else path.resolve()).name
-    stem = re.sub(r"\.(gz|csv|tsv|tab|parquet|pq|jsonl|ndjson|json|txt)$", "", last.lower())
-    stem = re.sub(r"\.(csv|tsv|tab|jsonl|ndjson|json|txt)$", "", stem)
+    stem = last.lower().partition("?")[0]
+    for ending in (r"(gz|zst|bz2|xz|zip|tar|tgz)", "|".join(_ENDINGS)):
+        stem = re.sub(rf"(\.({ending}))+$", "", stem)
     name = re.sub(r"[^a-z0-9._-]+", "-", stem).strip("-._")[:64]
     return name or "dataset"
 
 
-def _read(desk: Desk, kind: str, paths: list[Path]) -> Arrived:
-    path = paths[0]
-    if kind in ("csv", "tsv"):
-        from core.data.sources.delimited import read_delimited
-
-        return read_delimited(desk, path, tabs=kind == "tsv")
-    if kind == "jsonl":
-        from core.data.sources.json_lines import read_json_lines
-
-        return read_json_lines(desk, path)
-    if kind == "parquet":
-        from core.data.sources.parquet import parquet_files, read_parquet
-
-        return read_parquet(desk, parquet_files(path) if path.is_dir() else paths)
-    if kind == "idx":
-        from core.data.sources.idx import find_pairs, read_idx
-
-        return read_idx(desk, find_pairs(path))
-    from core.data.sources.image_folder import read_images
-
-    return read_images(desk, path)
+_ENDINGS = ["txt", *(suffix[1:] for each in FORMATS.values() for suffix in each.suffixes)]
 
 
-def _fingerprint(path: Path) -> dict[str, Any]:
-    """The SHA-256 of a source file: whether two imports read the same bytes can be seen later."""
-    if not path.is_file():
-        return {}
-    with path.open("rb") as file:
-        return {"sha256": hashlib.file_digest(file, "sha256").hexdigest()}
-
-
-def _telling(rows: Any, desk: Desk, params: dict[str, Any]) -> pa.RecordBatchReader:
-    """The same stream, which at its end adds what was rejected to the step's parameters."""
-    import pyarrow as pa
-
-    def batches() -> Iterator[pa.RecordBatch]:
-        yield from rows
-        params.update(_told(desk))
-
-    return pa.RecordBatchReader.from_batches(rows.schema, batches())
-
-
-def _told(desk: Desk) -> dict[str, Any]:
-    if not desk.rejected:
-        return {}
-    shown = [reject.to_json() for reject in desk.rejects[:REJECTS_STORED]]
-    return {"rejected": desk.rejected, "rejects": shown}
+def fingerprints(located: Located) -> dict[str, dict[str, Any]]:
+    """Size and SHA-256 of each file that was named, so that what is new can be told later."""
+    found: dict[str, dict[str, Any]] = {}
+    for path, name in zip(located.paths, located.names, strict=True):
+        if path.is_file():
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            found[name] = {"bytes": path.stat().st_size, "sha256": digest}
+    return found

@@ -39,6 +39,16 @@ class Dialect:
     names: tuple[str, ...]
 
 
+def read_csv(desk: Desk, paths: list[Path]) -> Arrived:
+    """Read CSV files; see `read_delimited`."""
+    return read_delimited(desk, paths[0], tabs=False)
+
+
+def read_tsv(desk: Desk, paths: list[Path]) -> Arrived:
+    """Read TSV files; see `read_delimited`."""
+    return read_delimited(desk, paths[0], tabs=True)
+
+
 def read_delimited(desk: Desk, path: Path, *, tabs: bool) -> Arrived:
     """Read a CSV or TSV file; lines and cells that do not fit are rejected one by one.
 

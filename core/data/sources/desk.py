@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import shutil
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from core.data.lake import REJECT_COLUMNS
 from core.data.view import literal
-from core.errors import LeptonError
+from core.errors import Cancelled, LeptonError
 from core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -21,8 +24,9 @@ Progress = Callable[[int, int], None]
 """Called as `progress(done, total)` in bytes, rows or files; the total is 0 while not known."""
 
 REJECTS_SHOWN = 100
-REJECTS_STORED = 20
 LONGEST_VALUE = 200
+WATCH_SECONDS = 0.1
+_ROWS_AT_ONCE = 10_000
 
 
 @dataclass(frozen=True)
@@ -39,10 +43,28 @@ class Reject:
 
 
 @dataclass(frozen=True)
-class Arrived:
-    """What a reader hands over: rows for the lake, and which columns hold images.
+class Options:
+    """What a person may say about a source beyond its format; each reader knows its own.
 
-    `rows` is a query for the desk's DuckDB, or a stream of Arrow batches.
+    `types` sets columns' types (`integer`, `number`, `text`, `date`, `timestamp`, `boolean`).
+    `table` names a sheet of a workbook or a table of a database. `text_by` is `line`, `paragraph`
+    or `file`. `labels` names a file that labels the files of a folder. `most_bytes` bounds what is
+    downloaded or unpacked.
+    """
+
+    types: Mapping[str, str] = field(default_factory=dict)
+    table: str | None = None
+    text_by: str = "line"
+    labels: str | None = None
+    most_bytes: int = 64 << 30
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """What a reader hands over: rows for the lake, and which columns hold media.
+
+    `rows` is a query for the desk's DuckDB, or a stream of Arrow batches. `media` says "image" or
+    "audio" of a column of bytes.
     """
 
     rows: str | pa.RecordBatchReader
@@ -51,28 +73,46 @@ class Arrived:
 
 
 class Desk:
-    """Use as a context manager: whatever happens, no scratch file outlives it."""
+    """Use as a context manager: whatever happens, no scratch file outlives it.
+
+    `should_stop` is asked ten times a second; when it says yes, the query under way is interrupted
+    and the next word of progress raises `Cancelled`.
+    """
 
     def __init__(
-        self, workspace: Workspace, source: Path, progress: Progress | None = None
+        self,
+        workspace: Workspace,
+        source: Path | str,
+        progress: Progress | None = None,
+        *,
+        options: Options | None = None,
+        should_stop: Callable[[], bool] | None = None,
     ) -> None:
         self.workspace = workspace
         self.source = source
-        self.progress: Progress = progress or (lambda done, total: None)
+        self.options = options or Options()
         self.rejects: list[Reject] = []
         self.rejected = 0
         self.notes: list[str] = []
         self.failure: LeptonError | None = None
+        self._tell: Progress = progress or (lambda done, total: None)
+        self._should_stop = should_stop or (lambda: False)
         self._scratch: list[Path] = []
         self._connection: duckdb.DuckDBPyConnection | None = None
+        self._waiting: list[tuple[str, str, str, str | None, str | None]] = []
+        self._closed = threading.Event()
 
     def __enter__(self) -> Desk:
+        threading.Thread(target=self._watch, name="import", daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._closed.set()
         if self._connection is not None:
             self._connection.close()
         for path in self._scratch:
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
             path.unlink(missing_ok=True)
 
     @property
@@ -84,6 +124,8 @@ class Desk:
             self._connection = duckdb.connect()
             self._connection.execute("SET enable_progress_bar = false")
             self._connection.execute(f"SET temp_directory = {literal(str(self.workspace.tmp))}")
+            columns = ", ".join(f'"{name}" VARCHAR' for name in REJECT_COLUMNS)
+            self._connection.execute(f"CREATE TABLE rejects ({columns})")
         return self._connection
 
     def scratch(self, suffix: str) -> Path:
@@ -92,17 +134,90 @@ class Desk:
         self._scratch.append(path)
         return path
 
+    def scratch_folder(self) -> Path:
+        """An empty temporary folder, swept in the same way."""
+        folder = self.scratch("")
+        folder.mkdir()
+        return folder
+
+    def progress(self, done: int, total: int) -> None:
+        """Say how far the reading has come.
+
+        Raises:
+            Cancelled: somebody wants no more of it.
+        """
+        self.check()
+        self._tell(done, total)
+
+    def check(self) -> None:
+        """Go on only if the import is still wanted.
+
+        Raises:
+            Cancelled: it is not.
+        """
+        if self._should_stop():
+            self.failure = Cancelled("the import was cancelled; nothing was changed")
+            raise self.failure
+
+    def _watch(self) -> None:
+        while not self._closed.wait(WATCH_SECONDS):
+            if self._should_stop() and self._connection is not None:
+                self._connection.interrupt()
+
     def note(self, text: str) -> None:
         self.notes.append(text)
 
     def reject(
-        self, where: str, what: str, *, column: str | None = None, value: str | None = None
+        self,
+        where: str,
+        what: str,
+        *,
+        column: str | None = None,
+        value: str | None = None,
+        file: Path | str | None = None,
     ) -> None:
-        """Count a row or file as left out; the first hundred are kept to be shown."""
+        """Leave a row or file out: it is counted and goes into the table of rejects.
+
+        `where` is its place in the file, such as `line 7`; `file` names one of several files.
+        """
+        shown = None if value is None else value[:LONGEST_VALUE]
+        self._show(Reject(f"{file}, {where}" if file else where, what, column, shown))
         self.rejected += 1
+        self._waiting.append((str(file or self.source), where, what, column, shown))
+        if len(self._waiting) >= _ROWS_AT_ONCE:
+            self._keep_waiting()
+
+    def _show(self, reject: Reject) -> None:
         if len(self.rejects) < REJECTS_SHOWN:
-            shown = None if value is None else value[:LONGEST_VALUE]
-            self.rejects.append(Reject(where, what, column, shown))
+            self.rejects.append(reject)
+
+    def _keep_waiting(self) -> None:
+        import pyarrow as pa
+
+        if not self._waiting:
+            return
+        columns = zip(*self._waiting, strict=True)
+        table = pa.table(
+            {
+                name: pa.array(values, pa.string())
+                for name, values in zip(REJECT_COLUMNS, columns, strict=True)
+            }
+        )
+        self._waiting = []
+        # A cursor: the connection itself may be in the middle of a stream.
+        with self.connection.cursor() as beside:
+            beside.register("waiting", table)
+            beside.execute("INSERT INTO rejects SELECT * FROM waiting")
+
+    def rejected_rows(self) -> pa.Table | None:
+        """Everything that was left out, as (file, position, reason, column, value); None: nothing.
+
+        The table of rejects goes beside the version, so a person can look at it in peace.
+        """
+        if not self.rejected:
+            return None
+        self._keep_waiting()
+        return self.connection.sql("SELECT * FROM rejects").to_arrow_table()
 
     def judge(self, kept: int, unit: str) -> None:
         """Refuse a source of which less than half could be used.
@@ -120,7 +235,8 @@ class Desk:
             hint="Correct the source, or check that it is what its name says.",
         )
 
-    def fail(self, what: str, *, hint: str) -> LeptonError:
+    def fail(self, what: str, *, hint: str, where: Sequence[str] = ()) -> LeptonError:
         """The error that ends this import; remembered, for streams hide what is raised in them."""
-        self.failure = LeptonError(what, where=str(self.source), hint=hint)
+        place = ", ".join((str(self.source), *where))
+        self.failure = LeptonError(what, where=place, hint=hint)
         return self.failure

@@ -8,20 +8,9 @@ import os
 import zlib
 from pathlib import Path
 
+from core.data.sources.formats import BY_SUFFIX, FORMATS, SPOKEN
 from core.errors import LeptonError, UsageError, nearest
 
-FORMATS = ("csv", "tsv", "parquet", "jsonl", "images", "idx")
-
-BY_SUFFIX = {
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".tab": "tsv",
-    ".parquet": "parquet",
-    ".pq": "parquet",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".json": "jsonl",
-}
 IMAGE_SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
 )
@@ -45,15 +34,6 @@ FOREIGN_MAGIC = {
     b"\x89HDF": "an HDF5 file",
     b"\x93NUMPY": "a NumPy array",
     b"ARROW1": "an Arrow file",
-}
-SPOKEN = {
-    "csv": "CSV text",
-    "tsv": "TSV text",
-    "parquet": "a Parquet file",
-    "jsonl": "JSON Lines",
-    "idx": "an IDX file",
-    "text": "text",
-    "images": "images",
 }
 HEAD = 65_536
 
@@ -218,7 +198,7 @@ def _differs(path: Path, said: str, found: str, named: str | None) -> UsageError
         f"the file is not what {who}: {SPOKEN[said]} was expected, this is {found}",
         where=str(path),
         hint="Rename the file to what it is, or name its format: --format "
-        + ", ".join(FORMATS[:4]),
+        + ", ".join(list(FORMATS)[:4]),
     )
 
 

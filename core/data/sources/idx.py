@@ -87,6 +87,11 @@ def _split_of(name: str) -> str | None:
     return "validation" if "val" in lowered else None
 
 
+def read_idx_files(desk: Desk, paths: list[Path]) -> Arrived:
+    """Read the images of a folder, or of files, with the labels that lie beside them."""
+    return read_idx(desk, [pair for path in paths for pair in find_pairs(path)])
+
+
 def read_idx(desk: Desk, pairs: list[Pair]) -> Arrived:
     """Read images (kept as PNG) with their labels, and the split where the names tell it.
 

@@ -95,7 +95,7 @@ def _begins_as_image(path: Path) -> bool:
         return False
 
 
-def read_images(desk: Desk, root: Path) -> Arrived:
+def read_images(desk: Desk, paths: list[Path]) -> Arrived:
     """Read the images with their original bytes; one that does not decode is rejected by name.
 
     Raises:
@@ -104,6 +104,7 @@ def read_images(desk: Desk, root: Path) -> Arrived:
     """
     import pyarrow as pa
 
+    (root,) = paths
     found = find_images(desk, root)
     split = any(image.split for image in found)
     columns = [("image", pa.binary()), ("label", pa.string()), ("path", pa.string())]

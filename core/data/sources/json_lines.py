@@ -16,7 +16,7 @@ from core.errors import LeptonError
 LARGEST_OBJECT = 256 << 20
 
 
-def read_json_lines(desk: Desk, path: Path) -> Arrived:
+def read_json_lines(desk: Desk, paths: list[Path]) -> Arrived:
     """Read JSON objects as rows; lines that are no object are rejected one by one.
 
     Values that are themselves lists or objects are kept as JSON text.
@@ -26,6 +26,7 @@ def read_json_lines(desk: Desk, path: Path) -> Arrived:
     """
     import duckdb
 
+    path = paths[0]
     text = plain_utf8(desk, path)
     lines = True
     try:

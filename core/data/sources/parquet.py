@@ -34,6 +34,7 @@ def read_parquet(desk: Desk, files: list[Path]) -> Arrived:
     """
     import duckdb
 
+    files = [file for path in files for file in (parquet_files(path) if path.is_dir() else [path])]
     if not files:
         raise UsageError(
             "there is no Parquet file", where=str(desk.source), hint="Name a file or its folder."

@@ -1,0 +1,48 @@
+"""The formats that can be imported: what each is called, how it is known, and who reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from core.data.sources.desk import Arrived, Desk
+
+    Reader = Callable[[Desk, list[Path]], Arrived]
+
+
+@dataclass(frozen=True)
+class Format:
+    """One format. `entry` is `module:function` in this room, imported when it is used.
+
+    `magic` are first bytes that no other format has; a file of a `whole` format is a folder's
+    part, and the folder is what is named.
+    """
+
+    spoken: str
+    entry: str
+    suffixes: tuple[str, ...] = ()
+    magic: tuple[bytes, ...] = ()
+    whole: bool = False
+
+    @property
+    def reader(self) -> Reader:
+        """The function that reads files of this format, in the order they are given."""
+        module, _, function = self.entry.partition(":")
+        found = getattr(import_module(f"core.data.sources.{module}"), function)
+        return cast("Reader", found)
+
+
+FORMATS: dict[str, Format] = {
+    "csv": Format("CSV text", "delimited:read_csv", (".csv",)),
+    "tsv": Format("TSV text", "delimited:read_tsv", (".tsv", ".tab")),
+    "parquet": Format("a Parquet file", "parquet:read_parquet", (".parquet", ".pq"), (b"PAR1",)),
+    "jsonl": Format("JSON Lines", "json_lines:read_json_lines", (".jsonl", ".ndjson", ".json")),
+    "images": Format("images", "image_folder:read_images", whole=True),
+    "idx": Format("an IDX file", "idx:read_idx_files"),
+}
+BY_SUFFIX = {suffix: name for name, each in FORMATS.items() for suffix in each.suffixes}
+SPOKEN = {name: each.spoken for name, each in FORMATS.items()} | {"text": "text"}
