@@ -80,7 +80,12 @@ class Catalogue:
                 (dataset,),
             ):
                 provides = json.loads(row["provides"]) if row["provides"] else None
-                file = DataFile(row["sha256"], row["bytes"], tuple(provides) if provides else None)
+                file = DataFile(
+                    row["sha256"],
+                    row["bytes"],
+                    tuple(provides) if provides else None,
+                    row["first"],
+                )
                 if row["role"] == "rejects":
                     rejects[row["version"]] = file
                 else:
@@ -132,8 +137,8 @@ class Catalogue:
         files = [("rows", file) for file in version.files]
         files += [("rejects", version.rejects)] if version.rejects else []
         db.executemany(
-            "INSERT INTO file (version, position, sha256, bytes, provides, role)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO file (version, position, sha256, bytes, provides, role, first)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
             [
                 (
                     row[0],
@@ -142,6 +147,7 @@ class Catalogue:
                     f.bytes,
                     None if f.provides is None else json.dumps(f.provides),
                     role,
+                    f.first,
                 )
                 for i, (role, f) in enumerate(files)
             ],

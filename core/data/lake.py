@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 ROW_GROUP = 122_880
+# What DuckDB calls the place of a row in its file.
+PLACE = "file_row_number"
 REJECT_COLUMNS = ("file", "position", "reason", "column", "value")
 # A group of images is read whole, so it holds fewer rows.
 MEDIA_ROW_GROUP = 2_048
@@ -173,7 +175,7 @@ class Lake:
         """Write rows as the next version of a data set.
 
         `rows` is an Arrow table or reader, or a query for `connection`. Rows without a `_rid`
-        column are numbered from 0 in their order. `media` names the columns whose bytes are
+        column are numbered by their place, from 0 on. `media` names the columns whose bytes are
         images. `rejects` is asked, after the rows, for a table of what was left out: it is kept
         beside the version. `params` is read after that.
 
@@ -186,11 +188,14 @@ class Lake:
         with self._staged() as (staged, own):
             con = connection or own
             query, names = _as_query(con, rows)
-            source = (
-                f"SELECT * FROM ({query}) ORDER BY _rid"
-                if "_rid" in names
-                else f"SELECT row_number() OVER () - 1 AS _rid, * FROM ({query})"
-            )
+            first = None
+            if "_rid" in names:
+                source = f"SELECT * FROM ({query}) ORDER BY _rid"
+            elif PLACE in (name.lower() for name in names):
+                source = f"SELECT row_number() OVER () - 1 AS _rid, * FROM ({query})"
+            else:
+                # Numbering them in SQL would take as long as all the rest of the work.
+                first, source = 0, query
             count = _copy(con, source, staged, MEDIA_ROW_GROUP if media else ROW_GROUP)
             if count == 0:
                 raise LeptonError("there are no rows to keep", where=name)
@@ -203,7 +208,7 @@ class Lake:
                     columns=tuple(
                         Column(column, kind, media.get(column)) for column, kind in _columns(staged)
                     ),
-                    files=(_hashed(staged),),
+                    files=(replace(_hashed(staged), first=first),),
                     op=op,
                     params=dict(params or {}),
                     parents=tuple(parents),
@@ -264,6 +269,34 @@ class Lake:
         with self._catalogue.write() as db:
             self._catalogue.note_task(db, noted)
         return noted
+
+    def restore(self, ref: str | Version, *, params: Mapping[str, Any] | None = None) -> Version:
+        """Make the rows of an earlier version the newest again; no file is written.
+
+        Raises:
+            UsageError: no such data set or version.
+            LeptonError: a file of it is missing.
+        """
+        version = self.version(ref)
+        entered = replace(
+            version,
+            op="restore",
+            params=dict(params or {}),
+            parents=(version.ref,),
+            author=_author(),
+            rejects=None,
+        )
+        with self._catalogue.write() as db:
+            # Inside the transaction: a removal of the same files waits for it.
+            for file in version.files:
+                if not (self.workspace.data / file.name).exists():
+                    raise LeptonError(
+                        f"a data file of {version.ref} is missing",
+                        where=str(self.workspace.data / file.name),
+                        hint="Restore the file from a copy, or import the data set again.",
+                    )
+            n = self._catalogue.insert(db, entered)
+        return self._catalogue.versions(version.dataset, n=n)[0]
 
     def verify(self, ref: str | Version) -> None:
         """Hash every file of a version again (about 2 GB a second).
@@ -400,9 +433,9 @@ def _columns(parquet: Path) -> list[tuple[str, str]]:
 
     with duckdb.connect() as connection:
         described = connection.execute(
-            f"DESCRIBE SELECT * EXCLUDE (_rid) FROM read_parquet({file_list([parquet])})"
+            f"DESCRIBE SELECT * FROM read_parquet({file_list([parquet])})"
         ).fetchall()
-    return [(name, kind) for name, kind, *_ in described]
+    return [(name, kind) for name, kind, *_ in described if name != "_rid"]
 
 
 def _copy(con: duckdb.DuckDBPyConnection, query: str, path: Path, row_group: int) -> int:

@@ -36,6 +36,7 @@ CREATE TABLE file (
     bytes INTEGER NOT NULL,
     provides TEXT,
     role TEXT NOT NULL DEFAULT 'rows',
+    first INTEGER,
     PRIMARY KEY (version, position)
 );
 CREATE INDEX file_sha256 ON file(sha256);
@@ -61,8 +62,9 @@ CREATE INDEX quality_version ON quality(version);
 UPGRADES = {
     1: "ALTER TABLE version ADD COLUMN author TEXT NOT NULL DEFAULT '';"
     " ALTER TABLE file ADD COLUMN role TEXT NOT NULL DEFAULT 'rows';" + TAGS_AND_CHECKS,
+    2: "ALTER TABLE file ADD COLUMN first INTEGER;",
 }
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 def make_current(connection: sqlite3.Connection, path: Path) -> None:

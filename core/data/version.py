@@ -19,11 +19,15 @@ class Column:
 
 @dataclass(frozen=True)
 class DataFile:
-    """One immutable Parquet file: rows, or (`provides`) columns laid over them by `_rid`."""
+    """One immutable Parquet file: rows, or (`provides`) columns laid over them by `_rid`.
+
+    The rows of an import hold no `_rid`: they are numbered by their place, from `first` on.
+    """
 
     sha256: str
     bytes: int
     provides: tuple[str, ...] | None = None
+    first: int | None = None
 
     @property
     def name(self) -> str:

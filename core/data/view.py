@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from core.data.version import Version
+from core.data.version import DataFile, Version
 from core.errors import LeptonError
 
 if TYPE_CHECKING:
@@ -177,9 +177,21 @@ class View:
     def _file(self, number: int) -> str:
         return f"read_parquet({file_list([self._folder / self.version.files[number].name])})"
 
+    def _rows_of(self, file: DataFile) -> str:
+        """SQL for the rows of a base file, with their ids."""
+        path = file_list([self._folder / file.name])
+        if file.first is None:
+            return f"SELECT * FROM read_parquet({path})"
+        place = f"file_row_number + {file.first}" if file.first else "file_row_number"
+        return (
+            f"SELECT {place} AS {ROW_ID}, * EXCLUDE (file_row_number)"
+            f" FROM read_parquet({path}, file_row_number = true)"
+        )
+
     def _base(self) -> str:
-        paths = [self._folder / f.name for f in self.version.files if f.provides is None]
-        return f"read_parquet({file_list(paths)})"
+        """SQL for the rows in their order, without what is laid over them."""
+        files = [file for file in self.version.files if file.provides is None]
+        return f"({' UNION ALL BY NAME '.join(map(self._rows_of, files))})"
 
     def _joined(self, base: str | None = None, columns: Sequence[str] | None = None) -> str:
         """SQL for the base rows (or a part of them) with the overlays they need joined on."""

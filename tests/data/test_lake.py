@@ -60,6 +60,12 @@ def test_overlaid_columns_are_joined_by_row_id(lake: Lake) -> None:
         ]
 
 
+def test_a_column_with_the_name_of_a_rows_place(lake: Lake) -> None:
+    lake.commit("odd", pa.table({"File_Row_Number": [7, 8], "x": ["a", "b"]}), op="import")
+    with lake.open("odd") as view:
+        assert view.page(0, 5) == [(0, 7, "a"), (1, 8, "b")]
+
+
 def test_a_later_overlay_replaces_an_earlier_one(lake: Lake) -> None:
     base = lake.commit("things", table(2), op="import")
     once = lake.commit_columns(base, pa.table({"_rid": [0, 1], "x": [7, 8]}), op="label")
@@ -221,7 +227,8 @@ def test_a_catalogue_of_the_first_format_is_brought_up_to_date(lake: Lake) -> No
     with sqlite3.connect(lake.workspace.catalogue) as db:
         db.executescript(
             "DROP TABLE tag; DROP TABLE quality; ALTER TABLE version DROP COLUMN author;"
-            "ALTER TABLE file DROP COLUMN role; PRAGMA user_version = 1;"
+            "ALTER TABLE file DROP COLUMN role; ALTER TABLE file DROP COLUMN first;"
+            "PRAGMA user_version = 1;"
         )
     db.close()
     (version,) = Lake(lake.workspace).datasets()
