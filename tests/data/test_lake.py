@@ -92,6 +92,24 @@ def test_rows_that_bring_their_ids_are_kept_in_their_order(lake: Lake) -> None:
         assert view.page(0, 10) == [(4, 40), (9, 90)]
 
 
+def test_a_restored_version_is_the_newest_again_and_shares_its_files(lake: Lake) -> None:
+    first = lake.commit(
+        "things", table(3), op="import", task="tabular", target="x", inputs=["word"]
+    )
+    lake.tag(first, "good")
+    lake.commit("things", table(5), op="clean", parents=[first.ref])
+    again = lake.restore("things@1", params={"undone": "things@2"})
+    assert (again.ref, again.op, again.parents) == ("things@3", "restore", ("things@1",))
+    assert (again.files, again.rows, again.target) == (first.files, 3, "x")
+    assert again.tags == (), "a tag names one version"
+    lake.remove("things@1")
+    lake.verify("things@3")
+    (lake.workspace.data / first.files[0].name).unlink()
+    with pytest.raises(LeptonError, match="is missing"):
+        lake.restore("things@3")
+    assert lake.version("things").n == 3
+
+
 def test_removing_a_data_set_keeps_what_another_one_uses(lake: Lake) -> None:
     one = lake.commit("one", table(), op="import")
     lake.commit("two", table(), op="import")
