@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from core.data.profile import is_number
-from core.data.sources.columns import MISSING_MARKS
+from core.data.sources.guess import MISSING_MARKS
 from core.data.version import Column
 from core.data.view import ROW_ID, SPLIT, View, literal, quoted
 

@@ -12,6 +12,7 @@ import getpass
 import hashlib
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -160,7 +161,7 @@ class Lake:
     def commit(
         self,
         name: str,
-        rows: str | pa.Table | pa.RecordBatchReader,
+        rows: str | pa.Table | pa.RecordBatchReader | Path,
         *,
         op: str,
         params: Mapping[str, Any] | None = None,
@@ -174,7 +175,8 @@ class Lake:
     ) -> Version:
         """Write rows as the next version of a data set.
 
-        `rows` is an Arrow table or reader, or a query for `connection`. Rows without a `_rid`
+        `rows` is an Arrow table or reader, a query for `connection`, or a file in the workspace's
+        `tmp` that `copy_rows` has made, which is taken over. Rows without a `_rid`
         column are numbered by their place, from 0 on. `media` names the columns whose bytes are
         images. `rejects` is asked, after the rows, for a table of what was left out: it is kept
         beside the version. `params` is read after that.
@@ -185,18 +187,13 @@ class Lake:
         """
         valid_name(name)
         media = media or {}
-        with self._staged() as (staged, own):
-            con = connection or own
-            query, names = _as_query(con, rows)
-            first = None
-            if "_rid" in names:
-                source = f"SELECT * FROM ({query}) ORDER BY _rid"
-            elif PLACE in (name.lower() for name in names):
-                source = f"SELECT row_number() OVER () - 1 AS _rid, * FROM ({query})"
+        with self._staged() as (unused, own):
+            staged = rows if isinstance(rows, Path) else unused
+            first: int | None = 0
+            if isinstance(rows, Path):
+                count = _row_count(rows)
             else:
-                # Numbering them in SQL would take as long as all the rest of the work.
-                first, source = 0, query
-            count = _copy(con, source, staged, MEDIA_ROW_GROUP if media else ROW_GROUP)
+                count, first = _stage(connection or own, rows, staged, bool(media))
             if count == 0:
                 raise LeptonError("there are no rows to keep", where=name)
             left_out = rejects() if rejects else None
@@ -233,7 +230,7 @@ class Lake:
         """
         with self._staged() as (staged, con):
             con.register("overlay", table)
-            _copy(con, "SELECT * FROM overlay ORDER BY _rid", staged, ROW_GROUP)
+            copy_rows(con, "SELECT * FROM overlay ORDER BY _rid", staged, ROW_GROUP)
             new = {column: Column(column, kind) for column, kind in _columns(staged)}
             provides = tuple(new)
             kept = tuple(new.pop(column.name, column) for column in base.columns)
@@ -400,8 +397,11 @@ class Lake:
 
         for left in self.workspace.tmp.iterdir():
             owner = left.name.partition("-")[0]
-            if owner.isdigit() and not psutil.pid_exists(int(owner)) and left.is_file():
-                left.unlink(missing_ok=True)
+            if owner.isdigit() and not psutil.pid_exists(int(owner)):
+                if left.is_dir():
+                    shutil.rmtree(left, ignore_errors=True)
+                else:
+                    left.unlink(missing_ok=True)
 
     def _unknown(self, name: str) -> UsageError:
         names = self._catalogue.names()
@@ -415,6 +415,31 @@ def _author() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return ""
+
+
+def _stage(
+    con: duckdb.DuckDBPyConnection,
+    rows: str | pa.Table | pa.RecordBatchReader,
+    staged: Path,
+    media: bool,
+) -> tuple[int, int | None]:
+    """Write rows to a file: their number, and that of the first where they hold no ids."""
+    query, names = _as_query(con, rows)
+    first = None
+    if "_rid" in names:
+        query = f"SELECT * FROM ({query}) ORDER BY _rid"
+    elif PLACE in (name.lower() for name in names):
+        query = f"SELECT row_number() OVER () - 1 AS _rid, * FROM ({query})"
+    else:
+        # Numbering the rows in SQL would take as long as all the rest of the work.
+        first = 0
+    return copy_rows(con, query, staged, MEDIA_ROW_GROUP if media else ROW_GROUP), first
+
+
+def _row_count(parquet: Path) -> int:
+    import pyarrow.parquet as pq
+
+    return int(pq.read_metadata(parquet).num_rows)
 
 
 def _as_query(
@@ -438,7 +463,10 @@ def _columns(parquet: Path) -> list[tuple[str, str]]:
     return [(name, kind) for name, kind, *_ in described if name != "_rid"]
 
 
-def _copy(con: duckdb.DuckDBPyConnection, query: str, path: Path, row_group: int) -> int:
+def copy_rows(
+    con: duckdb.DuckDBPyConnection, query: str, path: Path, row_group: int = ROW_GROUP
+) -> int:
+    """Write the rows of a query as the lake keeps them; their number."""
     (count,) = con.execute(
         f"COPY ({query}) TO {literal(str(path))} (FORMAT parquet, COMPRESSION zstd,"
         f" PARQUET_VERSION v2, ROW_GROUP_SIZE {row_group})"

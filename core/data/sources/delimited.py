@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from core.data.sources.columns import hand_over, refuse_bad_cells, settle_text
+from core.data.sources.columns import hand_over, refuse_bad_cells
 from core.data.sources.desk import Arrived, Desk
+from core.data.sources.guess import SAMPLE, Guess, guess, settle_text
 from core.data.sources.plain_text import plain_utf8
 from core.data.view import literal
 from core.errors import LeptonError, UsageError
@@ -23,6 +24,7 @@ LONGEST_LINE = 16 << 20
 DELIMITERS = ",\t;|"
 # Separates nothing: the delimiter of a file of one column, whose text may hold commas.
 NO_DELIMITER = "\x1f"
+DOUBT = "the first rows guessed wrong"
 FAULTS = {
     "MISSING COLUMNS": "the line has too few fields",
     "TOO MANY COLUMNS": "the line has too many fields",
@@ -39,47 +41,144 @@ class Dialect:
     names: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Text:
+    """One file to read: as plain UTF-8, and as a person knows it."""
+
+    plain: Path
+    path: Path
+    dialect: Dialect
+
+    def scan(self, *, complain: bool) -> str:
+        """SQL that reads every column as text; bad lines are left out, or told in `faults`."""
+        columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in self.dialect.names)
+        told = "store_rejects = true, rejects_table = 'faults', rejects_scan = 'scans'"
+        return f"""read_csv({literal(str(self.plain))}, auto_detect = false,
+            columns = {{{columns}}}, delim = {literal(self.dialect.delimiter)}, quote = '"',
+            escape = '"', header = {self.dialect.header}, max_line_size = {LONGEST_LINE},
+            {f"{told}, rejects_limit = 0" if complain else "ignore_errors = true"})"""
+
+
 def read_csv(desk: Desk, paths: list[Path]) -> Arrived:
     """Read CSV files; see `read_delimited`."""
-    return read_delimited(desk, paths[0], tabs=False)
+    return read_delimited(desk, paths, tabs=False)
 
 
 def read_tsv(desk: Desk, paths: list[Path]) -> Arrived:
     """Read TSV files; see `read_delimited`."""
-    return read_delimited(desk, paths[0], tabs=True)
+    return read_delimited(desk, paths, tabs=True)
 
 
-def read_delimited(desk: Desk, path: Path, *, tabs: bool) -> Arrived:
-    """Read a CSV or TSV file; lines and cells that do not fit are rejected one by one.
+def read_delimited(desk: Desk, paths: list[Path], *, tabs: bool) -> Arrived:
+    """Read CSV or TSV files of the same columns; what does not fit is rejected one by one.
+
+    The columns are guessed on the first rows, and the whole is written as guessed in one pass;
+    only if a cell speaks against it is everything loaded, and settled on all cells.
 
     Raises:
-        UsageError: there is nothing in it but a header.
-        LeptonError: the lines do not agree, a quotation mark is never closed, or most of the lines
-            had to be rejected.
+        UsageError: there is nothing in them but a header.
+        LeptonError: the lines, or the files, do not agree, a quotation mark is never closed, or
+            most of the lines had to be rejected.
     """
-    text = plain_utf8(desk, path)
-    dialect = sniff(desk, text, tabs=tabs)
-    columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in dialect.names)
+    texts = [_text(desk, path, tabs=tabs) for path in paths]
+    names = _same_names(texts)
+    # One file alone is named by the source; of several each reject says which.
+    union = " UNION ALL BY NAME ".join(f"SELECT * FROM {t.scan(complain=True)}" for t in texts)
+    guesses = _guesses(desk, texts[0], names)
+    if guesses is not None:
+        try:
+            return _as_guessed(desk, texts, union, guesses)
+        except Doubted:
+            desk.connection.execute("DROP TABLE IF EXISTS faults; DROP TABLE IF EXISTS scans")
+    return _settled(desk, texts, union, names)
+
+
+class Doubted(Exception):  # noqa: N818 - a reason to look again
+    """A cell further down is not what the first rows made of its column."""
+
+
+def _text(desk: Desk, path: Path, *, tabs: bool) -> Text:
+    plain = plain_utf8(desk, path)
+    return Text(plain, path, sniff(desk, plain, tabs=tabs))
+
+
+def _same_names(texts: list[Text]) -> tuple[str, ...]:
+    """The column names of all files, in the first one's order.
+
+    Raises:
+        LeptonError: a file has other columns.
+    """
+    first = texts[0].dialect.names
+    for text in texts[1:]:
+        if odd := sorted(set(text.dialect.names) ^ set(first)):
+            raise LeptonError(
+                f"the files do not have the same columns: {', '.join(odd[:5])}",
+                where=f"{text.path} beside {texts[0].path}",
+                hint="Import files of the same columns at a time.",
+            )
+    return first
+
+
+def _guesses(desk: Desk, text: Text, names: tuple[str, ...]) -> list[Guess] | None:
+    """What the first rows make of each column; None when a column needs all rows."""
+    if desk.options.types:
+        return None
     desk.connection.execute(
-        f"""CREATE TEMP TABLE arrived AS SELECT * FROM read_csv({literal(str(text))},
-            auto_detect = false, columns = {{{columns}}}, delim = {literal(dialect.delimiter)},
-            quote = '"', escape = '"', header = {dialect.header}, max_line_size = {LONGEST_LINE},
-            store_rejects = true, rejects_limit = 0)"""
+        f"CREATE OR REPLACE TEMP TABLE sample AS SELECT * FROM {text.scan(complain=False)}"
+        f" LIMIT {SAMPLE}"
     )
-    faulty = _structural_rejects(desk)
-    outs = [settle_text(desk, "arrived", name) for name in dialect.names]
-    rows = _count(desk, "true")
-    if not rows and not desk.rejected:
-        raise UsageError(
-            "the file holds a header and no rows",
-            where=str(path),
-            hint="Name a file that holds data.",
+    found = [guess(desk, "sample", name) for name in names]
+    return None if None in found else [each for each in found if each is not None]
+
+
+def _as_guessed(desk: Desk, texts: list[Text], union: str, guesses: list[Guess]) -> Arrived:
+    """Write the rows as guessed, every cell held against the guess on its way.
+
+    Raises:
+        Doubted: a cell differs.
+    """
+    import duckdb
+
+    outs = [
+        replace(
+            each.out,
+            sql=f"CASE WHEN {each.doubt} THEN error('{DOUBT}') ELSE {each.out.sql} END",
         )
-    keep = refuse_bad_cells(
-        desk, "arrived", outs, lambda wanted: _lines_of(text, dialect, wanted, faulty)
-    )
-    desk.judge(_count(desk, keep), "lines")
+        if each.doubt
+        else each.out
+        for each in guesses
+    ]
+    desk.connection.execute(f"CREATE OR REPLACE TEMP VIEW scanned AS {union}")
+    arrived = hand_over(desk, "sample", outs)
+    query = str(arrived.rows).replace(" FROM sample WHERE true", " FROM scanned")
+    try:
+        written, rows = desk.write(query)
+    except duckdb.InvalidInputException as error:
+        if DOUBT in str(error):
+            raise Doubted from error
+        raise
+    _structural_rejects(desk, texts)
+    _judge(desk, texts, rows)
+    return replace(arrived, rows=written)
+
+
+def _settled(desk: Desk, texts: list[Text], union: str, names: tuple[str, ...]) -> Arrived:
+    """Load every cell as text, and decide on all of them."""
+    desk.connection.execute(f"CREATE OR REPLACE TEMP TABLE arrived AS {union}")
+    faulty = _structural_rejects(desk, texts)
+    outs = [settle_text(desk, "arrived", name) for name in names]
+    keep = refuse_bad_cells(desk, "arrived", outs, lambda wanted: _places_of(texts, wanted, faulty))
+    _judge(desk, texts, _count(desk, keep))
     return hand_over(desk, "arrived", outs, keep)
+
+
+def _judge(desk: Desk, texts: list[Text], rows: int) -> None:
+    if not rows and not desk.rejected:
+        several = "the files hold headers" if len(texts) > 1 else "the file holds a header"
+        raise UsageError(
+            f"{several} and no rows", where=str(desk.source), hint="Name a file that holds data."
+        )
+    desk.judge(rows, "lines")
 
 
 def sniff(desk: Desk, text: Path, *, tabs: bool) -> Dialect:
@@ -198,27 +297,38 @@ def _names(desk: Desk, first: list[str], header: bool) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _structural_rejects(desk: Desk) -> set[int]:
-    """Take the lines that DuckDB could not split into fields; their line numbers.
+def _structural_rejects(desk: Desk, texts: list[Text]) -> dict[Path, set[int]]:
+    """Take the lines that DuckDB could not split into fields; their line numbers in each file.
 
     Raises:
         LeptonError: a quotation mark was opened and the lines after it were swallowed.
     """
     found = desk.connection.execute(
-        "SELECT line, first(CAST(error_type AS VARCHAR) ORDER BY byte_position),"
-        " first(csv_line) FROM reject_errors GROUP BY line ORDER BY line"
+        "SELECT s.file_path, f.line, first(CAST(f.error_type AS VARCHAR) ORDER BY f.byte_position),"
+        " first(f.csv_line) FROM faults f JOIN scans s USING (scan_id, file_id)"
+        " GROUP BY ALL ORDER BY s.file_path, f.line"
     ).fetchall()
-    for line, fault, content in found:
+    known = {str(text.plain): text.path for text in texts}
+    faulty: dict[Path, set[int]] = {path: set() for path in known.values()}
+    for plain, line, fault, content in found:
+        path = known[plain]
         if fault == "UNQUOTED VALUE" and (content or "").rstrip("\n").count("\n"):
             lost = content.rstrip("\n").count("\n") + 1
             raise LeptonError(
                 f"a quotation mark opened on line {line} is not closed on it, which makes one cell"
                 f" of {lost:,} lines",
-                where=f"{desk.source}, line {line}",
+                where=f"{path}, line {line}",
                 hint='Close the quotation mark, or write "" for one that is part of the text.',
             )
-        desk.reject(f"line {line:,}", FAULTS.get(fault, fault.lower()), value=content)
-    return {line for line, *_ in found}
+        what = FAULTS.get(fault, fault.lower())
+        desk.reject(f"line {line:,}", what, value=content, file=_named(texts, path))
+        faulty[path].add(line)
+    return faulty
+
+
+def _named(texts: list[Text], path: Path) -> str | None:
+    """How a reject calls its file: not at all where there is one file alone."""
+    return str(path) if len(texts) > 1 else None
 
 
 def _count(desk: Desk, keep: str) -> int:
@@ -226,24 +336,27 @@ def _count(desk: Desk, keep: str) -> int:
     return int(row[0]) if row else 0
 
 
-def _lines_of(text: Path, dialect: Dialect, wanted: list[int], faulty: set[int]) -> dict[int, str]:
-    """The line on which each of these rows of the table began."""
-    found: dict[int, str] = {}
+def _places_of(
+    texts: list[Text], wanted: list[int], faulty: dict[Path, set[int]]
+) -> dict[int, tuple[str | None, str]]:
+    """The file and line in which each of these rows of the table began."""
+    found: dict[int, tuple[str | None, str]] = {}
     left = set(wanted)
     row = -1
-    with text.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file, delimiter=dialect.delimiter, quotechar='"')
-        if dialect.header:
-            next((record for record in reader if record), None)
-        begin = reader.line_num + 1
-        for record in reader:
-            line, begin = begin, reader.line_num + 1
-            if line in faulty or (not record and len(dialect.names) > 1):
-                continue
-            row += 1
-            if row in left:
-                found[row] = f"line {line:,}"
-                left.discard(row)
-                if not left:
-                    break
+    for text in texts:
+        with text.plain.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, delimiter=text.dialect.delimiter, quotechar='"')
+            if text.dialect.header:
+                next((record for record in reader if record), None)
+            begin = reader.line_num + 1
+            for record in reader:
+                line, begin = begin, reader.line_num + 1
+                if line in faulty[text.path] or (not record and len(text.dialect.names) > 1):
+                    continue
+                row += 1
+                if row in left:
+                    found[row] = (_named(texts, text.path), f"line {line:,}")
+                    left.discard(row)
+                    if not left:
+                        return found
     return found

@@ -8,10 +8,10 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from uuid import uuid4
 
-from core.data.lake import REJECT_COLUMNS
+from core.data.lake import REJECT_COLUMNS, copy_rows
 from core.data.view import literal
 from core.errors import Cancelled, LeptonError
 from core.workspace import Workspace
@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int], None]
 """Called as `progress(done, total)` in bytes, rows or files; the total is 0 while not known."""
+
+class Interruptible(Protocol):
+    """A connection whose query under way can be ended from another thread."""
+
+    def interrupt(self) -> None: ...
+
 
 REJECTS_SHOWN = 100
 LONGEST_VALUE = 200
@@ -63,11 +69,12 @@ class Options:
 class Arrived:
     """What a reader hands over: rows for the lake, and which columns hold media.
 
-    `rows` is a query for the desk's DuckDB, or a stream of Arrow batches. `media` says "image" or
+    `rows` is a query for the desk's DuckDB, a stream of Arrow batches, or a file that
+    `Desk.write` has made. `media` says "image" or
     "audio" of a column of bytes.
     """
 
-    rows: str | pa.RecordBatchReader
+    rows: str | pa.RecordBatchReader | Path
     columns: tuple[str, ...]
     media: dict[str, str] = field(default_factory=dict)
 
@@ -97,7 +104,10 @@ class Desk:
         self.failure: LeptonError | None = None
         self._tell: Progress = progress or (lambda done, total: None)
         self._should_stop = should_stop or (lambda: False)
+        self.unpacked = 0
         self._scratch: list[Path] = []
+        self._names: dict[Path, str] = {}
+        self._watched: list[Interruptible] = []
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._waiting: list[tuple[str, str, str, str | None, str | None]] = []
         self._closed = threading.Event()
@@ -106,8 +116,11 @@ class Desk:
         threading.Thread(target=self._watch, name="import", daemon=True).start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _: object, error: BaseException | None, trace: object) -> None:
         self._closed.set()
+        if isinstance(error, LeptonError):
+            for path, name in self._names.items():
+                error.place(error.where.replace(str(path), name))
         if self._connection is not None:
             self._connection.close()
         for path in self._scratch:
@@ -128,6 +141,11 @@ class Desk:
             self._connection.execute(f"CREATE TABLE rejects ({columns})")
         return self._connection
 
+    def write(self, query: str) -> tuple[Path, int]:
+        """The rows of a query as a file of the lake that no version has yet, and their number."""
+        path = self.scratch(".parquet")
+        return path, copy_rows(self.connection, query, path)
+
     def scratch(self, suffix: str) -> Path:
         """A name for a temporary file; the lake sweeps it should this process be killed."""
         path = self.workspace.tmp / f"{os.getpid()}-{uuid4().hex}{suffix}"
@@ -139,6 +157,26 @@ class Desk:
         folder = self.scratch("")
         folder.mkdir()
         return folder
+
+    def stand_for(self, path: Path, name: str) -> None:
+        """Let a scratch file or folder be called `name` in messages: what it was unpacked from."""
+        self._names[path] = name
+
+    def stands_in(self, path: Path) -> bool:
+        """Whether a path is, or lies in, such a scratch file or folder."""
+        return any(place in self._names for place in (path, *path.parents))
+
+    def called(self, path: Path) -> str:
+        """What a person calls a file: its path, or its place in the archive it came from."""
+        for place in (path, *path.parents) if self._names else ():
+            if name := self._names.get(place):
+                return name if place == path else f"{name}/{path.relative_to(place)}"
+        # A name that is no UTF-8 can be neither shown nor kept.
+        return str(path).encode(errors="surrogateescape").decode(errors="replace")
+
+    def watch(self, connection: Interruptible) -> None:
+        """Interrupt this connection too, should the import be cancelled."""
+        self._watched.append(connection)
 
     def progress(self, done: int, total: int) -> None:
         """Say how far the reading has come.
@@ -161,11 +199,15 @@ class Desk:
 
     def _watch(self) -> None:
         while not self._closed.wait(WATCH_SECONDS):
-            if self._should_stop() and self._connection is not None:
-                self._connection.interrupt()
+            if self._should_stop():
+                for connection in (self._connection, *self._watched):
+                    if connection is not None:
+                        connection.interrupt()
 
     def note(self, text: str) -> None:
-        self.notes.append(text)
+        """Say something once, however many files it holds for."""
+        if text not in self.notes:
+            self.notes.append(text)
 
     def reject(
         self,

@@ -6,7 +6,14 @@ import json
 from pathlib import Path
 from typing import Any, NoReturn
 
-from core.data.sources.columns import Out, hand_over, lake_type, refuse_bad_cells, settle_text
+from core.data.sources.columns import (
+    Out,
+    Place,
+    hand_over,
+    lake_type,
+    refuse_bad_cells,
+    settle_text,
+)
 from core.data.sources.desk import Arrived, Desk
 from core.data.sources.detect import suffix_of
 from core.data.sources.plain_text import plain_utf8
@@ -114,8 +121,8 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON number")
 
 
-def _lines_of(text: Path, wanted: list[int]) -> dict[int, str]:
-    found: dict[int, str] = {}
+def _lines_of(text: Path, wanted: list[int]) -> dict[int, Place]:
+    found: dict[int, Place] = {}
     left = set(wanted)
     row = -1
     with text.open("rb") as file:
@@ -124,7 +131,7 @@ def _lines_of(text: Path, wanted: list[int]) -> dict[int, str]:
                 continue
             row += 1
             if row in left:
-                found[row] = f"line {number:,}"
+                found[row] = (None, f"line {number:,}")
                 left.discard(row)
                 if not left:
                     break

@@ -1,0 +1,222 @@
+"""What a column of text really holds: numbers, dates, truth values, or text.
+
+A guess is made on the first rows and held against every cell while the rows are written. Where a
+cell speaks against it, the column is settled on all of its cells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from core.data.sources.desk import Desk
+from core.data.view import literal, quoted
+from core.errors import UsageError, nearest
+
+MISSING_MARKS = ("", "na", "n/a", "nan", "null", "none", "-", "?")
+NUMBERS_ENOUGH = 0.95
+SAMPLE = 20_000
+EXACT = ("BOOLEAN", "DATE", "TIMESTAMP")
+TYPES = {
+    "integer": "BIGINT",
+    "number": "DOUBLE",
+    "text": "VARCHAR",
+    "date": "DATE",
+    "timestamp": "TIMESTAMP",
+    "boolean": "BOOLEAN",
+}
+NOT_A = {
+    "BIGINT": "no whole number",
+    "DOUBLE": "no number",
+    "DATE": "no date",
+    "TIMESTAMP": "no time",
+    "BOOLEAN": "neither true nor false",
+}
+_ZONE = "(Z|[+-][0-9][0-9](:?[0-9][0-9])?)$"
+_MARKS = ", ".join(literal(mark) for mark in MISSING_MARKS)
+
+
+def _number(value: str) -> str:
+    # DuckDB takes "1_000" for a number; here it is more often two numbers of a name.
+    return f"coalesce(isfinite(TRY_CAST({value} AS DOUBLE)) AND NOT contains({value}, '_'), false)"
+
+
+# Conditions on a cell `c` and on its trimmed value `v`, which is NULL where it marks a missing one.
+FACTS = {
+    "filled": "v IS NOT NULL",
+    "number": _number("v"),
+    "comma number": _number("replace(v, ',', '.')"),
+    "leading zero": "regexp_matches(v, '^[+-]?0[0-9]')",
+    "whole": "TRY_CAST(v AS BIGINT) IS NOT NULL AND regexp_full_match(v, '[+-]?[0-9]+')",
+    "too long": "regexp_full_match(v, '[+-]?[0-9]{18,}') AND TRY_CAST(v AS BIGINT) IS NULL",
+    "comma": "regexp_full_match(v, '[+-]?[0-9]*,[0-9]+')",
+    "comma and three": "regexp_full_match(v, '[+-]?[0-9]+,[0-9][0-9][0-9]')",
+    "marked": "c IS NOT NULL AND v IS NULL",
+    "BOOLEAN": "lower(v) IN ('true', 'false')",
+    "DATE": "v LIKE '____-__-__' AND TRY_CAST(v AS DATE) IS NOT NULL",
+    "TIMESTAMP": "v LIKE '____-__-__%' AND TRY_CAST(v AS TIMESTAMP) IS NOT NULL",
+    "zone": f"v LIKE '____-__-__%:%' AND regexp_matches(v, '{_ZONE}')",
+}
+# What a cell {x} may not be when its column was guessed on a part of them.
+DOUBTS = {
+    # Only whole numbers as they would be written again: no zero in front, no point, no blanks.
+    "BIGINT": "CAST(TRY_CAST({x} AS BIGINT) AS VARCHAR) IS DISTINCT FROM {x}",
+    "DOUBLE": "NOT isfinite(coalesce(TRY_CAST({x} AS DOUBLE), 'inf')) OR contains({x}, '_')"
+    " OR ({x} >= '00' AND {x} < '0:') OR ({x} >= '-00' AND {x} < '-0:')",
+    "DATE": "strlen({x}) <> 10 OR TRY_CAST({x} AS DATE) IS NULL",
+    "TIMESTAMP": "(strlen({x}) > 19 AND ({x}[20] <> '.' OR strlen({x}) > 26))"
+    " OR TRY_CAST({x} AS TIMESTAMP) IS NULL",
+    "BOOLEAN": "lower({x}) NOT IN ('true', 'false')",
+    "EMPTY": "true",
+}
+
+
+@dataclass(frozen=True)
+class Out:
+    """One column to keep: the SQL that makes it, and the SQL that finds cells it must refuse."""
+
+    name: str
+    sql: str
+    type: str
+    bad: str | None = None
+
+
+@dataclass(frozen=True)
+class Guess:
+    """What the first rows make of a column; `doubt` finds cells of later rows that differ."""
+
+    out: Out
+    doubt: str | None = None
+
+
+def guess(desk: Desk, sample: str, column: str) -> Guess | None:
+    """What the column is by the rows of the table `sample`; None when only all rows can tell."""
+    name = quoted(column)
+    facts = _count(desk, sample, column, FACTS)
+    filled, numbers = facts["filled"], facts["number"]
+    likely = max(numbers, facts["comma number"])
+    exact = next((kind for kind in EXACT if filled and facts[kind] == filled), None)
+    if not filled and not facts["marked"]:
+        return Guess(Out(column, name, "VARCHAR"), _doubt(name, "EMPTY"))
+    if exact and not facts["marked"] and not facts["zone"]:
+        return Guess(Out(column, f"CAST({name} AS {exact})", exact), _doubt(name, exact))
+    if likely * 2 < filled and not exact:
+        return Guess(Out(column, name, "VARCHAR"))
+    if numbers < filled or facts["marked"] or facts["leading zero"] or facts["too long"] or exact:
+        return None
+    kind = "BIGINT" if facts["whole"] == numbers else "DOUBLE"
+    return Guess(Out(column, f"CAST({name} AS {kind})", kind), _doubt(name, kind))
+
+
+def _doubt(name: str, kind: str) -> str:
+    return f"({name} IS NOT NULL AND ({DOUBTS[kind].format(x=name)}))"
+
+
+def settle_text(desk: Desk, table: str, column: str) -> Out:
+    """Decide what a column of text holds by all of its cells.
+
+    A column of which 95 % of the cells are numbers is a number column, and the other cells are
+    refused one by one: a person then sees them, instead of a number column that became text.
+    """
+    if column in desk.options.types:
+        return forced(column, desk.options.types[column])
+    name, value = quoted(column), _value(column)
+    kept = Out(column, name, "VARCHAR")
+    sample = _count(desk, table, column, FACTS, f" LIMIT {SAMPLE}")
+    likely = max(sample["number"], sample["comma number"])
+    exact = [kind for kind in EXACT if sample[kind] == sample["filled"]]
+    if sample["filled"] and likely * 2 < sample["filled"] and not exact:
+        return kept
+    # What the sample rules out need not be counted over the whole column.
+    always = ("filled", "number", "marked", "zone", "too long", "leading zero")
+    every = _count(
+        desk, table, column, [f for f in FACTS if sample[f] or f in always or not likely]
+    )
+    filled, numbers = every["filled"], every["number"]
+    if not filled or every["leading zero"]:
+        return kept
+    if every["too long"]:
+        desk.note(f'the numbers of column "{column}" have too many digits; it was kept as text')
+        return kept
+    for kind in EXACT:
+        if every.get(kind) == filled:
+            return _exact(desk, column, kind, filled, every["zone"])
+    whole = every.get("whole")
+    if numbers < NUMBERS_ENOUGH * filled:
+        commas = every.get("comma", 0)
+        if every.get("comma number", 0) < NUMBERS_ENOUGH * filled or not commas:
+            return kept
+        if every.get("comma and three") == commas:
+            desk.note(f'the commas in column "{column}" may mark thousands; it was kept as text')
+            return kept
+        desk.note(f'column "{column}" was read as numbers with a decimal comma')
+        value, numbers, whole = f"replace({value}, ',', '.')", every["comma number"], 0
+    elif not every["marked"]:
+        value = name
+    if marked := every["marked"]:
+        desk.note(f'{marked:,} cells such as "NA" in the number column "{column}" count as missing')
+    kind = "BIGINT" if whole == numbers else "DOUBLE"
+    bad = None
+    if numbers < filled:
+        bad = f"({value} IS NOT NULL AND NOT {_number(value)})"
+    return Out(column, f"TRY_CAST({value} AS {kind})", kind, bad)
+
+
+def _exact(desk: Desk, column: str, kind: str, filled: int, zoned: int) -> Out:
+    value = _value(column)
+    if kind != "TIMESTAMP" or not zoned:
+        return Out(column, f"CAST({value} AS {kind})", kind)
+    if zoned < filled:
+        desk.note(
+            f'{filled - zoned:,} times of column "{column}" name no time zone and {zoned:,} do;'
+            " it was kept as text"
+        )
+        return Out(column, quoted(column), "VARCHAR")
+    desk.note(f'the times of column "{column}" were kept in UTC')
+    zone_time = f"CAST({value} AS TIMESTAMP WITH TIME ZONE)"
+    return Out(column, f"({zone_time} AT TIME ZONE 'UTC')", "TIMESTAMP")
+
+
+def forced(column: str, named: str) -> Out:
+    """The column as the type that a person named for it; cells that cannot be are refused.
+
+    Raises:
+        UsageError: there is no such type.
+    """
+    kind = type_named(named)
+    value = _value(column)
+    if kind == "VARCHAR":
+        return Out(column, quoted(column), kind)
+    holds = f"TRY_CAST({value} AS {kind}) IS NOT NULL"
+    if kind in ("BIGINT", "DOUBLE"):
+        holds = _number(value)
+    if kind == "BIGINT":
+        holds += f" AND TRY_CAST({value} AS DOUBLE) = TRY_CAST({value} AS BIGINT)"
+    bad = f"({value} IS NOT NULL AND NOT coalesce({holds}, false))"
+    return Out(column, f"TRY_CAST({value} AS {kind})", kind, bad)
+
+
+def type_named(named: str) -> str:
+    """The lake's type for the word a person uses.
+
+    Raises:
+        UsageError: there is no such type.
+    """
+    if named.lower() not in TYPES:
+        raise UsageError(f'there is no type "{named}"', hint=nearest(named, TYPES))
+    return TYPES[named.lower()]
+
+
+def _value(column: str) -> str:
+    name = quoted(column)
+    return f"CASE WHEN lower(trim({name})) IN ({_MARKS}) THEN NULL ELSE trim({name}) END"
+
+
+def _count(
+    desk: Desk, table: str, column: str, facts: Iterable[str], limit: str = ""
+) -> dict[str, int]:
+    row = desk.connection.execute(
+        f"SELECT {', '.join(f'count(*) FILTER ({FACTS[fact]})' for fact in facts)}"
+        f" FROM (SELECT {quoted(column)} AS c, {_value(column)} AS v FROM {table}{limit})"
+    ).fetchone()
+    return dict(zip(facts, row or (), strict=True))
