@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from core.data.sources.desk import Arrived, Desk
 from core.data.sources.detect import image_kind
-from core.data.sources.guess import NOT_A, Out, settle_text, type_named
+from core.data.sources.guess import DOUBT, NOT_A, Out, settle_text, type_named
 from core.data.view import ROW_ID, SPLIT, literal, quoted
 
 SPLIT_NAMES = {
@@ -67,8 +67,14 @@ def refuse_bad_cells(
     return " AND ".join(f"NOT coalesce({out.bad}, false)" for out in checks)
 
 
-def hand_over(desk: Desk, table: str, outs: Sequence[Out], keep: str = "true") -> Arrived:
-    """The query for the columns, with the names that the lake keeps for itself put in order."""
+def hand_over(
+    desk: Desk, table: str, outs: Sequence[Out], keep: str = "true", *, sample: str | None = None
+) -> Arrived:
+    """The query for the columns, with the names that the lake keeps for itself put in order.
+
+    `sample` is a table of the same columns to look into where `table` is dear to read.
+    """
+    looked_at = sample or table
     selected: list[str] = []
     names: list[str] = []
     media: dict[str, str] = {}
@@ -79,7 +85,7 @@ def hand_over(desk: Desk, table: str, outs: Sequence[Out], keep: str = "true") -
             name = _free("source_rid", taken)
             desk.note(f'column "{out.name}" is called "{name}" here: "{ROW_ID}" is the row\'s id')
         elif name.lower() == SPLIT:
-            normal = _normal_split(desk, table, sql)
+            normal = _normal_split(desk, looked_at, sql)
             if normal is None:
                 name = _free("source_split", taken)
                 desk.note(
@@ -88,7 +94,7 @@ def hand_over(desk: Desk, table: str, outs: Sequence[Out], keep: str = "true") -
                 )
             else:
                 name, sql = SPLIT, normal
-        if out.type == "BLOB" and _holds_images(desk, table, sql):
+        if out.type == "BLOB" and _holds_images(desk, looked_at, sql):
             media[name] = "image"
         selected.append(f"{sql} AS {quoted(name)}")
         names.append(name)
@@ -111,7 +117,9 @@ def _normal_split(desk: Desk, table: str, sql: str) -> str | None:
     if not values or any(value not in SPLIT_NAMES for (value,) in values):
         return None
     cases = " ".join(f"WHEN {literal(a)} THEN {literal(b)}" for a, b in SPLIT_NAMES.items())
-    return f"CASE {text} {cases} END"
+    # A word that the rows looked at did not have ends the query, and they are looked at again.
+    other = f"CASE WHEN {sql} IS NULL THEN NULL ELSE error('{DOUBT}') END"
+    return f"CASE {text} {cases} ELSE {other} END"
 
 
 def _holds_images(desk: Desk, table: str, sql: str) -> bool:

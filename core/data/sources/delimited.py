@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.data.sources.columns import hand_over, refuse_bad_cells
 from core.data.sources.desk import Arrived, Desk
-from core.data.sources.guess import SAMPLE, Guess, guess, settle_text
-from core.data.sources.plain_text import plain_utf8
+from core.data.sources.guess import FIRST_ROWS, Guess, guess, settle_text
+from core.data.sources.plain_text import needs_rewriting, plain_utf8
+from core.data.sources.survey import Survey
 from core.data.view import literal
 from core.errors import LeptonError, UsageError
 
@@ -24,7 +26,6 @@ LONGEST_LINE = 16 << 20
 DELIMITERS = ",\t;|"
 # Separates nothing: the delimiter of a file of one column, whose text may hold commas.
 NO_DELIMITER = "\x1f"
-DOUBT = "the first rows guessed wrong"
 FAULTS = {
     "MISSING COLUMNS": "the line has too few fields",
     "TOO MANY COLUMNS": "the line has too many fields",
@@ -49,9 +50,13 @@ class Text:
     path: Path
     dialect: Dialect
 
-    def scan(self, *, complain: bool) -> str:
-        """SQL that reads every column as text; bad lines are left out, or told in `faults`."""
-        columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in self.dialect.names)
+    def scan(self, *, complain: bool, types: Mapping[str, str] | None = None) -> str:
+        """SQL that reads the columns, as text if nothing else is said.
+
+        Bad lines are left out, or told in `faults`.
+        """
+        kinds = {name: (types or {}).get(name, "VARCHAR") for name in self.dialect.names}
+        columns = ", ".join(f"{literal(name)}: '{kind}'" for name, kind in kinds.items())
         told = "store_rejects = true, rejects_table = 'faults', rejects_scan = 'scans'"
         return f"""read_csv({literal(str(self.plain))}, auto_detect = false,
             columns = {{{columns}}}, delim = {literal(self.dialect.delimiter)}, quote = '"',
@@ -80,26 +85,36 @@ def read_delimited(desk: Desk, paths: list[Path], *, tabs: bool) -> Arrived:
         LeptonError: the lines, or the files, do not agree, a quotation mark is never closed, or
             most of the lines had to be rejected.
     """
-    texts = [_text(desk, path, tabs=tabs) for path in paths]
-    names = _same_names(texts)
-    # One file alone is named by the source; of several each reject says which.
-    union = " UNION ALL BY NAME ".join(f"SELECT * FROM {t.scan(complain=True)}" for t in texts)
-    guesses = _guesses(desk, texts[0], names)
-    if guesses is not None:
-        try:
-            return _as_guessed(desk, texts, union, guesses)
-        except Doubted:
-            desk.connection.execute("DROP TABLE IF EXISTS faults; DROP TABLE IF EXISTS scans")
-    return _settled(desk, texts, union, names)
+    if not desk.options.types and (arrived := _quickly(desk, paths, tabs=tabs)):
+        return arrived
+    texts = []
+    for path in paths:
+        plain = plain_utf8(desk, path)
+        texts.append(Text(plain, path, sniff(desk, plain, tabs=tabs)))
+    return _settled(desk, texts, _same_names(texts))
 
 
 class Doubted(Exception):  # noqa: N818 - a reason to look again
     """A cell further down is not what the first rows made of its column."""
 
 
-def _text(desk: Desk, path: Path, *, tabs: bool) -> Text:
-    plain = plain_utf8(desk, path)
-    return Text(plain, path, sniff(desk, plain, tabs=tabs))
+def _quickly(desk: Desk, paths: list[Path], *, tabs: bool) -> Arrived | None:
+    """The files read as the first rows suggest; None when they need a closer look."""
+    if any(map(needs_rewriting, paths)):
+        return None
+    noted = list(desk.notes)
+    texts = [Text(path, path, sniff(desk, path, tabs=tabs)) for path in paths]
+    surveys = [Survey(text.plain, text.dialect.delimiter) for text in texts]
+    guesses = _guesses(desk, texts[0], _same_names(texts))
+    for careful in (False, True) if guesses is not None else ():
+        try:
+            return _as_guessed(desk, texts, surveys, guesses or [], careful=careful)
+        except Doubted:
+            desk.connection.execute("DROP TABLE IF EXISTS faults; DROP TABLE IF EXISTS scans")
+            if not all(survey.plain for survey in surveys):
+                break
+    desk.notes[:] = noted
+    return None
 
 
 def _same_names(texts: list[Text]) -> tuple[str, ...]:
@@ -121,50 +136,66 @@ def _same_names(texts: list[Text]) -> tuple[str, ...]:
 
 def _guesses(desk: Desk, text: Text, names: tuple[str, ...]) -> list[Guess] | None:
     """What the first rows make of each column; None when a column needs all rows."""
-    if desk.options.types:
+    import duckdb
+
+    # DuckDB would read far into a large file before it sees that a few rows are enough.
+    head = desk.scratch(".csv")
+    head.write_text(_sample(text.plain), encoding="utf-8")
+    rows = f"SELECT * FROM {replace(text, plain=head).scan(complain=False)} LIMIT {FIRST_ROWS}"
+    try:
+        desk.connection.execute(f"CREATE OR REPLACE TEMP TABLE sample AS {rows}")
+    except duckdb.InvalidInputException:
         return None
-    desk.connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE sample AS SELECT * FROM {text.scan(complain=False)}"
-        f" LIMIT {SAMPLE}"
-    )
     found = [guess(desk, "sample", name) for name in names]
     return None if None in found else [each for each in found if each is not None]
 
 
-def _as_guessed(desk: Desk, texts: list[Text], union: str, guesses: list[Guess]) -> Arrived:
+def _as_guessed(
+    desk: Desk,
+    texts: list[Text],
+    surveys: list[Survey],
+    guesses: list[Guess],
+    *,
+    careful: bool,
+) -> Arrived:
     """Write the rows as guessed, every cell held against the guess on its way.
 
+    Quickly, DuckDB's reader makes the numbers, and the surveys say whether it may have misread
+    some; carefully, each cell is looked at as text.
+
     Raises:
-        Doubted: a cell differs.
+        Doubted: a cell differs, or the files are not plain text.
     """
     import duckdb
 
-    outs = [
-        replace(
-            each.out,
-            sql=f"CASE WHEN {each.doubt} THEN error('{DOUBT}') ELSE {each.out.sql} END",
-        )
-        if each.doubt
-        else each.out
-        for each in guesses
-    ]
-    desk.connection.execute(f"CREATE OR REPLACE TEMP VIEW scanned AS {union}")
-    arrived = hand_over(desk, "sample", outs)
-    query = str(arrived.rows).replace(" FROM sample WHERE true", " FROM scanned")
+    types = {} if careful else {each.column: each.read for each in guesses}
+    desk.connection.execute(f"CREATE OR REPLACE TEMP VIEW scanned AS {_union(texts, types)}")
+    outs = [each.out(careful=careful) for each in guesses]
+    arrived = hand_over(desk, "scanned", outs, sample="sample")
     try:
-        written, rows = desk.write(query)
-    except duckdb.InvalidInputException as error:
-        if DOUBT in str(error):
-            raise Doubted from error
-        raise
+        written, rows = desk.write(str(arrived.rows))
+    except (duckdb.InvalidInputException, duckdb.ConversionException) as error:
+        raise Doubted from error
+    numbers = not careful and any(each.read == "DOUBLE" for each in guesses)
+    misread = desk.connection.execute(
+        "SELECT 1 FROM faults WHERE error_type IN ('CAST', 'INVALID ENCODING') LIMIT 1"
+    ).fetchone()
+    if misread or any(not each.plain or (numbers and each.odd_numbers) for each in surveys):
+        raise Doubted
     _structural_rejects(desk, texts)
     _judge(desk, texts, rows)
     return replace(arrived, rows=written)
 
 
-def _settled(desk: Desk, texts: list[Text], union: str, names: tuple[str, ...]) -> Arrived:
+def _union(texts: list[Text], types: Mapping[str, str]) -> str:
+    return " UNION ALL BY NAME ".join(
+        f"SELECT * FROM {text.scan(complain=True, types=types)}" for text in texts
+    )
+
+
+def _settled(desk: Desk, texts: list[Text], names: tuple[str, ...]) -> Arrived:
     """Load every cell as text, and decide on all of them."""
-    desk.connection.execute(f"CREATE OR REPLACE TEMP TABLE arrived AS {union}")
+    desk.connection.execute(f"CREATE OR REPLACE TEMP TABLE arrived AS {_union(texts, {})}")
     faulty = _structural_rejects(desk, texts)
     outs = [settle_text(desk, "arrived", name) for name in names]
     keep = refuse_bad_cells(desk, "arrived", outs, lambda wanted: _places_of(texts, wanted, faulty))

@@ -16,6 +16,10 @@ from core.errors import UsageError, nearest
 MISSING_MARKS = ("", "na", "n/a", "nan", "null", "none", "-", "?")
 NUMBERS_ENOUGH = 0.95
 SAMPLE = 20_000
+FIRST_ROWS = 4_096
+# The whole numbers below are exact in a DOUBLE.
+EXACT_INTEGERS = 1 << 53
+DOUBT = "the first rows guessed wrong"
 EXACT = ("BOOLEAN", "DATE", "TIMESTAMP")
 TYPES = {
     "integer": "BIGINT",
@@ -83,33 +87,54 @@ class Out:
 
 @dataclass(frozen=True)
 class Guess:
-    """What the first rows make of a column; `doubt` finds cells of later rows that differ."""
+    """What the first rows make of a column.
 
-    out: Out
+    `doubt` finds later cells of text that differ. `read` is the type that DuckDB's reader may give
+    the cells by itself, and `quick` the SQL of the column and of its doubts for a cell so read;
+    what that lets through is seen in the bytes, by `Survey`.
+    """
+
+    column: str
+    type: str = "VARCHAR"
     doubt: str | None = None
+
+    @property
+    def read(self) -> str:
+        return "DOUBLE" if self.type in ("BIGINT", "DOUBLE") else "VARCHAR"
+
+    def out(self, *, careful: bool) -> Out:
+        """The column, written so that a cell which differs ends the query with `DOUBT`."""
+        name = quoted(self.column)
+        doubt = None
+        if careful or self.read == "VARCHAR":
+            if self.doubt:
+                doubt = f"{name} IS NOT NULL AND ({DOUBTS[self.doubt].format(x=name)})"
+        elif self.type == "BIGINT":
+            doubt = f"{name} <> trunc({name}) OR NOT abs({name}) < {EXACT_INTEGERS}"
+        else:
+            doubt = f"NOT isfinite({name})"
+        kept = name if self.type == "VARCHAR" else f"CAST({name} AS {self.type})"
+        if doubt is not None:
+            kept = f"CASE WHEN {doubt} THEN error('{DOUBT}') ELSE {kept} END"
+        return Out(self.column, kept, self.type)
 
 
 def guess(desk: Desk, sample: str, column: str) -> Guess | None:
     """What the column is by the rows of the table `sample`; None when only all rows can tell."""
-    name = quoted(column)
     facts = _count(desk, sample, column, FACTS)
     filled, numbers = facts["filled"], facts["number"]
     likely = max(numbers, facts["comma number"])
     exact = next((kind for kind in EXACT if filled and facts[kind] == filled), None)
     if not filled and not facts["marked"]:
-        return Guess(Out(column, name, "VARCHAR"), _doubt(name, "EMPTY"))
+        return Guess(column, doubt="EMPTY")
     if exact and not facts["marked"] and not facts["zone"]:
-        return Guess(Out(column, f"CAST({name} AS {exact})", exact), _doubt(name, exact))
+        return Guess(column, exact, exact)
     if likely * 2 < filled and not exact:
-        return Guess(Out(column, name, "VARCHAR"))
+        return Guess(column)
     if numbers < filled or facts["marked"] or facts["leading zero"] or facts["too long"] or exact:
         return None
     kind = "BIGINT" if facts["whole"] == numbers else "DOUBLE"
-    return Guess(Out(column, f"CAST({name} AS {kind})", kind), _doubt(name, kind))
-
-
-def _doubt(name: str, kind: str) -> str:
-    return f"({name} IS NOT NULL AND ({DOUBTS[kind].format(x=name)}))"
+    return Guess(column, kind, kind)
 
 
 def settle_text(desk: Desk, table: str, column: str) -> Out:

@@ -61,6 +61,18 @@ def plain_utf8(desk: Desk, path: Path) -> Path:
     return copy
 
 
+def needs_rewriting(path: Path) -> bool:
+    """Whether the first bytes say that this is no plain UTF-8: packed, marked, or of wide letters.
+
+    Raises:
+        LeptonError: the gzip file is cut short or damaged.
+    """
+    with path.open("rb") as file:
+        head = file.read(3)
+    packed = head[:2] == b"\x1f\x8b"
+    return packed or _wide_encoding(path, packed) is not None
+
+
 def _clean(text: str) -> str:
     return text.replace("\0", "").replace("\r\n", "\n")
 
