@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.data.builtin import BUILTIN, load_builtin
 from core.data.lake import Lake
-from core.data.sources import ImportReport, import_source
+from core.data.sources import (
+    AS_IT_COMES,
+    ImportReport,
+    Options,
+    Reading,
+    default_name,
+    import_source,
+    renew_source,
+)
 from core.data.version import Version
-from core.errors import UsageError, nearest
+from core.errors import Cancelled, UsageError, nearest
+from core.runs.job import Stopped
 from core.tasks import facts, guess
 from core.workspace import Workspace
 
@@ -21,56 +30,66 @@ if TYPE_CHECKING:
 
 def ingest(
     workspace: Workspace,
-    source: str,
+    source: str | None,
     name: str | None = None,
     *,
     target: str | None = None,
     task: str | None = None,
     inputs: Sequence[str] | None = None,
-    format: str | None = None,
     archive: str | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    only_new: bool = False,
+    reading: Reading = AS_IT_COMES,
 ) -> ImportReport:
     """Import a file, a folder or a built-in data set, and note the task it is for.
 
-    `source` is a path, or the name of a built-in data set whose local `archive` may be named.
-    `progress` is called with what is done and the whole (0 when it is not known).
+    `source` is whatever `import_source` takes, or the name of a built-in data set whose local
+    `archive` may be named. With `only_new` what is new in it is added to the data set `name`, from
+    where its last import came if `source` is None.
 
     Raises:
         UsageError: the source is not there or not readable, or names columns that are not.
         LeptonError: its content cannot be used. The lake is as it was.
+        Cancelled: `reading.should_stop` said so. The lake is as it was.
     """
     lake = Lake(workspace)
-    before = {version.ref for version in lake.datasets()}
-    path = Path(source).expanduser()
-    if source in BUILTIN and not path.exists():
+    known = {version.dataset for version in lake.datasets()}
+    if source is None and not (only_new and name):
+        raise UsageError("no source is named", hint="Name a file, a folder or a built-in data set.")
+    if source is not None and source in BUILTIN and not Path(source).expanduser().exists():
         if name not in (None, source):
             raise UsageError(f'"{source}" is built in and keeps its name', hint="Leave --name out.")
+        before = {version.ref for version in lake.datasets()}
         notes: list[str] = []
-        version = load_builtin(lake, source, source=archive, progress=progress, notes=notes)
-        report = ImportReport(version=version, rejects=[], notes=notes)
-    elif archive is not None:
+        version = load_builtin(lake, source, source=archive, progress=reading.progress, notes=notes)
+        report = ImportReport(version, notes=notes)
+        return _noted(lake, report, target, task, inputs, made=version.ref not in before)
+    if archive is not None:
         raise UsageError(
             "an archive goes with a built-in data set alone",
             hint=f"There are: {', '.join(BUILTIN)}.",
         )
-    elif meant := _builtin_meant(source, path):
+    if source is None or (only_new and (name or default_name(source)) in known):
+        return renew_source(lake, name or default_name(source or ""), source, reading)
+    if meant := _builtin_meant(source, Path(source).expanduser()):
         raise UsageError("no such file, folder or built-in data set", where=source, hint=meant)
-    else:
-        report = import_source(
-            lake,
-            source,
-            name,
-            target=target,
-            task=task,
-            inputs=inputs,
-            format=format,
-            progress=progress,
-        )
+    report = import_source(lake, source, name, reading, target=target, task=task, inputs=inputs)
+    return _noted(lake, report, target, task, inputs)
+
+
+def _noted(
+    lake: Lake,
+    report: ImportReport,
+    target: str | None,
+    task: str | None,
+    inputs: Sequence[str] | None,
+    *,
+    made: bool = True,
+) -> ImportReport:
+    """The report with the task noted; where that cannot be, the version that was made goes."""
     try:
         version = note_task(lake, report.version, target, task, inputs)
     except UsageError:
-        if report.version.ref not in before:
+        if made:
             lake.remove(report.version.ref)
         raise
     return replace(report, version=version)
@@ -108,13 +127,28 @@ def note_task(
 
 def run(job: Job) -> None:
     """An import as a run of its own: it goes on when the screen that asked for it is gone."""
-    spec = job.spec
+    spec = dict(job.spec)
+    options = Options(**spec.pop("options", None) or {})
+    named = spec.pop("format", None)
 
     def progress(done: int, whole: int) -> None:
         job.emit("step", step=done, steps=whole)
 
-    report = ingest(job.workspace, **spec, progress=progress)
+    try:
+        report = ingest(
+            job.workspace,
+            **spec,
+            reading=Reading(named, options, progress, job.should_stop),
+        )
+    except Cancelled as error:
+        raise Stopped from error
     for note in report.notes:
         job.emit("log", text=note)
     version = report.version
-    job.emit("result", dataset=version.ref, rows=version.rows, rejects=len(report.rejects))
+    job.emit(
+        "result",
+        dataset=version.ref,
+        rows=version.rows,
+        rejects=report.rejected,
+        report=report.to_json(),
+    )

@@ -107,6 +107,15 @@ class Catalogue:
             return [row[0] for row in db.execute("SELECT name FROM dataset ORDER BY name")]
 
     @staticmethod
+    def newest(db: sqlite3.Connection, dataset: str) -> int | None:
+        """The number of the newest version there is, inside the caller's transaction."""
+        (n,) = db.execute(
+            "SELECT max(v.n) FROM version v JOIN dataset d ON d.id = v.dataset WHERE d.name = ?",
+            (dataset,),
+        ).fetchone()
+        return None if n is None else int(n)
+
+    @staticmethod
     def insert(db: sqlite3.Connection, version: Version) -> int:
         """Give the version the next number of its data set, inside the caller's transaction."""
         db.execute("INSERT OR IGNORE INTO dataset (name) VALUES (?)", (version.dataset,))

@@ -218,6 +218,59 @@ class Lake:
                 staged,
             )
 
+    def append(
+        self,
+        base: Version,
+        rows: Path,
+        *,
+        op: str,
+        params: Mapping[str, Any] | None = None,
+        rejects: Callable[[], pa.Table | None] | None = None,
+    ) -> Version:
+        """Write rows after those of the newest version, as its next one; no old row is rewritten.
+
+        `rows` is a file that `copy_rows` has made, without row ids. Columns that it lacks, such as
+        a split, are NULL in the new rows.
+
+        Raises:
+            LeptonError: the disk is full, or another version came in the meantime; the lake is as
+                it was.
+        """
+        laid_over = {name for file in base.files for name in file.provides or ()}
+        own = [name for name, _ in _columns(rows)]
+        kept: tuple[DataFile, ...]
+        with self.open(base) as view:
+            ((last,),) = view.sql("SELECT max(_rid) FROM rows")
+            if laid_over & set(own):
+                # An overlay answers for every row: columns that were laid over are put in place.
+                merged = self.workspace.tmp / f"{os.getpid()}-{uuid4().hex}.parquet"
+                view.write_with(rows, last + 1, merged)
+                rows.unlink()
+                rows, kept = merged, ()
+            else:
+                kept = base.files
+        count = _row_count(rows) + (base.rows if kept else 0)
+        first = last + 1 if kept else None
+        left_out = rejects() if rejects else None
+        try:
+            return self._enter(
+                replace(
+                    base,
+                    rows=count,
+                    files=(*kept, replace(_hashed(rows), first=first)),
+                    op=op,
+                    params=dict(params or {}),
+                    parents=(base.ref,),
+                    author=_author(),
+                    tags=(),
+                    rejects=None if left_out is None else self._kept(left_out),
+                ),
+                rows,
+                after=base,
+            )
+        finally:
+            rows.unlink(missing_ok=True)
+
     def commit_columns(
         self, base: Version, table: pa.Table, *, op: str, params: Mapping[str, Any] | None = None
     ) -> Version:
@@ -361,12 +414,20 @@ class Lake:
             staged.unlink(missing_ok=True)
         return file
 
-    def _enter(self, version: Version, staged: Path) -> Version:
-        """Give the staged file its final name and the version its number, in one transaction."""
+    def _enter(self, version: Version, staged: Path, after: Version | None = None) -> Version:
+        """Give the staged file its final name and the version its number, in one transaction.
+
+        With `after` only if that version is still the newest.
+        """
         final = self.workspace.data / version.files[-1].name
         staged.chmod(0o444)
         sync_path(staged)
         with self._catalogue.write() as db:
+            if after is not None and self._catalogue.newest(db, after.dataset) != after.n:
+                raise LeptonError(
+                    f"{after.dataset} has a newer version than {after.n} now",
+                    hint="Somebody changed it in the meantime: do it again.",
+                )
             staged.replace(final)
             sync_path(final.parent)
             n = self._catalogue.insert(db, version)
@@ -467,10 +528,10 @@ def copy_rows(
     con: duckdb.DuckDBPyConnection, query: str, path: Path, row_group: int = ROW_GROUP
 ) -> int:
     """Write the rows of a query as the lake keeps them; their number."""
-    (count,) = con.execute(
+    ((count,),) = con.execute(
         f"COPY ({query}) TO {literal(str(path))} (FORMAT parquet, COMPRESSION zstd,"
         f" PARQUET_VERSION v2, ROW_GROUP_SIZE {row_group})"
-    ).fetchone() or (0,)
+    ).fetchall()
     return int(count)
 
 

@@ -80,6 +80,25 @@ class View:
         with self._lock:
             return list(self._connection.execute(query, list(parameters)).fetchall())
 
+    def arrow(self, query: str) -> pa.Table:
+        """Run one query over `rows` and fetch its answer as an Arrow table."""
+        with self._lock:
+            return self._connection.sql(query).to_arrow_table()
+
+    def write_with(self, more: Path, first: int, path: Path) -> None:
+        """Write the rows, then those of the file `more`, numbered from `first`, as one file."""
+        own = f"SELECT {ROW_ID}, * EXCLUDE ({ROW_ID}) FROM rows"
+        added = (
+            f"SELECT file_row_number + {first} AS {ROW_ID}, * EXCLUDE (file_row_number)"
+            f" FROM read_parquet({literal(str(more))}, file_row_number = true)"
+        )
+        query = f"SELECT * FROM ({own} UNION ALL BY NAME {added}) ORDER BY {ROW_ID}"
+        with self._lock:
+            self._connection.execute(
+                f"COPY ({query}) TO {literal(str(path))} (FORMAT parquet, COMPRESSION zstd,"
+                " PARQUET_VERSION v2)"
+            )
+
     def count(self, split: str | None = None) -> int:
         """Rows in the version, or in one split of it."""
         if split is None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from core.data.lake import Lake
-from core.data.sources import import_source
+from core.data.sources import Reading, import_source
 from core.errors import LeptonError
 from core.workspace import Workspace
 
@@ -32,10 +32,17 @@ def state(lake: Lake) -> tuple[object, ...]:
 def refuses(lake: Lake) -> Refuses:
     """`refuses(source, "words of the error", code=2, ...)`: the import fails so, and only so."""
 
-    def check(source: Path | str, words: str, *, code: int = 1, **options: object) -> LeptonError:
+    def check(
+        source: Path | str,
+        words: str,
+        *,
+        code: int = 1,
+        format: str | None = None,
+        **options: object,
+    ) -> LeptonError:
         before = state(lake)
         with pytest.raises(LeptonError) as caught:
-            import_source(lake, source, **options)
+            import_source(lake, source, reading=Reading(format=format), **options)
         error = caught.value
         assert words in str(error)
         assert error.exit_code == code, str(error)

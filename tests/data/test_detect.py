@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from core.data.lake import Lake
-from core.data.sources import default_name, import_source
+from core.data.sources import Reading, default_name, import_source
 from core.data.sources.detect import detect
 from tests.data.conftest import Refuses
 
@@ -97,7 +97,7 @@ def test_a_named_format_is_held_against_the_content(
     path = tmp_path / "data.txt"
     path.write_text("a|b\n1|2\n")
     assert import_source(lake, path).version.params["format"] == "csv"
-    assert import_source(lake, path, format="csv").version.n == 2
+    assert import_source(lake, path, reading=Reading(format="csv")).version.n == 2
     refuses(path, "you named: a Parquet file was expected", code=2, format="parquet")
     assert "parquet" in refuses(path, 'no format "parqet"', code=2, format="parqet").hint
 

@@ -2,57 +2,87 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal
 
 from core.data.lake import Lake, valid_name
 from core.data.sources.desk import Arrived, Desk, Options, Progress, Reject
 from core.data.sources.detect import detect
-from core.data.sources.formats import FORMATS, SPOKEN
-from core.data.sources.locate import Located, locate
-from core.data.version import Version
-from core.errors import LeptonError, UsageError, nearest
+from core.data.sources.formats import BY_SUFFIX, FORMATS, PACKED, SPOKEN, TEXT_SUFFIXES
+from core.data.sources.keep import ImportReport, commit_arrived, left_out, telling
+from core.data.sources.locate import Located, locate, row_files
+from core.data.sources.prints import fingerprints
+from core.data.sources.renew import append_arrived, last_import, only_new, seen_files, types_of
+from core.data.view import literal
+from core.errors import UsageError, nearest
 
-if TYPE_CHECKING:
-    import pyarrow as pa
+__all__ = [
+    "AS_IT_COMES",
+    "FORMATS",
+    "ImportReport",
+    "Options",
+    "Preview",
+    "Progress",
+    "Reading",
+    "Reject",
+    "commit_arrived",
+    "default_name",
+    "import_source",
+    "preview_source",
+    "renew_source",
+]
 
-__all__ = ["FORMATS", "ImportReport", "Options", "Progress", "Reject", "import_source"]
+PREVIEW_ROWS = 10
 
 
 @dataclass(frozen=True)
-class ImportReport:
-    """What an import made, what it left out (the first hundred, and their number), what to know."""
+class Reading:
+    """How a source is to be read: as which format, with what said of it, and who is told."""
 
-    version: Version
-    rejects: list[Reject] = field(default_factory=list)
-    rejected: int = 0
-    notes: list[str] = field(default_factory=list)
+    format: str | None = None
+    options: Options = field(default_factory=Options)
+    progress: Progress | None = None
+    should_stop: Callable[[], bool] | None = None
 
-    def to_json(self) -> dict[str, Any]:
-        return {
-            **self.version.to_json(),
-            "rejected": self.rejected,
-            "rejects": [reject.to_json() for reject in self.rejects],
-            "notes": self.notes,
-        }
+
+AS_IT_COMES = Reading()
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What an import would make: the format, the columns with their types, the first rows."""
+
+    format: str
+    columns: list[tuple[str, str]]
+    rows: list[tuple[Any, ...]]
+    count: int
+    rejects: list[Reject]
+    rejected: int
+    notes: list[str]
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A source that was found: its files, their format and their fingerprints."""
+
+    located: Located
+    kind: str
+    params: dict[str, Any]
 
 
 def import_source(
     lake: Lake,
     source: str | Path,
     name: str | None = None,
+    reading: Reading = AS_IT_COMES,
     *,
     target: str | None = None,
     task: str | None = None,
     inputs: Sequence[str] | None = None,
-    format: str | None = None,
-    options: Options | None = None,
-    progress: Progress | None = None,
-    should_stop: Callable[[], bool] | None = None,
 ) -> ImportReport:
     """Import a file, a folder, a pattern, an archive or an address as the next version of `name`.
 
@@ -66,30 +96,153 @@ def import_source(
         Cancelled: `should_stop` said so.
         In every case the lake stays as it was.
     """
-    if not str(source):
-        raise UsageError("no source is named", hint="Name a file, a folder or a built-in data set.")
     named = valid_name(name) if name is not None else default_name(str(source))
-    path = Path(source).expanduser()
-    with Desk(
-        lake.workspace, str(path), progress, options=options, should_stop=should_stop
-    ) as desk:
-        located = locate(desk, str(source))
-        kind = kind_of(located, format)
+    with _found(lake, source, reading) as (desk, found):
         return commit_arrived(
             lake,
             desk,
-            FORMATS[kind].reader(desk, located.paths),
+            _read_as_said(desk, found),
             named,
             op="import",
-            params={
-                "source": str(path.absolute()) if path.exists() else str(source),
-                "format": kind,
-                "files": fingerprints(located),
-            },
+            params=found.params,
             task=task,
             target=target,
             inputs=inputs,
         )
+
+
+def renew_source(
+    lake: Lake,
+    name: str,
+    source: str | Path | None = None,
+    reading: Reading = AS_IT_COMES,
+) -> ImportReport:
+    """Bring only what is new into the data set `name`, as its next version.
+
+    New are files whose content was never brought in, and of files that changed since, the rows
+    that are not there yet. Without a `source` the last import's is read again. Where nothing is
+    new, the newest version is reported as it is.
+
+    Raises:
+        UsageError: there is no such data set, it was never imported, or the source has other
+            columns.
+        LeptonError: the source is damaged.
+        Cancelled: `should_stop` said so.
+        In every case the lake stays as it was.
+    """
+    imported = last_import(lake, valid_name(name))
+    op: Literal["append", "refresh"] = "append" if source is not None else "refresh"
+    if source is None:
+        source = imported.params.get("source")
+        if not source:
+            raise UsageError(
+                f"{imported.ref} does not say where it came from", hint="Name the source."
+            )
+        reading = replace(reading, format=reading.format or imported.params.get("format"))
+    # The types are settled: what does not fit them is left out, and said.
+    types = {**types_of(imported), **reading.options.types}
+    reading = replace(reading, options=replace(reading.options, types=types))
+    with _found(lake, source, reading) as (desk, found):
+        fresh, changed = only_new(found.located, found.params["files"], seen_files(lake, name))
+        newest = lake.version(name)
+        if not fresh.paths:
+            desk.note("nothing is new: every file of the source was brought in before")
+            return ImportReport(newest, notes=desk.notes)
+        params = dict(found.params)
+        with telling(desk):
+            version = append_arrived(
+                lake,
+                desk,
+                _read(desk, replace(found, located=fresh)),
+                name,
+                op=op,
+                params=params,
+                compare=changed,
+                left_out=lambda: left_out(desk, params),
+            )
+        if version is None:
+            desk.note("nothing is new: every row of the source is there already")
+        return ImportReport(version or newest, desk.rejects, desk.rejected, desk.notes)
+
+
+def preview_source(
+    lake: Lake,
+    source: str | Path,
+    reading: Reading = AS_IT_COMES,
+) -> Preview:
+    """Read a source as an import would, all of it, and keep nothing.
+
+    Raises:
+        UsageError, LeptonError, Cancelled: as `import_source`.
+    """
+    with _found(lake, source, reading) as (desk, found):
+        with telling(desk):
+            arrived = _read_as_said(desk, found)
+            path = arrived.rows
+            if isinstance(path, str):
+                path, count = desk.write(path)
+            elif not isinstance(path, Path):
+                desk.connection.register("stream", path)
+                path, count = desk.write("SELECT * FROM stream")
+        rows = f"FROM read_parquet({literal(str(path))})"
+        described = desk.connection.execute(f"DESCRIBE SELECT * {rows}").fetchall()
+        first = desk.connection.execute(f"SELECT * {rows} LIMIT {PREVIEW_ROWS}").fetchall()
+        ((count,),) = desk.connection.execute(f"SELECT count(*) {rows}").fetchall()
+        return Preview(
+            found.kind,
+            [(column, arrived.media.get(column, kind)) for column, kind, *_ in described],
+            first,
+            count,
+            desk.rejects,
+            desk.rejected,
+            desk.notes,
+        )
+
+
+@contextmanager
+def _found(
+    lake: Lake,
+    source: str | Path,
+    reading: Reading,
+) -> Iterator[tuple[Desk, _Source]]:
+    """A desk, and on it the files of the source, unpacked and known by their format."""
+    if not str(source):
+        raise UsageError("no source is named", hint="Name a file, a folder or a built-in data set.")
+    path = Path(source).expanduser()
+    with Desk(
+        lake.workspace,
+        str(path),
+        reading.progress,
+        options=reading.options,
+        should_stop=reading.should_stop,
+    ) as desk:
+        located = locate(desk, str(source))
+        kind = kind_of(located, reading.format)
+        located = row_files(desk, located, kind)
+        params = {
+            "source": str(path.absolute()) if path.exists() else str(source),
+            "format": kind,
+            "files": fingerprints(located),
+        }
+        yield desk, _Source(located, kind, params)
+
+
+def _read(desk: Desk, found: _Source) -> Arrived:
+    with telling(desk):
+        return FORMATS[found.kind].reader(desk, found.located.paths)
+
+
+def _read_as_said(desk: Desk, found: _Source) -> Arrived:
+    """What the reader hands over, once every column whose type was set is among it."""
+    arrived = _read(desk, found)
+    for column in desk.options.types:
+        if column not in arrived.columns:
+            raise UsageError(
+                f'no column "{column}"',
+                where=str(desk.source),
+                hint=nearest(column, arrived.columns),
+            )
+    return arrived
 
 
 def kind_of(located: Located, named: str | None) -> str:
@@ -109,88 +262,15 @@ def kind_of(located: Located, named: str | None) -> str:
     return next(iter(kinds))
 
 
-def commit_arrived(
-    lake: Lake,
-    desk: Desk,
-    arrived: Arrived,
-    name: str,
-    *,
-    op: str,
-    params: dict[str, Any],
-    task: str | None = None,
-    target: str | None = None,
-    inputs: Sequence[str] | None = None,
-) -> ImportReport:
-    """Commit what a reader handed over, and tell what was left out.
-
-    A stream is read, and may fail, only while it is written; the lake then keeps nothing of it.
-    """
-    import duckdb
-
-    for column in (target, *(inputs or ())):
-        if column is not None and column not in arrived.columns:
-            raise UsageError(
-                f'no column "{column}"',
-                where=str(desk.source),
-                hint=nearest(column, arrived.columns),
-            )
-    known = {version.dataset for version in lake.datasets()}
-    params = dict(params)
-
-    def left_out() -> pa.Table | None:
-        if desk.rejected:
-            params["rejected"] = desk.rejected
-        return desk.rejected_rows()
-
-    try:
-        version = lake.commit(
-            name,
-            arrived.rows,
-            op=op,
-            params=params,
-            media=arrived.media,
-            task=task,
-            target=target,
-            inputs=inputs,
-            connection=desk.connection if isinstance(arrived.rows, str) else None,
-            rejects=left_out,
-        )
-    except (LeptonError, duckdb.Error) as error:
-        desk.check()
-        if desk.failure is not None:
-            raise desk.failure from error
-        if isinstance(error, LeptonError):
-            raise
-        raise LeptonError(
-            f"the rows cannot be read: {str(error).splitlines()[0][:200]}",
-            where=str(desk.source),
-            hint="Nothing was imported.",
-        ) from error
-    if name in known:
-        desk.note(f'there was a data set "{name}" already; this is its version {version.n}')
-    return ImportReport(version, desk.rejects, desk.rejected, desk.notes)
-
-
 def default_name(source: str) -> str:
     """A name for the data set, made from the name of its file or folder."""
     path = Path(source).expanduser()
     last = (path if path.name not in ("", ".", "..") else path.resolve()).name
     stem = last.lower().partition("?")[0]
-    for ending in (r"(gz|zst|bz2|xz|zip|tar|tgz)", "|".join(_ENDINGS)):
+    for ending in ("|".join(PACKED), "|".join(_ENDINGS)):
         stem = re.sub(rf"(\.({ending}))+$", "", stem)
     name = re.sub(r"[^a-z0-9._-]+", "-", stem).strip("-._")[:64]
     return name or "dataset"
 
 
-_ENDINGS = ["txt", *(suffix[1:] for each in FORMATS.values() for suffix in each.suffixes)]
-
-
-def fingerprints(located: Located) -> dict[str, dict[str, Any]]:
-    """Size and SHA-256 of each file that was named, so that what is new can be told later."""
-    found: dict[str, dict[str, Any]] = {}
-    for path, name in zip(located.paths, located.names, strict=True):
-        if path.is_file():
-            with path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-            found[name] = {"bytes": path.stat().st_size, "sha256": digest}
-    return found
+_ENDINGS = [suffix[1:] for suffix in (*TEXT_SUFFIXES, *BY_SUFFIX)]

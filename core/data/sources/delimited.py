@@ -179,7 +179,7 @@ def _as_guessed(
     numbers = not careful and any(each.read == "DOUBLE" for each in guesses)
     misread = desk.connection.execute(
         "SELECT 1 FROM faults WHERE error_type IN ('CAST', 'INVALID ENCODING') LIMIT 1"
-    ).fetchone()
+    ).fetchall()
     if misread or any(not each.plain or (numbers and each.odd_numbers) for each in surveys):
         raise Doubted
     _structural_rejects(desk, texts)
@@ -363,8 +363,8 @@ def _named(texts: list[Text], path: Path) -> str | None:
 
 
 def _count(desk: Desk, keep: str) -> int:
-    row = desk.connection.execute(f"SELECT count(*) FROM arrived WHERE {keep}").fetchone()
-    return int(row[0]) if row else 0
+    ((count,),) = desk.connection.execute(f"SELECT count(*) FROM arrived WHERE {keep}").fetchall()
+    return int(count)
 
 
 def _places_of(

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int], None]
 """Called as `progress(done, total)` in bytes, rows or files; the total is 0 while not known."""
 
+
 class Interruptible(Protocol):
     """A connection whose query under way can be ended from another thread."""
 
@@ -32,6 +33,7 @@ class Interruptible(Protocol):
 REJECTS_SHOWN = 100
 LONGEST_VALUE = 200
 WATCH_SECONDS = 0.1
+PROGRESS_STEP = 20
 _ROWS_AT_ONCE = 10_000
 
 
@@ -135,7 +137,9 @@ class Desk:
 
         if self._connection is None:
             self._connection = duckdb.connect()
-            self._connection.execute("SET enable_progress_bar = false")
+            # Watched for its progress, which is never printed.
+            self._connection.execute("SET enable_progress_bar = true")
+            self._connection.execute("SET enable_progress_bar_print = false")
             self._connection.execute(f"SET temp_directory = {literal(str(self.workspace.tmp))}")
             columns = ", ".join(f'"{name}" VARCHAR' for name in REJECT_COLUMNS)
             self._connection.execute(f"CREATE TABLE rejects ({columns})")
@@ -198,7 +202,14 @@ class Desk:
             raise self.failure
 
     def _watch(self) -> None:
+        """Ask whether to stop, and tell how far DuckDB has come, in thousandths."""
+        told = 0
         while not self._closed.wait(WATCH_SECONDS):
+            if self._connection is not None:
+                share = round(self._connection.query_progress() * 10)
+                if 0 < share < 1000 and abs(share - told) >= PROGRESS_STEP:
+                    told = share
+                    self._tell(share, 1000)
             if self._should_stop():
                 for connection in (self._connection, *self._watched):
                     if connection is not None:

@@ -240,8 +240,8 @@ def _value(column: str) -> str:
 def _count(
     desk: Desk, table: str, column: str, facts: Iterable[str], limit: str = ""
 ) -> dict[str, int]:
-    row = desk.connection.execute(
+    (row,) = desk.connection.execute(
         f"SELECT {', '.join(f'count(*) FILTER ({FACTS[fact]})' for fact in facts)}"
         f" FROM (SELECT {quoted(column)} AS c, {_value(column)} AS v FROM {table}{limit})"
-    ).fetchone()
-    return dict(zip(facts, row or (), strict=True))
+    ).fetchall()
+    return dict(zip(facts, row, strict=True))

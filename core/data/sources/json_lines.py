@@ -62,8 +62,8 @@ def read_json_lines(desk: Desk, paths: list[Path]) -> Arrived:
     keep = refuse_bad_cells(
         desk, "arrived", outs, (lambda wanted: _lines_of(text, wanted)) if lines else None
     )
-    row = desk.connection.execute(f"SELECT count(*) FROM arrived WHERE {keep}").fetchone()
-    desk.judge(int(row[0]) if row else 0, "lines")
+    ((count,),) = desk.connection.execute(f"SELECT count(*) FROM arrived WHERE {keep}").fetchall()
+    desk.judge(count, "lines")
     return hand_over(desk, "arrived", outs, keep)
 
 

@@ -1,23 +1,34 @@
-"""`lepton data import`."""
+"""`lepton data import`, `rejects`."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 import typer
 
+from core.data.version import Version
+from core.errors import LeptonError, UsageError
 from core.workspace import Workspace
-from lepton_tui.cli.data.group import JSON, app, inputs_of
+from lepton_tui.cli.data.group import DATASET, JSON, app, inputs_of, open_lake
 from lepton_tui.cli.options import comma_list
-from lepton_tui.cli.output import note, put, put_json
+from lepton_tui.cli.output import bar, note, put, put_json, table
 from screens.text import counted, plain
+
+if TYPE_CHECKING:
+    from core.runs.run import Run
+
+SHOWN = 5
 
 
 @app.command("import")
 def import_(
     *,
     source: str = typer.Argument(
+        None,
         metavar="SOURCE",
-        help="A file (CSV, Parquet, JSON Lines, IDX), a folder of images by class, or a built-in"
-        " data set: mnist, cifar10, imdb, mnist-sample.",
+        help="A file, a folder, a pattern, an archive or an address, or a built-in data set: "
+        "mnist, cifar10, imdb, mnist-sample.",
     ),
     name: str = typer.Option(None, metavar="NAME", help="What to call it."),
     target: str = typer.Option(None, metavar="COLUMN", help="The column to predict."),
@@ -25,43 +36,198 @@ def import_(
         None, metavar="TASK", help="The kind of problem; guessed if not named."
     ),
     inputs: str = typer.Option(None, metavar="A,B", help="The columns to predict from."),
-    format: str = typer.Option(
-        None, metavar="FORMAT", help="csv, tsv, parquet, jsonl, images, idx."
+    format: str = typer.Option(None, metavar="FORMAT", help="What it is, if that is not seen."),
+    type: list[str] = typer.Option(
+        [],
+        metavar="COLUMN=TYPE",
+        help="integer, number, text, date, timestamp or boolean. Again for each column.",
+    ),
+    table: str = typer.Option(
+        None, metavar="NAME", help="A sheet of a workbook, a table of a database."
+    ),
+    text_by: str = typer.Option(
+        "line", metavar="PART", help="A row of plain text: line, paragraph or file."
+    ),
+    labels: str = typer.Option(
+        None, metavar="FILE", help="The table that labels the files of a folder."
     ),
     archive: str = typer.Option(
         None, metavar="PATH", help="Where a built-in data set's original archive lies."
     ),
+    append: bool = typer.Option(
+        False, "--append", help="Add what is new in SOURCE to the data set."
+    ),
+    refresh: bool = typer.Option(
+        False, "--refresh", help="Add what is new where the data set came from."
+    ),
+    preview: bool = typer.Option(
+        False, "--preview", help="Show columns, types and first rows; keep nothing."
+    ),
+    detach: bool = typer.Option(False, "--detach", "-d", help="Do not follow the import."),
     json: bool = JSON,
 ) -> None:
     """Bring data in as a new version of a data set."""
-    from core.ingest import ingest
-    from lepton_tui.cli.status import counting
-
-    with counting(f"Importing {source}") as progress:
-        report = ingest(
-            Workspace.open(),
-            source,
-            name,
-            target=target,
-            task=task,
-            inputs=comma_list(inputs),
-            format=format,
-            archive=archive,
-            progress=progress,
+    options: dict[str, Any] = {
+        "types": types_of(type),
+        "table": table,
+        "text_by": text_by,
+        "labels": labels,
+    }
+    if refresh and (append or source or not name):
+        raise UsageError(
+            "--refresh reads again where a data set came from", hint="Name it with --name alone."
         )
-    version = report.version
-    for text in report.notes:
+    if source is None and not refresh:
+        raise UsageError(
+            "SOURCE is missing",
+            where="lepton data import",
+            hint="Name a file, a folder or a built-in data set.",
+        )
+    if preview:
+        return _preview(str(source), format, options, json=json)
+    path = Path(source).expanduser() if source else None
+    spec = {
+        "source": str(path.absolute()) if path is not None and path.exists() else source,
+        "name": name,
+        "target": target,
+        "task": task,
+        "inputs": comma_list(inputs),
+        "format": format,
+        "archive": str(Path(archive).expanduser().absolute()) if archive else None,
+        "only_new": append or refresh,
+        "options": options,
+    }
+    from core.runs.store import Runs
+
+    run = Runs(Workspace.open()).create("import", spec, dataset=name)
+    run.launch()
+    if detach:
+        if json:
+            put_json(run.state().to_json())
+            return None
+        put(f"Started {run.id}.")
+        put(f"Watch it: lepton runs attach {run.id}")
+        return None
+    return _put_report(_follow(run, plain(str(source or name))), json=json)
+
+
+def types_of(words: list[str]) -> dict[str, str]:
+    """`["age=integer"]` as `{"age": "integer"}`.
+
+    Raises:
+        UsageError: a word has no `=`.
+    """
+    types = {}
+    for word in words:
+        column, equals, kind = word.rpartition("=")
+        if not equals or not column:
+            raise UsageError(f'"{word}" sets no type', hint="Write --type COLUMN=TYPE.")
+        types[column] = kind
+    return types
+
+
+def _follow(run: Run, what: str) -> dict[str, Any]:
+    """Follow an import to its end: its report. Ctrl-C cancels it, and nothing is kept.
+
+    Raises:
+        LeptonError: it failed.
+        Exit: the person cancelled it; the code is 130.
+    """
+    from lepton_tui.cli.status import StatusLine
+
+    line = StatusLine()
+    try:
+        for event in run.events(follow=True):
+            if event["event"] == "step":
+                done, whole = event["step"], event["steps"]
+                share = f"{bar(done / whole):<20} {done / whole:4.0%}" if whole else f"{done:,}"
+                line.show(f"Importing {what}  {share}")
+    except KeyboardInterrupt:
+        run.stop(wait=None)
+    finally:
+        line.clear()
+    state = run.state()
+    if state.state == "stopped":
+        note("Cancelled; nothing was changed.")
+        raise typer.Exit(130)
+    if state.error is not None:
+        raise LeptonError.from_json(state.error)
+    report: dict[str, Any] = (run.history().result or {})["report"]
+    return report
+
+
+def _put_report(report: dict[str, Any], *, json: bool) -> None:
+    for text in report["notes"]:
         note(f"note: {text}")
-    for reject in report.rejects[:5]:
-        note(f"left out: {reject.where}: {reject.what}")
+    for reject in report["rejects"][:SHOWN]:
+        note(f"left out: {reject['where']}: {reject['what']}")
+    if (more := report["rejected"] - SHOWN) > 0:
+        note(f"left out: {more:,} more; see them all: lepton data rejects {report['name']}")
     if json:
-        rejects = [reject.to_json() for reject in report.rejects]
-        put_json(version.to_json() | {"rejects": rejects, "notes": list(report.notes)})
+        put_json(report)
         return
-    put(f"{version.ref}: {counted(version.rows, 'row')}, {counted(len(version.columns), 'column')}")
+    version = open_lake().version(f"{report['name']}@{report['version']}")
+    rows, columns = counted(version.rows, "row"), counted(len(version.columns), "column")
+    put(f"{version.ref}: {rows}, {columns}")
+    _put_task(version)
+
+
+def _put_task(version: Version) -> None:
     if version.task:
         put(f"for {version.task}: {inputs_of(version)} -> {plain(version.target or '')}")
         put(f"Next: lepton train {version.dataset}")
     else:
         put("No task suits its columns as they are; name the column to predict when you train:")
         put(f"  lepton train {version.dataset} --target COLUMN")
+
+
+def _preview(source: str, format: str | None, options: dict[str, Any], *, json: bool) -> None:
+    from core.data.sources import Options, Reading, preview_source
+    from lepton_tui.cli.status import counting
+
+    with counting(f"Reading {source}") as progress:
+        found = preview_source(open_lake(), source, Reading(format, Options(**options), progress))
+    for text in found.notes:
+        note(f"note: {text}")
+    for reject in found.rejects[:SHOWN]:
+        note(f"would be left out: {reject.where}: {reject.what}")
+    names = [name for name, _ in found.columns]
+    if json:
+        put_json(
+            {
+                "format": found.format,
+                "rows": found.count,
+                "columns": [{"name": name, "type": kind} for name, kind in found.columns],
+                "first": [dict(zip(names, row, strict=True)) for row in found.rows],
+                "rejected": found.rejected,
+                "notes": found.notes,
+            }
+        )
+        return
+    put(f"{found.format}: {counted(found.count, 'row')}, {counted(found.rejected, 'row')} left out")
+    table(("column", "type"), found.columns)
+    put()
+    table(names, found.rows)
+    note("Nothing was imported. Set a type with --type COLUMN=TYPE.")
+
+
+@app.command()
+def rejects(
+    dataset: str = DATASET,
+    limit: int = typer.Option(50, min=1, metavar="N", help="Rows to show."),
+    json: bool = JSON,
+) -> None:
+    """Show what an import left out: file, place and reason."""
+    lake = open_lake()
+    version = lake.version(dataset)
+    found = lake.rejects(version)
+    if json:
+        put_json(found.to_pylist())
+        return
+    if not found.num_rows:
+        note(f"{version.ref} left nothing out.")
+        return
+    shown = found.slice(0, limit)
+    table(shown.column_names, [tuple(row.values()) for row in shown.to_pylist()])
+    if found.num_rows > limit:
+        note(f"{limit:,} of {found.num_rows:,}; see more with --limit.")
