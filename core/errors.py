@@ -14,13 +14,17 @@ class LeptonError(Exception):
     exit_code = 1
 
     def __init__(self, what: str, *, where: str = "", hint: str = "") -> None:
-        super().__init__(f"{what} ({where})" if where else what)
         self.what = what
-        self.where = where
+        self.place(where)
         self.hint = hint
         if hint:
             # Python prints notes under an error that nobody caught, as in a program of the SDK.
             self.add_note(hint)
+
+    def place(self, where: str) -> None:
+        """Say where it was; a path that a person knows may take the place of one of ours."""
+        self.where = where
+        self.args = (f"{self.what} ({where})" if where else self.what,)
 
     def to_json(self) -> dict[str, str]:
         return {"what": self.what, "where": self.where, "hint": self.hint}

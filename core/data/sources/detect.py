@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import json
 import os
+import zipfile
 import zlib
+from collections import Counter
 from pathlib import Path
 
-from core.data.sources.formats import BY_SUFFIX, FORMATS, SPOKEN
+from core.data.sources.folders import listing
+from core.data.sources.formats import BY_SUFFIX, FORMATS, SPOKEN, TEXT_SUFFIXES
 from core.errors import LeptonError, UsageError, nearest
 
 IMAGE_SUFFIXES = frozenset(
@@ -23,19 +27,25 @@ IMAGE_MAGIC = {
     b"MM\0*": "a TIFF image",
 }
 FOREIGN_MAGIC = {
-    b"PK\x03\x04": "a zip archive (an Excel workbook is one too)",
-    b"SQLite format 3": "an SQLite database",
+    b"PK\x03\x04": "a zip archive",
+    b"PK\x05\x06": "a zip archive",
     b"%PDF": "a PDF document",
     b"\x80\x04\x95": "a pickle",
     b"\x80\x02": "a pickle",
     b"\xfd7zXZ": "an xz archive",
     b"BZh": "a bzip2 archive",
     b"\x28\xb5\x2f\xfd": "a zstd archive",
+    b"7z\xbc\xaf": "a 7z archive",
+    b"Rar!": "a RAR archive",
     b"\x89HDF": "an HDF5 file",
     b"\x93NUMPY": "a NumPy array",
-    b"ARROW1": "an Arrow file",
 }
+MAGIC = {magic: name for name, each in FORMATS.items() for magic in each.magic}
 HEAD = 65_536
+# Prose and logs, however many commas are in them.
+NEVER_TABLES = (".md", ".log")
+TABLE_ENOUGH = 0.9
+UNNAMED_LOOKED_AT = 20
 
 
 def image_kind(head: bytes) -> str | None:
@@ -95,9 +105,34 @@ def read_head(path: Path) -> bytes:
 
 
 def suffix_of(path: Path) -> str:
-    """The last suffix, lower-case, with `.gz` looked through."""
-    name = path.name.lower().removesuffix(".gz")
+    """The last suffix, lower-case, with `.gz` and its kin looked through."""
+    name = path.name.lower()
+    for packed in (".gz", ".zst", ".bz2", ".xz"):
+        name = name.removesuffix(packed)
     return Path(name).suffix
+
+
+def by_name(path: Path) -> str | None:
+    """The format that the name of a file says it has; None when it says nothing."""
+    suffix = suffix_of(path)
+    if suffix in IMAGE_SUFFIXES:
+        return "images"
+    return "text" if suffix in TEXT_SUFFIXES else BY_SUFFIX.get(suffix)
+
+
+def office_kind(path: Path) -> str | None:
+    """ "excel", or in words what else a zip archive is that is one document; None: an archive."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = set(archive.namelist())
+            kind = archive.read("mimetype") if "mimetype" in names else b""
+    except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError, zlib.error):
+        return None
+    if names & {"xl/workbook.xml", "xl/workbook.bin"} or b"opendocument.spreadsheet" in kind:
+        return "excel"
+    if "[Content_Types].xml" in names or b"opendocument" in kind:
+        return "an office document"
+    return "a Java archive" if "META-INF/MANIFEST.MF" in names else None
 
 
 def detect(path: Path, named: str | None = None) -> str:
@@ -123,7 +158,11 @@ def _file(path: Path, named: str | None) -> str:
     suffix = suffix_of(path)
     said = named or BY_SUFFIX.get(suffix)
     found = content_kind(head)
+    if head.startswith(b"PK\x03\x04"):
+        found = office_kind(path) or found
     if found == "text":
+        if named == "text":
+            return "text"
         if said in ("csv", "tsv"):
             if _is_json(head):
                 raise _differs(path, said, "JSON Lines", named)
@@ -136,7 +175,7 @@ def _file(path: Path, named: str | None) -> str:
                 raise _differs(path, "jsonl", "other text", named)
             return "jsonl"
         if said is None:
-            return "csv"
+            return "csv" if _is_delimited(head) and suffix not in NEVER_TABLES else "text"
     elif found in FORMATS:
         if said in (None, found):
             return found
@@ -150,15 +189,17 @@ def _file(path: Path, named: str | None) -> str:
         raise UsageError(
             f"this is {found}, which cannot be imported",
             where=str(path),
-            hint="Lepton reads CSV, TSV, JSON Lines, Parquet, IDX and folders of images.",
+            hint=f"Lepton reads {', '.join(each.spoken for each in FORMATS.values())}.",
         )
     raise _differs(path, said, SPOKEN.get(found, found), named)
 
 
 def content_kind(head: bytes) -> str:
-    """ "parquet", "idx", "text", or in words what the bytes are instead."""
-    if head.startswith(b"PAR1"):
-        return "parquet"
+    """One of `FORMATS`, "text" among them, or in words what the bytes are instead."""
+    if known := next((name for magic, name in MAGIC.items() if head.startswith(magic)), None):
+        return known
+    if head[8:12] == b"DUCK":
+        return "duckdb"
     if is_idx(head):
         return "idx"
     foreign = next((kind for magic, kind in FOREIGN_MAGIC.items() if head.startswith(magic)), None)
@@ -192,6 +233,27 @@ def _is_json(head: bytes) -> bool:
     return True
 
 
+def _is_delimited(head: bytes) -> bool:
+    """Whether text is a table of at least two columns, beyond doubt, and no prose with commas."""
+    utf16 = head[:2] in (b"\xff\xfe", b"\xfe\xff") or 0 in head[:2]
+    text = head.decode(("utf-16" if head[0] else "utf-16-be") if utf16 else "utf-8-sig", "replace")
+    whole = text if len(head) < HEAD else text.rpartition("\n")[0]
+    lines = [line for line in whole.splitlines() if line.strip()]
+    for delimiter in ",\t;|":
+        prose = sum(line.count(f"{delimiter} ") for line in lines)
+        if prose * 2 > sum(line.count(delimiter) for line in lines):
+            continue
+        try:
+            widths = Counter(len(fields) for fields in csv.reader(lines, delimiter=delimiter))
+        except csv.Error:
+            continue
+        if len(lines) > 1 and widths:
+            width, often = widths.most_common(1)[0]
+            if width > 1 and often >= TABLE_ENOUGH * widths.total():
+                return True
+    return False
+
+
 def _differs(path: Path, said: str, found: str, named: str | None) -> UsageError:
     who = "its name says" if named is None else "you named"
     return UsageError(
@@ -203,14 +265,11 @@ def _differs(path: Path, said: str, found: str, named: str | None) -> UsageError
 
 
 def _folder(path: Path, named: str | None) -> str:
-    if named in ("csv", "tsv", "jsonl"):
-        raise UsageError(
-            f"a folder cannot be read as {SPOKEN[named]}", where=str(path), hint="Name one file."
-        )
     if named:
         return named
     try:
         entries = sorted(path.iterdir())
+        files = listing(path).files
     except OSError as error:
         raise UsageError(
             f"the folder cannot be read: {error.strerror}",
@@ -218,19 +277,48 @@ def _folder(path: Path, named: str | None) -> str:
             hint="Check your rights to read it.",
         ) from error
     visible = [entry for entry in entries if not entry.name.startswith(".")]
-    files = [entry for entry in visible if entry.is_file()]
-    if any(seems_idx(file) for file in files):
-        return "idx"
-    if any(BY_SUFFIX.get(suffix_of(file)) == "parquet" for file in files):
-        return "parquet"
-    if any(entry.is_dir() for entry in visible):
-        return "images"
     if not visible:
         raise UsageError("the folder is empty", where=str(path), hint="Name one that holds data.")
-    if any(file.suffix.lower() in IMAGE_SUFFIXES for file in files):
+    if any(entry.is_file() and seems_idx(entry) for entry in visible):
+        return "idx"
+    if kind := _of_rows(path, files):
+        return kind
+    if any(entry.is_dir() for entry in visible):
         return "images"
     raise UsageError(
         "the folder holds no data that can be imported",
         where=str(path),
         hint="Name one file in it, or a folder that holds a folder of images for each class.",
     )
+
+
+def _of_rows(folder: Path, files: list[Path]) -> str | None:
+    """The one format of the files in a folder; notes such as README.txt beside them do not count.
+
+    Raises:
+        UsageError: they are of several.
+    """
+    named = Counter(kind for file in files if (kind := by_name(file)))
+    texts, images = named.pop("text", 0), named.pop("images", 0)
+    if images > named.total():
+        return "images"
+    if len(named) > 1:
+        often = [f"{count:,} of {kind}" for kind, count in named.most_common()]
+        raise UsageError(
+            f"the folder holds files of several formats: {', '.join(often)}",
+            where=str(folder),
+            hint=f"Name the one to read, such as --format {named.most_common(1)[0][0]}, or a"
+            " pattern, such as 'FOLDER/*.csv'.",
+        )
+    if named:
+        return next(iter(named))
+    if texts:
+        return "text"
+    # Files such as part-00000, which their writer gave no suffix.
+    for file in files[:UNNAMED_LOOKED_AT]:
+        try:
+            if not image_kind(read_head(file)[:16]):
+                return _file(file, None)
+        except LeptonError:
+            continue
+    return None

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class Format:
     """One format. `entry` is `module:function` in this room, imported when it is used.
 
-    `magic` are first bytes that no other format has; a file of a `whole` format is a folder's
-    part, and the folder is what is named.
+    `magic` are first bytes that no other format has. The reader of a `whole` format takes a folder
+    as it is; the others get the folder's files.
     """
 
     spoken: str
@@ -41,8 +41,31 @@ FORMATS: dict[str, Format] = {
     "tsv": Format("TSV text", "delimited:read_tsv", (".tsv", ".tab")),
     "parquet": Format("a Parquet file", "parquet:read_parquet", (".parquet", ".pq"), (b"PAR1",)),
     "jsonl": Format("JSON Lines", "json_lines:read_json_lines", (".jsonl", ".ndjson", ".json")),
+    "arrow": Format(
+        "an Arrow file",
+        "arrow:read_arrow",
+        (".arrow", ".feather", ".ipc", ".arrows"),
+        (b"ARROW1", b"FEA1", b"\xff\xff\xff\xff"),
+    ),
+    "excel": Format(
+        "a workbook",
+        "excel:read_workbooks",
+        (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",),
+    ),
+    "sqlite": Format(
+        "an SQLite database",
+        "sqlite_file:read_sqlite",
+        (".sqlite", ".sqlite3", ".db3"),
+        (b"SQLite format 3\0",),
+    ),
+    "duckdb": Format("a DuckDB database", "duckdb_file:read_duckdb", (".duckdb", ".ddb")),
+    "text": Format("text", "text_files:read_text"),
     "images": Format("images", "image_folder:read_images", whole=True),
-    "idx": Format("an IDX file", "idx:read_idx_files"),
+    "idx": Format("an IDX file", "idx:read_idx_files", whole=True),
 }
+# Names that say "text" but as often hold a table: the content decides.
+TEXT_SUFFIXES = (".txt", ".text", ".md", ".log")
+PACKED = ("gz", "zst", "bz2", "xz", "zip", "tar", "tgz", "tbz2", "txz", "tzst")
 BY_SUFFIX = {suffix: name for name, each in FORMATS.items() for suffix in each.suffixes}
-SPOKEN = {name: each.spoken for name, each in FORMATS.items()} | {"text": "text"}
+SPOKEN = {name: each.spoken for name, each in FORMATS.items()}

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import glob
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.data.sources.desk import Desk
+from core.data.sources.detect import by_name, detect
+from core.data.sources.folders import listing
+from core.data.sources.formats import FORMATS, SPOKEN
+from core.data.sources.unpack import unpack
 from core.errors import UsageError
 
 
@@ -15,11 +19,13 @@ class Located:
     """Local files (or one folder) to read, and what they are called in messages and lineage.
 
     `names` has one entry for each path: the path itself, or what it is called in an archive or at
-    an address.
+    an address. `origins` are the files as they were named or found, before anything was unpacked:
+    the archive, not what was in it.
     """
 
     paths: list[Path]
     names: list[str]
+    origins: dict[str, Path] = field(default_factory=dict)
 
 
 def locate(desk: Desk, source: str) -> Located:
@@ -29,6 +35,11 @@ def locate(desk: Desk, source: str) -> Located:
         UsageError: no file matches a pattern.
         LeptonError: an archive is damaged or too large, or an address does not answer.
     """
+    return _unpacked(desk, _named(desk, source))
+
+
+def _named(desk: Desk, source: str) -> Located:
+    """The files that are named, as they lie on this machine."""
     path = Path(source).expanduser()
     if not path.exists() and glob.has_magic(str(path)):
         matched = [Path(found) for found in sorted(glob.glob(str(path), recursive=True))]  # noqa: PTH207
@@ -37,3 +48,82 @@ def locate(desk: Desk, source: str) -> Located:
             raise UsageError("no file matches", where=source, hint="Check the pattern.")
         return Located(files, [str(file) for file in files])
     return Located([path], [str(path)])
+
+
+def _unpacked(desk: Desk, located: Located) -> Located:
+    paths = [unpack(desk, path) if path.is_file() else path for path in located.paths]
+    origins = {
+        name: path
+        for name, path in zip(located.names, located.paths, strict=True)
+        if path.is_file()
+    }
+    return Located(paths, [desk.called(path) for path in paths], origins)
+
+
+def row_files(desk: Desk, located: Located, kind: str) -> Located:
+    """The same source with each folder replaced by its files of one format of rows.
+
+    A file in it that is empty, or is not what its name says, is rejected; files of other formats,
+    and links that lead out of the folder, are left out with a note. A `whole` format keeps its
+    folder, for its reader knows what lies where in it.
+
+    Raises:
+        UsageError: there is no such file in a folder.
+        LeptonError: most of them cannot be read.
+    """
+    if FORMATS[kind].whole or not any(path.is_dir() for path in located.paths):
+        return located
+    paths: list[Path] = []
+    origins = dict(located.origins)
+    for path in located.paths:
+        if path.is_dir():
+            found, own = _files_of(desk, path, kind)
+            paths += found
+            if not desk.stands_in(path):
+                origins |= own
+        else:
+            paths.append(path)
+    return Located(paths, [desk.called(path) for path in paths], origins)
+
+
+def _files_of(desk: Desk, folder: Path, kind: str) -> tuple[list[Path], dict[str, Path]]:
+    listed = listing(folder)
+    files = [file for file in listed.files if by_name(file) == kind]
+    # Files that a writer gave no suffix, such as part-00000, are known by their content.
+    unnamed = not files
+    if unnamed:
+        files = [file for file in listed.files if by_name(file) is None]
+    kept: list[Path] = []
+    origins: dict[str, Path] = {}
+    others = len(listed.files) - len(files)
+    for done, file in enumerate(files, 1):
+        try:
+            local = unpack(desk, file, archives=False)
+            detect(local, kind)
+        except UsageError as error:
+            if unnamed:
+                others += 1
+            else:
+                desk.reject(str(file.relative_to(folder)), error.what, file=desk.called(file))
+            continue
+        kept.append(local)
+        origins[desk.called(file)] = file
+        desk.progress(done, len(files))
+    if listed.links:
+        one = listed.links[0].relative_to(folder)
+        desk.note(
+            f"{len(listed.links):,} links out of the folder, or to folders, such as {one}, were not"
+            " followed"
+        )
+    if others:
+        desk.note(f"{others:,} files in the folder that are not {SPOKEN[kind]} were left out")
+    if not kept and not desk.rejected:
+        raise UsageError(
+            f"there is no file in the folder that is {SPOKEN[kind]}",
+            where=str(folder),
+            hint="Name its files with a pattern, such as 'FOLDER/*', if it holds only links."
+            if listed.links
+            else "Name another folder, or one file.",
+        )
+    desk.judge(len(kept), "files")
+    return kept, origins
