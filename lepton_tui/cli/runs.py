@@ -24,9 +24,12 @@ def _run(name: str) -> Run:
 
 
 @app.command("ls")
-def list_(json: bool = JSON) -> None:
+def list_(
+    kind: str = typer.Option(None, metavar="KIND", help="Only import, train, evaluate or check."),
+    json: bool = JSON,
+) -> None:
     """List the runs, newest first."""
-    states = Runs(Workspace.open()).list()
+    states = [state for state in Runs(Workspace.open()).list() if kind in (None, state.kind)]
     if json:
         put_json([state.to_json() for state in states])
         return

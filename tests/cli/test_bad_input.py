@@ -219,7 +219,7 @@ def test_training_and_checking_name_the_path_of_a_broken_image(
     assert "roll/7.png" in finding["what"]
     said = lepton("train", "pictures", "--epochs", "1", "--device", "cpu")
     is_told(said, 1, "the image cannot be read", "column image, roll/7.png", "lepton data check")
-    (run,) = lepton("runs", "ls", "--json").json
+    (run,) = lepton("runs", "ls", "--kind", "train", "--json").json
     assert run["state"] == "failed"
     assert "roll/7.png" in run["error"]["where"]
 
@@ -240,7 +240,7 @@ def test_one_class_is_refused_before_anything_is_made(
 def test_text_in_a_number_column(lepton: Shell, here: Path, refused: Callable[..., None]) -> None:
     (here / "slip.csv").write_text(table() + "tall,a\n")
     said = lepton("data", "import", "slip.csv", cwd=here)
-    assert said.err == 'left out: line 42: "tall" is no number\n', "one slip is left out"
+    assert said.err == 'left out: line 42: "tall" is no whole number\n', "one slip is left out"
     (here / "odd.csv").write_text(table() + 4 * "tall,a\n")
     assert lepton("data", "import", "odd.csv", "--target", "kind", cwd=here).code == 0
     checked = lepton("data", "check", "odd", "--json").json

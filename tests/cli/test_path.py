@@ -21,7 +21,9 @@ def path_of(lepton: Shell, source: Path, name: str, model: str, *settings: str) 
     run = lepton("train", name, "--model", model, *settings, "--json").json
     assert run["state"] == "finished"
     assert run["model"] == f"{name}_{model}@1"
-    assert [each["id"] for each in lepton("runs", "ls", "--json").json] == [run["id"]]
+    runs = lepton("runs", "ls", "--json").json
+    assert [(each["kind"], each["state"]) for each in runs[1:]] == [("import", "finished")]
+    assert runs[0]["id"] == run["id"]
     report = lepton("eval", run["model"], "--json").json
     assert report["split"] == "test"
     return {"task": imported["task"], **report}

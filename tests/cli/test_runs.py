@@ -37,7 +37,7 @@ def penguins(lepton: Shell) -> Iterator[Shell]:
 
 
 def only_run(lepton: Shell) -> Run:
-    (run,) = Runs(Workspace(lepton.home)).all()
+    (run,) = (run for run in Runs(Workspace(lepton.home)).all() if run.kind != "import")
     return run
 
 
@@ -62,7 +62,7 @@ def test_closing_the_terminal_leaves_the_run_to_be_found_from_another(penguins: 
         _, status = os.waitpid(terminal.pid, 0)
         terminal.status = os.waitstatus_to_exitcode(status)
     assert terminal.status == -signal.SIGHUP, "the terminal was closed on it"
-    (listed,) = penguins("runs", "ls", "--json").json
+    (listed,) = penguins("runs", "ls", "--kind", "train", "--json").json
     assert (listed["id"], listed["state"], listed["pid"]) == (run.id, "running", pid)
     step = run.state().step or 0
     with Terminal(command("runs", "attach", run.id[-4:]), home=penguins.home) as other:
@@ -126,7 +126,7 @@ def test_killed_it_is_interrupted_for_everybody_and_can_be_gone_on_with(penguins
         shown = watching.text.replace("\n", "")
         assert "error: the process ended in the middle of its work" in shown
         assert "Resume the run" in shown
-    (listed,) = penguins("runs", "ls", "--json").json
+    (listed,) = penguins("runs", "ls", "--kind", "train", "--json").json
     assert (listed["state"], listed["pid"]) == ("interrupted", None)
     table = penguins("runs", "ls").out
     assert "interrupted" in table
@@ -136,7 +136,7 @@ def test_killed_it_is_interrupted_for_everybody_and_can_be_gone_on_with(penguins
     after(run, (listed["step"] or 0) + 5)
     assert penguins("runs", "stop", run_id, "--now").code == 0
     assert penguins("runs", "rm", run_id, "--yes").code == 0
-    assert penguins("runs", "ls", "--json").json == []
+    assert penguins("runs", "ls", "--kind", "train", "--json").json == []
 
 
 def test_an_interrupt_of_the_training_command_stops_and_saves(penguins: Shell) -> None:
@@ -169,7 +169,7 @@ def test_lines_of_a_run_fit_the_terminal(penguins: Shell) -> None:
         lines = [line for line in terminal.text.splitlines() if line.startswith("epoch")]
         assert [line.split()[1] for line in lines] == ["1/3", "2/3", "3/3"]
         assert all(line.rstrip().endswith(" s") for line in lines), "no line is wrapped"
-    with Terminal(command("runs", "ls"), home=penguins.home) as terminal:
+    with Terminal(command("runs", "ls", "--kind", "train"), home=penguins.home) as terminal:
         assert terminal.wait_for_exit() == 0
         (listed,) = [line for line in terminal.text.splitlines() if "finished" in line]
         name = listed.split()[0]

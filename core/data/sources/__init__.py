@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -12,9 +11,10 @@ from typing import Any, Literal
 from core.data.lake import Lake, valid_name
 from core.data.sources.desk import Arrived, Desk, Options, Progress, Reject
 from core.data.sources.detect import detect
-from core.data.sources.formats import BY_SUFFIX, FORMATS, PACKED, SPOKEN, TEXT_SUFFIXES
+from core.data.sources.formats import FORMATS, SPOKEN
 from core.data.sources.keep import ImportReport, commit_arrived, left_out, telling
 from core.data.sources.locate import Located, locate, row_files
+from core.data.sources.naming import default_name
 from core.data.sources.prints import fingerprints
 from core.data.sources.renew import append_arrived, last_import, only_new, seen_files, types_of
 from core.data.view import literal
@@ -260,17 +260,3 @@ def kind_of(located: Located, named: str | None) -> str:
             hint="Import files of one format at a time.",
         )
     return next(iter(kinds))
-
-
-def default_name(source: str) -> str:
-    """A name for the data set, made from the name of its file or folder."""
-    path = Path(source).expanduser()
-    last = (path if path.name not in ("", ".", "..") else path.resolve()).name
-    stem = last.lower().partition("?")[0]
-    for ending in ("|".join(PACKED), "|".join(_ENDINGS)):
-        stem = re.sub(rf"(\.({ending}))+$", "", stem)
-    name = re.sub(r"[^a-z0-9._-]+", "-", stem).strip("-._")[:64]
-    return name or "dataset"
-
-
-_ENDINGS = [suffix[1:] for suffix in (*TEXT_SUFFIXES, *BY_SUFFIX)]

@@ -85,21 +85,22 @@ def import_(
         )
     if preview:
         return _preview(str(source), format, options, json=json)
-    path = Path(source).expanduser() if source else None
     spec = {
-        "source": str(path.absolute()) if path is not None and path.exists() else source,
+        "source": whole_path(source) if source else None,
         "name": name,
         "target": target,
         "task": task,
         "inputs": comma_list(inputs),
         "format": format,
-        "archive": str(Path(archive).expanduser().absolute()) if archive else None,
+        "archive": whole_path(archive) if archive else None,
         "only_new": append or refresh,
         "options": options,
     }
+    from core.data.sources.naming import default_name
     from core.runs.store import Runs
 
-    run = Runs(Workspace.open()).create("import", spec, dataset=name)
+    dataset = name or default_name(str(source))
+    run = Runs(Workspace.open()).create("import", spec, dataset=dataset)
     run.launch()
     if detach:
         if json:
@@ -109,6 +110,16 @@ def import_(
         put(f"Watch it: lepton runs attach {run.id}")
         return None
     return _put_report(_follow(run, plain(str(source or name))), json=json)
+
+
+def whole_path(source: str) -> str:
+    """The source as a process in another folder must be told it.
+
+    A word that is no file here, such as the name of a built-in data set, stays as it is.
+    """
+    path = Path(source).expanduser()
+    a_word = not path.suffix and path.name == source and not path.exists()
+    return source if "://" in source or a_word else str(path.absolute())
 
 
 def types_of(words: list[str]) -> dict[str, str]:
@@ -129,6 +140,8 @@ def types_of(words: list[str]) -> dict[str, str]:
 def _follow(run: Run, what: str) -> dict[str, Any]:
     """Follow an import to its end: its report. Ctrl-C cancels it, and nothing is kept.
 
+    An import that came to nothing leaves no run behind, for what there is to know has been said.
+
     Raises:
         LeptonError: it failed.
         Exit: the person cancelled it; the code is 130.
@@ -148,9 +161,11 @@ def _follow(run: Run, what: str) -> dict[str, Any]:
         line.clear()
     state = run.state()
     if state.state == "stopped":
+        run.remove()
         note("Cancelled; nothing was changed.")
         raise typer.Exit(130)
     if state.error is not None:
+        run.remove()
         raise LeptonError.from_json(state.error)
     report: dict[str, Any] = (run.history().result or {})["report"]
     return report
