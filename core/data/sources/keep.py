@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -90,6 +91,13 @@ def left_out(desk: Desk, params: dict[str, Any]) -> pa.Table | None:
     return desk.rejected_rows()
 
 
+def _takes_no_more(error: Exception) -> bool:
+    """Whether it was the disk of the workspace that refused, and not the source."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    return type(error).__name__ == "IOException" and "write" in str(error).lower()
+
+
 @contextmanager
 def telling(desk: Desk) -> Iterator[None]:
     """Let what goes wrong while rows are read be told as what is wrong with the source.
@@ -102,12 +110,18 @@ def telling(desk: Desk) -> Iterator[None]:
 
     try:
         yield
-    except (LeptonError, duckdb.Error) as error:
+    except (LeptonError, duckdb.Error, OSError) as error:
         desk.check()
         if desk.failure is not None and desk.failure is not error:
             raise desk.failure from error
         if isinstance(error, LeptonError):
             raise
+        if _takes_no_more(error):
+            raise LeptonError(
+                f"the data could not be written: {str(error).splitlines()[0][:200]}",
+                where=str(desk.workspace.tmp),
+                hint="Check that the disk has room; nothing was changed.",
+            ) from error
         raise LeptonError(
             f"the rows cannot be read: {str(error).splitlines()[0][:200]}",
             where=str(desk.source),
