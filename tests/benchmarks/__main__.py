@@ -15,7 +15,14 @@ from pathlib import Path
 
 from tests.benchmarks.measure import Result
 
-MEASUREMENTS = ("training_step", "command_start", "first_paint", "key_press", "chart")
+MEASUREMENTS = (
+    "training_step",
+    "command_start",
+    "first_paint",
+    "key_press",
+    "chart",
+    "big_import",
+)
 ONE = "--one"
 COLUMNS = "{:<46} {:>12} {:>12} {:>7} {:>8}  {}"
 
