@@ -1,23 +1,28 @@
-"""Training, validation and test rows: chosen once, by seed, and stored with the version."""
+"""Training, validation and test rows: chosen once, and stored with the version.
+
+There is one way for each danger. Classes keep their shares (`by`), what belongs together is not
+parted (`group`), the future does not train (`time`), rows stay where they are as others come
+(`hash`), and every row is tested once (`folds`). `core.data.partition` has the arithmetic.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from core.data import coded, partition
 from core.data.lake import Lake
 from core.data.version import Version
-from core.data.view import ROW_ID, SPLIT
+from core.data.view import ROW_ID, SPLIT, View
 from core.errors import LeptonError, UsageError
 
 if TYPE_CHECKING:
     import numpy as np
-    import pyarrow as pa
     from numpy.typing import NDArray
 
 PARTS = ("train", "validation", "test")
-MOST_CLASSES = 1000
+FOLD = "fold"
+MOST_FOLDS = 1000
 CATEGORICAL = ("VARCHAR", "BOOLEAN")
-INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
 
 
 def split(
@@ -29,45 +34,78 @@ def split(
     seed: int = 0,
     by: str | None = None,
     group: str | None = None,
+    time: str | None = None,
+    hash: str | None = None,
+    folds: int | None = None,
+    fold: int | None = None,
 ) -> Version:
     """Choose training, validation and test rows of a data set anew, as its next version.
 
     `validation` and `test` are fractions of the rows. The share of each class is kept in every
-    part: of the column `by`, or of the target where that has classes. `group` names a column whose
-    equal values must not be parted, such as a patient or a document. The same seed gives the same
-    parts; every class keeps at least one training row.
+    part: of the column `by`, or of the target where that has classes. The same seed gives the same
+    parts; every class keeps at least one training row. Other ways to choose:
+
+    - `group` names a column whose equal values must not be parted, such as a patient or a document.
+      With `by` too, the shares of the classes are kept as nearly as whole groups allow.
+    - `time` names a column to order by: the oldest rows train, the newest are test rows, and equal
+      times are not parted. A row without a time trains.
+    - `hash` names a column, or `_rid`: a row's part depends on nothing but that value and the seed,
+      so it stays as rows are added. A row without a value trains.
+    - `folds` gives each row a number in the column `fold`, 0 to folds-1, of equal sizes and shares,
+      or of whole groups. With `fold`, that fold becomes test, the next one validation, and the rest
+      train; `fold` alone reads the column that is there.
 
     Raises:
-        UsageError: the fractions cannot be, or there is no such column.
-        LeptonError: there are too few rows, or too few groups.
+        UsageError: the fractions cannot be, there is no such column, or ways do not go together.
+        LeptonError: there are too few rows, groups, times or values.
     """
-    _check_fractions(validation, test)
     version = lake.version(ref)
-    column = group or by
-    if column is not None:
-        version.column(column)
-    elif version.target is not None and _is_class(version, version.target):
-        column = by = version.target
-    ids, codes = _codes(lake, version, column)
+    _check_way(version, by=by, group=group, time=time, hash=hash, folds=folds, fold=fold)
+    if folds is not None or fold is not None:
+        return _into_folds(lake, version, folds, fold, seed=seed, by=by, group=group)
+    _check_fractions(validation, test)
+    way = "time" if time else "hash" if hash else "group" if group else None
+    if way is None and by is None and _has_classes(version, version.target):
+        by = version.target
     wanted = 1 + (validation > 0) + (test > 0)
-    if len(ids) < wanted:
+    if version.rows < wanted:
         raise LeptonError(
-            f"{len(ids)} rows are too few to make {wanted} parts of", where=version.ref
+            f"{version.rows} rows are too few to make {wanted} parts of", where=version.ref
         )
-    if group is not None:
-        parts = _by_group(codes, validation, test, seed)
-        if len(set(parts.tolist())) < wanted:
-            raise LeptonError(
-                f'column "{group}" has too few groups to make {wanted} parts of',
-                where=version.ref,
-                hint="Split by another column, or without groups.",
-            )
-    else:
-        if codes.max(initial=0) >= MOST_CLASSES or by is None:
-            codes, by = codes * 0, None
-        parts = _stratified(codes, validation, test, seed)
-    params = {"validation": validation, "test": test, "seed": seed, "by": by, "group": group}
-    return _commit(lake, version, ids, parts, params)
+    with lake.open(version) as view:
+        if time:
+            ids, codes = coded.times(view, time)
+            parts = partition.in_time(codes, validation, test)
+        elif hash:
+            ids, hashes, known = coded.hashes(view, hash, seed)
+            parts = partition.by_hash(hashes, validation, test)
+            parts[~known] = partition.TRAIN
+        elif group:
+            ids, groups = coded.codes(view, group)
+            classes = coded.classes(view, by)
+            shares = (1 - validation - test, validation, test)
+            parts = partition.grouped(groups, shares, seed, classes)
+            by = None if classes is None else by
+        else:
+            classes = coded.classes(view, by)
+            ids, codes = coded.codes(view, None)
+            by = None if classes is None else by
+            codes = codes if classes is None else classes
+            parts = partition.stratified(codes, validation, test, seed)
+    column = time or hash or group
+    if column and len(set(parts.tolist())) < wanted:
+        raise LeptonError(
+            f'column "{column}" has too few {_EACH[way or ""]} to make {wanted} parts of',
+            where=version.ref,
+            hint="Split by another column, or with other shares.",
+        )
+    params: dict[str, Any] = {"way": way or ("stratified" if by else "random")}
+    params |= {"validation": validation, "test": test, "seed": seed, "by": by, "group": group}
+    params |= {name: value for name, value in (("time", time), ("hash", hash)) if value}
+    return _commit(lake, version, ids, params, parts=parts)
+
+
+_EACH = {"group": "groups", "time": "different times", "hash": "different values"}
 
 
 def ensure_split(
@@ -89,35 +127,138 @@ def ensure_split(
         UsageError: the fractions cannot be, or no row is marked for training.
         LeptonError: there are too few rows.
     """
+    import numpy as np
+
     _check_fractions(validation, test)
     version = lake.version(ref)
     target = target or version.target
-    column = target if target is not None and _is_class(version, target) else None
+    column = target if _has_classes(version, target) else None
     if SPLIT not in version.column_names:
         return split(lake, version, validation=validation, test=test, seed=seed, by=column)
     with lake.open(version) as view:
         counts = view.splits()
-    if "train" not in counts:
-        raise UsageError(
-            "no row is marked for training",
-            where=version.ref,
-            hint=f"Make a split: lepton data split {version.dataset}",
-        )
-    if "validation" in counts:
-        return version
-    import numpy as np
-
-    ids, codes, marked = _codes_and_split(lake, version, column)
-    train = marked == "train"
+        if "train" not in counts:
+            raise UsageError(
+                "no row is marked for training",
+                where=version.ref,
+                hint=f"Make a split: lepton data split {version.dataset}",
+            )
+        if "validation" in counts:
+            return version
+        marks = f"CASE {SPLIT} WHEN 'train' THEN 0 WHEN 'test' THEN 2 ELSE -1 END"
+        ids, marked = coded.numbers(view, marks)
+        classes = coded.classes(view, column)
+    train = marked == partition.TRAIN
     if train.sum() < 2:
         raise LeptonError("one training row is too few to train on", where=version.ref)
-    if codes.max(initial=0) >= MOST_CLASSES:
-        codes, column = codes * 0, None
-    parts = np.full(len(ids), -1, np.int8)
-    parts[marked == "test"] = PARTS.index("test")
-    parts[train] = _stratified(codes[train], validation, 0.0, seed)
-    params = {"validation": validation, "test": "kept", "seed": seed, "by": column, "group": None}
-    return _commit(lake, version, ids, parts, params)
+    codes = np.zeros(len(ids), np.int64) if classes is None else classes
+    parts = marked.astype(np.int8)
+    parts[train] = partition.stratified(codes[train], validation, 0.0, seed)
+    by = None if classes is None else column
+    params = {"way": "stratified" if by else "random", "validation": validation, "test": "kept"}
+    return _commit(
+        lake, version, ids, {**params, "seed": seed, "by": by, "group": None}, parts=parts
+    )
+
+
+def _into_folds(
+    lake: Lake,
+    version: Version,
+    count: int | None,
+    which: int | None,
+    *,
+    seed: int,
+    by: str | None,
+    group: str | None,
+) -> Version:
+    """Number the folds, or read the numbers that are there; make the parts of one, if named."""
+    with lake.open(version) as view:
+        if count is None:
+            ids, fold = _stored_folds(view)
+            count = int(fold.max()) + 1
+        elif group:
+            ids, groups = coded.codes(view, group)
+            if groups.max() + 1 < count:
+                raise LeptonError(
+                    f'column "{group}" has too few groups to make {count} folds of',
+                    where=version.ref,
+                )
+            classes = coded.classes(view, by)
+            by = None if classes is None else by
+            fold = partition.grouped(groups, [1 / count] * count, seed, classes)
+        else:
+            if version.rows < count:
+                raise LeptonError(
+                    f"{version.rows} rows are too few to make {count} folds of", where=version.ref
+                )
+            by = by or (version.target if _has_classes(version, version.target) else None)
+            classes = coded.classes(view, by)
+            by = None if classes is None else by
+            ids, codes = coded.codes(view, None)
+            fold = partition.folds(codes if classes is None else classes, count, seed)
+    if which is not None and which >= count:
+        raise UsageError(
+            f"there is no fold {which}",
+            where=version.ref,
+            hint=f"There are folds 0 to {count - 1}.",
+        )
+    params = {"way": "folds", "folds": count, "fold": which, "seed": seed, "by": by, "group": group}
+    parts = None if which is None else partition.parts_of_fold(fold, which, count)
+    return _commit(lake, version, ids, params, parts=parts, fold=fold)
+
+
+def _stored_folds(view: View) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    version = view.version
+    if FOLD not in version.column_names:
+        raise UsageError(
+            'there is no column "fold"',
+            where=version.ref,
+            hint=f"Make the folds too: lepton data split {version.ref} --folds 5 --fold 0",
+        )
+    least = most = None
+    if version.column(FOLD).type in coded.INTEGERS:
+        ((rows, least, most),) = view.sql(
+            f"SELECT count({FOLD}), min({FOLD}), max({FOLD}) FROM rows"
+        )
+        least = least if rows == version.rows else None
+    if least != 0 or not most or not 1 <= most < MOST_FOLDS:
+        raise UsageError(
+            'the column "fold" does not number folds from 0 up',
+            where=version.ref,
+            hint="Make them anew: --folds 5",
+        )
+    return coded.numbers(view, FOLD)
+
+
+def _check_way(
+    version: Version,
+    *,
+    by: str | None,
+    group: str | None,
+    time: str | None,
+    hash: str | None,
+    folds: int | None,
+    fold: int | None,
+) -> None:
+    ways = {"folds": folds if folds is not None else fold, "time": time, "hash": hash}
+    named = [name for name, value in ways.items() if value is not None]
+    alone = [name for name in named if name != "folds"]
+    if len(named) > 1 or (alone and (group or by)):
+        more = [*named, *(["group"] if group else []), *(["by"] if by else [])]
+        raise UsageError(
+            f"{' and '.join(more)} do not go together", hint="Choose one way to split the rows."
+        )
+    for column in (by, group, time, None if hash == ROW_ID else hash):
+        if column is not None:
+            version.column(column)
+    if folds is not None and not 2 <= folds <= MOST_FOLDS:
+        raise UsageError(f"{folds} folds cannot be", hint=f"From 2 to {MOST_FOLDS} can.")
+    if fold is not None and fold < 0:
+        raise UsageError(f"there is no fold {fold}", hint="The first is 0.")
+    if fold is not None and folds is None and (by or group):
+        raise UsageError(
+            "the stored folds have their groups and shares already", hint="Name --folds too."
+        )
 
 
 def _check_fractions(validation: float, test: float) -> None:
@@ -128,118 +269,35 @@ def _check_fractions(validation: float, test: float) -> None:
         )
 
 
-def _is_class(version: Version, column: str) -> bool:
-    return version.column(column).type in (*CATEGORICAL, *INTEGERS)
-
-
-def _codes(
-    lake: Lake, version: Version, column: str | None
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Row ids, and a number for each row's value in the column (all 0 without one)."""
-    import numpy as np
-
-    table = _table(lake, version, [column] if column else [])
-    ids = table[ROW_ID].to_numpy()
-    return ids, _encode(table, column) if column else np.zeros(len(ids), np.int64)
-
-
-def _codes_and_split(
-    lake: Lake, version: Version, column: str | None
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[Any]]:
-    import numpy as np
-
-    table = _table(lake, version, [SPLIT, *([column] if column else [])])
-    ids = table[ROW_ID].to_numpy()
-    codes = _encode(table, column) if column else np.zeros(len(ids), np.int64)
-    return ids, codes, table[SPLIT].to_numpy(zero_copy_only=False)
-
-
-def _table(lake: Lake, version: Version, columns: list[str]) -> pa.Table:
-    import pyarrow as pa
-
-    with lake.open(version) as view:
-        return pa.Table.from_batches(view.batches(columns, rows=65_536))
-
-
-def _encode(table: pa.Table, column: str) -> NDArray[np.int64]:
-    """Number the values in their sorted order, so that neither row order nor files matter."""
-    import numpy as np
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    text = pc.fill_null(pc.cast(table[column], pa.string()), "")
-    encoded = text.combine_chunks().dictionary_encode()
-    if isinstance(encoded, pa.ChunkedArray):
-        encoded = encoded.unify_dictionaries().combine_chunks()
-    rank = np.argsort(np.argsort(encoded.dictionary.to_numpy(zero_copy_only=False)))
-    return np.asarray(rank[encoded.indices.to_numpy()], np.int64)
-
-
-def _stratified(
-    codes: NDArray[np.int64], validation: float, test: float, seed: int
-) -> NDArray[np.int8]:
-    """Parts (indices into `PARTS`) in which every class has its share.
-
-    What is lost by rounding in one class is made up in the next, so the totals are right too.
-    """
-    import numpy as np
-
-    shuffled = np.random.default_rng(seed).permutation(len(codes))
-    by_class = shuffled[np.argsort(codes[shuffled], kind="stable")]
-    bounds = np.flatnonzero(np.diff(codes[by_class])) + 1
-    parts = np.zeros(len(codes), np.int8)
-    owed = {"validation": 0.5, "test": 0.5}
-    for rows in np.split(by_class, bounds):
-        free = len(rows) - 1
-        start = 0
-        for name, fraction in (("test", test), ("validation", validation)):
-            owed[name] += fraction * len(rows)
-            take = min(int(owed[name]), free - start)
-            owed[name] -= take
-            parts[rows[start : start + take]] = PARTS.index(name)
-            start += take
-    for name, fraction in (("test", test), ("validation", validation)):
-        if fraction > 0 and not (parts == PARTS.index(name)).any():
-            train = by_class[parts[by_class] == 0]
-            parts[train[-1]] = PARTS.index(name)
-    return parts
-
-
-def _by_group(
-    codes: NDArray[np.int64], validation: float, test: float, seed: int
-) -> NDArray[np.int8]:
-    """Parts made of whole groups: each goes, in shuffled order, where most rows are still owed."""
-    import numpy as np
-
-    sizes = np.bincount(codes)
-    share = np.array([1 - validation - test, validation, test])
-    owed = np.where(share > 0, share * len(codes), -np.inf)
-    part_of = np.zeros(len(sizes), np.int8)
-    order = np.random.default_rng(seed).permutation(len(sizes))
-    # Large groups first, for small ones can still even things out.
-    for group in order[np.argsort(-sizes[order], kind="stable")]:
-        part = int(np.argmax(owed))
-        part_of[group] = part
-        owed[part] -= sizes[group]
-    return part_of[codes]
+def _has_classes(version: Version, column: str | None) -> bool:
+    if column is None:
+        return False
+    return version.column(column).type in (*CATEGORICAL, *coded.INTEGERS)
 
 
 def _commit(
     lake: Lake,
     version: Version,
     ids: NDArray[np.int64],
-    parts: NDArray[np.int8],
     params: dict[str, Any],
+    *,
+    parts: NDArray[np.int8] | None = None,
+    fold: NDArray[np.int64] | None = None,
 ) -> Version:
+    """Lay the split, and the folds, over the version; the counts of the parts go with it."""
     import numpy as np
     import pyarrow as pa
 
-    indices = pa.array(parts, mask=parts < 0)
-    marks = pa.DictionaryArray.from_arrays(indices, pa.array(PARTS)).cast(pa.string())
-    counts = {name: int(np.count_nonzero(parts == i)) for i, name in enumerate(PARTS)}
+    columns: dict[str, Any] = {ROW_ID: ids}
+    counts: dict[str, int] = {}
+    if fold is not None:
+        columns[FOLD] = fold.astype(np.int32)
+        counts = {str(i): int(n) for i, n in enumerate(np.bincount(fold))}
+    if parts is not None:
+        indices = pa.array(parts, mask=parts < 0)
+        marks = pa.DictionaryArray.from_arrays(indices, pa.array(PARTS))
+        columns[SPLIT] = marks.cast(pa.string())
+        counts = {name: int(np.count_nonzero(parts == i)) for i, name in enumerate(PARTS)}
     return lake.commit_columns(
-        version,
-        pa.table({ROW_ID: ids, SPLIT: marks}),
-        op="split",
-        params={**params, "rows": counts},
+        version, pa.table(columns), op="split", params={**params, "rows": counts}
     )

@@ -18,6 +18,12 @@ def split(
     seed: int = typer.Option(0, metavar="N", help="The same seed gives the same split."),
     by: str = typer.Option(None, metavar="COLUMN", help="Keep the shares of its classes."),
     group: str = typer.Option(None, metavar="COLUMN", help="Never part its equal values."),
+    time: str = typer.Option(None, metavar="COLUMN", help="Train on the oldest, test on the last."),
+    hash: str = typer.Option(
+        None, metavar="COLUMN", help="By its value alone, which stays as rows are added; or _rid."
+    ),
+    folds: int = typer.Option(None, metavar="K", help="Number K folds in a column."),
+    fold: int = typer.Option(None, metavar="N", help="Test on this fold, validate on the next."),
     json: bool = JSON,
 ) -> None:
     """Give every row to training, validation or test, as a new version."""
@@ -25,12 +31,23 @@ def split(
 
     lake = open_lake()
     version = split_rows(
-        lake, dataset, validation=validation, test=test, seed=seed, by=by, group=group
+        lake,
+        dataset,
+        validation=validation,
+        test=test,
+        seed=seed,
+        by=by,
+        group=group,
+        time=time,
+        hash=hash,
+        folds=folds,
+        fold=fold,
     )
-    with lake.open(version) as view:
-        splits = view.splits()
+    counts = version.params["rows"]
     if json:
+        splits = {} if folds is not None and fold is None else counts
         put_json(version.to_json() | {"splits": splits})
         return
-    parts = ", ".join(f"{name} {human_count(count)}" for name, count in splits.items())
+    each = "fold {}" if folds is not None and fold is None else "{}"
+    parts = ", ".join(f"{each.format(name)} {human_count(n)}" for name, n in counts.items() if n)
     put(f"{version.ref}: {parts}")
