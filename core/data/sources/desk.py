@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -110,6 +111,7 @@ class Desk:
         self._scratch: list[Path] = []
         self._names: dict[Path, str] = {}
         self._watched: list[Interruptible] = []
+        self._interrupting = threading.Lock()
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._waiting: list[tuple[str, str, str, str | None, str | None]] = []
         self._closed = threading.Event()
@@ -178,9 +180,15 @@ class Desk:
         # A name that is no UTF-8 can be neither shown nor kept.
         return str(path).encode(errors="surrogateescape").decode(errors="replace")
 
-    def watch(self, connection: Interruptible) -> None:
-        """Interrupt this connection too, should the import be cancelled."""
+    @contextmanager
+    def watching(self, connection: Interruptible) -> Iterator[None]:
+        """While it is in use, interrupt this connection too should the import be cancelled."""
         self._watched.append(connection)
+        try:
+            yield
+        finally:
+            with self._interrupting:
+                self._watched.remove(connection)
 
     def progress(self, done: int, total: int) -> None:
         """Say how far the reading has come.
@@ -211,9 +219,10 @@ class Desk:
                     told = share
                     self._tell(share, 1000)
             if self._should_stop():
-                for connection in (self._connection, *self._watched):
-                    if connection is not None:
-                        connection.interrupt()
+                with self._interrupting:
+                    for connection in (self._connection, *self._watched):
+                        if connection is not None:
+                            connection.interrupt()
 
     def note(self, text: str) -> None:
         """Say something once, however many files it holds for."""

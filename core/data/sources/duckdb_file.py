@@ -30,6 +30,7 @@ def read_duckdb(desk: Desk, paths: list[Path]) -> Arrived:
         LeptonError: the file is damaged, in use, or of a newer format.
     """
     import duckdb
+    import pyarrow as pa
 
     if len(paths) > 1:
         raise UsageError(
@@ -39,8 +40,11 @@ def read_duckdb(desk: Desk, paths: list[Path]) -> Arrived:
         )
     (path,) = paths
     rows = 0
-    with _guarded(desk, path), closing(duckdb.connect()) as database:
-        desk.watch(database)
+    with (
+        _guarded(desk, path),
+        closing(duckdb.connect()) as database,
+        desk.watching(database),
+    ):
         database.execute(f"ATTACH {literal(str(path))} AS source (READ_ONLY)")
         database.execute(f"SET temp_directory = {literal(str(desk.workspace.tmp))}")
         database.execute("SET enable_external_access = false")
@@ -51,7 +55,7 @@ def read_duckdb(desk: Desk, paths: list[Path]) -> Arrived:
         outs = [lake_type(desk, column, kind) for column, kind, *_ in described]
         selected = ", ".join(f"{out.sql} AS {quoted(out.name)}" for out in outs)
         for batch in database.sql(f"SELECT {selected} FROM {name}").to_arrow_reader(ROWS):
-            add(desk, _table(batch))
+            add(desk, pa.Table.from_batches([batch]))
             rows += batch.num_rows
             desk.progress(rows, 0)
     if not rows:
@@ -62,12 +66,6 @@ def read_duckdb(desk: Desk, paths: list[Path]) -> Arrived:
         )
     kept = [Out(out.name, quoted(out.name), out.type) for out in outs]
     return hand_over(desk, "arrived", kept)
-
-
-def _table(batch: object) -> object:
-    import pyarrow as pa
-
-    return pa.Table.from_batches([batch])
 
 
 def _chosen(desk: Desk, path: Path, database: duckdb.DuckDBPyConnection) -> tuple[str, str]:

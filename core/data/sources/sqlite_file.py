@@ -55,7 +55,7 @@ def read_sqlite(desk: Desk, paths: list[Path]) -> Arrived:
             hint="Import one at a time.",
         )
     (path,) = paths
-    with _guarded(path), _reading(desk, path) as database:
+    with _guarded(desk, path), _reading(desk, path) as database:
         table = _chosen(desk, path, database)
         _check(database, table)
         columns = _columns(desk, database, table)
@@ -90,8 +90,10 @@ def _reading(desk: Desk, path: Path) -> Iterator[sqlite3.Connection]:
     alone = not any(Path(f"{path}{side}").exists() for side in SIDE_FILES)
     before = path.stat()
     address = f"file:{quote(str(path.absolute()))}?mode=ro{'&immutable=1' if alone else ''}"
-    with closing(sqlite3.connect(address, uri=True, timeout=WAIT_SECONDS)) as database:
-        desk.watch(_Interrupted(database))
+    with (
+        closing(sqlite3.connect(address, uri=True, timeout=WAIT_SECONDS)) as database,
+        desk.watching(database),
+    ):
         database.text_factory = bytes
         database.execute("PRAGMA trusted_schema = OFF")
         database.execute("BEGIN")
@@ -104,19 +106,6 @@ def _reading(desk: Desk, path: Path) -> Iterator[sqlite3.Connection]:
             where=str(path),
             hint="Import it again.",
         )
-
-
-class _Interrupted:
-    """A connection that may be gone by the time somebody wants it interrupted."""
-
-    def __init__(self, database: sqlite3.Connection) -> None:
-        self.database = database
-
-    def interrupt(self) -> None:
-        try:
-            self.database.interrupt()
-        except sqlite3.ProgrammingError:
-            return
 
 
 def _chosen(desk: Desk, path: Path, database: sqlite3.Connection) -> str:
@@ -249,10 +238,11 @@ def _bytes(value: Any) -> bytes | None:
 
 
 @contextmanager
-def _guarded(path: Path) -> Iterator[None]:
+def _guarded(desk: Desk, path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
+        desk.check()
         text = str(error)
         if "locked" in text or "busy" in text:
             raise LeptonError(
