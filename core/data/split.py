@@ -84,7 +84,7 @@ def split(
             ids, groups = coded.codes(view, group)
             classes = coded.classes(view, by)
             shares = (1 - validation - test, validation, test)
-            parts = partition.grouped(groups, shares, seed, classes)
+            parts = partition.grouped(groups, shares, seed, classes).astype("int8")
             by = None if classes is None else by
         else:
             classes = coded.classes(view, by)

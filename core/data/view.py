@@ -85,6 +85,10 @@ class View:
         with self._lock:
             return self._connection.sql(query).to_arrow_table()
 
+    def query(self, columns: Sequence[str] | None = None) -> str:
+        """SQL that reads the rows, or `_rid` and a few columns of them, in any DuckDB."""
+        return self._joined(columns=columns)
+
     def write_with(self, more: Path, first: int, path: Path) -> None:
         """Write the rows, then those of the file `more`, numbered from `first`, as one file."""
         own = f"SELECT {ROW_ID}, * EXCLUDE ({ROW_ID}) FROM rows"
