@@ -1,7 +1,8 @@
 """What differs between two versions: columns, and rows added, removed and changed.
 
 Rows are matched by row id where the versions come from the same rows, and then columns that
-both read from one file are equal unread. Else they are matched by key columns, or counted by their content.
+both read from one file are equal unread. Else they are matched by key columns, or counted by
+their content.
 """
 
 from __future__ import annotations
