@@ -15,6 +15,7 @@ from pathlib import Path
 from core.data.sources.columns import hand_over, refuse_bad_cells
 from core.data.sources.desk import Arrived, Desk
 from core.data.sources.guess import FIRST_ROWS, Guess, guess, settle_text
+from core.data.sources.naming import column_names
 from core.data.sources.plain_text import needs_rewriting, plain_utf8
 from core.data.sources.survey import Survey
 from core.data.view import literal
@@ -248,7 +249,7 @@ def sniff(desk: Desk, text: Path, *, tabs: bool) -> Dialect:
     header = _has_header(records)
     if not header:
         desk.note("the first line looks like data, so the columns are called column0, column1 …")
-    names = _names(desk, records[0], header)
+    names = column_names(desk, records[0], header=header)
     return Dialect(delimiter, header, names)
 
 
@@ -312,20 +313,6 @@ def _is_number(cell: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _names(desk: Desk, first: list[str], header: bool) -> tuple[str, ...]:
-    names: list[str] = []
-    for i, cell in enumerate(first):
-        named = cell.strip().replace("\n", " ") if header else ""
-        name, taken, number = named or f"column{i}", {n.lower() for n in names}, 1
-        while name.lower() in taken:
-            name, number = f"{named or f'column{i}'}_{number}", number + 1
-        if header and name != named:
-            said = f'a second column "{named}"' if named else f"column {i + 1}, which has no name,"
-            desk.note(f'{said} is called "{name}"')
-        names.append(name)
-    return tuple(names)
 
 
 def _structural_rejects(desk: Desk, texts: list[Text]) -> dict[Path, set[int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -17,62 +18,102 @@ from core.data.sources.columns import (
 from core.data.sources.desk import Arrived, Desk
 from core.data.sources.detect import suffix_of
 from core.data.sources.plain_text import plain_utf8
-from core.data.view import literal, quoted
+from core.data.view import file_list, quoted
 from core.errors import LeptonError
 
 LARGEST_OBJECT = 256 << 20
 
 
 def read_json_lines(desk: Desk, paths: list[Path]) -> Arrived:
-    """Read JSON objects as rows; lines that are no object are rejected one by one.
+    """Read JSON objects of all files as rows; lines that are no object are rejected one by one.
 
-    Values that are themselves lists or objects are kept as JSON text.
+    A file may hold an object a line, an array of objects, or objects over several lines. Keys that
+    a row lacks are missing in it. Values that are themselves lists or objects are kept as JSON
+    text.
 
     Raises:
         LeptonError: an array is broken, or most of the lines are.
     """
     import duckdb
 
-    path = paths[0]
-    text = plain_utf8(desk, path)
-    lines = True
+    texts = [Text(path, plain_utf8(desk, path), len(paths) > 1) for path in paths]
     try:
-        with text.open("rb") as file:
-            start = file.read(65_536).lstrip(b"\xef\xbb\xbf \t\r\n")
-        if start.startswith(b"["):
-            lines = False
-            _load(desk, text, "array")
-        else:
-            try:
-                _load(desk, text, "newline_delimited")
-            except duckdb.Error:
-                if suffix_of(path) == ".json" and not _is_object(start.splitlines()[0]):
-                    lines = False
-                    _load(desk, text, "unstructured")
-                else:
-                    _load(desk, _whole_lines(desk, text), "newline_delimited")
+        try:
+            _load(desk, texts)
+        except duckdb.Error:
+            desk.check()
+            texts = [_whole_lines(desk, text) if text.lines else text for text in texts]
+            _load(desk, texts)
     except duckdb.Error as error:
+        desk.check()
         raise LeptonError(
             f"the JSON is broken: {_first_sentence(str(error))}",
-            where=str(path),
+            where=_broken(texts, str(error)),
             hint="Correct the file; nothing was imported.",
         ) from error
     described = desk.connection.execute("DESCRIBE arrived").fetchall()
     outs = [_settle(desk, name, kind) for name, kind, *_ in described]
     keep = refuse_bad_cells(
-        desk, "arrived", outs, (lambda wanted: _lines_of(text, wanted)) if lines else None
+        desk,
+        "arrived",
+        outs,
+        # The rows of an array have no lines of their own.
+        (lambda wanted: _places(desk, texts, wanted)) if all(t.lines for t in texts) else None,
     )
     ((count,),) = desk.connection.execute(f"SELECT count(*) FROM arrived WHERE {keep}").fetchall()
     desk.judge(count, "lines")
     return hand_over(desk, "arrived", outs, keep)
 
 
-def _load(desk: Desk, text: Path, form: str) -> None:
+@dataclass(frozen=True)
+class Text:
+    """One file to read: as a person knows it, as plain UTF-8, and without its bad lines."""
+
+    path: Path
+    plain: Path
+    one_of_several: bool
+    whole: Path | None = None
+
+    @property
+    def start(self) -> bytes:
+        with self.plain.open("rb") as file:
+            return file.read(65_536).lstrip(b"\xef\xbb\xbf \t\r\n")
+
+    @property
+    def lines(self) -> bool:
+        """Whether the file holds an object a line, as far as its beginning says."""
+        start = self.start
+        if start.startswith(b"["):
+            return False
+        first, ended, _ = start.partition(b"\n")
+        return suffix_of(self.path) != ".json" or not ended or _is_object(first)
+
+    def called(self, desk: Desk) -> str | None:
+        """The file's name where there are several, else nothing."""
+        return desk.called(self.path) if self.one_of_several else None
+
+
+def _load(desk: Desk, texts: list[Text]) -> None:
+    """Fill the table `arrived`, each key with the type that suits its values in every file."""
+    if all(text.lines for text in texts):
+        form = "newline_delimited"
+    elif all(text.start.startswith(b"[") for text in texts):
+        form = "array"
+    else:
+        form = "auto" if any(text.start.startswith(b"[") for text in texts) else "unstructured"
     desk.connection.execute(
-        f"""CREATE OR REPLACE TEMP TABLE arrived AS SELECT * FROM read_json({literal(str(text))},
+        f"""CREATE OR REPLACE TEMP TABLE arrived AS
+            SELECT * FROM read_json({file_list([text.whole or text.plain for text in texts])},
             format = '{form}', records = true, sample_size = -1,
+            maximum_sample_files = {len(texts)}, union_by_name = {len(texts) > 1},
             maximum_object_size = {LARGEST_OBJECT})"""
     )
+
+
+def _broken(texts: list[Text], message: str) -> str:
+    """The file that a message of DuckDB speaks of."""
+    named = (text.path for text in texts if str(text.whole or text.plain) in message)
+    return str(next(named, texts[0].path))
 
 
 def _settle(desk: Desk, name: str, kind: str) -> Out:
@@ -84,23 +125,23 @@ def _settle(desk: Desk, name: str, kind: str) -> Out:
     return settle_text(desk, "arrived", name)
 
 
-def _whole_lines(desk: Desk, text: Path) -> Path:
+def _whole_lines(desk: Desk, text: Text) -> Text:
     """A copy of the file without the lines that are no JSON object, each of which is rejected."""
     copy = desk.scratch(".jsonl")
     kept = 0
-    with text.open("rb") as file, copy.open("wb") as out:
+    with text.plain.open("rb") as file, copy.open("wb") as out:
         for number, line in enumerate(file, 1):
             if not line.strip():
                 continue
             if fault := _fault(line.removeprefix(b"\xef\xbb\xbf")):
                 shown = line.decode(errors="replace").strip()
-                desk.reject(f"line {number:,}", fault, value=shown)
+                desk.reject(f"line {number:,}", fault, value=shown, file=text.called(desk))
                 continue
             kept += 1
             out.write(line)
-    if not kept:
+    if not kept and not text.one_of_several:
         desk.judge(0, "lines")
-    return copy
+    return replace(text, whole=copy)
 
 
 def _fault(line: bytes) -> str | None:
@@ -121,20 +162,22 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON number")
 
 
-def _lines_of(text: Path, wanted: list[int]) -> dict[int, Place]:
+def _places(desk: Desk, texts: list[Text], wanted: list[int]) -> dict[int, Place]:
+    """Where these rows of the table stood; the lines are those of the file itself."""
     found: dict[int, Place] = {}
     left = set(wanted)
     row = -1
-    with text.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            if not line.strip() or _fault(line.removeprefix(b"\xef\xbb\xbf")):
-                continue
-            row += 1
-            if row in left:
-                found[row] = (None, f"line {number:,}")
-                left.discard(row)
+    for text in texts:
+        with text.plain.open("rb") as file:
+            for number, line in enumerate(file, 1):
                 if not left:
-                    break
+                    return found
+                if not line.strip() or _fault(line.removeprefix(b"\xef\xbb\xbf")):
+                    continue
+                row += 1
+                if row in left:
+                    found[row] = (text.called(desk), f"line {number:,}")
+                    left.discard(row)
     return found
 
 
