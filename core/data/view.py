@@ -8,24 +8,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from core.data.version import DataFile, Version
+from core.data.layout import ROW_ID, Layout, among, literal, quoted
+from core.data.version import Version
 from core.errors import LeptonError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-ROW_ID = "_rid"
+__all__ = ["ROW_ID", "SPLIT", "View", "file_list", "literal", "quoted"]
+
 SPLIT = "split"
-
-
-def quoted(identifier: str) -> str:
-    """An SQL identifier, whatever characters the name holds."""
-    return '"' + identifier.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """An SQL string, for the statements that take no parameters."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def file_list(paths: Sequence[Path]) -> str:
@@ -44,7 +36,7 @@ class View:
         import duckdb
 
         self.version = version
-        self._folder = folder
+        self._layout = Layout(version, lambda file: str(folder / file.name))
         self._lock = threading.Lock()
         for file in version.files:
             if not (folder / file.name).exists():
@@ -55,7 +47,7 @@ class View:
                 )
         self._connection = duckdb.connect()
         self._connection.execute("SET enable_progress_bar = false")
-        self._connection.execute(f"CREATE VIEW rows AS {self._joined()}")
+        self._connection.execute(f"CREATE VIEW rows AS {self._layout.joined()}")
 
     def __enter__(self) -> Self:
         return self
@@ -87,7 +79,7 @@ class View:
 
     def query(self, columns: Sequence[str] | None = None) -> str:
         """SQL that reads the rows, or `_rid` and a few columns of them, in any DuckDB."""
-        return self._joined(columns=columns)
+        return self._layout.joined(columns=columns)
 
     def write_with(self, more: Path, first: int, path: Path) -> None:
         """Write the rows, then those of the file `more`, numbered from `first`, as one file."""
@@ -127,22 +119,28 @@ class View:
         milliseconds.
         """
         names = columns if columns is not None else self.version.column_names
-        few = f"(SELECT * FROM {self._base()} LIMIT {int(limit)} OFFSET {int(offset)})"
+        few = f"(SELECT * FROM {self._layout.base()} LIMIT {int(limit)} OFFSET {int(offset)})"
         listed = ", ".join(quoted(name) for name in (ROW_ID, *names))
-        joined = self._joined(few, names)
+        joined = self._layout.joined(few, names)
         return self.sql(f"SELECT {listed} FROM ({joined}) ORDER BY {ROW_ID}")
 
     def rows(
         self, ids: Sequence[int], columns: Sequence[str] | None = None
     ) -> list[dict[str, Any]]:
         """The rows of these ids, in the order asked for; unknown ids are left out."""
-        names = (ROW_ID, *(columns if columns is not None else self.version.column_names))
-        listed = ", ".join(quoted(name) for name in names)
-        found = self.sql(
-            f"SELECT {listed} FROM rows WHERE {ROW_ID} IN (SELECT unnest(?))", [list(ids)]
-        )
-        by_id = {row[0]: dict(zip(names, row, strict=True)) for row in found}
-        return [by_id[i] for i in ids if i in by_id]
+        names = columns if columns is not None else self.version.column_names
+        heads = (ROW_ID, *names)
+        return [dict(zip(heads, row, strict=True)) for row in self.at(ids, names)]
+
+    def at(self, ids: Sequence[int], columns: Sequence[str] | None = None) -> list[tuple[Any, ...]]:
+        """The rows of these ids as `(_rid, *columns)`, in the order asked for."""
+        names = columns if columns is not None else self.version.column_names
+        wanted = [int(i) for i in ids]
+        few = f"(SELECT * FROM {self._layout.base()} WHERE {among(wanted)})"
+        listed = ", ".join(quoted(name) for name in (ROW_ID, *names))
+        found = self.sql(f"SELECT {listed} FROM ({self._layout.joined(few, names, wanted)})")
+        by_id = {row[0]: row for row in found}
+        return [by_id[i] for i in wanted if i in by_id]
 
     def batches(
         self, columns: Sequence[str], *, split: str | None = None, rows: int = 4096
@@ -158,11 +156,11 @@ class View:
         wanted = [*dict.fromkeys(columns)]
         for name in wanted:
             self.version.column(name)
-        provider = self._providers()
+        provider = self._layout.providers()
         needed = {*wanted, SPLIT} if split is not None else {*wanted}
         overlays = {
             number: self._connection.sql(
-                f"SELECT * FROM {self._file(number)} ORDER BY {ROW_ID}"
+                f"SELECT * FROM {self._layout.file(number)} ORDER BY {ROW_ID}"
             ).to_arrow_table()
             for number in {provider[name] for name in needed if name in provider}
         }
@@ -171,7 +169,7 @@ class View:
             self.version.column(SPLIT)
             own.append(SPLIT)
         listed = ", ".join(quoted(name) for name in (ROW_ID, *own))
-        scan = self._connection.sql(f"SELECT {listed} FROM {self._base()}")
+        scan = self._connection.sql(f"SELECT {listed} FROM {self._layout.base()}")
         for batch in scan.to_arrow_reader(rows):
             table = pa.Table.from_batches([batch])
             ids = table[ROW_ID].to_numpy()
@@ -188,46 +186,3 @@ class View:
 
                 table = table.filter(pc.equal(table[SPLIT], split))
             yield from table.select([ROW_ID, *wanted]).combine_chunks().to_batches()
-
-    def _providers(self) -> dict[str, int]:
-        """Which overlay file gives each overlaid column; the last one wins."""
-        return {
-            name: number
-            for number, file in enumerate(self.version.files)
-            for name in file.provides or ()
-        }
-
-    def _file(self, number: int) -> str:
-        return f"read_parquet({file_list([self._folder / self.version.files[number].name])})"
-
-    def _rows_of(self, file: DataFile) -> str:
-        """SQL for the rows of a base file, with their ids."""
-        path = file_list([self._folder / file.name])
-        if file.first is None:
-            return f"SELECT * FROM read_parquet({path})"
-        place = f"file_row_number + {file.first}" if file.first else "file_row_number"
-        return (
-            f"SELECT {place} AS {ROW_ID}, * EXCLUDE (file_row_number)"
-            f" FROM read_parquet({path}, file_row_number = true)"
-        )
-
-    def _base(self) -> str:
-        """SQL for the rows in their order, without what is laid over them."""
-        files = [file for file in self.version.files if file.provides is None]
-        return f"({' UNION ALL BY NAME '.join(map(self._rows_of, files))})"
-
-    def _joined(self, base: str | None = None, columns: Sequence[str] | None = None) -> str:
-        """SQL for the base rows (or a part of them) with the overlays they need joined on."""
-        provider = self._providers()
-        names = columns if columns is not None else self.version.column_names
-        parts = [f"SELECT b.{ROW_ID}"]
-        for name in dict.fromkeys(names):
-            self.version.column(name)
-            table = f"o{provider[name]}" if name in provider else "b"
-            parts.append(f", {table}.{quoted(name)}")
-        parts.append(f" FROM {base or self._base()} b")
-        parts.extend(
-            f" LEFT JOIN {self._file(number)} o{number} ON b.{ROW_ID} = o{number}.{ROW_ID}"
-            for number in sorted({provider[name] for name in names if name in provider})
-        )
-        return "".join(parts)

@@ -1,0 +1,85 @@
+"""The SQL over the files of a version, wherever those are read from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from core.data.version import DataFile, Version
+
+ROW_ID = "_rid"
+
+
+def quoted(identifier: str) -> str:
+    """An SQL identifier, whatever characters the name holds."""
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """An SQL string, for the statements that take no parameters."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def among(ids: Sequence[int]) -> str:
+    """The condition that a row is one of these; written out, so that whole groups are skipped."""
+    return f"{ROW_ID} IN ({', '.join(map(str, ids))})" if ids else "false"
+
+
+class Layout:
+    """How the files of a version make up its rows. `place` says where a file is read from."""
+
+    def __init__(self, version: Version, place: Callable[[DataFile], str]) -> None:
+        self.version = version
+        self._place = place
+
+    def providers(self) -> dict[str, int]:
+        """Which overlay file gives each overlaid column; the last one wins."""
+        return {
+            name: number
+            for number, file in enumerate(self.version.files)
+            for name in file.provides or ()
+        }
+
+    def file(self, number: int) -> str:
+        """SQL for one file as it is."""
+        return f"read_parquet({literal(self._place(self.version.files[number]))})"
+
+    def base(self) -> str:
+        """SQL for the rows in their order, without what is laid over them."""
+        files = [file for file in self.version.files if file.provides is None]
+        return f"({' UNION ALL BY NAME '.join(map(self._rows_of, files))})"
+
+    def joined(
+        self,
+        base: str | None = None,
+        columns: Sequence[str] | None = None,
+        ids: Sequence[int] | None = None,
+    ) -> str:
+        """SQL for the base rows (or a part of them) with the overlays they need joined on.
+
+        `ids` are those of the part, if they are known: then only they are looked up.
+        """
+        provider = self.providers()
+        names = columns if columns is not None else self.version.column_names
+        parts = [f"SELECT b.{ROW_ID}"]
+        for name in dict.fromkeys(names):
+            self.version.column(name)
+            table = f"o{provider[name]}" if name in provider else "b"
+            parts.append(f", {table}.{quoted(name)}")
+        parts.append(f" FROM {base or self.base()} b")
+        for number in sorted({provider[name] for name in names if name in provider}):
+            table = self.file(number)
+            if ids is not None:
+                table = f"(SELECT * FROM {table} WHERE {among(ids)})"
+            parts.append(f" LEFT JOIN {table} o{number} ON b.{ROW_ID} = o{number}.{ROW_ID}")
+        return "".join(parts)
+
+    def _rows_of(self, file: DataFile) -> str:
+        """SQL for the rows of a base file, with their ids."""
+        path = literal(self._place(file))
+        if file.first is None:
+            return f"SELECT * FROM read_parquet({path})"
+        place = f"file_row_number + {file.first}" if file.first else "file_row_number"
+        return (
+            f"SELECT {place} AS {ROW_ID}, * EXCLUDE (file_row_number)"
+            f" FROM read_parquet({path}, file_row_number = true)"
+        )
