@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from core.data.lake import Lake
-from core.data.sources import Reading, import_source
+from core.data.sources import Options, Reading, import_source
 from core.errors import LeptonError
 from core.workspace import Workspace
 
@@ -38,11 +38,12 @@ def refuses(lake: Lake) -> Refuses:
         *,
         code: int = 1,
         format: str | None = None,
+        said: Options | None = None,
         **options: object,
     ) -> LeptonError:
         before = state(lake)
         with pytest.raises(LeptonError) as caught:
-            import_source(lake, source, reading=Reading(format=format), **options)
+            import_source(lake, source, reading=Reading(format, said or Options()), **options)
         error = caught.value
         assert words in str(error)
         assert error.exit_code == code, str(error)

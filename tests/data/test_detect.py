@@ -43,8 +43,8 @@ with tarfile.open(fileobj=TAR, mode="w") as packed_tar:
         ("a.csv", PNG.getvalue(), "CSV text was expected, this is a PNG image"),
         ("a.png", PNG.getvalue(), "this is a PNG image, one file"),
         ("a.csv", ZIP.getvalue(), "this is a zip archive"),
-        ("a.xlsx", ZIP.getvalue(), "this is a zip archive"),
-        ("a.tar", TAR.getvalue(), "this is a tar archive"),
+        ("a.tar", TAR.getvalue(), "the file is empty"),
+        ("a.xlsx", ZIP.getvalue(), "a workbook was expected, this is a zip archive"),
         ("a.csv", random.Random(1).randbytes(5000), "binary data of an unknown kind"),
         ("a.bin", random.Random(2).randbytes(5000), "binary data of an unknown kind"),
         ("a.parquet", random.Random(3).randbytes(5000), "binary data of an unknown kind"),
@@ -82,13 +82,13 @@ def test_unreadable_files(
     refuses(path, "cannot be read: Permission denied", code=2)
 
 
-def test_folders_without_data(tmp_path: Path, refuses: Refuses) -> None:
+def test_folders_without_data(lake: Lake, tmp_path: Path, refuses: Refuses) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
     refuses(folder, "the folder is empty", code=2)
-    (folder / "notes.txt").write_text("hello")
+    (folder / "model.pkl").write_bytes(b"\x80\x04\x95" + b"x" * 100)
     refuses(folder, "holds no data", code=2)
-    refuses(folder, "a folder cannot be read as CSV", code=2, format="csv")
+    refuses(folder, "no file in the folder that is CSV text", code=2, format="csv")
 
 
 def test_a_named_format_is_held_against_the_content(
@@ -111,6 +111,8 @@ def test_content_finds_the_format_of_an_unknown_name(tmp_path: Path) -> None:
         (gzip.compress(b'{"a": 1}\n'), "jsonl"),
         ("a,b\n1,ü\n".encode("utf-16"), "csv"),
         ("имя,b\nа,б\n".encode(), "csv"),
+        (b"Well, this is prose.\nIt has, of course, commas.\n", "text"),
+        (b"one line, no more", "text"),
     ):
         (tmp_path / "thing").write_bytes(content)
         assert detect(tmp_path / "thing") == kind

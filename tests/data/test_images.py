@@ -125,7 +125,7 @@ def test_folders_without_classes_or_images(tmp_path: Path, refuses: Refuses) -> 
     write(tmp_path / "flat" / "a.png", picture(1))
     refuses(tmp_path / "flat", "no class folders", code=2)
     write(tmp_path / "texts" / "a" / "a.txt", b"hello")
-    refuses(tmp_path / "texts", "there are no images", code=2)
+    refuses(tmp_path / "texts", "there are no images", code=2, format="images")
 
 
 def idx(array: np.ndarray, kind: int = 8) -> bytes:

@@ -38,6 +38,7 @@ STREAMS = {
     "an xz file": re.compile(rb"\xfd7zXZ\0"),
 }
 ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+ZIPPED, TAR = "the zip archive", "the tar archive"
 JUNK = frozenset({"__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini"})
 NESTED = (".zip", ".7z", ".rar", ".tar", ".tgz", ".tbz2", ".txz", ".tzst", ".tar.gz", ".tar.zst")
 # Long names and extended headers, which Python reads into memory whole.
@@ -71,7 +72,7 @@ def unpack(desk: Desk, path: Path, *, archives: bool = True) -> Path:
     if head.startswith(ZIP) or is_tar:
         if not archives or path.suffix.lower() in BY_SUFFIX or office_kind(path) is not None:
             return path
-        return _Unpacking(desk, path, "the tar archive" if is_tar else "the zip archive").archive()
+        return _Unpacking(desk, path, TAR if is_tar else ZIPPED).archive()
     packing = next((kind for kind, magic in STREAMS.items() if magic.match(head)), None)
     if packing is None:
         return path
@@ -81,7 +82,7 @@ def unpack(desk: Desk, path: Path, *, archives: bool = True) -> Path:
     if is_idx(inner):
         return path
     if _is_tar(inner):
-        return work.archive(packing) if archives else path
+        return _Unpacking(desk, path, TAR).archive(packing) if archives else path
     return work.single(packing)
 
 
@@ -128,7 +129,7 @@ class _Unpacking:
         """Unpack an archive: its one file, its one folder, or the folder that holds what it had."""
         self.desk.stand_for(self.folder, self.desk.called(self.path))
         with self.guarded():
-            if "zip" in self.spoken:
+            if self.spoken == ZIPPED:
                 self._unzip()
             else:
                 self._untar(packing)
