@@ -68,6 +68,11 @@ def ingest(
             "an archive goes with a built-in data set alone",
             hint=f"There are: {', '.join(BUILTIN)}.",
         )
+    if only_new and reading.recipe is not None:
+        raise UsageError(
+            "a recipe cleans all rows of a version, not those alone that are new",
+            hint="Bring them in first, then: lepton data clean DATASET --recipe FILE",
+        )
     if source is None or (only_new and (name or default_name(source)) in known):
         return renew_source(lake, name or default_name(source or ""), source, reading)
     if meant := _builtin_meant(source, Path(source).expanduser()):
@@ -129,6 +134,11 @@ def run(job: Job) -> None:
     """An import as a run of its own: it goes on when the screen that asked for it is gone."""
     spec = dict(job.spec)
     options = Options(**spec.pop("options", None) or {})
+    recipe = None
+    if steps := spec.pop("recipe", None):
+        from core.data.cleaning.recipe import Recipe
+
+        recipe = Recipe.of(steps)
     named = spec.pop("format", None)
 
     def progress(done: int, whole: int) -> None:
@@ -138,7 +148,7 @@ def run(job: Job) -> None:
         report = ingest(
             job.workspace,
             **spec,
-            reading=Reading(named, options, progress, job.should_stop),
+            reading=Reading(named, options, progress, job.should_stop, recipe),
         )
     except Cancelled as error:
         raise Stopped from error

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from core.atomic import sync_path
+from core.data import garbage
 from core.data.catalogue import Catalogue
 from core.data.version import Column, DataFile, Version
 from core.data.view import View, file_list, literal
@@ -172,6 +173,7 @@ class Lake:
         inputs: Sequence[str] | None = None,
         connection: duckdb.DuckDBPyConnection | None = None,
         rejects: Callable[[], pa.Table | None] | None = None,
+        in_order: bool = False,
     ) -> Version:
         """Write rows as the next version of a data set.
 
@@ -179,7 +181,8 @@ class Lake:
         `tmp` that `copy_rows` has made, which is taken over. Rows without a `_rid`
         column are numbered by their place, from 0 on. `media` names the columns whose bytes are
         images. `rejects` is asked, after the rows, for a table of what was left out: it is kept
-        beside the version. `params` is read after that.
+        beside the version. `params` is read after that. `in_order` says that rows with a `_rid`
+        come by it, so that they need not be sorted.
 
         Raises:
             UsageError: the name cannot be one.
@@ -193,7 +196,7 @@ class Lake:
             if isinstance(rows, Path):
                 count = _row_count(rows)
             else:
-                count, first = _stage(connection or own, rows, staged, bool(media))
+                count, first = _stage(connection or own, rows, staged, bool(media), in_order)
             if count == 0:
                 raise LeptonError("there are no rows to keep", where=name)
             left_out = rejects() if rejects else None
@@ -375,10 +378,19 @@ class Lake:
         doomed = self.versions(name) if n is None else [self.version(ref)]
         with self._catalogue.write() as db:
             self._catalogue.delete(db, name, None if n is None else doomed[0].n)
-            # Inside the transaction: a commit of the same bytes waits for it and renames after.
-            for sha in {file.sha256 for version in doomed for file in version.every_file}:
-                if not db.execute("SELECT 1 FROM file WHERE sha256 = ?", (sha,)).fetchone():
-                    (self.workspace.data / f"{sha}.parquet").unlink(missing_ok=True)
+        # Only now: a kill in between leaves files too many, not a version without its files.
+        files = {file.name for version in doomed for file in version.every_file}
+        garbage.free(self._catalogue, self.workspace.data, files)
+
+    @contextmanager
+    def held(self, ref: str | Version) -> Iterator[Version]:
+        """Keep a version from being removed while something that refers to it is written down.
+
+        Raises:
+            UsageError: it is gone already.
+        """
+        with self._catalogue.write():
+            yield self.version(ref.ref if isinstance(ref, Version) else ref)
 
     def rejects(self, ref: str | Version) -> pa.Table:
         """What was left out when a version was made: (file, position, reason, column, value).
@@ -483,12 +495,13 @@ def _stage(
     rows: str | pa.Table | pa.RecordBatchReader,
     staged: Path,
     media: bool,
+    in_order: bool,
 ) -> tuple[int, int | None]:
     """Write rows to a file: their number, and that of the first where they hold no ids."""
     query, names = _as_query(con, rows)
     first = None
     if "_rid" in names:
-        query = f"SELECT * FROM ({query}) ORDER BY _rid"
+        query = query if in_order else f"SELECT * FROM ({query}) ORDER BY _rid"
     elif PLACE in (name.lower() for name in names):
         query = f"SELECT row_number() OVER () - 1 AS _rid, * FROM ({query})"
     else:

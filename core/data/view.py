@@ -13,6 +13,7 @@ from core.data.version import Version
 from core.errors import LeptonError
 
 if TYPE_CHECKING:
+    import duckdb
     import pyarrow as pa
 
 __all__ = ["ROW_ID", "SPLIT", "View", "file_list", "literal", "quoted"]
@@ -62,6 +63,11 @@ class View:
 
     def close(self) -> None:
         self._connection.close()
+
+    @property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """The DuckDB behind the view, for whoever builds on its `rows`."""
+        return self._connection
 
     def interrupt(self) -> None:
         """Stop the query that another thread is waiting for; it raises there."""

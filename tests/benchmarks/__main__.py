@@ -22,6 +22,7 @@ MEASUREMENTS = (
     "key_press",
     "chart",
     "big_import",
+    "big_clean",
 )
 ONE = "--one"
 COLUMNS = "{:<46} {:>12} {:>12} {:>7} {:>8}  {}"

@@ -47,13 +47,13 @@ def measure() -> list[Result]:
         make(source)
         ours, bare, whole, pandas, polars = in_turns(
             REPEATS,
-            lambda: _fresh(folder, lambda home: import_source(Lake(Workspace.open(home)), source)),
-            lambda: _fresh(folder, lambda home: _bare(home, f"read_csv('{source}')")),
-            lambda: _fresh(
+            lambda: fresh(folder, lambda home: import_source(Lake(Workspace.open(home)), source)),
+            lambda: fresh(folder, lambda home: _bare(home, f"read_csv('{source}')")),
+            lambda: fresh(
                 folder, lambda home: _bare(home, f"read_csv('{source}', sample_size = -1)")
             ),
-            lambda: _fresh(folder, lambda home: _pandas(home, source)),
-            lambda: _fresh(folder, lambda home: _polars(home, source)),
+            lambda: fresh(folder, lambda home: _pandas(home, source)),
+            lambda: fresh(folder, lambda home: _polars(home, source)),
         )
     name = f"import of {ROWS / 1e6:g} M rows"
     return [
@@ -64,7 +64,7 @@ def measure() -> list[Result]:
     ]
 
 
-def _fresh(folder: str, work: Callable[[Path], object]) -> float:
+def fresh(folder: str, work: Callable[[Path], object]) -> float:
     home = Path(folder) / "home"
     home.mkdir()
     try:

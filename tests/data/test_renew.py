@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from core.data.cleaning.recipe import Recipe
 from core.data.lake import Lake
 from core.data.sources import Options, Reading, import_source, preview_source, renew_source
 from core.errors import Cancelled, LeptonError, UsageError
@@ -188,3 +189,17 @@ def test_digits_round_an_underscore_are_no_number(lake: Lake, tmp_path: Path) ->
     path.write_text("n,t\n" + "1,a\n" * 30_000 + "1_000,z\n")
     report = import_source(lake, path)
     assert [(r.where, r.value) for r in report.rejects] == [("line 30,002", "1_000")]
+
+
+def test_a_recipe_cleans_rows_before_they_are_kept(lake: Lake, tmp_path: Path) -> None:
+    path = tmp_path / "people.csv"
+    path.write_text("name,age\nann,30\nann,30\nbob,\neve,50\nodd,x,y\n")
+    recipe = Recipe.from_words(["drop-duplicates", "fill columns=age with=mean"])
+    report = import_source(lake, path, reading=Reading(recipe=recipe))
+    assert rows(lake, "people") == [(0, "ann", 30), (2, "bob", 40), (3, "eve", 50)]
+    assert report.version.n == 1, "no version of the raw rows stands between"
+    assert [step["step"]["do"] for step in report.version.params["steps"]] == [
+        "drop-duplicates",
+        "fill",
+    ]
+    assert lake.rejects("people").num_rows == 1

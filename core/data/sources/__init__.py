@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from core.data.lake import Lake, valid_name
 from core.data.sources.desk import Arrived, Desk, Options, Progress, Reject
@@ -19,6 +19,9 @@ from core.data.sources.prints import fingerprints
 from core.data.sources.renew import append_arrived, last_import, only_new, seen_files, types_of
 from core.data.view import literal
 from core.errors import UsageError, nearest
+
+if TYPE_CHECKING:
+    from core.data.cleaning.recipe import Recipe
 
 __all__ = [
     "AS_IT_COMES",
@@ -41,12 +44,16 @@ PREVIEW_ROWS = 10
 
 @dataclass(frozen=True)
 class Reading:
-    """How a source is to be read: as which format, with what said of it, and who is told."""
+    """How a source is to be read: as which format, with what said of it, and who is told.
+
+    A `recipe` cleans the rows before they are kept, in the same pass.
+    """
 
     format: str | None = None
     options: Options = field(default_factory=Options)
     progress: Progress | None = None
     should_stop: Callable[[], bool] | None = None
+    recipe: Recipe | None = None
 
 
 AS_IT_COMES = Reading()
@@ -98,13 +105,19 @@ def import_source(
     """
     named = valid_name(name) if name is not None else default_name(str(source))
     with _found(lake, source, reading) as (desk, found):
+        arrived, params = _read_as_said(desk, found), found.params
+        if reading.recipe is not None:
+            from core.data.sources.cleaned import cleaned
+
+            arrived, steps = cleaned(desk, arrived, reading.recipe, target, inputs)
+            params = {**params, "steps": steps}
         return commit_arrived(
             lake,
             desk,
-            _read_as_said(desk, found),
+            arrived,
             named,
             op="import",
-            params=found.params,
+            params=params,
             task=task,
             target=target,
             inputs=inputs,

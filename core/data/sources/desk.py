@@ -73,13 +73,14 @@ class Arrived:
     """What a reader hands over: rows for the lake, and which columns hold media.
 
     `rows` is a query for the desk's DuckDB, a stream of Arrow batches, or a file that
-    `Desk.write` has made. `media` says "image" or
-    "audio" of a column of bytes.
+    `Desk.write` has made. `media` says "image" or "audio" of a column of bytes. `in_order` says of
+    rows that have a `_rid` that they come by it.
     """
 
     rows: str | pa.RecordBatchReader | Path
     columns: tuple[str, ...]
     media: dict[str, str] = field(default_factory=dict)
+    in_order: bool = False
 
 
 class Desk:
@@ -106,7 +107,7 @@ class Desk:
         self.notes: list[str] = []
         self.failure: LeptonError | None = None
         self._tell: Progress = progress or (lambda done, total: None)
-        self._should_stop = should_stop or (lambda: False)
+        self.should_stop = should_stop or (lambda: False)
         self.unpacked = 0
         self._scratch: list[Path] = []
         self._names: dict[Path, str] = {}
@@ -205,7 +206,7 @@ class Desk:
         Raises:
             Cancelled: it is not.
         """
-        if self._should_stop():
+        if self.should_stop():
             self.failure = Cancelled("the import was cancelled; nothing was changed")
             raise self.failure
 
@@ -218,7 +219,7 @@ class Desk:
                 if 0 < share < 1000 and abs(share - told) >= PROGRESS_STEP:
                     told = share
                     self._tell(share, 1000)
-            if self._should_stop():
+            if self.should_stop():
                 with self._interrupting:
                     for connection in (self._connection, *self._watched):
                         if connection is not None:

@@ -72,6 +72,7 @@ def commit_arrived(
             target=target,
             inputs=inputs,
             connection=desk.connection if isinstance(arrived.rows, str) else None,
+            in_order=arrived.in_order,
             rejects=lambda: left_out(desk, params),
         )
     if name in known:

@@ -54,6 +54,9 @@ def import_(
     archive: str = typer.Option(
         None, metavar="PATH", help="Where a built-in data set's original archive lies."
     ),
+    recipe: str = typer.Option(
+        None, metavar="FILE", help="Clean the rows by this recipe before they are kept."
+    ),
     append: bool = typer.Option(
         False, "--append", help="Add what is new in SOURCE to the data set."
     ),
@@ -85,6 +88,9 @@ def import_(
         )
     if preview:
         return _preview(str(source), format, options, json=json)
+    from core.data.sources.naming import default_name
+    from core.runs.store import Runs
+
     spec = {
         "source": whole_path(source) if source else None,
         "name": name,
@@ -95,10 +101,8 @@ def import_(
         "archive": whole_path(archive) if archive else None,
         "only_new": append or refresh,
         "options": options,
+        "recipe": _steps(recipe) if recipe else None,
     }
-    from core.data.sources.naming import default_name
-    from core.runs.store import Runs
-
     dataset = name or default_name(str(source))
     run = Runs(Workspace.open()).create("import", spec, dataset=dataset)
     run.launch()
@@ -110,6 +114,13 @@ def import_(
         put(f"Watch it: lepton runs attach {run.id}")
         return None
     return _put_report(_follow(run, plain(str(source or name))), json=json)
+
+
+def _steps(recipe: str) -> list[dict[str, Any]]:
+    """The steps of a recipe's file as the run keeps them, whatever becomes of the file."""
+    from core.data.cleaning.recipe import Recipe
+
+    return Recipe.load(recipe).to_json()
 
 
 def whole_path(source: str) -> str:

@@ -1,0 +1,1 @@
+"""Cleaning: a recipe of steps that makes new versions of a data set."""

@@ -1,0 +1,140 @@
+"""`lepton data clean`, `undo`, `steps`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from core.errors import UsageError
+from lepton_tui.cli.data.group import DATASET, JSON, app, open_lake
+from lepton_tui.cli.output import note, put, put_json, table
+from screens.text import counted, plain
+
+if TYPE_CHECKING:
+    from core.data.cleaning.preview import Preview
+    from core.data.cleaning.recipe import Recipe
+
+
+@app.command()
+def clean(
+    *,
+    dataset: str = DATASET,
+    recipe: str = typer.Option(None, metavar="FILE", help="A recipe: a TOML file of steps."),
+    step: list[str] = typer.Option(
+        [],
+        metavar="STEP",
+        help="A step, such as 'fill columns=age with=median'. Again for the next one.",
+    ),
+    save: Path = typer.Option(None, metavar="FILE", help="Keep the steps as a recipe."),
+    each: bool = typer.Option(False, "--each", help="Make a version of every step."),
+    as_learned: str = typer.Option(
+        None, metavar="DATASET", help="Use what the same steps learned for that version."
+    ),
+    preview: bool = typer.Option(
+        False, "--preview", help="Show what the last step would do; keep nothing."
+    ),
+    json: bool = JSON,
+) -> None:
+    """Run cleaning steps on a data set: the answer is its next version."""
+    from core.data.cleaning.apply import clean as run_recipe
+
+    steps = _recipe(recipe, step)
+    if save is not None:
+        steps.save(save)
+        note(f"Saved {counted(len(steps.steps), 'step')} to {plain(str(save))}.")
+    lake = open_lake()
+    if preview:
+        from core.data.cleaning.preview import preview as look
+
+        with lake.open(dataset) as view:
+            found = look(lake, view, steps)
+        if json:
+            put_json(found.to_json())
+        else:
+            _put_preview(found)
+        return
+    version = run_recipe(lake, dataset, steps, each=each, as_learned=as_learned)
+    if json:
+        put_json(version.to_json())
+        return
+    for done in version.params["steps"]:
+        told = ", ".join(f"{count:,} {what}" for what, count in done["did"].items())
+        put(f"{done['step']['do']}: {told or 'done'}")
+    put(f"{version.ref}: {counted(version.rows, 'row')}, {counted(len(version.columns), 'column')}")
+    note(f"A step back: lepton data undo {version.dataset}")
+
+
+def _recipe(file: str | None, steps: list[str]) -> Recipe:
+    from core.data.cleaning.recipe import Recipe
+
+    if bool(file) == bool(steps):
+        raise UsageError(
+            "name a recipe or steps, one of both",
+            hint="--recipe FILE, or --step 'drop-duplicates'; see: lepton data steps",
+        )
+    return Recipe.load(file) if file else Recipe.from_words(steps)
+
+
+def _put_preview(found: Preview) -> None:
+    rows = counted(found.looked_at, "row")
+    of = f"{rows} of {found.rows:,}" if found.sampled else rows
+    put(f"{found.step['do']}, on {of}:")
+    put(f"  {found.rows_changed:,} rows changed, {found.rows_dropped:,} dropped")
+    for what, names in (
+        ("added", found.columns_added),
+        ("removed", found.columns_removed),
+        ("changed", found.columns_changed),
+    ):
+        if names:
+            put(f"  columns {what}: {plain(', '.join(names))}")
+    shown: list[tuple[Any, ...]] = []
+    for each in found.examples:
+        if each.after is None:
+            shown.append((each.rid, "", "", "dropped"))
+            continue
+        shown += [
+            (each.rid, column, each.before.get(column), value)
+            for column, value in each.after.items()
+            if each.before.get(column) != value
+        ]
+    if shown:
+        table(("_rid", "column", "before", "after"), shown)
+    note("Nothing was changed.")
+
+
+@app.command()
+def undo(dataset: str = DATASET, json: bool = JSON) -> None:
+    """Take the last step back, as a new version."""
+    from core.data.cleaning.apply import undo as step_back
+
+    version = step_back(open_lake(), dataset)
+    if json:
+        put_json(version.to_json())
+        return
+    put(f"{version.ref}: {counted(version.rows, 'row')}, {counted(len(version.columns), 'column')}")
+
+
+@app.command()
+def steps(
+    name: str = typer.Argument(None, metavar="STEP", help="Show this step's settings."),
+    json: bool = JSON,
+) -> None:
+    """List the cleaning steps, or the settings of one."""
+    from core.data.cleaning.recipe import catalogue
+    from core.errors import nearest
+
+    every = {each["do"]: each for each in catalogue()}
+    if name is not None and name not in every:
+        raise UsageError(f'there is no step "{name}"', hint=nearest(name, every))
+    if json:
+        put_json([every[name]] if name else list(every.values()))
+        return
+    if name is None:
+        table(("step", "what it does"), [(do, each["help"]) for do, each in every.items()])
+        note("The settings of one: lepton data steps fill")
+        return
+    put(every[name]["help"])
+    heads = list(every[name]["settings"][0]) if every[name]["settings"] else []
+    table(heads, [tuple(map(str, each.values())) for each in every[name]["settings"]])
