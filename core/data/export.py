@@ -140,9 +140,6 @@ def _write_file(
     progress: Callable[[int, int], None],
 ) -> int:
     """Stream the rows to one file; how many there were."""
-    import duckdb
-    import pyarrow as pa
-
     if kind in ("csv", "tsv", "jsonl"):
         for column in columns:
             if column.type == "BLOB":
@@ -164,13 +161,27 @@ def _write_file(
     first = next(batches, None)
     if first is None:
         raise UsageError("there are no rows to write", where=view.version.ref)
-    rest = chain([first], batches)
+    write_batches(path, kind, first.schema, chain([first], batches))
+    return written
+
+
+def write_batches(
+    path: Path, kind: str, schema: pa.Schema, batches: Iterator[pa.RecordBatch]
+) -> None:
+    """Stream batches to a new file of one of the formats but `images`.
+
+    Raises:
+        LeptonError: they cannot be written in it.
+    """
+    import duckdb
+    import pyarrow as pa
+
     if kind == "arrow":
-        with pa.OSFile(str(path), "wb") as out, pa.ipc.new_file(out, first.schema) as file:
-            for batch in rest:
+        with pa.OSFile(str(path), "wb") as out, pa.ipc.new_file(out, schema) as file:
+            for batch in batches:
                 file.write_batch(batch)
-        return written
-    stream = pa.RecordBatchReader.from_batches(first.schema, rest)
+        return
+    stream = pa.RecordBatchReader.from_batches(schema, batches)
     try:
         with duckdb.connect() as connection:
             connection.execute("SET enable_progress_bar = false")
@@ -181,7 +192,6 @@ def _write_file(
         raise LeptonError(
             f"the rows cannot be written: {str(error).splitlines()[0][:200]}", where=str(path)
         ) from error
-    return written
 
 
 def _write_images(
