@@ -1,4 +1,4 @@
-"""`lepton data ls`, `show`, `rows`, `profile`."""
+"""`lepton data ls`, `show`, `rows`, `sql`, `profile`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from lepton_tui.cli.data.group import DATASET, JSON, app, inputs_of, open_lake
+from lepton_tui.cli.interrupt import interruptible
 from lepton_tui.cli.options import comma_list
 from lepton_tui.cli.output import facts, note, put, put_json, table
 from screens.text import counted, human_bytes, human_count, human_number
@@ -66,25 +67,32 @@ def rows(
     offset: int = typer.Option(0, min=0, metavar="N", help="Rows to pass over."),
     limit: int = typer.Option(10, min=1, metavar="N", help="Rows to show."),
     columns: str = typer.Option(None, metavar="A,B", help="Only these columns."),
+    where: str = typer.Option(None, metavar="CONDITION", help='Only these rows: "age > 30".'),
+    sort: str = typer.Option(None, metavar="A,-B", help="In this order; - for the largest first."),
     json: bool = JSON,
 ) -> None:
     """Show rows, a page at a time."""
+    from core.data.selection import Selection
+
     lake = open_lake()
     version = lake.version(dataset)
     names = comma_list(columns) or list(version.column_names)
     for name in names:
         version.column(name)
-    with lake.open(version) as view:
-        page = view.page(offset, limit, names)
+    keys = [(key.removeprefix("-"), key.startswith("-")) for key in comma_list(sort) or ()]
+    with Selection(lake, version, where, keys) as selection:
+        count = interruptible(selection.find, selection.interrupt)
+        page = selection.page(offset, limit, names)
     heads = ("_rid", *names)
     if json:
         put_json([dict(zip(heads, row, strict=True)) for row in page])
         return
     table(heads, page)
+    among = "" if where is None else f" that fulfil it, among {human_count(version.rows)}"
     note(
-        f"Rows {offset} to {offset + len(page) - 1} of {human_count(version.rows)}."
+        f"Rows {offset} to {offset + len(page) - 1} of {human_count(count)}{among}."
         if page
-        else f"There are {counted(version.rows, 'row')}."
+        else f"There are {counted(count, 'row')}{among}."
     )
 
 
