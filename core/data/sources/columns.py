@@ -39,9 +39,11 @@ def lake_type(desk: Desk, column: str, kind: str) -> Out:
     if kind.startswith(("STRUCT", "MAP", "UNION", "VARIANT")) or kind.endswith("]"):
         desk.note(f'the nested values of column "{column}" were kept as JSON text')
         return Out(column, f"CAST(to_json({name}) AS VARCHAR)", "VARCHAR")
-    if kind == "TIMESTAMP WITH TIME ZONE":
+    if kind in ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS"):
         desk.note(f'the times of column "{column}" were kept in UTC')
-        return Out(column, f"({name} AT TIME ZONE 'UTC')", "TIMESTAMP")
+        return Out(column, f"CAST({name} AT TIME ZONE 'UTC' AS TIMESTAMP)", "TIMESTAMP")
+    if kind in ("TIMESTAMP_NS", "TIMESTAMP_MS", "TIMESTAMP_S"):
+        return Out(column, f"CAST({name} AS TIMESTAMP)", "TIMESTAMP")
     if kind.startswith(("DECIMAL", "HUGEINT", "UHUGEINT", "BIGNUM")):
         return Out(column, f"CAST({name} AS DOUBLE)", "DOUBLE")
     if kind.startswith(("UUID", "ENUM", "INTERVAL", "BIT", "TIME ", "TIME_NS", "GEOMETRY")):

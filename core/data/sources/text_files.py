@@ -75,6 +75,8 @@ def read_text(desk: Desk, paths: list[Path]) -> Arrived:
         if rows:
             yield _batch(rows, by, schema)
         desk.judge(kept + len(rows), f"{by}s")
+        if not kept and not rows:
+            raise desk.fail("there is nothing but blank lines", hint="Name a file that holds text.")
 
     return Arrived(pa.RecordBatchReader.from_batches(schema, batches()), names)
 
