@@ -199,7 +199,9 @@ def _settled(desk: Desk, texts: list[Text], names: tuple[str, ...]) -> Arrived:
     desk.connection.execute(f"CREATE OR REPLACE TEMP TABLE arrived AS {_union(texts, {})}")
     faulty = _structural_rejects(desk, texts)
     outs = [settle_text(desk, "arrived", name) for name in names]
-    keep = refuse_bad_cells(desk, "arrived", outs, lambda wanted: _places_of(texts, wanted, faulty))
+    keep = refuse_bad_cells(
+        desk, "arrived", outs, lambda wanted: _places_of(desk, texts, wanted, faulty)
+    )
     _judge(desk, texts, _count(desk, keep))
     return hand_over(desk, "arrived", outs, keep)
 
@@ -339,14 +341,15 @@ def _structural_rejects(desk: Desk, texts: list[Text]) -> dict[Path, set[int]]:
                 hint='Close the quotation mark, or write "" for one that is part of the text.',
             )
         what = FAULTS.get(fault, fault.lower())
-        desk.reject(f"line {line:,}", what, value=content, file=_named(texts, path))
+        desk.reject(f"line {line:,}", what, value=content, file=_named(desk, texts, path))
         faulty[path].add(line)
     return faulty
 
 
-def _named(texts: list[Text], path: Path) -> str | None:
-    """How a reject calls its file: not at all where there is one file alone."""
-    return str(path) if len(texts) > 1 else None
+def _named(desk: Desk, texts: list[Text], path: Path) -> str | None:
+    """How a reject calls its file: not at all where it is the source itself."""
+    name = desk.called(path)
+    return None if len(texts) == 1 and name == str(desk.source) else name
 
 
 def _count(desk: Desk, keep: str) -> int:
@@ -355,7 +358,7 @@ def _count(desk: Desk, keep: str) -> int:
 
 
 def _places_of(
-    texts: list[Text], wanted: list[int], faulty: dict[Path, set[int]]
+    desk: Desk, texts: list[Text], wanted: list[int], faulty: dict[Path, set[int]]
 ) -> dict[int, tuple[str | None, str]]:
     """The file and line in which each of these rows of the table began."""
     found: dict[int, tuple[str | None, str]] = {}
@@ -373,7 +376,7 @@ def _places_of(
                     continue
                 row += 1
                 if row in left:
-                    found[row] = (_named(texts, text.path), f"line {line:,}")
+                    found[row] = (_named(desk, texts, text.path), f"line {line:,}")
                     left.discard(row)
                     if not left:
                         return found
