@@ -17,17 +17,20 @@ def export(
     *,
     dataset: str = DATASET,
     destination: str = typer.Argument(
-        metavar="DESTINATION", help="A file: .csv, .tsv, .jsonl, .parquet, .arrow; or a folder."
+        metavar="DESTINATION",
+        help="A file: .csv, .tsv, .jsonl, .parquet, .arrow, .xlsx; or a folder.",
     ),
     format: str = typer.Option(
-        None, metavar="FORMAT", help="csv, tsv, jsonl, parquet, arrow, images."
+        None,
+        metavar="FORMAT",
+        help="csv, tsv, jsonl, parquet, arrow, excel; folders: images, coco, huggingface.",
     ),
     split: str = typer.Option(None, metavar="NAME", help="Only the rows of this split."),
     columns: str = typer.Option(None, metavar="A,B", help="Only these columns."),
     force: bool = typer.Option(False, "--force", help="Replace a file that is there."),
     json: bool = JSON,
 ) -> None:
-    """Write rows to a file, or images to a folder by class."""
+    """Write rows to a file, or to a folder that other tools read."""
     from core.data.export import export as write
     from lepton_tui.cli.status import counting
 
