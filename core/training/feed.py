@@ -166,7 +166,9 @@ def _encode(
             hint="Split the data set again: lepton data split.",
         )
     files = {name: _facts(folder / f"{name}.npy") for name in growing}
-    (folder / META).write_text(json.dumps({"format": FORMAT, "files": files}))
+    # The garbage collector asks whose rows these are.
+    of = {"version": view.version.ref, "files": [file.sha256 for file in view.version.files]}
+    (folder / META).write_text(json.dumps({"format": FORMAT, "of": of, "files": files}))
 
 
 class _Growing:

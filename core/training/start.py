@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from core.data.lake import Lake
 from core.errors import LeptonError
 from core.runs.run import Run
 from core.runs.store import Runs
@@ -22,9 +23,10 @@ def start_training(workspace: Workspace, settings: Mapping[str, Any]) -> Run:
     """
     config = TrainConfig.from_mapping(settings)
     choice = choose(workspace, config)
-    run = Runs(workspace).create(
-        "train", config.to_json(), dataset=choice.version.ref, model=choice.name
-    )
+    with Lake(workspace).held(choice.version):
+        run = Runs(workspace).create(
+            "train", config.to_json(), dataset=choice.version.ref, model=choice.name
+        )
     try:
         run.launch()
     except LeptonError:
