@@ -43,7 +43,7 @@ def test_broken_lines_are_rejected_by_number(lake: Lake, jsonl: Path) -> None:
     lines = [json.dumps({"a": i, "b": f"w{i}"}) for i in range(20)]
     lines[3] = '{"a": 3, "b": '
     lines[7] = "[1, 2]"
-    lines[9] = '{"a": NaN}'
+    lines[9] = '{"a": }'
     lines[11] = '{"a": ' * 5000
     jsonl.write_text("\n".join(lines) + "\n")
     report = import_source(lake, jsonl)
@@ -52,6 +52,16 @@ def test_broken_lines_are_rejected_by_number(lake: Lake, jsonl: Path) -> None:
     assert "broken JSON" in report.rejects[0].what
     assert "no object" in report.rejects[1].what
     assert lake.version("things").params["rejected"] == 4
+
+
+@pytest.mark.parametrize("bad", ["", '{"a": \n'])
+def test_nan_and_infinity_are_missing_values(lake: Lake, jsonl: Path, bad: str) -> None:
+    jsonl.write_text('{"a": 1.5}\n{"a": NaN}\n{"a": -Infinity}\n{"a": 2}\n' + bad)
+    report = import_source(lake, jsonl)
+    assert report.rejected == (1 if bad else 0)
+    with lake.open(report.version) as view:
+        assert [a for _, a in view.page(0, 9)] == [1.5, None, None, 2]
+    assert any("2 values such as NaN" in note for note in report.notes)
 
 
 def test_text_among_numbers_is_rejected_by_line(lake: Lake, jsonl: Path) -> None:

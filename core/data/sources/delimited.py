@@ -147,8 +147,7 @@ def _guesses(desk: Desk, text: Text, names: tuple[str, ...]) -> list[Guess] | No
         desk.connection.execute(f"CREATE OR REPLACE TEMP TABLE sample AS {rows}")
     except duckdb.InvalidInputException:
         return None
-    found = [guess(desk, "sample", name) for name in names]
-    return None if None in found else [each for each in found if each is not None]
+    return guess(desk, "sample", names)
 
 
 def _as_guessed(
@@ -219,9 +218,16 @@ def sniff(desk: Desk, text: Path, *, tabs: bool) -> Dialect:
     """Find delimiter, header and column names in the first megabyte.
 
     Raises:
+        UsageError: there is nothing but blank lines.
         LeptonError: the first line has another number of fields than the lines after it.
     """
     sample = _sample(text)
+    if not sample.strip():
+        raise UsageError(
+            "the file holds nothing but blank lines",
+            where=str(text),
+            hint="Name a file that holds data.",
+        )
     candidates = "\t,;|" if tabs else DELIMITERS
     best, best_key = None, (False, 0.0, 0)
     for delimiter in candidates:
@@ -242,6 +248,12 @@ def sniff(desk: Desk, text: Path, *, tabs: bool) -> Dialect:
         else:
             best = (NO_DELIMITER, _records(sample, NO_DELIMITER))
     elif not best_key[0]:
+        if lost := _lines_in_one_cell(best[1]):
+            raise desk.fail(
+                f"a quotation mark opened on line {lost[0]} is not closed on it, which makes one"
+                f" cell of {lost[1]:,} lines or more",
+                hint='Close the quotation mark, or write "" for one that is part of the text.',
+            )
         raise desk.fail(
             f"the first line has {_fields(len(best[1][0]))}, the lines after it {best_key[2]}",
             hint="Take away what stands above the header, name every column in it, and put"
@@ -253,6 +265,12 @@ def sniff(desk: Desk, text: Path, *, tabs: bool) -> Dialect:
         desk.note("the first line looks like data, so the columns are called column0, column1 …")
     names = column_names(desk, records[0], header=header)
     return Dialect(delimiter, header, names)
+
+
+def _lines_in_one_cell(records: list[list[str]]) -> tuple[int, int] | None:
+    """The line on which the last record begins, and how many lines it swallowed; None: just one."""
+    lengths = [1 + sum(cell.count("\n") for cell in record) for record in records]
+    return (1 + sum(lengths[:-1]), lengths[-1]) if lengths[-1] > 2 else None
 
 
 def _fields(count: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from core.data.sources.columns import (
     Out,
@@ -118,9 +118,18 @@ def _broken(texts: list[Text], message: str) -> str:
 
 def _settle(desk: Desk, name: str, kind: str) -> Out:
     """Where the values of one key have several types, DuckDB leaves them as JSON."""
+    column = quoted(name)
+    if kind == "DOUBLE" and name not in desk.options.types:
+        # Python writes NaN and Infinity into JSON, where they are no numbers.
+        ((odd,),) = desk.connection.execute(
+            f"SELECT count(*) FROM arrived WHERE NOT isfinite({column})"
+        ).fetchall()
+        if odd:
+            desk.note(f'{odd:,} values such as NaN in column "{name}" count as missing')
+            kept = f"CASE WHEN isfinite({column}) THEN {column} END"
+            return Out(name, kept, kind)
     if kind != "JSON":
         return lake_type(desk, name, kind)
-    column = quoted(name)
     desk.connection.execute(f"ALTER TABLE arrived ALTER {column} TYPE VARCHAR USING {column}->>'$'")
     return settle_text(desk, "arrived", name)
 
@@ -146,7 +155,7 @@ def _whole_lines(desk: Desk, text: Text) -> Text:
 
 def _fault(line: bytes) -> str | None:
     try:
-        value = json.loads(line, parse_constant=_no_constant)
+        value = json.loads(line)
     except json.JSONDecodeError as error:
         return f"broken JSON: {error.msg} at character {error.pos + 1}"
     except (ValueError, RecursionError) as error:
@@ -156,10 +165,6 @@ def _fault(line: bytes) -> str | None:
 
 def _is_object(line: bytes) -> bool:
     return _fault(line) is None
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
 
 
 def _places(desk: Desk, texts: list[Text], wanted: list[int]) -> dict[int, Place]:
