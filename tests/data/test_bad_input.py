@@ -217,6 +217,15 @@ def pictures(bad: bytes) -> Callable[[Path], Path]:
     return make
 
 
+def linked_picture(folder: Path) -> Path:
+    made = pictures(png(4, 4))(folder)
+    secret = (made / "cat" / "bad.png").rename(folder / "secret.png")
+    (made / "cat" / "out.png").symlink_to(secret)
+    (made / "cat" / "up").symlink_to(folder)
+    (made / "dog").symlink_to(folder)
+    return made
+
+
 def wide(columns: int) -> str:
     names = ",".join(f"column {i}" for i in range(columns))
     return f"{names}\n" + "".join(",".join([str(i)] * columns) + "\n" for i in range(3))
@@ -333,6 +342,7 @@ CASES: dict[str, Bad] = {
     "a pipe in a folder": Bad(pipe_in_folder, rows=2000),
     "a pipe": Bad(pipe, "a pipe, not a file", 2),
     "a picture of 600 megapixels": Bad(pictures(png(30_000, 20_000)), rows=3, rejects=1),
+    "a link to a picture outside": Bad(linked_picture, "2 links out of the folder", rows=3),
     "a picture that is cut": Bad(pictures(png(400, 400)), rows=3, rejects=1),
     "a picture that is text": Bad(pictures(b"hello"), rows=3, rejects=1),
 }

@@ -20,15 +20,17 @@ class Listing:
     links: list[Path]
 
 
-def listing(root: Path) -> Listing:
+def listing(root: Path, within: Path | None = None) -> Listing:
     """List a folder. Hidden files and folders, pipes and devices do not count.
+
+    Links may lead anywhere `within` a larger folder, if one is named.
 
     Raises:
         OSError: the folder itself cannot be read.
     """
     files: list[Path] = []
     links: list[Path] = []
-    real = root.resolve()
+    real = (within or root).resolve()
     for entry in _entries(root, first=True):
         path = Path(entry.path)
         if not entry.is_symlink():

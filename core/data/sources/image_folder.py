@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from core.data.sources.columns import SPLIT_NAMES
 from core.data.sources.desk import Arrived, Desk
 from core.data.sources.detect import IMAGE_SUFFIXES, image_kind
+from core.data.sources.folders import listing
 from core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -49,10 +50,10 @@ def find_images(desk: Desk, root: Path) -> list[Found]:
     else:
         classes = [(folder, None) for folder in folders]
     found: list[Found] = []
-    others = 0
+    others = links = 0
     for folder, split in classes:
-        images, other = _images_in(folder)
-        others += other
+        images, other, led_out = _images_in(folder, root)
+        others, links = others + other, links + led_out
         if not images:
             desk.note(f'the folder "{folder.relative_to(root)}" holds no images')
         found += [Found(path, folder.name, split) for path in images]
@@ -61,6 +62,8 @@ def find_images(desk: Desk, root: Path) -> list[Found]:
     others += sum(1 for entry in root.iterdir() if entry.is_file())
     if others:
         desk.note(f"{others:,} files that are no images, or lie in no class folder, were left out")
+    if links:
+        desk.note(f"{links:,} links out of the folder, or to folders, were not followed")
     if len({image.label for image in found}) == 1:
         desk.note(f'all images are of one class, "{found[0].label}"')
     order = {"train": 0, "validation": 1, "test": 2}
@@ -68,23 +71,25 @@ def find_images(desk: Desk, root: Path) -> list[Found]:
 
 
 def _folders(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+    real = folder.resolve()
+    return sorted(
+        entry
+        for entry in folder.iterdir()
+        if entry.is_dir()
+        and not entry.name.startswith(".")
+        and (not entry.is_symlink() or entry.resolve().is_relative_to(real))
+    )
 
 
-def _images_in(folder: Path) -> tuple[list[Path], int]:
-    images: list[Path] = []
-    others = 0
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            path = Path(parent) / name
-            # A pipe or a device in the folder would never end.
-            if name.startswith(".") or not path.is_file():
-                continue
-            if path.suffix.lower() in IMAGE_SUFFIXES or _begins_as_image(path):
-                images.append(path)
-            else:
-                others += 1
-    return images, others
+def _images_in(folder: Path, root: Path) -> tuple[list[Path], int, int]:
+    """The images in a class folder, and how many other files and links not followed there are."""
+    listed = listing(folder, within=root)
+    images = [
+        path
+        for path in listed.files
+        if path.suffix.lower() in IMAGE_SUFFIXES or _begins_as_image(path)
+    ]
+    return images, len(listed.files) - len(images), len(listed.links)
 
 
 def _begins_as_image(path: Path) -> bool:
