@@ -123,7 +123,9 @@ def _cells(desk: Desk, text: Found, by: str) -> Iterator[tuple[int, str]]:
             if by == "file":
                 content = file.read(LONGEST_CELL + 1)
                 if len(content) > LONGEST_CELL:
-                    desk.reject("the whole file", "it is too long for one cell", file=text.place)
+                    desk.reject(
+                        "the whole file", "it is too long for one cell", file=desk.called(text.path)
+                    )
                 elif content.strip():
                     yield 1, content
                 return
@@ -160,13 +162,19 @@ def _lines(desk: Desk, text: Found, pieces: Iterator[str]) -> Iterator[tuple[int
             continue
         number += 1
         if size > LONGEST_CELL:
-            desk.reject(f"line {number:,}", "it is too long for one cell", file=text.place)
+            desk.reject(
+                f"line {number:,}", "it is too long for one cell", file=desk.called(text.path)
+            )
         else:
             line = "".join(held).removesuffix("\n")
             yield number, line if line.strip() else ""
         held, size = [], 0
     if held:
         yield number + 1, "".join(held)
+
+
+def _too_long(desk: Desk, text: Found, place: str) -> None:
+    desk.reject(place, "it is too long for one cell", file=desk.called(text.path))
 
 
 def _paragraphs(lines: Iterator[tuple[int, str]]) -> Iterator[tuple[int, str]]:
