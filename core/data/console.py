@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
-from core.atomic import sync_path, write_text
+from core.atomic import write_text
+from core.data.answer_file import write_answer
 from core.data.lake import Lake
 from core.data.layout import ROW_ID, quoted
 from core.data.sandbox import MEMORY, SECONDS, Sandbox, Stream
 from core.data.statement import named, readable
-from core.errors import LeptonError, UsageError, nearest
+from core.errors import UsageError, nearest
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -66,121 +66,70 @@ class Console:
         """
         began = perf_counter()
         rows: list[tuple[Any, ...]] = []
-        with self._sandbox(statement) as (sandbox, query), sandbox.stream(query) as answer:
+        with self.answer(statement) as answer:
             for batch in answer.batches:
-                rows += as_rows(batch.slice(0, limit + 1 - len(rows)))
+                rows += as_rows(batch.slice(0, limit + 1 - len(rows)), answer.columns)
                 if len(rows) > limit:
                     break
         return Answer(answer.columns, rows[:limit], len(rows) > limit, perf_counter() - began)
 
     def export(self, statement: str, destination: Path, *, replace: bool = False) -> int:
-        """Write the whole answer to a file, by its ending: CSV, TSV, Parquet, JSON Lines, Arrow.
-
-        The file is there whole or not at all; how many rows it holds.
+        """Write the whole answer to a file, by its ending; how many rows it holds.
 
         Raises:
             UsageError: as `run`; the ending tells no format; or something is there already.
             LeptonError: as `run`; or the file cannot be written.
         """
-        from core.data.export import SUFFIXES, write_batches
-
-        kind = SUFFIXES.get(destination.suffix.lower())
-        if kind is None:
-            raise UsageError(
-                "the ending does not tell the format",
-                where=str(destination),
-                hint=f"Let it end in {', '.join(SUFFIXES)}.",
-            )
-        if not destination.parent.is_dir():
-            raise UsageError("no such folder", where=str(destination.parent), hint="Make it first.")
-        if destination.is_dir() or (destination.exists() and not replace):
-            hint = "Name another file." if destination.is_dir() else "--force replaces it."
-            raise UsageError("something is there already", where=str(destination), hint=hint)
-        beside = destination.with_name(f".{destination.name}.{uuid4().hex[:8]}")
-        written, failure = 0, None
-
-        def counted(answer: Stream) -> Iterator[pa.RecordBatch]:
-            nonlocal written, failure
-            try:
-                for batch in answer.batches:
-                    written += batch.num_rows
-                    yield batch
-            except LeptonError as error:
-                # What reads the batches would tell of it in words of its own.
-                failure = error
-                raise
-
-        try:
-            with self._sandbox(statement) as (sandbox, query), sandbox.stream(query) as answer:
-                write_batches(beside, kind, answer.schema, counted(answer))
-            sync_path(beside)
-            beside.replace(destination)
-            sync_path(destination.parent)
-        except OSError as error:
-            raise LeptonError(
-                f"it cannot be written: {error.strerror or error}",
-                where=str(destination),
-                hint="Check the disk's room and the folder's permissions.",
-            ) from error
-        except LeptonError as error:
-            raise failure or error from error.__cause__
-        finally:
-            beside.unlink(missing_ok=True)
-        return written
+        return write_answer(lambda: self.answer(statement), destination, replace=replace)
 
     def interrupt(self) -> None:
         """Stop the statement that another thread waits for."""
         if (running := self._running) is not None:
             running.interrupt()
 
-    def _sandbox(self, statement: str) -> _Opened:
-        return _Opened(self, statement)
+    @contextmanager
+    def answer(self, statement: str) -> Iterator[Stream]:
+        """Run one statement; its answer is read as it comes, inside the `with`.
 
-
-class _Opened:
-    """The sandbox of one statement, with the statement as DuckDB is to have it."""
-
-    def __init__(self, console: Console, statement: str) -> None:
-        self._console = console
-        self._statement = statement
-
-    def __enter__(self) -> tuple[Sandbox, str]:
-        console = self._console
-        query, tables = named(console.lake, self._statement)
+        Raises:
+            UsageError, LeptonError, Cancelled: as `run`.
+        """
+        query, tables = named(self.lake, statement)
         try:
             query = readable(query)
+            with Sandbox(
+                self.lake.workspace, tables, memory=self.memory, seconds=self.seconds
+            ) as sandbox:
+                self._running = sandbox
+                with sandbox.stream(query) as answer:
+                    yield answer
         except UsageError as error:
-            self._explain(error)
-            raise
-        sandbox = Sandbox(
-            console.lake.workspace, tables, memory=console.memory, seconds=console.seconds
-        )
-        console._running = self._sandbox = sandbox
-        return sandbox, query
+            raise self._explained(error, statement) from error
+        finally:
+            self._running = None
 
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        self._console._running = None
-        self._sandbox.close()
-        if isinstance(error, UsageError):
-            self._explain(error)
-
-    def _explain(self, error: UsageError) -> None:
+    def _explained(self, error: UsageError, statement: str) -> UsageError:
         """Name the data set that was probably meant."""
-        names = [version.dataset for version in self._console.lake.datasets()]
-        typed = self._statement.lower()
+        names = [version.dataset for version in self.lake.datasets()]
+        typed = statement.lower()
         dashed = [name for name in names if not name.isidentifier() and name in typed]
+        if missing := _NO_TABLE.search(error.what):
+            hint = nearest(missing.group(1), names)
+            return UsageError(f'no data set "{missing.group(1)}"', hint=hint)
         if dashed and "syntax" in error.what:
-            error.hint = f"A name with dashes or dots stands in quotes: {quoted(dashed[0])}."
-        elif missing := _NO_TABLE.search(error.what):
-            raise UsageError(
-                f'no data set "{missing.group(1)}"', hint=nearest(missing.group(1), names)
-            ) from error
+            hint = f"A name with dashes or dots stands in quotes: {quoted(dashed[0])}."
+            return UsageError(error.what, hint=hint)
+        return error
 
 
-def as_rows(batch: pa.RecordBatch) -> list[tuple[Any, ...]]:
+def as_rows(batch: pa.RecordBatch, columns: Sequence[tuple[str, str]]) -> list[tuple[Any, ...]]:
     """The rows of a batch in Python's types; two columns may have the same name."""
-    columns = [column.to_pylist() for column in batch.columns]
-    return list(zip(*columns, strict=True)) if columns else [()] * batch.num_rows
+    values = [column.to_pylist() for column in batch.columns]
+    for at, (_, kind) in enumerate(columns):
+        # Arrow has no integer so wide; a sum of integers is one.
+        if kind in ("HUGEINT", "UHUGEINT"):
+            values[at] = [None if each is None else int(each) for each in values[at]]
+    return list(zip(*values, strict=True)) if values else [()] * batch.num_rows
 
 
 def completions(lake: Lake, text: str, cursor: int) -> list[str]:

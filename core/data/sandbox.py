@@ -234,5 +234,10 @@ def told(error: Exception) -> LeptonError:
             "a statement reads the data sets of the lake and nothing else",
             hint="Files, the network and settings are out of its reach. See: lepton data ls",
         )
-    meant = next((line for line in lines[1:] if line.startswith(("Did you mean", "Candidate"))), "")
-    return UsageError(what, hint=meant[:200])
+    for line in lines[1:]:
+        if line.startswith("Candidate bindings:"):
+            return UsageError(
+                re.sub(r"referenced column (\S+) not found in FROM clause!", r"no column \1", what),
+                hint=f"Did you mean {line.removeprefix('Candidate bindings:').strip()[:200]}?",
+            )
+    return UsageError(what, hint=next((ln for ln in lines if ln.startswith("Did you mean")), ""))

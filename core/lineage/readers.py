@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -68,7 +68,7 @@ def _read_by(run: Run, state: str, versions: Mapping[str, Sequence[Version]]) ->
     if state in LIVING and not settled and isinstance(asked, str):
         # It may be about to use a version that it makes itself, such as a split.
         own = versions.get(asked.partition("@")[0], ())
-        yield from (version.ref for version in own if not _before(version, run))
+        yield from (version.ref for version in own if _after(version, run))
 
 
 def _made_by(run: Run) -> Iterator[str]:
@@ -80,7 +80,7 @@ def _made_by(run: Run) -> Iterator[str]:
 
 
 def _resolved(name: str, run: Run, versions: Mapping[str, Sequence[Version]]) -> Iterator[str]:
-    """What a name meant to a run: without a number, the newest version when the run was made."""
+    """What a name meant to a run: without a number, the newest version then."""
     try:
         dataset, which = split_ref(name)
     except UsageError:
@@ -91,11 +91,17 @@ def _resolved(name: str, run: Run, versions: Mapping[str, Sequence[Version]]) ->
     elif isinstance(which, str):
         yield from (version.ref for version in own if which in version.tags)
     else:
-        yield from [version.ref for version in own if _before(version, run)][:1]
+        for version in own:
+            if not _after(version, run, sure=True):
+                yield version.ref
+                if not _after(version, run):
+                    return
 
 
-def _before(version: Version, run: Run) -> bool:
-    return datetime.fromisoformat(version.created) <= datetime.fromisoformat(run.created)
+def _after(version: Version, run: Run, *, sure: bool = False) -> bool:
+    """Whether a version was made after a run was, or may have been: the second alone is known."""
+    since = datetime.fromisoformat(version.created) - datetime.fromisoformat(run.created)
+    return since > timedelta(0) if sure else since > timedelta(seconds=-1)
 
 
 def _models(workspace: Workspace) -> Iterator[tuple[str, Reader]]:

@@ -50,15 +50,34 @@ def write(request: Request, path: Path) -> Written:
         )
     book = Workbook(write_only=True)
     cells = _Cells()
+    try:
+        written = _fill(book, request, names, cells)
+        if not written:
+            raise UsageError("there are no rows to write", where=request.version.ref)
+        book.save(path)
+    finally:
+        for sheet in book.worksheets:
+            # Its rows wait in a file of its own, which is not left behind.
+            if not sheet.closed:
+                sheet.close()
+            Path(sheet._writer.out).unlink(missing_ok=True)
+    notes = cells.notes()
+    if (sheets := len(book.worksheets)) > 1:
+        notes.append(f"the rows lie on {sheets} sheets, for one holds {SHEET_ROWS - 1:,}")
+    return Written(written, notes)
+
+
+def _fill(book: Any, request: Request, names: list[str], cells: _Cells) -> int:
+    """Write the rows to as many sheets as they need; how many rows there were."""
     sheet: Any = None
-    room = written = sheets = 0
+    room = written = 0
     for batch in request.batches(names, BATCH):
         ids = batch.column(0).to_pylist()
         columns = [_values(name, batch.column(name)) for name in names]
         for rid, row in zip(ids, zip(*columns, strict=True), strict=True):
             if not room:
-                sheets += 1
-                sheet = book.create_sheet("rows" if sheets == 1 else f"rows {sheets}")
+                number = len(book.worksheets) + 1
+                sheet = book.create_sheet("rows" if number == 1 else f"rows {number}")
                 sheet.freeze_panes = "A2"
                 sheet.append([cells.text(sheet, name, name, None) for name in names])
                 room = SHEET_ROWS - 1
@@ -67,13 +86,7 @@ def write(request: Request, path: Path) -> Written:
             )
             room -= 1
             written += 1
-    if not written:
-        raise UsageError("there are no rows to write", where=request.version.ref)
-    book.save(path)
-    notes = cells.notes()
-    if sheets > 1:
-        notes.append(f"the rows lie on {sheets} sheets, for one holds {SHEET_ROWS - 1:,}")
-    return Written(written, notes)
+    return written
 
 
 class _Cells:

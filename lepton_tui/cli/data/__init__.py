@@ -3,6 +3,7 @@
 # Help lists the commands in the order of these imports.
 from lepton_tui.cli.data import bringing  # isort: skip
 from lepton_tui.cli.data import looking  # isort: skip
+from lepton_tui.cli.data import asking  # isort: skip
 from lepton_tui.cli.data import quality  # isort: skip
 from lepton_tui.cli.data import cleaning  # isort: skip
 from lepton_tui.cli.data import changing  # isort: skip
@@ -10,4 +11,14 @@ from lepton_tui.cli.data import history  # isort: skip
 from lepton_tui.cli.data import sending  # isort: skip
 from lepton_tui.cli.data.group import app
 
-__all__ = ["app", "bringing", "changing", "cleaning", "history", "looking", "quality", "sending"]
+__all__ = [
+    "app",
+    "asking",
+    "bringing",
+    "changing",
+    "cleaning",
+    "history",
+    "looking",
+    "quality",
+    "sending",
+]
