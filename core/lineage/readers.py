@@ -63,7 +63,9 @@ def _read_by(run: Run, state: str, versions: Mapping[str, Sequence[Version]]) ->
     told = summary(run.events_path)[0].result.get("dataset") if run.kind == "evaluate" else None
     asked = run.info.get("dataset") if run.kind != "import" else None
     for name in (settled, told, asked):
-        if isinstance(name, str):
+        # Once it is known which version it was, the bare name says no more.
+        known = name is asked and (settled or told) and "@" not in str(asked)
+        if isinstance(name, str) and not known:
             yield from _resolved(name, run, versions)
     if state in LIVING and not settled and isinstance(asked, str):
         # It may be about to use a version that it makes itself, such as a split.
