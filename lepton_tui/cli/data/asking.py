@@ -28,7 +28,6 @@ def sql(
     statement: str = typer.Argument(
         None, metavar="[STATEMENT]", help="What to ask; - reads it from standard input."
     ),
-    *,
     limit: int = typer.Option(
         None, min=1, metavar="N", help=f"Rows to show ({SHOWN}; all with --csv)."
     ),

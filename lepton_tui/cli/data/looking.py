@@ -65,7 +65,6 @@ def show(dataset: str = DATASET, json: bool = JSON) -> None:
 def rows(
     *,
     dataset: str = DATASET,
-    *,
     offset: int = typer.Option(0, min=0, metavar="N", help="Rows to pass over."),
     limit: int = typer.Option(10, min=1, metavar="N", help="Rows to show."),
     columns: str = typer.Option(None, metavar="A,B", help="Only these columns."),
