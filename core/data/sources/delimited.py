@@ -223,11 +223,7 @@ def sniff(desk: Desk, text: Path, *, tabs: bool) -> Dialect:
     """
     sample = _sample(text)
     if not sample.strip():
-        raise UsageError(
-            "the file holds nothing but blank lines",
-            where=str(text),
-            hint="Name a file that holds data.",
-        )
+        raise UsageError("there are only blank lines", where=str(text), hint="Name another file.")
     candidates = "\t,;|" if tabs else DELIMITERS
     best, best_key = None, (False, 0.0, 0)
     for delimiter in candidates:

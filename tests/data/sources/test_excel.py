@@ -134,6 +134,35 @@ def test_a_folder_of_workbooks(lake: Lake, tmp_path: Path, refuses: Refuses) -> 
     refuses(tmp_path / "year", "the sheets do not have the same columns: m, n")
 
 
+def open_document(path: Path, rows: str) -> Path:
+    names = " ".join(
+        f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"'
+        for name in ("office", "table", "text")
+    )
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
+        archive.writestr("META-INF/manifest.xml", "<manifest/>")
+        archive.writestr(
+            "content.xml",
+            f"<office:document-content {names}><office:body><office:spreadsheet>"
+            f'<table:table table:name="Data">{rows}</table:table>'
+            "</office:spreadsheet></office:body></office:document-content>",
+        )
+    return path
+
+
+def test_an_open_document(lake: Lake, tmp_path: Path, refuses: Refuses) -> None:
+    word = '<table:table-cell office:value-type="string"><text:p>{}</text:p></table:table-cell>'
+    number = '<table:table-cell office:value-type="float" office:value="{}"{}/>'
+    header = f"<table:table-row>{word.format('n')}{word.format('w')}</table:table-row>"
+    row = f"<table:table-row>{number.format(7, '')}{word.format('x')}</table:table-row>"
+    path = open_document(tmp_path / "t.ods", header + row)
+    assert read(lake, path)[1] == [(7, "x")]
+    wide = number.format(7, ' table:number-columns-repeated="16384"')
+    deep = f'<table:table-row table:number-rows-repeated="1048576">{wide}</table:table-row>'
+    refuses(open_document(tmp_path / "bomb.ods", header + deep), "cut short or damaged")
+
+
 def test_a_cell_at_the_far_corner_does_not_fill_the_memory(
     tmp_path: Path, refuses: Refuses
 ) -> None:
