@@ -507,7 +507,29 @@ def _stage(
     else:
         # Numbering the rows in SQL would take as long as all the rest of the work.
         first = 0
-    return copy_rows(con, query, staged, MEDIA_ROW_GROUP if media else ROW_GROUP), first
+    group = MEDIA_ROW_GROUP if media else ROW_GROUP
+    count = copy_rows(con, query, staged, group)
+    if "_rid" in names and in_order and not _ascending(staged):
+        # DuckDB keeps rows in order through most of what it does, not through all.
+        count = copy_rows(con, f"SELECT * FROM ({query}) ORDER BY _rid", staged, group)
+    return count, first
+
+
+def _ascending(parquet: Path) -> bool:
+    """Whether the rows of a file lie in the order of their ids."""
+    import numpy as np
+    import pyarrow.parquet as pq
+
+    last = None
+    with pq.ParquetFile(parquet) as file:
+        for group in range(file.num_row_groups):
+            ids = file.read_row_group(group, ["_rid"])["_rid"].to_numpy()
+            if len(ids) and last is not None and ids[0] <= last:
+                return False
+            if not bool(np.all(ids[1:] > ids[:-1])):
+                return False
+            last = ids[-1] if len(ids) else last
+    return True
 
 
 def _row_count(parquet: Path) -> int:
