@@ -6,9 +6,9 @@ import sys
 import time
 from typing import Any
 
-from core.data.check import check
 from core.data.lake import Lake
 from core.data.profile import profile
+from core.data.quality.check import check
 from core.data.split import ensure_split
 from core.errors import LeptonError
 from core.ingest import ingest
@@ -45,7 +45,7 @@ def demo(workspace: Workspace) -> None:
     put_profile(lake, version.ref)
     head(3, "Check the quality")
     with lake.open(version) as view:
-        put_findings(check(view))
+        put_findings(check(view), version.dataset)
     head(4, "Split")
     version = ensure_split(lake, version, target=version.target)
     with lake.open(version) as view:

@@ -21,8 +21,8 @@ from core.workspace import Workspace
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from core.data.check import Finding
     from core.data.profile import Profile
+    from core.data.quality.check import Finding
     from core.inference.engine import Engine
     from core.inference.messages import Answer
     from core.runs.run import Run
@@ -154,7 +154,7 @@ class Dataset:
 
     def check(self, target: str | None = None) -> list[Finding]:
         """What would spoil training."""
-        from core.data.check import check
+        from core.data.quality.check import check
 
         with self._lake.open(self.version) as view:
             return check(view, target)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 import typer
@@ -13,7 +14,10 @@ from screens.text import plain
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from core.data.check import Finding
+    from core.data.quality.check import Finding
+
+
+LONGEST_STEP = 500
 
 
 @app.command()
@@ -23,18 +27,20 @@ def check(
     json: bool = JSON,
 ) -> None:
     """Look for what would spoil training, and name the rows."""
-    from core.data.check import check as check_of
+    from core.data.quality.check import check as check_of
 
     with open_lake().open(dataset) as view:
         findings = check_of(view, target)
     if json:
         put_json([finding.to_json() for finding in findings])
         return
-    put_findings(findings)
+    put_findings(findings, dataset)
 
 
-def put_findings(findings: Sequence[Finding]) -> None:
-    """What a check found, worst first, each with what to do."""
+def put_findings(findings: Sequence[Finding], dataset: str) -> None:
+    """What a check found, worst first, each with what to do and the command that does it."""
+    from core.data.quality.finding import command_of
+
     if not findings:
         put("Nothing is wrong that the check knows to look for.")
     for finding in findings:
@@ -45,3 +51,6 @@ def put_findings(findings: Sequence[Finding]) -> None:
         if finding.examples:
             shown = ", ".join(map(str, finding.examples[:8]))
             put(f"{'':<8} rows {shown}{' …' if len(finding.examples) > 8 else ''}")
+        step = command_of(finding.mend) if finding.mend else None
+        if step is not None and len(step) <= LONGEST_STEP:
+            put(f"{'':<8} {plain(f'lepton data clean {dataset} --step {shlex.quote(step)}')}")

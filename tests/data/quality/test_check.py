@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from core.data.check import Finding, check
 from core.data.lake import Lake
+from core.data.quality.check import Finding, check
 from core.data.split import split
 from core.errors import UsageError
 

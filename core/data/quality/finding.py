@@ -1,0 +1,135 @@
+"""One thing that is wrong with a version: how badly, in which rows, and the step that mends it."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from core.data.layout import ROW_ID, among
+from core.data.view import View
+from core.errors import Cancelled
+
+EXAMPLES = 20
+# So many rows are named one by one, in a condition or a step; of more, the first are shown.
+MOST_NAMED = 1000
+ORDER = {"error": 0, "warning": 1, "info": 2}
+
+Severity = Literal["error", "warning", "info"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing found: how bad, of what kind, in which column and how many rows.
+
+    `examples` are the row ids (`_rid`) of up to 20 of them. `mend` is the step that mends it, as it
+    stands in a recipe: `{"do": "drop-duplicates"}`. `condition` is SQL over the columns of `rows`
+    that is true for all of them.
+    """
+
+    severity: Severity
+    kind: str
+    column: str | None
+    rows: int
+    what: str
+    hint: str
+    examples: tuple[int, ...] = ()
+    mend: dict[str, Any] | None = None
+    condition: str | None = None
+
+    @property
+    def key(self) -> tuple[str, str | None]:
+        """What tells a finding from the others of a check."""
+        return self.kind, self.column
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self) | {"examples": list(self.examples)}
+
+    @classmethod
+    def from_json(cls, kept: Mapping[str, Any]) -> Finding:
+        """The finding as `to_json` gave it."""
+        return cls(**{**kept, "examples": tuple(kept["examples"])})
+
+
+def worst_first(findings: Sequence[Finding]) -> list[Finding]:
+    """Errors before warnings before the rest; of equal ones those of the most rows."""
+    return sorted(findings, key=lambda finding: (ORDER[finding.severity], -finding.rows))
+
+
+def examples_of(view: View, condition: str) -> tuple[int, ...]:
+    """The ids of the first 20 rows for which a condition is true."""
+    rows = view.sql(
+        f"SELECT {ROW_ID} FROM rows WHERE {condition} ORDER BY {ROW_ID} LIMIT {EXAMPLES}"
+    )
+    return tuple(row for (row,) in rows)
+
+
+def named(ids: Sequence[int]) -> dict[str, Any]:
+    """The fields of a finding whose rows are known by their ids alone."""
+    return {
+        "rows": len(ids),
+        "examples": tuple(ids[:EXAMPLES]),
+        "condition": among(ids) if len(ids) <= MOST_NAMED else None,
+    }
+
+
+def drop_named(ids: Sequence[int]) -> dict[str, Any] | None:
+    """The step that drops rows by their ids, unless they are too many to name."""
+    return {"do": "drop-rows", "ids": list(ids)} if 0 < len(ids) <= MOST_NAMED else None
+
+
+def have(count: int, one: str, many: str | None = None) -> str:
+    """`"row has"` or `"rows have"`."""
+    return f"{one} has" if count == 1 else f"{many or one + 's'} have"
+
+
+def stop_if(stopped: bool) -> None:
+    """End a check that somebody wants no more.
+
+    Raises:
+        Cancelled: it is so.
+    """
+    if stopped:
+        raise Cancelled("the check was cancelled")
+
+
+def command_of(mend: Mapping[str, Any]) -> str | None:
+    """A step as `lepton data clean --step` takes it; None where words cannot say it.
+
+    A comma or a colon in a list or a table parts its values there, so such a step goes into a
+    recipe's file instead.
+    """
+    words = [str(mend["do"])]
+    for key, value in mend.items():
+        if key == "do":
+            continue
+        text = _word(value)
+        if text is None:
+            return None
+        words.append(f"{key}={text}")
+    return " ".join(map(shlex.quote, words))
+
+
+def _word(value: Any) -> str | None:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Mapping):
+        pairs = [(str(key), _word(item)) for key, item in value.items()]
+        if any(item is None or set(key + item) & set(",:") for key, item in pairs):
+            return None
+        return ",".join(f"{key}:{item}" for key, item in pairs) if _spaced(pairs) else None
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        items = [_word(item) for item in value]
+        if any(item is None or "," in item or item != item.strip() or not item for item in items):
+            return None
+        return ",".join(map(str, items))
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _spaced(pairs: Sequence[tuple[str, str | None]]) -> bool:
+    """Whether no key or value would be changed by the blanks that are taken off them."""
+    return all(
+        part is not None and part and part == part.strip() for pair in pairs for part in pair
+    )

@@ -1,0 +1,87 @@
+"""The labels: missing ones, one class alone, classes of few rows, and one class above all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from core.data.profile import is_number
+from core.data.quality.finding import Finding, examples_of, have
+from core.data.view import View, literal, quoted
+
+FEW_ROWS = 10
+IMBALANCE = 10
+CATEGORIES = 1000
+
+
+def check_labels(view: View, target: str) -> Iterator[Finding]:
+    """What is wrong with the column to predict."""
+    name = quoted(target)
+    column = view.version.column(target)
+    (missing,) = view.sql(f"SELECT count(*) - count({name}) FROM rows")[0]
+    if missing:
+        whole = missing == view.version.rows
+        yield Finding(
+            "error" if whole else "warning",
+            "missing-labels",
+            target,
+            missing,
+            "no row has a label" if whole else f"{missing:,} {have(missing, 'row')} no label",
+            "Label them first." if whole else "Label them, or they are left out of training.",
+            examples_of(view, f"{name} IS NULL"),
+            None if whole else {"do": "drop-rows", "columns": [target]},
+            f"{name} IS NULL",
+        )
+    classes = view.sql(
+        f"SELECT CAST({name} AS VARCHAR), count(*) FROM rows WHERE {name} IS NOT NULL"
+        f" GROUP BY 1 ORDER BY 2, 1 LIMIT {CATEGORIES + 1}"
+    )
+    if len(classes) == 1:
+        yield Finding(
+            "error",
+            "one-class",
+            target,
+            view.version.rows,
+            what=f'all rows have the label "{classes[0][0]}"',
+            hint="A classifier needs two classes or more; name another target or add rows.",
+            condition=f"{name} IS NOT NULL",
+        )
+        return
+    numeric = is_number(column) and len(classes) > 50
+    if numeric or len(classes) > CATEGORIES or not classes:
+        return
+    yield from _rare(view, target, classes)
+    (least, fewest), (most, commonest) = classes[0], classes[-1]
+    if commonest > IMBALANCE * fewest:
+        yield Finding(
+            "warning",
+            "imbalance",
+            target,
+            commonest,
+            what=f'"{most}" has {commonest:,} rows, "{least}" {fewest:,}',
+            hint="Judge by the scores of each class rather than by accuracy.",
+            condition=f"CAST({name} AS VARCHAR) = {literal(most)}",
+        )
+
+
+def _rare(view: View, target: str, classes: list[tuple[str, int]]) -> Iterator[Finding]:
+    rare = [(label, n) for label, n in classes if n < FEW_ROWS]
+    if not rare:
+        return
+    shown = ", ".join(f'"{label}" ({n})' for label, n in rare[:5])
+    text = f"CAST({quoted(target)} AS VARCHAR)"
+    few = f"{text} IN ({', '.join(literal(label) for label, _ in rare)})"
+    yield Finding(
+        "warning",
+        "few-rows",
+        target,
+        sum(n for _, n in rare),
+        what=f"{len(rare)} {have(len(rare), 'class', 'classes')} fewer than {FEW_ROWS} rows:"
+        f" {shown}",
+        hint="Add rows of these classes, merge them with others, or leave them out.",
+        examples=examples_of(view, few),
+        # With fewer than two classes left there is nothing to tell apart.
+        mend={"do": "filter", "where": f"coalesce(NOT ({few}), true)"}
+        if len(classes) - len(rare) >= 2
+        else None,
+        condition=few,
+    )
