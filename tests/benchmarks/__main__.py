@@ -23,6 +23,8 @@ MEASUREMENTS = (
     "chart",
     "big_import",
     "big_clean",
+    "near_texts",
+    "picture_files",
 )
 ONE = "--one"
 COLUMNS = "{:<46} {:>12} {:>12} {:>7} {:>8}  {}"

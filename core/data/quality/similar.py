@@ -32,7 +32,7 @@ def check_similar(view: View, should_stop: Callable[[], bool]) -> Iterator[Findi
         else:
             continue
         stop_if(should_stop())
-        yield from _near(view, column, where, most)
+        yield from _near(view, column, where, most, should_stop)
 
 
 def _words(column: Column) -> str:
@@ -41,14 +41,18 @@ def _words(column: Column) -> str:
     return f"(length({name}) - length(replace({name}, ' ', '')) + 1)"
 
 
-def _near(view: View, column: Column, where: str, most: int) -> Iterator[Finding]:
+def _near(
+    view: View, column: Column, where: str, most: int, should_stop: Callable[[], bool]
+) -> Iterator[Finding]:
     name = quoted(column.name)
     few = f"(SELECT {ROW_ID}, {name} FROM rows WHERE {where} ORDER BY {ROW_ID} LIMIT {most})"
     (texts,) = view.sql(f"SELECT count(*) FROM rows WHERE {where}")[0]
     if texts < 2:
         return
-    find = near_duplicate_images if column.media else near_duplicate_texts
-    pairs = find(view.connection, few, column.name)
+    if column.media:
+        pairs = near_duplicate_images(view.connection, few, column.name, should_stop)
+    else:
+        pairs = near_duplicate_texts(view.connection, few, column.name)
     if not pairs:
         return
     own = f"pairs_{uuid4().hex[:8]}"
