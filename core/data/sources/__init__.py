@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from core.data.lake import Lake, valid_name
 from core.data.sources.desk import Arrived, Desk, Options, Progress, Reject
 from core.data.sources.detect import detect
+from core.data.sources.folder_kind import labelled_kind
 from core.data.sources.formats import FORMATS, SPOKEN
 from core.data.sources.keep import ImportReport, commit_arrived, left_out, telling
 from core.data.sources.locate import Located, locate, row_files
@@ -151,7 +152,9 @@ def renew_source(
             raise UsageError(
                 f"{imported.ref} does not say where it came from", hint="Name the source."
             )
-        reading = replace(reading, format=reading.format or imported.params.get("format"))
+        options = reading.options.remembering(imported.params.get("options", {}))
+        named = reading.format or imported.params.get("format")
+        reading = replace(reading, format=named, options=options)
     # The types are settled: what does not fit them is left out, and said.
     types = {**types_of(imported), **reading.options.types}
     reading = replace(reading, options=replace(reading.options, types=types))
@@ -230,13 +233,15 @@ def _found(
         should_stop=reading.should_stop,
     ) as desk:
         located = locate(desk, str(source))
-        kind = kind_of(located, reading.format)
+        kind = kind_of(located, reading.format or _labelled_kind(located, reading.options))
         located = row_files(desk, located, kind)
         params = {
             "source": str(path.absolute()) if path.exists() else str(source),
             "format": kind,
             "files": fingerprints(located),
         }
+        if said := reading.options.kept():
+            params["options"] = said
         yield desk, _Source(located, kind, params)
 
 
@@ -256,6 +261,23 @@ def _read_as_said(desk: Desk, found: _Source) -> Arrived:
                 hint=nearest(column, arrived.columns),
             )
     return arrived
+
+
+def _labelled_kind(located: Located, options: Options) -> str | None:
+    """The format of a folder whose files a table labels.
+
+    Raises:
+        UsageError: it is no folder of images or sounds.
+    """
+    if options.labels is None:
+        return None
+    if len(located.paths) == 1 and located.paths[0].is_dir():
+        return labelled_kind(located.paths[0], Path(options.labels).expanduser())
+    raise UsageError(
+        "a table of labels goes with a folder of images or sounds",
+        where=", ".join(located.names[:3]),
+        hint="Name the folder that holds the files.",
+    )
 
 
 def kind_of(located: Located, named: str | None) -> str:

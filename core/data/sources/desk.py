@@ -7,13 +7,13 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import uuid4
 
 from core.data.lake import REJECT_COLUMNS, copy_rows
-from core.data.view import literal
+from core.data.view import literal, quoted
 from core.errors import Cancelled, LeptonError
 from core.workspace import Workspace
 
@@ -66,6 +66,21 @@ class Options:
     text_by: str = "line"
     labels: str | None = None
     most_bytes: int = 64 << 30
+
+    def kept(self) -> dict[str, str]:
+        """What the version must remember, so that the same source is read in the same way later."""
+        return {name: getattr(self, name) for name in KEPT if getattr(self, name) != UNSAID[name]}
+
+    def remembering(self, kept: Mapping[str, str]) -> Options:
+        """These options, and what was said of the source before where nothing is said now."""
+        before: dict[str, Any] = {
+            name: kept[name] for name in KEPT if name in kept and name not in self.kept()
+        }
+        return replace(self, **before)
+
+
+KEPT = ("table", "text_by", "labels")
+UNSAID = {each.name: each.default for each in fields(Options)}
 
 
 @dataclass(frozen=True)
@@ -152,6 +167,15 @@ class Desk:
         """The rows of a query as a file of the lake that no version has yet, and their number."""
         path = self.scratch(".parquet")
         return path, copy_rows(self.connection, query, path)
+
+    def clear(self) -> None:
+        """Forget the tables of a file that was read beside the source."""
+        made = self.connection.execute(
+            "SELECT 'TABLE', table_name FROM duckdb_tables() WHERE temporary UNION ALL"
+            " SELECT 'VIEW', view_name FROM duckdb_views() WHERE temporary AND NOT internal"
+        ).fetchall()
+        for kind, name in made:
+            self.connection.execute(f"DROP {kind} {quoted(name)}")
 
     def scratch(self, suffix: str) -> Path:
         """A name for a temporary file; the lake sweeps it should this process be killed."""
@@ -282,18 +306,21 @@ class Desk:
         self._keep_waiting()
         return self.connection.sql("SELECT * FROM rejects").to_arrow_table()
 
-    def judge(self, kept: int, unit: str) -> None:
+    def judge(self, kept: int, unit: str, earlier: int = 0) -> None:
         """Refuse a source of which less than half could be used.
+
+        Of what was left out, the `earlier` ones were something else and do not count.
 
         Raises:
             LeptonError: more was left out than kept.
         """
-        if self.rejected <= kept:
+        rejected = self.rejected - earlier
+        if rejected <= kept:
             return
-        first = self.rejects[0]
+        first = self.rejects[min(earlier, len(self.rejects) - 1)]
         column = f", column {first.column}" if first.column else ""
         raise self.fail(
-            f"{self.rejected:,} of {self.rejected + kept:,} {unit} cannot be read;"
+            f"{rejected:,} of {rejected + kept:,} {unit} cannot be read;"
             f" the first is {first.where}{column}: {first.what}",
             hint="Correct the source, or check that it is what its name says.",
         )

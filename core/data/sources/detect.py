@@ -11,13 +11,14 @@ import zlib
 from collections import Counter
 from pathlib import Path
 
-from core.data.sources.folders import listing
 from core.data.sources.formats import BY_SUFFIX, FORMATS, SPOKEN, TEXT_SUFFIXES
+from core.data.sources.sounds import sound_kind
 from core.errors import LeptonError, UsageError, nearest
 
 IMAGE_SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
 )
+SOUND_SUFFIXES = frozenset({".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3"})
 IMAGE_MAGIC = {
     b"\x89PNG\r\n\x1a\n": "a PNG image",
     b"\xff\xd8\xff": "a JPEG image",
@@ -42,10 +43,10 @@ FOREIGN_MAGIC = {
 }
 MAGIC = {magic: name for name, each in FORMATS.items() for magic in each.magic}
 HEAD = 65_536
+PACKED_ALONE = (".gz", ".zst", ".bz2", ".xz")
 # Prose and logs, however many commas are in them.
 NEVER_TABLES = (".md", ".log")
 TABLE_ENOUGH = 0.9
-UNNAMED_LOOKED_AT = 20
 
 
 def image_kind(head: bytes) -> str | None:
@@ -104,19 +105,19 @@ def read_head(path: Path) -> bytes:
     return head
 
 
-def suffix_of(path: Path) -> str:
+def suffix_of(path: Path | str) -> str:
     """The last suffix, lower-case, with `.gz` and its kin looked through."""
-    name = path.name.lower()
-    for packed in (".gz", ".zst", ".bz2", ".xz"):
-        name = name.removesuffix(packed)
-    return Path(name).suffix
+    name, suffix = os.path.splitext(os.fspath(path).lower())  # noqa: PTH122 - it is asked of very many files
+    return os.path.splitext(name)[1] if suffix in PACKED_ALONE else suffix  # noqa: PTH122
 
 
-def by_name(path: Path) -> str | None:
+def by_name(path: Path | str) -> str | None:
     """The format that the name of a file says it has; None when it says nothing."""
     suffix = suffix_of(path)
     if suffix in IMAGE_SUFFIXES:
         return "images"
+    if suffix in SOUND_SUFFIXES:
+        return "audio"
     return "text" if suffix in TEXT_SUFFIXES else BY_SUFFIX.get(suffix)
 
 
@@ -150,10 +151,15 @@ def detect(path: Path, named: str | None = None) -> str:
         there = path.parent.is_dir() and os.access(path.parent, os.R_OK | os.X_OK)
         beside = [p.name for p in path.parent.iterdir()] if there else []
         raise UsageError("no such file or folder", where=str(path), hint=nearest(path.name, beside))
-    return _folder(path, named) if path.is_dir() else _file(path, named)
+    if not path.is_dir():
+        return file_kind(path, named)
+    from core.data.sources.folder_kind import folder_kind
+
+    return named or folder_kind(path)
 
 
-def _file(path: Path, named: str | None) -> str:
+def file_kind(path: Path, named: str | None = None) -> str:
+    """The format of a file, as `detect` says it."""
     head = read_head(path)
     suffix = suffix_of(path)
     said = named or BY_SUFFIX.get(suffix)
@@ -181,11 +187,11 @@ def _file(path: Path, named: str | None) -> str:
     elif found in FORMATS:
         if said in (None, found):
             return found
-    elif (kind := image_kind(head)) and said is None:
+    elif (kind := image_kind(head) or sound_kind(head)) and said is None:
         raise UsageError(
             f"this is {kind}, one file",
             where=str(path),
-            hint="Name a folder that holds a folder of images for each class.",
+            hint="Name a folder that holds a folder of such files for each class.",
         )
     if said is None:
         raise UsageError(
@@ -207,7 +213,7 @@ def content_kind(head: bytes) -> str:
     foreign = next((kind for magic, kind in FOREIGN_MAGIC.items() if head.startswith(magic)), None)
     if head[257:262] == b"ustar":
         foreign = "a tar archive"
-    if known := foreign or (None if _mostly_text(head) else image_kind(head)):
+    if known := foreign or (None if _mostly_text(head) else image_kind(head) or sound_kind(head)):
         return known
     return "text" if _mostly_text(head) else "binary data of an unknown kind"
 
@@ -264,63 +270,3 @@ def _differs(path: Path, said: str, found: str, named: str | None) -> UsageError
         hint="Rename the file to what it is, or name its format: --format "
         + ", ".join(list(FORMATS)[:4]),
     )
-
-
-def _folder(path: Path, named: str | None) -> str:
-    if named:
-        return named
-    try:
-        entries = sorted(path.iterdir())
-        files = listing(path).files
-    except OSError as error:
-        raise UsageError(
-            f"the folder cannot be read: {error.strerror}",
-            where=str(path),
-            hint="Check your rights to read it.",
-        ) from error
-    visible = [entry for entry in entries if not entry.name.startswith(".")]
-    if not visible:
-        raise UsageError("the folder is empty", where=str(path), hint="Name one that holds data.")
-    if any(entry.is_file() and seems_idx(entry) for entry in visible):
-        return "idx"
-    if kind := _of_rows(path, files):
-        return kind
-    if any(entry.is_dir() for entry in visible):
-        return "images"
-    raise UsageError(
-        "the folder holds no data that can be imported",
-        where=str(path),
-        hint="Name one file in it, or a folder that holds a folder of images for each class.",
-    )
-
-
-def _of_rows(folder: Path, files: list[Path]) -> str | None:
-    """The one format of the files in a folder; notes such as README.txt beside them do not count.
-
-    Raises:
-        UsageError: they are of several.
-    """
-    named = Counter(kind for file in files if (kind := by_name(file)))
-    texts, images = named.pop("text", 0), named.pop("images", 0)
-    if images > named.total():
-        return "images"
-    if len(named) > 1:
-        often = [f"{count:,} of {kind}" for kind, count in named.most_common()]
-        raise UsageError(
-            f"the folder holds files of several formats: {', '.join(often)}",
-            where=str(folder),
-            hint=f"Name the one to read, such as --format {named.most_common(1)[0][0]}, or a"
-            " pattern, such as 'FOLDER/*.csv'.",
-        )
-    if named:
-        return next(iter(named))
-    if texts:
-        return "text"
-    # Files such as part-00000, which their writer gave no suffix.
-    for file in files[:UNNAMED_LOOKED_AT]:
-        try:
-            if not image_kind(read_head(file)[:16]):
-                return _file(file, None)
-        except LeptonError:
-            continue
-    return None

@@ -62,6 +62,7 @@ FORMATS: dict[str, Format] = {
     "duckdb": Format("a DuckDB database", "duckdb_file:read_duckdb", (".duckdb", ".ddb")),
     "text": Format("text", "text_files:read_text"),
     "images": Format("images", "image_folder:read_images", whole=True),
+    "audio": Format("sounds", "image_folder:read_sounds", whole=True),
     "idx": Format("an IDX file", "idx:read_idx_files", whole=True),
 }
 # Names that say "text" but as often hold a table: the content decides.

@@ -10,6 +10,7 @@ from core.data.sources.desk import Desk
 from core.data.sources.detect import by_name, detect
 from core.data.sources.folders import listing
 from core.data.sources.formats import FORMATS, SPOKEN
+from core.data.sources.said import counted
 from core.data.sources.unpack import unpack
 from core.errors import UsageError
 
@@ -112,11 +113,11 @@ def _files_of(desk: Desk, folder: Path, kind: str) -> tuple[list[Path], dict[str
     if listed.links:
         one = listed.links[0].relative_to(folder)
         desk.note(
-            f"{len(listed.links):,} links out of the folder, or to folders, such as {one}, were not"
-            " followed"
+            f"{counted(len(listed.links), 'link')} out of the folder, or to folders, such as {one}:"
+            " not followed"
         )
     if others:
-        desk.note(f"{others:,} files in the folder that are not {SPOKEN[kind]} were left out")
+        desk.note(f"{counted(others, 'file')} in the folder left out: not {SPOKEN[kind]}")
     if not kept and not desk.rejected:
         raise UsageError(
             f"there is no file in the folder that is {SPOKEN[kind]}",

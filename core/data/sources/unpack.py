@@ -21,7 +21,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
 from core.data.sources.desk import Desk
-from core.data.sources.detect import is_idx, office_kind
+from core.data.sources.detect import by_name, is_idx, office_kind
 from core.data.sources.formats import BY_SUFFIX
 from core.errors import LeptonError
 
@@ -144,6 +144,8 @@ class _Unpacking:
             if not inside:
                 raise self._refused("there is nothing in {} that can be read", "Look into it.")
             if len(inside) > 1:
+                return place
+            if inside[0].is_dir() and _is_class(inside[0]):
                 return place
             (place,) = inside
             if place.is_file():
@@ -287,6 +289,13 @@ class _Unpacking:
             raise self._refused(
                 "{} is cut short or damaged", "Copy or download it again."
             ) from error
+
+
+def _is_class(folder: Path) -> bool:
+    """Whether a folder holds pictures or sounds alone, so that its name says what they are."""
+    return all(
+        entry.is_file() and by_name(entry) in ("images", "audio") for entry in folder.iterdir()
+    )
 
 
 def _fault(name: str) -> str | None:

@@ -74,7 +74,7 @@ def import_(
         "types": types_of(type),
         "table": table,
         "text_by": text_by,
-        "labels": labels,
+        "labels": whole_path(labels) if labels else None,
     }
     if refresh and (append or source or not name):
         raise UsageError(

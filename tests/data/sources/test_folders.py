@@ -28,7 +28,7 @@ def test_a_folder_of_csv_files_in_the_order_of_their_names(lake: Lake, tmp_path:
     report, rows = read(lake, folder)
     assert rows == [(1, "a"), (2, "b"), (3, "c"), (4, "d")]
     assert report.version.params["format"] == "csv"
-    assert any("1 files in the folder that are not CSV text" in note for note in report.notes)
+    assert any("1 file in the folder left out: not CSV text" in note for note in report.notes)
     named = [str(folder / name) for name in ("a.csv", "b.csv", "deeper/c.csv.gz")]
     assert list(report.version.params["files"]) == named
     _, rows = read(lake, f"{folder}/*.csv")
