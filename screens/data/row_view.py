@@ -1,7 +1,8 @@
-"""One row, whole: long texts unfolded, images drawn."""
+"""One row, whole: long texts unfolded, images drawn with the boxes that are on them."""
 
 from __future__ import annotations
 
+import json
 from typing import Any, ClassVar
 
 from rich.markup import escape
@@ -12,8 +13,12 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from screens.text import human_bytes, plain
+from screens.data.boxes import Box, boxed, boxes_of
+from screens.data.sound import SoundView, is_sound
+from screens.text import counted, human_bytes, plain
 from screens.widgets.image_view import ImageView
+
+LONGEST = 20_000
 
 
 class RowView(ModalScreen[None]):
@@ -29,6 +34,7 @@ class RowView(ModalScreen[None]):
         border: round $primary; background: $surface; padding: 0 1;
     }
     RowView ImageView { height: 14; width: 1fr; margin-bottom: 1; }
+    RowView SoundView { height: 4; width: 1fr; margin-bottom: 1; }
     RowView Static { margin-bottom: 1; }
     """
 
@@ -38,23 +44,41 @@ class RowView(ModalScreen[None]):
         self._values = values
 
     def compose(self) -> ComposeResult:
+        boxes = next((found for v in self._values.values() if (found := boxes_of(v))), [])
         with VerticalScroll() as box:
             box.border_title = escape(plain(self._title))
-            box.border_subtitle = "esc closes"
+            box.border_subtitle = "↑↓ scroll · esc closes"
             for name, value in self._values.items():
                 if isinstance(value, bytes):
                     yield Static(
                         Text.assemble((plain(name), "bold"), f"  {human_bytes(len(value))}")
                     )
-                    yield ImageView(value)
+                    yield SoundView(value) if is_sound(value) else self._picture(value, boxes)
                 else:
                     yield Static(written(name, value))
+
+    def _picture(self, content: bytes, boxes: list[Box]) -> ImageView:
+        return ImageView(boxed(content, boxes) if boxes else content)
 
 
 def written(name: str, value: object) -> Text:
     """A value under its column's name; what is missing says so."""
-    said = Text("missing", "dim italic") if value is None else Text(printable(str(value)))
+    if value is None:
+        said = Text("missing", "dim italic")
+    elif found := boxes_of(value):
+        said = Text("; ".join(each.said for each in found))
+    else:
+        words = value if isinstance(value, str) else _words(value)
+        said = Text(printable(words[:LONGEST]))
+        if len(words) > LONGEST:
+            said.append(f"\n… and {counted(len(words) - LONGEST, 'character')} more", "dim")
     return Text.assemble((plain(name), "bold"), "  ", said)
+
+
+def _words(value: object) -> str:
+    if isinstance(value, list | tuple | dict):
+        return json.dumps(value, ensure_ascii=False, indent=1, default=str)
+    return str(value)
 
 
 def printable(text: str) -> str:

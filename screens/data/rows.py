@@ -1,4 +1,4 @@
-"""The rows of a version as the table fetches them: a page at a time, from a thread."""
+"""The rows that a table shows, fetched a page at a time from a thread."""
 
 from __future__ import annotations
 
@@ -7,40 +7,81 @@ from collections.abc import Sequence
 from typing import Any
 
 from core.data.lake import Lake
+from core.data.selection import Selection
 from core.data.version import Version
-from core.data.view import View
 from core.workspace import Workspace
-from screens.widgets.table_view import ColumnHead
+from screens.data.look import Look
+from screens.widgets.pages import ColumnHead
 
 
 class LakeRows:
     """A `RowSource` over one version. It opens its DuckDB when the first page is wanted."""
 
-    def __init__(self, workspace: Workspace, version: Version) -> None:
+    def __init__(self, workspace: Workspace, version: Version, look: Look | None = None) -> None:
         self.version = version
+        self.look = look or Look()
+        self.names = self.look.columns(version)
+        kinds = {column.name: column.media or column.type.lower() for column in version.columns}
         self.columns: Sequence[ColumnHead] = [
-            ColumnHead(column.name, column.media or column.type.lower())
-            for column in version.columns
+            ColumnHead(name + self.look.mark(name), kinds[name]) for name in self.names
         ]
         self._lake = Lake(workspace)
-        self._view: View | None = None
+        self._selection: Selection | None = None
         self._lock = threading.Lock()
 
     def count(self) -> int:
-        return self.version.rows
+        """How many rows there are; they are looked for if they have to be.
+
+        Raises:
+            UsageError: the condition is none.
+            LeptonError: the search takes too much memory.
+            Cancelled: `interrupt` was called.
+        """
+        with self._lock:
+            return self._open().find()
 
     def page(self, offset: int, limit: int) -> list[tuple[Any, ...]]:
         """Rows without their id, in the order of `columns`."""
         with self._lock:
-            return [row[1:] for row in self._open().page(offset, limit)]
+            return [row[1:] for row in self._open().page(offset, limit, self.names)]
 
     def row(self, index: int) -> tuple[int, dict[str, Any]]:
-        """One row whole: its id and its values by column."""
+        """One row whole, hidden columns too: its id and its values by column."""
         with self._lock:
             (found,) = self._open().page(index, 1)
         return found[0], dict(zip(self.version.column_names, found[1:], strict=True))
 
-    def _open(self) -> View:
-        if self._view is None:
-            self._view = self._lake.open(self.version)
-        return self._view
+    def interrupt(self) -> None:
+        """Give up a search that goes on in another thread."""
+        if (selection := self._selection) is not None:
+            selection.interrupt()
+
+    def close(self) -> None:
+        """Let go of the DuckDB; a later page opens it again."""
+        self.interrupt()
+        with self._lock:
+            if self._selection is not None:
+                self._selection.close()
+                self._selection = None
+
+    def _open(self) -> Selection:
+        if self._selection is None:
+            look = self.look
+            self._selection = Selection(
+                self._lake, self.version, look.condition, look.sort, ids=look.ids
+            )
+        return self._selection
+
+
+class ListRows:
+    """A `RowSource` over rows that are at hand."""
+
+    def __init__(self, columns: Sequence[tuple[str, str]], rows: Sequence[tuple[Any, ...]]) -> None:
+        self.columns: Sequence[ColumnHead] = [ColumnHead(name, kind) for name, kind in columns]
+        self._rows = rows
+
+    def count(self) -> int:
+        return len(self._rows)
+
+    def page(self, offset: int, limit: int) -> Sequence[tuple[Any, ...]]:
+        return self._rows[offset : offset + limit]

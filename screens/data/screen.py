@@ -2,41 +2,43 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any, ClassVar
 
-from rich.console import RenderableType
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical, VerticalScroll
-from textual.widgets import OptionList, Static, TabbedContent, TabPane, Tabs
+from textual.containers import Horizontal, Vertical
+from textual.widgets import OptionList, Static, TabbedContent, TabPane
 
 from core.data.lake import Lake
 from core.data.version import Version
-from core.errors import LeptonError
-from core.runs.run import Run
-from core.runs.state import RunState
-from core.runs.store import Runs
 from screens.base import LeptonScreen
-from screens.data.findings import findings_table, profile_table, versions_table
+from screens.data.check_pane import CheckPane
+from screens.data.clean_pane import CleanPane
 from screens.data.import_form import ImportForm, ImportRequest
-from screens.data.row_view import RowView
-from screens.data.rows import LakeRows
+from screens.data.importing import ImportLine, ended_words
+from screens.data.pane import Pane
+from screens.data.profile_pane import ProfilePane
+from screens.data.rows_pane import RowsPane
+from screens.data.sql_pane import SqlPane
+from screens.data.versions_pane import VersionsPane
 from screens.listing import Line, LineList
 from screens.text import counted, human_bytes, human_count, plain
 from screens.widgets.confirm import Confirm
-from screens.widgets.table_view import TableView
 
-TABS = ("rows", "profile", "check", "versions")
-IMPORT_POLL_SECONDS = 0.25
+PANES: dict[str, type[Pane]] = {
+    "rows": RowsPane,
+    "sql": SqlPane,
+    "profile": ProfilePane,
+    "check": CheckPane,
+    "clean": CleanPane,
+    "versions": VersionsPane,
+}
 
 
 class DataScreen(LeptonScreen):
-    """Bring data sets in, look at their rows, and see what is wrong with them."""
+    """Bring data sets in, look at their rows, see what is wrong with them and make it right."""
 
     MODE = "data"
     TITLE = "Data"
@@ -53,7 +55,7 @@ class DataScreen(LeptonScreen):
             "tab(1)",
             "Next tab",
             key_display="]",
-            tooltip="Rows, profile, check, versions",
+            tooltip="Rows, SQL, profile, check, clean, versions",
         ),
     ]
     DEFAULT_CSS = """
@@ -66,8 +68,6 @@ class DataScreen(LeptonScreen):
         &.-empty #welcome { display: block; }
         &.-empty #panes { display: none; }
         TabPane { padding: 0; }
-        TabPane > VerticalScroll { padding: 0 1; }
-        VerticalScroll > Static { height: auto; }
     }
     """
 
@@ -77,23 +77,22 @@ class DataScreen(LeptonScreen):
         self._versions: dict[str, Version] = {}
         self._version: Version | None = None
         self._wanted: str | None = None
-        self._shown: set[str] = set()
+        self._opened: Version | None = None
 
     def body(self) -> ComposeResult:
         with Horizontal():
             yield LineList("Data sets", id="datasets")
             with Vertical(id="chosen"):
                 yield Static(id="facts", markup=False)
+                yield ImportLine(id="importing")
                 yield Static(
                     "No data set yet.\n\nPress i to bring one in; mnist-sample is always there.",
                     id="welcome",
                 )
                 with TabbedContent(id="panes"):
-                    with TabPane("Rows", id="rows"):
-                        yield TableView(id="table")
-                    for tab in TABS[1:]:
-                        with TabPane(tab.title(), id=tab), VerticalScroll():
-                            yield Static(id=f"{tab}-text", markup=False)
+                    for name, pane in PANES.items():
+                        with TabPane(pane.TITLE, id=name):
+                            yield pane(self._lake)
 
     def on_mount(self) -> None:
         self.refresh_datasets()
@@ -105,6 +104,8 @@ class DataScreen(LeptonScreen):
         self._wanted = dataset
         self.refresh_datasets()
 
+    # Which data set
+
     def refresh_datasets(self) -> None:
         self.fetch(self._lake.datasets, self._list, group="datasets")
 
@@ -114,7 +115,7 @@ class DataScreen(LeptonScreen):
         datasets = self.query_one("#datasets", LineList)
         wanted = self._wanted or (self._version.dataset if self._version else None)
         datasets.show([_named(version) for version in versions], chosen=wanted)
-        self._wanted = None
+        arriving, self._wanted = self._wanted, None
         if not versions:
             self._version = None
             self.query_one("#facts", Static).update("")
@@ -122,7 +123,13 @@ class DataScreen(LeptonScreen):
         if wanted in self._versions:
             datasets.highlighted = list(self._versions).index(wanted)
         chosen = self._versions.get(datasets.chosen or "", versions[0])
-        if self._version is None or chosen.ref != self._version.ref:
+        # Whoever looks at an earlier version goes on doing so until they choose another.
+        if (
+            arriving
+            or self._version is None
+            or chosen.dataset != self._version.dataset
+            or (chosen.n != self._version.n and self._opened is None)
+        ):
             self._choose(chosen)
         if self.focused is None:
             datasets.focus()
@@ -130,101 +137,92 @@ class DataScreen(LeptonScreen):
     @on(OptionList.OptionHighlighted, "#datasets")
     def _highlighted(self, event: OptionList.OptionHighlighted) -> None:
         version = self._versions.get(event.option_id or "")
-        if version is not None and (self._version is None or version.ref != self._version.ref):
+        if version is not None and (
+            self._version is None or version.dataset != self._version.dataset
+        ):
             self._choose(version)
 
     @on(OptionList.OptionSelected, "#datasets")
     def _selected(self) -> None:
-        self.query_one(TableView).focus()
+        self.pane.enter()
 
     def _choose(self, version: Version) -> None:
         self._version = version
-        self._shown.clear()
-        self.query_one("#facts", Static).update(_facts(version))
-        self.query_one(TableView).source = LakeRows(self.workspace, version)
-        self._fill_tab()
+        if self._opened is not None and self._opened.ref != version.ref:
+            self._opened = None
+        newest = self._versions.get(version.dataset, version)
+        self.query_one("#facts", Static).update(_facts(version, newest))
+        self._fill()
+
+    @property
+    def pane(self) -> Pane:
+        """The open tab."""
+        panes = self.query_one(TabbedContent)
+        return panes.query_one(f"#{panes.active or 'rows'}", TabPane).query_one(Pane)
 
     @on(TabbedContent.TabActivated)
-    def _fill_tab(self) -> None:
-        """Work out what the open tab shows, once for each version."""
-        tab, version = self.query_one(TabbedContent).active, self._version
-        if version is None or tab in self._shown or tab not in TABS[1:]:
-            return
-        pane = self.query_one(f"#{tab}-text", Static)
-        pane.update(Text("looking…", "dim"))
-
-        def show(drawn: RenderableType) -> None:
-            pane.update(drawn)
-            self._shown.add(tab)
-
-        def failed(error: LeptonError) -> None:
-            pane.update(Text(f"{error}\n{error.hint}"))
-
-        work: dict[str, Callable[[], RenderableType]] = {
-            "profile": lambda: _profile(self._lake, version),
-            "check": lambda: _check(self._lake, version),
-            "versions": lambda: versions_table(self._lake.versions(version.dataset)),
-        }
-        self.fetch(work[tab], show, group=tab, failed=failed)
+    def _fill(self) -> None:
+        if self._version is not None:
+            self.pane.look_at(self._version)
 
     def action_tab(self, step: int) -> None:
+        names = list(PANES)
         panes = self.query_one(TabbedContent)
-        panes.active = TABS[(TABS.index(panes.active) + step) % len(TABS)]
-        panes.query_one(Tabs).focus()
+        self._open_tab(names[(names.index(panes.active) + step) % len(names)])
 
-    def on_table_view_row_selected(self, event: TableView.RowSelected) -> None:
-        source = self.query_one(TableView).source
-        if isinstance(source, LakeRows):
-            self.fetch(lambda: source.row(event.index), self._show_row, group="row")
+    def _open_tab(self, name: str) -> None:
+        panes = self.query_one(TabbedContent)
+        panes.active = name
+        self._fill()
+        self.call_after_refresh(self.pane.enter)
 
-    def _show_row(self, row: tuple[int, dict[str, Any]]) -> None:
-        self.app.push_screen(RowView(f"row {row[0]}", row[1]))
+    def action_leave_field(self) -> None:
+        """Stop what is waited for; else give the keys back to the list of data sets."""
+        if self.pane.stop() or self.query_one(ImportLine).cancel():
+            return
+        pane = self.pane
+        if self.focused is not None and pane in self.focused.ancestors:
+            self.query_one("#datasets").focus()
+        else:
+            super().action_leave_field()
+
+    # What the tabs ask for
+
+    def on_pane_version_made(self, event: Pane.VersionMade) -> None:
+        self._opened = None
+        self.arrive(dataset=event.version.dataset)
+
+    def on_pane_rows_wanted(self, event: Pane.RowsWanted) -> None:
+        self._open_tab("rows")
+        self.query_one(RowsPane).show(event.look)
+
+    def on_pane_step_offered(self, event: Pane.StepOffered) -> None:
+        self._open_tab("clean")
+        self.query_one(CleanPane).add(event.step)
+
+    def on_versions_pane_opened(self, event: VersionsPane.Opened) -> None:
+        newest = self._versions.get(event.version.dataset)
+        self._opened = event.version if newest and newest.n != event.version.n else None
+        self._choose(event.version)
+        self._open_tab("rows")
+
+    # Bringing in, splitting, training, removing
 
     def action_import(self) -> None:
-        self.app.push_screen(ImportForm(), self._import)
+        if self.query_one(ImportLine).busy:
+            self.notify("One import at a time; esc stops it.", title="Importing", timeout=5)
+            return
+        self.app.push_screen(ImportForm(self._lake, self.fetch), self._import)
 
     def _import(self, request: ImportRequest | None) -> None:
-        if request is None:
-            return
-        # An import is a run of its own, so a lost connection does not end it.
-        source = Path(request.source).expanduser()
-        spec = {
-            "source": str(source.absolute()) if source.exists() else request.source,
-            "name": request.name,
-            "target": request.target,
-            "task": request.task,
-        }
+        if request is not None:
+            self.query_one(ImportLine).start(request)
 
-        def launch() -> Run:
-            run = Runs(self.workspace).create("import", spec, dataset=request.name)
-            run.launch()
-            return run
-
-        self.notify("Importing…", title=plain(request.source), markup=False)
-        self.fetch(launch, self._await_import, group="import")
-
-    def _await_import(self, run: Run) -> None:
-        def look(state: RunState) -> None:
-            if state.state in ("queued", "running"):
-                self.set_timer(IMPORT_POLL_SECONDS, poll)
-            elif state.state == "finished":
-                result = run.history().result or {}
-                rejects = result.get("rejects")
-                rows = counted(int(result["rows"]), "row")
-                self.notify(
-                    f"{counted(rejects, 'row')} not taken; see the log." if rejects else " ",
-                    title=f"{result['dataset']}: {rows}",
-                    markup=False,
-                )
-                self.arrive(dataset=str(result["dataset"]).partition("@")[0])
-            else:
-                told = state.error or {"what": f"the import was {state.state}"}
-                self.show_error(LeptonError.from_json(told))
-
-        def poll() -> None:
-            self.fetch(run.state, look, group=f"await {run.id}")
-
-        poll()
+    def on_import_line_ended(self, event: ImportLine.Ended) -> None:
+        title, text = ended_words(event)
+        self.notify(text, title=title, markup=False)
+        self._opened = None
+        self.arrive(dataset=event.dataset)
 
     def action_split(self) -> None:
         version = self._version
@@ -268,21 +266,14 @@ class DataScreen(LeptonScreen):
         )
 
     def shell_command(self) -> str:
-        if self._version is None:
-            return "lepton data ls"
-        name = shlex.quote(self._version.dataset)
-        verb = self.query_one(TabbedContent).active
-        if verb == "rows":
-            at = self.query_one(TableView).cursor_row
-            return f"lepton data rows {name} --offset {at}" if at else f"lepton data rows {name}"
-        return f"lepton data {verb} {name}"
+        return self.pane.shell_command() if self._version is not None else "lepton data ls"
 
 
 def _named(version: Version) -> Line:
     return Line(version.dataset, version.dataset, (human_count(version.rows),))
 
 
-def _facts(version: Version) -> Text:
+def _facts(version: Version, newest: Version) -> Text:
     said = [
         counted(version.rows, "row"),
         counted(len(version.columns), "column"),
@@ -291,18 +282,11 @@ def _facts(version: Version) -> Text:
     ]
     if version.target:
         said.append(f"target {plain(version.target)}")
-    return Text.assemble((version.ref, "bold"), "  ", (" · ".join(said), "dim"), no_wrap=True)
-
-
-def _profile(lake: Lake, version: Version) -> RenderableType:
-    from core.data.profile import profile
-
-    with lake.open(version) as view:
-        return profile_table(profile(view))
-
-
-def _check(lake: Lake, version: Version) -> RenderableType:
-    from core.data.check import check
-
-    with lake.open(version) as view:
-        return findings_table(check(view, target=version.target))
+    earlier = f" (newest is @{newest.n})" if newest.n != version.n else ""
+    return Text.assemble(
+        (version.ref, "bold"),
+        (earlier, "yellow"),
+        "  ",
+        (" · ".join(said), "dim"),
+        no_wrap=True,
+    )

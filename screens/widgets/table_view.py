@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -20,17 +18,18 @@ from textual.strip import Strip
 
 from screens import text
 from screens.widgets.cells import cell_text
+from screens.widgets.column_layout import ColumnLayout
 from screens.widgets.pages import ColumnHead, Loaded, Pages, Row, RowSource
 
 __all__ = ["ColumnHead", "RowSource", "TableView"]
 
-WIDEST_COLUMN = 40
 PENDING = "·"
-GAP = 2
 
 
 class TableView(ScrollView, can_focus=True):
     """Rows of a `RowSource` under a head that stays, with a cursor on one row.
+
+    With `cell_cursor` it is on one of its cells too. The first `fixed` columns do not scroll away.
 
     Set `source` to show another one. Pages of rows are fetched in a thread when they come into
     view; until then a row shows `·`. An answer that comes after the source has changed is dropped.
@@ -42,6 +41,7 @@ class TableView(ScrollView, can_focus=True):
         "table-view--row",
         "table-view--odd-row",
         "table-view--cursor",
+        "table-view--cell",
         "table-view--dim",
         "table-view--error",
     }
@@ -59,6 +59,8 @@ class TableView(ScrollView, can_focus=True):
             background: $block-cursor-blurred-background;
             color: $block-cursor-blurred-foreground;
         }
+        & > .table-view--cell { text-style: underline; }
+        &:focus > .table-view--cell { text-style: reverse bold; }
         &:focus > .table-view--cursor {
             background: $block-cursor-background; color: $block-cursor-foreground;
             text-style: $block-cursor-text-style;
@@ -72,13 +74,14 @@ class TableView(ScrollView, can_focus=True):
         Binding("pagedown", "move_page(1)", "Page down", show=False),
         Binding("home,g", "move_end(-1)", "First row", show=False),
         Binding("end,G", "move_end(1)", "Last row", show=False),
-        Binding("left,h", "scroll_column(-1)", "Columns to the left", show=False),
-        Binding("right,l", "scroll_column(1)", "Columns to the right", show=False),
+        Binding("left,h", "column(-1)", "Columns to the left", show=False),
+        Binding("right,l", "column(1)", "Columns to the right", show=False),
         Binding("enter", "select", "Open the row", show=False),
     ]
     BINDING_GROUP_TITLE = "Table"
 
     cursor_row: reactive[int] = reactive(0)
+    cursor_column: reactive[int] = reactive(0)
 
     @dataclass
     class RowHighlighted(Message):
@@ -122,6 +125,7 @@ class TableView(ScrollView, can_focus=True):
         *,
         empty: str = "no rows",
         show_types: bool = False,
+        cell_cursor: bool = False,
         name: str | None = None,
         id: str | None = None,
         classes: str | None = None,
@@ -129,12 +133,14 @@ class TableView(ScrollView, can_focus=True):
         super().__init__(name=name, id=id, classes=classes)
         self.empty = empty
         self.head_height = 2 if show_types else 1
-        self._strips: LRUCache[tuple[int, bool, int], Strip] = LRUCache(512)
+        self.cell_cursor = cell_cursor
+        self.fixed = 0
+        self._strips: LRUCache[tuple[int, int | None, int], Strip] = LRUCache(512)
         self._start(Pages(source))
 
     def _start(self, pages: Pages) -> None:
         self._pages = pages
-        self._widths: list[int] = []
+        self._layout = ColumnLayout(self.fixed)
         self._announce: type[TableView.RowHighlighted] | None = TableView.RowHighlighted
         self._strips.clear()
 
@@ -204,11 +210,11 @@ class TableView(ScrollView, can_focus=True):
             return
         pages.take(answer)
         self._strips.clear()
-        # Columns only grow: a number further down is not cut, and nothing jumps on the way back.
-        self._widths = _column_widths(pages.columns, answer.rows, self._widths)
-        self.virtual_size = Size(
-            sum(self._widths) + GAP * len(self._widths), pages.known + self.head_height
-        )
+        self._layout.grow(pages.columns, answer.rows)
+        self.virtual_size = Size(self._total, pages.known + self.head_height)
+        if answer.columns is not None:
+            self.set_reactive(TableView.cursor_column, self._column_there(self.cursor_column))
+            self._show_column()
         if answer.count is not None:
             self.set_reactive(TableView.cursor_row, self._nearest(self.cursor_row))
             if not self.scroll_offset.y:
@@ -226,29 +232,26 @@ class TableView(ScrollView, can_focus=True):
     def render_line(self, y: int) -> Strip:
         width = self.size.width
         if y < self.head_height:
-            return self._head(y).crop_extend(
-                self.scroll_offset.x,
-                self.scroll_offset.x + width,
-                self.get_component_rich_style("table-view--head"),
-            )
+            head = self._layout.window(self._head(y), self.scroll_offset.x, width)
+            return head.extend_cell_length(width, self.get_component_rich_style("table-view--head"))
         index = y - self.head_height + self.scroll_offset.y
         at_cursor = index == self.cursor_row
         if index >= self._pages.known or self._pages.error is not None:
             return self._note(width, y == self.head_height)
-        key = (index, at_cursor, width)
+        key = (index, self.cursor_column if at_cursor else None, width)
         if (strip := self._strips.get(key)) is None:
             style = self._row_style(index, at_cursor=at_cursor)
-            strip = self._row(index, style, plain=at_cursor)
-            strip = strip.extend_cell_length(max(width, self.virtual_size.width), style)
+            strip = self._row(index, style, at_cursor=at_cursor)
+            strip = strip.extend_cell_length(self._layout.edges[-1] + width, style)
             self._strips[key] = strip
-        return strip.crop(self.scroll_offset.x, self.scroll_offset.x + width)
+        return self._layout.window(strip, self.scroll_offset.x, width)
 
     def _head(self, y: int) -> Strip:
         style = self.get_component_rich_style("table-view--type" if y else "table-view--head")
         return Strip(
             [
                 Segment(_padded(column.type if y else column.name, width), style)
-                for column, width in zip(self._pages.columns, self._widths, strict=True)
+                for column, width in zip(self._pages.columns, self._layout.widths, strict=True)
             ]
         )
 
@@ -268,15 +271,17 @@ class TableView(ScrollView, can_focus=True):
         name = "cursor" if at_cursor else "odd-row" if index % 2 else "row"
         return self.get_component_rich_style(f"table-view--{name}")
 
-    def _row(self, index: int, style: Style, *, plain: bool) -> Strip:
+    def _row(self, index: int, row_style: Style, *, at_cursor: bool) -> Strip:
         row = self._pages.row(index)
-        dim = (
-            style
-            if plain
-            else style + Style(color=self.get_component_rich_style("table-view--dim").color)
-        )
+        grey = Style(color=self.get_component_rich_style("table-view--dim").color)
+        # Only what the class itself says: the row's colours stay.
+        pointed = self.get_component_rich_style("table-view--cell", partial=True)
         segments = []
-        for place, width in enumerate(self._widths):
+        for place, width in enumerate(self._layout.widths):
+            style = row_style
+            if at_cursor and self.cell_cursor and place == self.cursor_column:
+                style += pointed
+            dim = style if at_cursor else style + grey
             if row is None:
                 segments.append(Segment(_padded(PENDING, width), dim))
                 continue
@@ -337,16 +342,38 @@ class TableView(ScrollView, can_focus=True):
     def action_move_end(self, side: int) -> None:
         self.cursor_row = 0 if side < 0 else (self.row_count or 1) - 1
 
-    def action_scroll_column(self, columns: int) -> None:
-        """Bring the next column's left edge to the left of the view."""
-        edges = [0]
-        for width in self._widths:
-            edges.append(edges[-1] + width + GAP)
-        now = int(self.scroll_x)
-        if columns > 0:
-            target = next((edge for edge in edges if edge > now), now)
-        else:
-            target = next((edge for edge in reversed(edges) if edge < now), 0)
+    def _column_there(self, column: int) -> int:
+        # Before the columns are known, any may be wished for.
+        last = len(self._layout.widths) - 1 if self._layout.widths else column
+        return min(max(column, 0), max(last, 0))
+
+    def validate_cursor_column(self, column: int) -> int:
+        return self._column_there(column)
+
+    def watch_cursor_column(self) -> None:
+        self.refresh_line(self.cursor_row - int(self.scroll_y) + self.head_height)
+        self._show_column()
+
+    def _show_column(self) -> None:
+        """Scroll as little as brings the cursor's column into view."""
+        if self.cell_cursor:
+            x = self._layout.scrolled_to(self.cursor_column, int(self.scroll_x), self._view_width)
+            self.scroll_to(x=x, animate=False, force=True)
+
+    @property
+    def _view_width(self) -> int:
+        return self.scrollable_content_region.width
+
+    @property
+    def _total(self) -> int:
+        return self._layout.total(self._view_width)
+
+    def action_column(self, columns: int) -> None:
+        """Go to the next column, or bring its left edge to the left of the view."""
+        if self.cell_cursor:
+            self.cursor_column += columns
+            return
+        target = self._layout.next_edge(int(self.scroll_x), columns)
         self.scroll_to(x=min(target, self.max_scroll_x), animate=False)
 
     def action_select(self) -> None:
@@ -362,23 +389,13 @@ class TableView(ScrollView, can_focus=True):
         index = offset.y - self.head_height + int(self.scroll_y)
         if index < (self.row_count or 0):
             # A click only points, as an arrow key does; one more opens.
-            if index == self.cursor_row:
+            column = self._layout.at(offset.x, int(self.scroll_x), self.size.width)
+            same = not self.cell_cursor or column in (None, self.cursor_column)
+            if index == self.cursor_row and same:
                 self.action_select()
             self.cursor_row = index
+            self.cursor_column = self.cursor_column if column is None else column
 
 
 def _padded(words: str, width: int) -> str:
     return f" {text.fit(text.plain(words), width)} "
-
-
-def _column_widths(
-    columns: Sequence[ColumnHead], rows: Sequence[Row], before: Sequence[int]
-) -> list[int]:
-    """As wide as the head, these rows and those before need, within bounds."""
-    widths = []
-    for place, column in enumerate(columns):
-        words = [text.plain(column.name), text.plain(column.type)]
-        words += [cell_text(row[place], WIDEST_COLUMN).text for row in rows if place < len(row)]
-        widest = min(max(map(cell_len, words)), WIDEST_COLUMN)
-        widths.append(max(widest, before[place]) if before else widest)
-    return widths

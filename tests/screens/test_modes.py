@@ -96,11 +96,11 @@ async def test_the_tabs_profile_and_check_a_data_set(workspace: Workspace) -> No
     async with LeptonApp(workspace).run_test(size=(80, 24)) as pilot:
         await pilot.press("2")
         await until(pilot, "plants@1")
-        await pilot.press("right_square_bracket")
+        await pilot.press("enter", "right_square_bracket", "right_square_bracket")
         await until(pilot, "25.0 %")
         await pilot.press("right_square_bracket")
-        await until(pilot, "missing")
-        await pilot.press("right_square_bracket")
+        await until(pilot, "are missing")
+        await pilot.press("right_square_bracket", "right_square_bracket")
         await until(pilot, "just now")
 
 

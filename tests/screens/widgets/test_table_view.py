@@ -330,7 +330,7 @@ async def test_columns_scroll_by_their_left_edges_with_their_heads() -> None:
         await pilot.press("left")
         assert lines(pilot)[0].startswith(" column_1")
         for _ in range(9):
-            table(pilot).action_scroll_column(1)
+            table(pilot).action_column(1)
         await pilot.pause()
         assert lines(pilot)[0].endswith("column_8")
 

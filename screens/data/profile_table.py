@@ -1,24 +1,17 @@
-"""What a version holds (profile), what is wrong with it (check), how it came to be (versions)."""
+"""What a version holds, drawn: a line for each column."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.console import Group, RenderableType
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from core.data.check import Finding
 from core.data.profile import ColumnProfile, Profile
-from core.data.version import Version
-from screens.text import human_bytes, human_count, human_number, percent, plain, relative_time
+from screens.text import human_count, human_number, percent, plain
 
 BARS = " ▁▂▃▄▅▆▇█"
-SEVERITY = {
-    "error": ("✗ error", "bold red"),
-    "warning": ("! warning", "yellow"),
-    "info": ("· info", "dim"),
-}
 
 
 def _table(*heads: str, right: Sequence[str] = (), grow: str = "") -> Table:
@@ -78,36 +71,3 @@ def sparkline(counts: Sequence[int]) -> str:
     """A histogram in one line of block characters."""
     most = max(counts, default=0)
     return "".join(BARS[-(-count * 8 // most)] for count in counts) if most else ""
-
-
-def findings_table(findings: Sequence[Finding]) -> RenderableType:
-    """What the check found, worst first; each with what to do."""
-    if not findings:
-        return Text("✓ Nothing is wrong that the check knows to look for.", "green")
-    lines: list[RenderableType] = []
-    for found in findings:
-        glyph, style = SEVERITY[found.severity]
-        lines.append(Text.assemble((f"{glyph}  ", style), plain(found.what)))
-        if found.hint:
-            lines.append(Text(f"    {plain(found.hint)}", "dim"))
-        if found.examples:
-            shown = ", ".join(str(i) for i in found.examples[:8])
-            lines.append(Text(f"    rows {shown}{' …' if len(found.examples) > 8 else ''}", "dim"))
-    return Group(*lines)
-
-
-def versions_table(versions: Sequence[Version]) -> RenderableType:
-    """The history of a data set, newest first."""
-    table = _table(
-        "version", "step", "rows", "size", "made", "from", right=("rows", "size"), grow="from"
-    )
-    for version in versions:
-        table.add_row(
-            version.ref,
-            version.op,
-            human_count(version.rows),
-            human_bytes(version.bytes),
-            relative_time(version.created),
-            Text(plain(", ".join(version.parents) or str(version.params.get("source", ""))), "dim"),
-        )
-    return table

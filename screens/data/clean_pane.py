@@ -1,0 +1,302 @@
+"""The Clean tab: a recipe built step by step, with what each step does seen before it is run."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any, ClassVar
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.widgets import OptionList, Static
+from textual.widgets.option_list import Option
+
+from core.data.cleaning.apply import clean, undo
+from core.data.cleaning.preview import Preview
+from core.data.cleaning.recipe import Recipe
+from core.data.lake import Lake
+from core.data.version import Version
+from core.errors import Cancelled, LeptonError
+from screens.data.pane import Pane
+from screens.data.previewer import Previewer
+from screens.data.step_form import StepChoice, StepForm
+from screens.data.step_words import clean_command, settings_words
+from screens.text import counted, human_count, plain
+from screens.widgets.ask import Ask
+from screens.widgets.cells import cell_text
+
+VALUE = 40
+
+
+class CleanPane(Pane):
+    """The steps above, below them what the one at the cursor would do to the rows."""
+
+    TITLE = "Clean"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("a", "add", "Add step"),
+        Binding("enter", "edit", "Edit", show=False),
+        Binding("d,delete", "drop", "Drop step", show=False),
+        Binding("K", "shift(-1)", "Step up", show=False),
+        Binding("J", "shift(1)", "Step down", show=False),
+        Binding("r", "run", "Run", tooltip="Make the next version by these steps"),
+        Binding("w", "save", "Save", tooltip="Write the recipe to a file", show=False),
+        Binding("L", "load", "Load", tooltip="Read a recipe from a file", show=False),
+        Binding("u", "undo", "Undo", tooltip="Take the last step of the data set back"),
+    ]
+    DEFAULT_CSS = """
+    CleanPane OptionList, CleanPane OptionList:focus {
+        height: auto; max-height: 40%; border: none; padding: 0; background: $background;
+    }
+    CleanPane VerticalScroll { height: 1fr; padding: 0 1; }
+    CleanPane VerticalScroll > Static { height: auto; }
+    """
+
+    def __init__(self, lake: Lake) -> None:
+        super().__init__(lake)
+        self.steps: list[dict[str, Any]] = []
+        self._previewer = Previewer(lake)
+        self._cleaning: threading.Event | None = None
+
+    def compose(self) -> ComposeResult:
+        yield OptionList(id="steps")
+        yield Static(id="doing", classes="note", markup=False)
+        with VerticalScroll():
+            yield Static(id="preview", markup=False)
+
+    def on_mount(self) -> None:
+        self._list()
+
+    def on_unmount(self) -> None:
+        self._previewer.close()
+
+    def changed(self, version: Version) -> None:
+        self._look()
+
+    def enter(self) -> None:
+        self.query_one("#steps").focus()
+
+    # The recipe
+
+    @property
+    def _at(self) -> int | None:
+        return self.query_one("#steps", OptionList).highlighted
+
+    def _list(self, at: int | None = None) -> None:
+        listed = self.query_one("#steps", OptionList)
+        listed.set_options(
+            Option(
+                Text.assemble(
+                    (f" {number}  ", "dim"),
+                    (step["do"], "bold"),
+                    f"  {plain(settings_words(step))}",
+                    no_wrap=True,
+                    overflow="ellipsis",
+                )
+            )
+            for number, step in enumerate(self.steps, 1)
+        )
+        if self.steps:
+            wanted = len(self.steps) - 1 if at is None else at
+            listed.highlighted = min(wanted, len(self.steps) - 1)
+        self._look()
+
+    @on(OptionList.OptionHighlighted, "#steps")
+    def _look(self) -> None:
+        """Work out what the step at the cursor does, after those before it."""
+        shown, version = self.query_one("#preview", Static), self.version
+        at = self._at
+        if version is None:
+            return
+        if not self.steps or at is None:
+            shown.update(
+                Text(
+                    "No steps yet. Press a to add one, L to load a recipe's file; what it would do"
+                    " is shown here before anything is changed.",
+                    "dim",
+                )
+            )
+            return
+        steps = self.steps[: at + 1]
+        shown.update(Text("looking…", "dim"))
+
+        def failed(error: LeptonError) -> None:
+            if not isinstance(error, Cancelled):
+                told = [error.what, error.hint]
+                shown.update(Text("✗ " + "\n  ".join(plain(each) for each in told if each)))
+
+        self.data_screen.fetch(
+            lambda: self._previewer.preview(version, Recipe.of(steps)),
+            lambda found: shown.update(preview_table(found)),
+            group="preview",
+            failed=failed,
+        )
+
+    def add(self, step: dict[str, Any]) -> None:
+        """Put a step at the end of the recipe."""
+        self.steps.append(step)
+        self._list()
+
+    def action_add(self) -> None:
+        def chosen(do: str | None) -> None:
+            if do is not None:
+                self._ask(do, None, self.add)
+
+        self.app.push_screen(StepChoice(), chosen)
+
+    def action_edit(self) -> None:
+        at = self._at
+        if at is None:
+            return
+
+        def put(step: dict[str, Any]) -> None:
+            self.steps[at] = step
+            self._list(at)
+
+        self._ask(self.steps[at]["do"], self.steps[at], put)
+
+    @on(OptionList.OptionSelected, "#steps")
+    def _opened(self, event: OptionList.OptionSelected) -> None:
+        event.stop()
+        self.action_edit()
+
+    def _ask(self, do: str, given: dict[str, Any] | None, put: Any) -> None:
+        def answered(step: dict[str, Any] | None) -> None:
+            if step is not None:
+                put(step)
+
+        columns = self.version.column_names if self.version else []
+        self.app.push_screen(StepForm(do, columns, given), answered)
+
+    def action_drop(self) -> None:
+        if (at := self._at) is not None:
+            del self.steps[at]
+            self._list(at)
+
+    def action_shift(self, by: int) -> None:
+        at = self._at
+        if at is not None and 0 <= at + by < len(self.steps):
+            self.steps.insert(at + by, self.steps.pop(at))
+            self._list(at + by)
+
+    def action_save(self) -> None:
+        if self.steps:
+            question = Ask("Save the recipe to", placeholder="recipe.toml")
+            self.app.push_screen(question, self._save)
+
+    def _save(self, typed: str | None) -> None:
+        if typed is None:
+            return
+        path = Path(typed).expanduser()
+
+        def saved(_: None) -> None:
+            self._say(f"saved to {plain(str(path))}")
+
+        self.data_screen.fetch(lambda: Recipe.of(self.steps).save(path), saved, group="recipe")
+
+    def action_load(self) -> None:
+        question = Ask("Load a recipe from", placeholder="recipe.toml")
+        self.app.push_screen(question, self._load)
+
+    def _load(self, typed: str | None) -> None:
+        if typed is None:
+            return
+
+        def loaded(recipe: Recipe) -> None:
+            self.steps = recipe.to_json()
+            self._list()
+
+        self.data_screen.fetch(lambda: Recipe.load(typed), loaded, group="recipe")
+
+    # Running it
+
+    def _say(self, words: str) -> None:
+        self.query_one("#doing", Static).update(Text(words))
+
+    def action_run(self) -> None:
+        version, steps = self.version, list(self.steps)
+        if version is None or not steps or self._cleaning is not None:
+            return
+        self._cleaning = stop = threading.Event()
+        self._say("cleaning… esc stops")
+
+        def done(made: Version) -> None:
+            self._ended(f"{made.ref}: {counted(made.rows, 'row')} · u takes it back")
+            self.steps.clear()
+            self._list()
+            self.post_message(self.VersionMade(made))
+
+        def failed(error: LeptonError) -> None:
+            self._ended("stopped; nothing was changed" if isinstance(error, Cancelled) else "")
+            if not isinstance(error, Cancelled):
+                self.data_screen.show_error(error)
+
+        self.data_screen.fetch(
+            lambda: clean(self.lake, version, Recipe.of(steps), should_stop=stop.is_set),
+            done,
+            group="clean",
+            failed=failed,
+        )
+
+    def _ended(self, words: str) -> None:
+        self._cleaning = None
+        self._say(words)
+
+    def stop(self) -> bool:
+        """Stop a cleaning; whether there was one."""
+        if self._cleaning is None:
+            return False
+        self._cleaning.set()
+        return True
+
+    def action_undo(self) -> None:
+        version = self.version
+        if version is None:
+            return
+
+        def done(made: Version) -> None:
+            self._say(f"taken back: {made.ref} has the rows from before")
+            self.post_message(self.VersionMade(made))
+
+        self.data_screen.fetch(lambda: undo(self.lake, version.dataset), done, group="clean")
+
+    def shell_command(self) -> str:
+        if not self.steps:
+            return f"lepton data clean {self.name_in_shell} --recipe FILE"
+        return clean_command(self.version.dataset if self.version else "", self.steps)
+
+
+def preview_table(found: Preview) -> RenderableType:
+    """What a step does: how many rows, which columns, and some of them before and after."""
+    of = f" of the {human_count(found.looked_at)} rows looked at" if found.sampled else ""
+    said = [
+        f"{counted(found.rows_changed, 'row')} changed" if found.rows_changed else "",
+        f"{counted(found.rows_dropped, 'row')} dropped" if found.rows_dropped else "",
+        f"+ {plain(', '.join(found.columns_added))}" if found.columns_added else "",
+        f"- {plain(', '.join(found.columns_removed))}" if found.columns_removed else "",
+    ]
+    told = " · ".join(each for each in said if each) or "nothing would change"
+    head = Text.assemble((told, "bold"), (of, "dim"))
+    table = Table(box=None, padding=(0, 1), pad_edge=False, header_style="bold")
+    for name, right in (("row", True), ("column", False), ("before", False), ("after", False)):
+        table.add_column(name, justify="right" if right else "left", no_wrap=True)
+    for each in found.examples:
+        if each.after is None:
+            values = ", ".join(cell_text(v, 12).text for v in list(each.before.values())[:4])
+            table.add_row(str(each.rid), "", Text(values), Text("dropped", "red"))
+            continue
+        for column, value in each.after.items():
+            before = each.before.get(column)
+            if before != value or column not in each.before:
+                old = cell_text(before, VALUE).text if column in each.before else ""
+                table.add_row(
+                    str(each.rid),
+                    Text(plain(column)),
+                    Text(old, "red"),
+                    Text(cell_text(value, VALUE).text, "green"),
+                )
+    return Group(head, Text(), table) if found.examples else head

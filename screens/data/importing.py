@@ -1,0 +1,124 @@
+"""The line that tells how an import goes; the import itself is a run that outlives the screen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from rich.text import Text
+from textual.message import Message
+from textual.widgets import Static
+
+from core.errors import LeptonError
+from core.runs.run import Run
+from core.runs.state import RunState
+from core.runs.store import Runs
+from screens.text import counted, percent, plain
+
+if TYPE_CHECKING:
+    from screens.base import LeptonScreen
+    from screens.data.import_form import ImportRequest
+
+POLL_SECONDS = 0.25
+
+
+class ImportLine(Static):
+    """Follows one import at a time; hidden when there is none."""
+
+    DEFAULT_CSS = """
+    ImportLine { display: none; height: 1; padding: 0 1; color: $text-accent; text-wrap: nowrap; }
+    ImportLine.-busy { display: block; }
+    """
+
+    @dataclass
+    class Ended(Message):
+        """The import made this data set."""
+
+        dataset: str
+        rows: int
+        rejected: int
+
+        bubble: ClassVar[bool] = True
+
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id, markup=False)
+        self._run: Run | None = None
+        self._what = ""
+
+    @property
+    def busy(self) -> bool:
+        return self._run is not None
+
+    @property
+    def _home(self) -> LeptonScreen:
+        return cast("LeptonScreen", self.screen)
+
+    def start(self, request: ImportRequest) -> None:
+        """Begin the import that a person asked for."""
+        workspace = self._home.workspace
+        self._what = plain(request.source)
+        self._tell("starting")
+
+        def launch() -> Run:
+            run = Runs(workspace).create("import", request.spec(), dataset=request.name)
+            run.launch()
+            return run
+
+        def failed(error: LeptonError) -> None:
+            self._rest()
+            self._home.show_error(error)
+
+        self._home.fetch(launch, self._follow, group="import", failed=failed)
+
+    def cancel(self) -> bool:
+        """Stop the import; whether there is one. What it has done so far leaves no trace."""
+        run = self._run
+        if run is None:
+            return False
+        self._tell("stopping")
+        self._home.fetch(lambda: run.stop(wait=None), lambda _: None, group="cancel import")
+        return True
+
+    def _follow(self, run: Run) -> None:
+        self._run = run
+
+        def look(state: RunState) -> None:
+            if state.state in ("queued", "running"):
+                share = state.step / state.steps if state.step and state.steps else None
+                self._tell(percent(share, 0) if share is not None else "reading")
+                self.set_timer(POLL_SECONDS, poll)
+                return
+            self._rest()
+            if state.state == "finished":
+                result = run.history().result or {}
+                name = str(result["dataset"]).partition("@")[0]
+                rejected = int(result.get("rejects") or 0)
+                self.post_message(self.Ended(name, int(result["rows"]), rejected))
+            elif state.state == "stopped":
+                self._home.notify("Nothing of it was kept.", title="Import stopped", timeout=5)
+            else:
+                told = state.error or {"what": f"the import was {state.state}"}
+                self._home.show_error(LeptonError.from_json(told))
+
+        def poll() -> None:
+            self._home.fetch(run.state, look, group=f"await {run.id}")
+
+        poll()
+
+    def _tell(self, words: str) -> None:
+        self.add_class("-busy")
+        self.update(Text(f"importing {self._what}: {words} · esc stops", no_wrap=True))
+
+    def _rest(self) -> None:
+        self._run = None
+        self.remove_class("-busy")
+
+
+def ended_words(ended: ImportLine.Ended) -> tuple[str, str]:
+    """Title and text of what is said when an import is done."""
+    title = f"{ended.dataset}: {counted(ended.rows, 'row')}"
+    if not ended.rejected:
+        return title, " "
+    return title, (
+        f"{counted(ended.rejected, 'row')} not taken: lepton data rejects {ended.dataset}"
+    )

@@ -1,0 +1,56 @@
+"""Previews of a recipe's steps, one at a time, over one open version."""
+
+from __future__ import annotations
+
+import threading
+
+from core.data.cleaning.preview import Preview, preview
+from core.data.cleaning.recipe import Recipe
+from core.data.lake import Lake
+from core.data.version import Version
+from core.data.view import View
+from core.errors import Cancelled
+
+
+class Previewer:
+    """Keeps the version open between previews, for the later ones take milliseconds then.
+
+    A newer wish interrupts what an older one still waits for.
+    """
+
+    def __init__(self, lake: Lake) -> None:
+        self._lake = lake
+        self._view: View | None = None
+        self._lock = threading.Lock()
+        self._wish = 0
+
+    def preview(self, version: Version, recipe: Recipe) -> Preview:
+        """In a thread: what the last step does.
+
+        Raises:
+            UsageError, LeptonError: as `core.data.cleaning.preview.preview`.
+            Cancelled: another preview was wished for in the meantime.
+        """
+        self._wish = wish = self._wish + 1
+        if self._lock.locked() and (view := self._view) is not None:
+            view.interrupt()
+        with self._lock:
+            if wish != self._wish:
+                raise Cancelled("another preview was asked for")
+            if self._view is None or self._view.version.ref != version.ref:
+                self._drop()
+                self._view = self._lake.open(version)
+            return preview(self._lake, self._view, recipe)
+
+    def close(self) -> None:
+        """Give up what is under way; the next preview opens the version again."""
+        self._wish += 1
+        if (view := self._view) is not None:
+            view.interrupt()
+        with self._lock:
+            self._drop()
+
+    def _drop(self) -> None:
+        if self._view is not None:
+            self._view.close()
+            self._view = None

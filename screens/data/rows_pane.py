@@ -1,0 +1,237 @@
+"""The Rows tab: a table over any number of rows; filter, sort, hide, hold still, jump, open."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.widgets import Input, Static
+
+from core.data.lake import Lake
+from core.data.layout import ROW_ID
+from core.data.version import Version
+from core.errors import Cancelled, LeptonError
+from screens.data.completion import SqlInput, column_completions
+from screens.data.look import Look
+from screens.data.pane import Pane
+from screens.data.row_view import RowView
+from screens.data.rows import LakeRows
+from screens.text import counted, human_count, plain
+from screens.widgets.ask import Ask
+from screens.widgets.table_view import TableView
+
+
+class RowsPane(Pane):
+    """Rows of a version, as a `Look` chooses them."""
+
+    TITLE = "Rows"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("slash", "filter", "Filter", key_display="/", tooltip="Show rows that fulfil SQL"),
+        Binding("o", "sort", "Sort", tooltip="Sort by this column: up, down, not at all"),
+        Binding("v", "view", "View cell", tooltip="See this value whole", show=False),
+        Binding("minus", "hide", "Hide column", key_display="-", show=False),
+        Binding("plus", "show_all", "Show all columns", key_display="+", show=False),
+        Binding("f", "fix", "Hold column still", show=False),
+        Binding("colon", "jump", "Go to a row", key_display=":", show=False),
+        Binding("backspace", "clear", "Show all rows", show=False),
+    ]
+    DEFAULT_CSS = """
+    RowsPane #filter { display: none; }
+    RowsPane.-filtering #filter { display: block; }
+    RowsPane #look { display: none; }
+    RowsPane.-looking #look { display: block; }
+    RowsPane #wrong { display: none; }
+    RowsPane.-wrong #wrong { display: block; }
+    """
+
+    def __init__(self, lake: Lake) -> None:
+        super().__init__(lake)
+        self.look = Look()
+        self._rows: LakeRows | None = None
+        self._searching: LakeRows | None = None
+
+    def compose(self) -> ComposeResult:
+        yield SqlInput(placeholder="age > 30 AND city = 'Bern'", id="filter")
+        yield Static(id="wrong", classes="problem", markup=False)
+        yield Static(id="look", classes="note", markup=False)
+        yield TableView(id="table", cell_cursor=True)
+
+    @property
+    def table(self) -> TableView:
+        return self.query_one("#table", TableView)
+
+    def changed(self, version: Version) -> None:
+        field = self.query_one("#filter", SqlInput)
+        field.complete_with(column_completions([*version.column_names, ROW_ID]))
+        field.value = ""
+        self.remove_class("-filtering", "-wrong")
+        self._show(LakeRows(self.lake.workspace, version, self.look.of_all.suited(version)))
+
+    def enter(self) -> None:
+        self.table.focus()
+
+    def show(self, look: Look) -> None:
+        """Look at the rows in another way; they are found first, so a wrong condition changes
+        nothing."""
+        if self.version is None:
+            return
+        if self._searching is not None:
+            self._searching.interrupt()
+        self._searching = rows = LakeRows(self.lake.workspace, self.version, look)
+        self._say("searching… esc stops" if look.condition or look.sort else "", None)
+
+        def found(count: int) -> None:
+            if rows is self._searching:
+                self._searching = None
+                self.remove_class("-wrong")
+                self._show(rows, count)
+
+        def failed(error: LeptonError) -> None:
+            if rows is not self._searching:
+                return
+            self._searching = None
+            self._say_look(self.table.row_count)
+            if not isinstance(error, Cancelled):
+                self._complain(error)
+
+        self.data_screen.fetch(rows.count, found, group="search", failed=failed)
+
+    def _show(self, rows: LakeRows, count: int | None = None) -> None:
+        column = self._column
+        self.look = rows.look
+        table = self.table
+        old, self._rows = self._rows, rows
+        table.fixed = len([name for name in rows.look.fixed if name in rows.names])
+        table.source = rows
+        if old is not None:
+            old.close()
+        # The cursor goes with its column.
+        table.cursor_column = rows.names.index(column) if column in rows.names else 0
+        self._say_look(count)
+
+    def on_unmount(self) -> None:
+        for rows in (self._rows, self._searching):
+            if rows is not None:
+                rows.close()
+
+    def _complain(self, error: LeptonError) -> None:
+        self.query_one("#wrong", Static).update(
+            Text("✗ " + ". ".join(plain(said) for said in (error.what, error.hint) if said))
+        )
+        self.add_class("-wrong")
+
+    def _say_look(self, count: int | None) -> None:
+        look = self.look
+        said = [look.said] if look.said else []
+        if look.condition is not None:
+            said.append(look.condition)
+        if look.sort:
+            said.append("by " + ", ".join(f"{name}{look.mark(name)}" for name, _ in look.sort))
+        if look.hidden:
+            said.append(f"{counted(len(look.hidden), 'column')} hidden")
+        self._say(" · ".join(said), count)
+
+    def _say(self, said: str, count: int | None) -> None:
+        self.set_class(bool(said), "-looking")
+        of = ""
+        if count is not None and self.version is not None and count != self.version.rows:
+            of = f"{human_count(count)} of {counted(self.version.rows, 'row')} · "
+        self.query_one("#look", Static).update(Text(of + plain(said)))
+
+    # Keys
+
+    @property
+    def _column(self) -> str | None:
+        """The column that the cursor is in."""
+        source = self.table.source
+        if not isinstance(source, LakeRows) or not source.names:
+            return None
+        return source.names[min(self.table.cursor_column, len(source.names) - 1)]
+
+    def action_filter(self) -> None:
+        self.add_class("-filtering")
+        self.query_one("#filter").focus()
+
+    @on(Input.Submitted, "#filter")
+    def _filter(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.show(self.look.where(event.value.strip() or None))
+        if not event.value.strip():
+            self.remove_class("-filtering")
+        self.table.focus()
+
+    def action_clear(self) -> None:
+        """All rows again, in their own order."""
+        self.query_one("#filter", SqlInput).value = ""
+        self.remove_class("-filtering", "-wrong")
+        self.show(Look(hidden=self.look.hidden, fixed=self.look.fixed))
+
+    def stop(self) -> bool:
+        """Give up a search; whether there was one."""
+        if self._searching is None:
+            return False
+        self._searching.interrupt()
+        return True
+
+    def action_sort(self) -> None:
+        if (column := self._column) is not None:
+            self.show(self.look.turned(column))
+
+    def action_hide(self) -> None:
+        if (column := self._column) is not None and len(self.look.columns(self._there)) > 1:
+            self.show(self.look.without(column))
+
+    def action_show_all(self) -> None:
+        self.show(Look(self.look.condition, self.look.ids, self.look.said, self.look.sort))
+
+    def action_fix(self) -> None:
+        if (column := self._column) is not None:
+            self.show(self.look.fixing(column))
+
+    @property
+    def _there(self) -> Version:
+        assert self.version is not None
+        return self.version
+
+    def action_jump(self) -> None:
+        rows = self.table.row_count or 0
+        explained = f"1 to {human_count(rows)}, or a share of the way such as 50%"
+        self.app.push_screen(Ask("Go to row", explained=explained), self._jump)
+
+    def _jump(self, typed: str | None) -> None:
+        rows = self.table.row_count or 0
+        if typed is None or not rows:
+            return
+        try:
+            if typed.endswith("%"):
+                self.table.cursor_row = round(float(typed[:-1]) / 100 * (rows - 1))
+            else:
+                self.table.cursor_row = int(typed.replace(",", "").replace("'", "")) - 1
+        except (ValueError, OverflowError):
+            self.notify("Type a row's number, or a share such as 50%.", title="No row", timeout=5)
+
+    def action_view(self) -> None:
+        self._open_row(self.table.cursor_row, only=self._column)
+
+    def on_table_view_row_selected(self, event: TableView.RowSelected) -> None:
+        event.stop()
+        self._open_row(event.index)
+
+    def _open_row(self, index: int, only: str | None = None) -> None:
+        source = self.table.source
+        if not isinstance(source, LakeRows):
+            return
+
+        def show(row: tuple[int, dict[str, Any]]) -> None:
+            number, values = row
+            shown = values if only is None else {only: values[only]}
+            self.app.push_screen(RowView(f"row {number}", shown))
+
+        self.data_screen.fetch(lambda: source.row(index), show, group="row")
+
+    def shell_command(self) -> str:
+        ref = self._there.dataset if self.version else ""
+        return self.look.command(ref, self.table.cursor_row)

@@ -1,0 +1,154 @@
+"""The SQL tab: a statement over the lake's data sets, and its answer."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Any, ClassVar
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.widgets import Input, Static
+
+from core.data.console import LIMIT, Answer, Console, History, completions
+from core.data.lake import Lake
+from core.data.layout import quoted
+from core.data.version import Version
+from core.errors import LeptonError
+from screens.data.completion import SqlInput
+from screens.data.pane import Pane
+from screens.data.row_view import RowView
+from screens.data.rows import ListRows
+from screens.text import counted, human_duration, plain
+from screens.widgets.ask import Ask
+from screens.widgets.table_view import TableView
+
+
+class SqlPane(Pane):
+    """Asks the data sets in SQL; it reads them and nothing else."""
+
+    TITLE = "SQL"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("slash", "type", "Type", key_display="/", tooltip="Go to the statement"),
+        Binding("e", "export", "Export", tooltip="Write the whole answer to a file"),
+    ]
+
+    def __init__(self, lake: Lake) -> None:
+        super().__init__(lake)
+        self._sql = Console(lake)
+        self._history = History(lake)
+        self._running = False
+        self._asked: str | None = None
+
+    def compose(self) -> ComposeResult:
+        yield SqlInput(placeholder="SELECT …", id="statement")
+        yield Static(id="said", classes="problem", markup=False)
+        yield TableView(id="answer", cell_cursor=True, empty="")
+
+    @property
+    def _field(self) -> SqlInput:
+        return self.query_one("#statement", SqlInput)
+
+    def on_mount(self) -> None:
+        self._field.complete_with(lambda text, cursor: completions(self.lake, text, cursor))
+        self._field.remember(self._history.read())
+        self._say("/ types · tab completes · ↑ what was asked before · enter runs", "dim")
+
+    def changed(self, version: Version) -> None:
+        if not self._field.value:
+            self._field.value = f"SELECT * FROM {_written(version)} LIMIT 100"
+
+    def enter(self) -> None:
+        # Not the line itself, where ] would be typed instead of going on to the next tab.
+        self.query_one("#answer").focus()
+
+    def action_type(self) -> None:
+        self._field.focus()
+
+    def _say(self, words: str, style: str = "") -> None:
+        self.query_one("#said", Static).update(Text(words, style))
+
+    @on(Input.Submitted, "#statement")
+    def _run(self, event: Input.Submitted) -> None:
+        event.stop()
+        statement = event.value.strip()
+        if not statement:
+            return
+        self.stop()
+        self._running = True
+        self._say("running… esc stops", "dim")
+
+        def work() -> Answer:
+            self._history.add(statement)
+            return self._sql.run(statement)
+
+        def done(answer: Answer) -> None:
+            self._running = False
+            self._asked = statement
+            self._field.remember(self._history.read())
+            self.query_one("#answer", TableView).source = ListRows(answer.columns, answer.rows)
+            took = human_duration(answer.seconds)
+            told = f"{counted(len(answer.rows), 'row')} in {took}"
+            if answer.truncated:
+                told = f"the first {counted(LIMIT, 'row')}, in {took} · e writes all to a file"
+            self._say(told, "dim")
+            self.query_one("#answer").focus()
+
+        self.data_screen.fetch(work, done, group="sql", failed=self._failed)
+
+    def _failed(self, error: LeptonError) -> None:
+        self._running = False
+        self._say("✗ " + ". ".join(plain(said) for said in (error.what, error.hint) if said))
+
+    def stop(self) -> bool:
+        """Stop the statement that runs; whether there was one."""
+        if self._running:
+            self._sql.interrupt()
+        return self._running
+
+    def on_table_view_row_selected(self, event: TableView.RowSelected) -> None:
+        event.stop()
+        names = [column.name for column in self._answer_columns()]
+        values: dict[str, Any] = {}
+        for name, value in zip(names, event.row, strict=True):
+            # Two columns of an answer may have the same name.
+            values[name if name not in values else f"{name} ({len(values) + 1})"] = value
+        self.app.push_screen(RowView(f"row {event.index + 1} of the answer", values))
+
+    def _answer_columns(self) -> Any:
+        source = self.query_one("#answer", TableView).source
+        return source.columns if source is not None else ()
+
+    def action_export(self) -> None:
+        if self._asked is None:
+            self.notify("Run a statement first.", title="Nothing to write", timeout=5)
+            return
+        question = Ask(
+            "Write the whole answer to", placeholder="answer.csv  .parquet  .jsonl  .xlsx"
+        )
+        self.app.push_screen(question, self._export)
+
+    def _export(self, typed: str | None) -> None:
+        statement = self._asked
+        if typed is None or statement is None:
+            return
+        place = Path(typed).expanduser()
+
+        def done(rows: int) -> None:
+            self._say(f"{counted(rows, 'row')} written to {plain(str(place))}", "dim")
+
+        self._say("writing…", "dim")
+        self.data_screen.fetch(
+            lambda: self._sql.export(statement, place), done, group="sql", failed=self._failed
+        )
+
+    def shell_command(self) -> str:
+        statement = self._field.value.strip()
+        return shlex.join(["lepton", "data", "sql", *([statement] if statement else [])])
+
+
+def _written(version: Version) -> str:
+    name = version.dataset
+    return name if name.isidentifier() and name.islower() else quoted(name)

@@ -1,0 +1,204 @@
+"""The windows that add a step to a recipe: which one, and its settings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.screen import ModalScreen
+from textual.suggester import SuggestFromList
+from textual.widgets import Button, Input, Label, OptionList, Select, Static
+from textual.widgets.option_list import Option
+
+from core.data.cleaning.recipe import Recipe, catalogue
+from core.data.cleaning.step import from_words
+from core.data.cleaning.steps import STEPS
+from core.errors import UsageError
+from screens.data.step_words import value_words
+from screens.text import plain
+
+Step = dict[str, Any]
+
+
+class StepChoice(ModalScreen[str | None]):
+    """Every step there is; what is typed narrows the list. Answers with the step's name."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss", "Cancel"),
+        Binding("down", "move(1)", "Down", show=False),
+        Binding("up", "move(-1)", "Up", show=False),
+    ]
+    DEFAULT_CSS = """
+    StepChoice { align: center middle; }
+    StepChoice > Vertical {
+        width: 78; max-width: 100%; height: 90%;
+        border: round $primary; background: $surface; padding: 0 1;
+    }
+    StepChoice OptionList { height: 1fr; border: none; padding: 0; background: $surface; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._every = catalogue()
+
+    def compose(self) -> ComposeResult:
+        with Vertical() as box:
+            box.border_title = "Add a step"
+            box.border_subtitle = "type to find · enter · esc cancels"
+            yield Input(placeholder="fill, duplicates, dates …", compact=True)
+            listed = OptionList()
+            listed.can_focus = False
+            yield listed
+
+    def on_mount(self) -> None:
+        self._narrow("")
+
+    @on(Input.Changed)
+    def _typed(self, event: Input.Changed) -> None:
+        self._narrow(event.value)
+
+    def _narrow(self, typed: str) -> None:
+        words = typed.lower().split()
+        found = [
+            each
+            for each in self._every
+            if all(word in f"{each['do']} {each['help']}".lower() for word in words)
+        ]
+        # The name says more than the text does.
+        found.sort(key=lambda each: not all(word in each["do"] for word in words))
+        listed = self.query_one(OptionList)
+        listed.set_options(
+            Option(Text.assemble((f"{each['do']:<22} ", "bold"), (each["help"], "dim")), each["do"])
+            for each in found
+        )
+        listed.highlighted = 0 if found else None
+
+    def action_move(self, step: int) -> None:
+        listed = self.query_one(OptionList)
+        listed.action_cursor_down() if step > 0 else listed.action_cursor_up()
+
+    @on(Input.Submitted)
+    def _chosen(self) -> None:
+        option = self.query_one(OptionList).highlighted_option
+        if option is not None:
+            self.dismiss(option.id)
+
+    @on(OptionList.OptionSelected)
+    def _clicked(self, event: OptionList.OptionSelected) -> None:
+        self.dismiss(event.option_id)
+
+
+class StepForm(ModalScreen[Step | None]):
+    """The settings of one step, over columns of these names. Answers with the step."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss", "Cancel"),
+        Binding("ctrl+s", "done", "Done"),
+    ]
+    DEFAULT_CSS = """
+    StepForm { align: center middle; }
+    StepForm > VerticalScroll {
+        width: 78; max-width: 100%; height: auto; max-height: 100%;
+        border: round $primary; background: $surface; padding: 0 1; scrollbar-size-vertical: 1;
+    }
+    StepForm .row { height: 1; }
+    StepForm .row > Label { width: 15; color: $text-muted; }
+    StepForm .row > Select { width: 1fr; }
+    StepForm .row > Input { width: 1fr; background: $boost; padding: 0; }
+    StepForm SelectCurrent { background: $boost; padding: 0; }
+    StepForm .row > :focus, StepForm Select:focus > SelectCurrent { background: $primary 30%; }
+    StepForm .help { height: auto; margin-left: 15; color: $text-muted; }
+    StepForm #problem { height: auto; color: $text-error; }
+    StepForm #buttons { height: 1; align-horizontal: right; }
+    StepForm Button { margin-left: 2; }
+    """
+
+    def __init__(self, do: str, columns: Sequence[str], given: Step | None = None) -> None:
+        super().__init__()
+        self._do = do
+        self._columns = list(columns)
+        self._given = given or {}
+        self._about = next(each for each in catalogue() if each["do"] == do)
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll() as box:
+            box.can_focus = False
+            box.border_title = self._do
+            box.border_subtitle = "enter · tab next field · esc cancels"
+            yield Static(Text(self._about["help"]), classes="about")
+            for number, setting in enumerate(self._about["settings"]):
+                with Horizontal(classes="row"):
+                    yield Label(setting["key"])
+                    yield self._field(f"setting-{number}", setting)
+                yield Static(Text(_explained(setting)), classes="help")
+            if any(setting["kind"] in ("column", "columns") for setting in self._about["settings"]):
+                names = ", ".join(plain(name) for name in self._columns[:30])
+                yield Static(Text(f"Columns: {names}", "dim"))
+            yield Static(id="problem", markup=False)
+            with Horizontal(id="buttons"):
+                yield Button("Cancel", id="cancel", compact=True)
+                yield Button("Done", id="done", variant="primary", compact=True)
+
+    def _field(self, id: str, setting: dict[str, Any]) -> Input | Select[str]:
+        given = value_words(self._given.get(setting["key"]))
+        default = value_words(setting["default"])
+        choices = {
+            "choice": list(setting["choices"]),
+            "yes or no": ["yes", "no"],
+            "column": self._columns,
+        }.get(setting["kind"])
+        if choices is None:
+            suggester = (
+                SuggestFromList(self._columns, case_sensitive=False)
+                if setting["kind"] == "columns"
+                else None
+            )
+            return Input(given, placeholder=default, suggester=suggester, id=id, compact=True)
+        options = [(Text(plain(choice)), choice) for choice in choices]
+        prompt = default or ("choose" if setting["required"] else "none")
+        if given in choices:
+            return Select(options, value=given, prompt=prompt, id=id, compact=True)
+        return Select(options, prompt=prompt, id=id, compact=True)
+
+    def on_mount(self) -> None:
+        if not self._about["settings"]:
+            self.query_one("#done").focus()
+
+    @on(Input.Submitted)
+    def action_done(self) -> None:
+        """Answer with the step, or say what is wrong with it."""
+        words: dict[str, str] = {}
+        for number, setting in enumerate(self._about["settings"]):
+            field = self.query_one(f"#setting-{number}")
+            typed = (field.selection or "") if isinstance(field, Select) else field.value.strip()  # type: ignore[attr-defined]
+            if typed:
+                words[setting["key"]] = typed
+        step = {"do": self._do, **from_words(STEPS[self._do], words)}
+        try:
+            Recipe.of([step])
+        except UsageError as error:
+            said = [error.what.partition(": ")[2] or error.what, error.hint]
+            told = ". ".join(plain(each) for each in said if each)
+            self.query_one("#problem", Static).update(Text(f"✗ {told}"))
+            return
+        self.dismiss(step)
+
+    @on(Button.Pressed)
+    def _pressed(self, event: Button.Pressed) -> None:
+        if event.button.id == "done":
+            self.action_done()
+        else:
+            self.dismiss(None)
+
+
+def _explained(setting: dict[str, Any]) -> str:
+    said = str(setting["help"])
+    how = {"columns": "a,b,c", "list": "a,b,c", "table": "old:new, …"}.get(setting["kind"])
+    if how:
+        said += f" ({how})"
+    return f"{said}; needed" if setting["required"] else said

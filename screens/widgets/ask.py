@@ -1,0 +1,48 @@
+"""Ask: one line to be typed, in a window of its own."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Input, Static
+
+from screens.text import plain_lines
+
+
+class Ask(ModalScreen[str | None]):
+    """Answers with what was typed, without blanks around it; None for nothing or for escape."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss", "Cancel")]
+    DEFAULT_CSS = """
+    Ask { align: center middle; }
+    Ask > Vertical {
+        width: 64; max-width: 100%; height: auto;
+        border: round $primary; background: $surface; padding: 0 1;
+    }
+    Ask Static { height: auto; color: $text-muted; }
+    """
+
+    def __init__(
+        self, question: str, *, value: str = "", placeholder: str = "", explained: str = ""
+    ) -> None:
+        super().__init__()
+        self._question = question
+        self._value = value
+        self._placeholder = placeholder
+        self._explained = explained
+
+    def compose(self) -> ComposeResult:
+        with Vertical() as box:
+            box.border_title = self._question
+            box.border_subtitle = "enter · esc cancels"
+            yield Input(self._value, placeholder=self._placeholder, compact=True)
+            if self._explained:
+                yield Static(Text(plain_lines(self._explained)))
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        self.dismiss(event.value.strip() or None)

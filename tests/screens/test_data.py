@@ -1,0 +1,283 @@
+"""The Data screen as a person works with it, on a real lake."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from textual.pilot import Pilot
+
+from core.data.console import History
+from core.data.lake import Lake
+from core.workspace import Workspace
+from lepton_tui.app import LeptonApp
+from screens.widgets.table_view import TableView
+from tests.screens.golden import golden, screen_text
+from tests.screens.walk import until
+
+ROWS = 2000
+CITIES = ("Bern", "Basel", "bern ", "Chur")
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    found = Lake(Workspace.open(tmp_path / "home"))
+    rows = {
+        "id": list(range(ROWS)),
+        "age": [None if n % 10 == 3 else n * 7 % 90 for n in range(ROWS)],
+        "city": [CITIES[n % 4] for n in range(ROWS)],
+        "comment": [f"a comment of some length, the {n % 700}th, " + "x" * 60 for n in range(ROWS)],
+        "kind": ["ab"[n % 2] for n in range(ROWS)],
+    }
+    found.commit("trips", pa.table(rows), op="import", target="kind", task="tabular-classification")
+    return found
+
+
+def app(lake: Lake) -> LeptonApp:
+    return LeptonApp(lake.workspace)
+
+
+async def enter(pilot: Pilot[None], tab: int = 0) -> None:
+    """Go to the data set, and to a tab of it."""
+    await pilot.press("2")
+    await until(pilot, "trips@1")
+    await pilot.press("enter", *["right_square_bracket"] * tab)
+
+
+def table(pilot: Pilot[None]) -> TableView:
+    return pilot.app.screen.query_one("#table", TableView)
+
+
+def heads(pilot: Pilot[None]) -> list[str]:
+    source = table(pilot).source
+    return [column.name for column in source.columns] if source else []
+
+
+async def type_in(pilot: Pilot[None], words: str) -> None:
+    await pilot.press(*words, "enter")
+
+
+async def test_rows_are_filtered_by_a_typed_condition(lake: Lake) -> None:
+    async with app(lake).run_test(size=(100, 24)) as pilot:
+        await enter(pilot)
+        await pilot.press("slash")
+        await type_in(pilot, "age > 80 AND city = 'Chur'")
+        wanted = sum(n % 10 != 3 and n * 7 % 90 > 80 and n % 4 == 3 for n in range(ROWS))
+        await until(pilot, f"{wanted} of 2,000 rows")
+        assert table(pilot).row_count == wanted
+        await pilot.press("y")
+        await until(pilot, "lepton data rows trips --where")
+        await pilot.press("escape", "backspace")
+        await until(pilot, lambda: table(pilot).row_count == ROWS)
+        await golden(pilot, "data-rows", (100, 24))
+
+
+async def test_a_wrong_condition_says_so_and_leaves_the_rows(lake: Lake) -> None:
+    async with app(lake).run_test(size=(80, 24)) as pilot:
+        await enter(pilot)
+        await pilot.press("slash")
+        await type_in(pilot, "agee > 3")
+        await until(pilot, "agee")
+        await until(pilot, "✗")
+        assert table(pilot).row_count == ROWS
+        await pilot.press("slash", *["backspace"] * 8)
+        await type_in(pilot, "age = 7")
+        await until(pilot, lambda: (table(pilot).row_count or 0) < ROWS)
+        assert "✗" not in screen_text(pilot.app)
+
+
+async def test_the_condition_is_completed(lake: Lake) -> None:
+    async with app(lake).run_test(size=(80, 24)) as pilot:
+        await enter(pilot)
+        await pilot.press("slash", *"ci", "tab", *" = 'Bern'", "enter")
+        await until(pilot, "500 of 2,000 rows")
+
+
+async def test_a_column_is_sorted_up_down_and_back(lake: Lake) -> None:
+    async with app(lake).run_test(size=(80, 24)) as pilot:
+        await enter(pilot)
+        await pilot.press("right", "o")
+        await until(pilot, lambda: "age ↑" in heads(pilot) and table(pilot).row_at(0) is not None)
+        assert table(pilot).row_at(0)[1] == 0  # type: ignore[index]
+        await pilot.press("o")
+        await until(pilot, lambda: "age ↓" in heads(pilot) and table(pilot).row_at(0) is not None)
+        assert table(pilot).row_at(0)[1] == 89  # type: ignore[index]
+        await pilot.press("o")
+        await until(pilot, lambda: "age" in heads(pilot) and table(pilot).row_at(0) is not None)
+        assert table(pilot).row_at(0)[0] == 0  # type: ignore[index]
+
+
+async def test_columns_are_hidden_held_and_shown_again(lake: Lake) -> None:
+    async with app(lake).run_test(size=(60, 24)) as pilot:
+        await enter(pilot)
+        await pilot.press("right", "minus")
+        await until(pilot, lambda: heads(pilot) == ["id", "city", "comment", "kind"])
+        await pilot.press("right", "right", "right", "f")
+        await until(pilot, lambda: heads(pilot) == ["kind", "id", "city", "comment"])
+        await until(pilot, lambda: table(pilot).row_at(0) is not None)
+        await pilot.press("right", "right", "right")
+        # What was scrolled to is there, and what was held still is too.
+        shown = await until(pilot, "a comment of")
+        assert "kind" in shown
+        await pilot.press("plus")
+        await until(pilot, lambda: heads(pilot) == ["id", "age", "city", "comment", "kind"])
+
+
+async def test_a_row_is_jumped_to_and_a_cell_seen_whole(lake: Lake) -> None:
+    async with app(lake).run_test(size=(80, 24)) as pilot:
+        await enter(pilot)
+        await pilot.press("colon")
+        await type_in(pilot, "1,501")
+        assert table(pilot).cursor_row == 1500
+        await pilot.press("colon")
+        await type_in(pilot, "50%")
+        assert table(pilot).cursor_row == 1000
+        await pilot.press("right", "right", "right", "v")
+        shown = await until(pilot, "row 1000")
+        assert "the 300th" in shown and "x" * 20 in shown
+        await pilot.press("escape", "colon")
+        await type_in(pilot, "here")
+        assert table(pilot).cursor_row == 1000
+
+
+async def test_a_statement_is_asked_answered_and_written(lake: Lake, tmp_path: Path) -> None:
+    async with app(lake).run_test(size=(80, 24)) as pilot:
+        await enter(pilot, 1)
+        await until(pilot, "SELECT * FROM trips LIMIT 100")
+        await pilot.press("slash", *["backspace"] * 40)
+        await type_in(pilot, "SELECT city, count(*) AS n FROM trips GROUP BY ALL ORDER BY n, city")
+        await until(pilot, "4 rows")
+        await until(pilot, "Basel")
+        await pilot.press("e")
+        await type_in(pilot, str(tmp_path / "answer.csv"))
+        await until(pilot, "4 rows written")
+    assert (tmp_path / "answer.csv").read_text().splitlines()[:2] == ["city,n", "Basel,500"]
+    assert "GROUP BY ALL" in History(lake).read()[-1]
+
+
+async def test_a_statement_that_writes_or_reads_files_is_refused(
+    lake: Lake, tmp_path: Path
+) -> None:
+    secret = tmp_path / "secret.csv"
+    secret.write_text("a\n1\n")
+    async with app(lake).run_test(size=(80, 24)) as pilot:
+        await enter(pilot, 1)
+        await until(pilot, "SELECT * FROM trips LIMIT 100")
+        await pilot.press("slash", *["backspace"] * 40)
+        await type_in(pilot, f"SELECT * FROM '{secret}'")
+        await until(pilot, "✗")
+        answer = pilot.app.screen.query_one("#answer", TableView)
+        assert not answer.row_count
+
+
+async def test_a_finding_shows_its_rows_and_offers_a_step(lake: Lake) -> None:
+    async with app(lake).run_test(size=(80, 24)) as pilot:
+        await enter(pilot, 3)
+        await until(pilot, "age: 10.0% of the values are missing")
+        options = pilot.app.screen.query_one("#findings")
+        for _ in range(10):
+            if "fill columns=age" in screen_text(pilot.app):
+                break
+            await pilot.press("down")
+            await pilot.pause()
+        assert "m mends: fill columns=age" in screen_text(pilot.app)
+        assert options.has_focus
+        await pilot.press("enter")
+        await until(pilot, "200 of 2,000 rows")
+        await pilot.press(*["right_square_bracket"] * 3)
+        await pilot.press("m")
+        await until(pilot, "200 rows changed")
+
+
+async def test_a_recipe_is_built_previewed_run_and_taken_back(lake: Lake, tmp_path: Path) -> None:
+    async with app(lake).run_test(size=(80, 24)) as pilot:
+        await enter(pilot, 4)
+        await until(pilot, "No steps yet")
+        await pilot.press("a")
+        await until(pilot, "type to find")
+        await pilot.press(*"fill", "enter")
+        await until(pilot, "What to fill with")
+        await pilot.press(*"agee", "enter")
+        await until(pilot, "✗")
+        # The wrong column is told by the preview; the step is mended where it stands.
+        await pilot.press("enter")
+        await until(pilot, "What to fill with")
+        await pilot.press("backspace", "enter")
+        await until(pilot, "200 rows changed")
+        await golden(pilot, "data-clean", (80, 24))
+        await pilot.press("w")
+        await type_in(pilot, str(tmp_path / "recipe.toml"))
+        await until(pilot, "saved to")
+        await pilot.press("r")
+        await until(pilot, "trips@2")
+        await until(pilot, "u takes it back")
+        with lake.open("trips@2") as view:
+            assert view.sql("SELECT count(*) FROM rows WHERE age IS NULL") == [(0,)]
+        await pilot.press("u")
+        await until(pilot, "taken back")
+    with lake.open("trips") as view:
+        assert view.sql("SELECT count(*) FROM rows WHERE age IS NULL") == [(200,)]
+    assert 'do = "fill"' in (tmp_path / "recipe.toml").read_text()
+
+
+async def test_an_earlier_version_is_looked_at_compared_and_brought_back(lake: Lake) -> None:
+    rows = lake.version("trips")
+    lake.commit(
+        "trips",
+        pa.table({"_rid": [0, 1], "age": [5, 7]}),
+        op="clean",
+        params={"steps": []},
+        parents=[rows.ref],
+    )
+    async with app(lake).run_test(size=(100, 30)) as pilot:
+        await pilot.press("2")
+        await until(pilot, "trips@2")
+        await pilot.press("enter", *["right_square_bracket"] * 5)
+        await until(pilot, "@1 import")
+        await pilot.press("d")
+        await until(pilot, "trips@1 → trips@2")
+        await pilot.press("down", "enter")
+        await until(pilot, "trips@1 (newest is @2)")
+        await until(pilot, lambda: table(pilot).row_count == ROWS)
+        await pilot.press(*["right_square_bracket"] * 5)
+        await until(pilot, "@1 import")
+        await pilot.press("b")
+        await until(pilot, "trips@3")
+    assert lake.version("trips").rows == ROWS
+
+
+async def test_an_import_is_looked_at_with_its_types_first(lake: Lake, tmp_path: Path) -> None:
+    source = tmp_path / "zips.csv"
+    source.write_text("zip,n\n" + "".join(f"{1000 + n},{n}\n" for n in range(40)))
+    async with app(lake).run_test(size=(80, 24)) as pilot:
+        await enter(pilot)
+        await pilot.press("i")
+        await until(pilot, "Bring data in")
+        await pilot.press(*str(source), "ctrl+l")
+        await until(pilot, "2 columns, 40 rows")
+        await pilot.press("tab", "tab", "tab", "tab", *"zip=text", "ctrl+l")
+        await until(pilot, "varchar")
+        await pilot.press("enter")
+        await until(pilot, "zips@1")
+    assert lake.version("zips").column("zip").type == "VARCHAR"
+
+
+async def test_boxes_are_drawn_over_their_picture(lake: Lake) -> None:
+    import io
+
+    from PIL import Image
+
+    from screens.data.boxes import boxed, boxes_of
+
+    plain = io.BytesIO()
+    Image.new("RGB", (60, 40), "black").save(plain, "PNG")
+    cell = json.dumps([{"label": "cat", "bbox": [10, 5, 30, 20]}])
+    boxes = boxes_of(cell)
+    with Image.open(io.BytesIO(boxed(plain.getvalue(), boxes))) as drawn:
+        assert drawn.getpixel((10, 15)) != (0, 0, 0)
+        assert drawn.getpixel((40, 15)) != (0, 0, 0)
+        assert drawn.getpixel((25, 15)) == (0, 0, 0)
+    assert boxes_of('[{"label": "cat"}]') == [] == boxes_of("[{}, 1")
+    assert boxed(b"no picture", boxes) == b"no picture"
