@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from core.atomic import sync_path
+from core.data.engine import connect
 from core.data.layout import literal
 from core.data.sandbox import Stream
 from core.errors import LeptonError, UsageError
@@ -84,8 +85,7 @@ def _write(beside: Path, destination: Path, answer: Stream) -> int:
 
     batches = pa.RecordBatchReader.from_batches(answer.schema, counted())
     # The sandbox cannot write, so another DuckDB does, through Arrow.
-    with duckdb.connect() as connection:
-        connection.execute("SET enable_progress_bar = false")
+    with connect() as connection:
         connection.register("answer", batches)
         how = _COPY[destination.suffix.lower()]
         try:

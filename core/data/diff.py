@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from core.data.engine import connect
 from core.data.lake import Lake
 from core.data.version import Version
 from core.data.view import ROW_ID, View, quoted
@@ -286,11 +287,8 @@ class _Pair:
 
     def _connected(self, columns: Sequence[str] | None = None) -> duckdb.DuckDBPyConnection:
         """A DuckDB with the tables `old` and `new`, of the columns named."""
-        import duckdb
-
         names = [*dict.fromkeys(self.values if columns is None else columns)]
-        connection = duckdb.connect()
-        connection.execute("SET enable_progress_bar = false")
+        connection = connect(self.before.workspace)
         connection.execute(f"CREATE VIEW old AS {self.before.query(names)}")
         connection.execute(f"CREATE VIEW new AS {self.after.query(names)}")
         return connection

@@ -23,7 +23,8 @@ from uuid import uuid4
 from core.atomic import sync_path
 from core.data import garbage
 from core.data.catalogue import Catalogue
-from core.data.version import Column, DataFile, Version
+from core.data.engine import connect
+from core.data.version import Column, DataFile, QualityNote, Version
 from core.data.view import View, file_list, literal
 from core.errors import LeptonError, UsageError, nearest
 from core.workspace import Workspace
@@ -323,6 +324,26 @@ class Lake:
             self._catalogue.note_task(db, noted)
         return noted
 
+    def note_quality(
+        self,
+        version: Version,
+        kind: str,
+        score: float | None,
+        findings: Sequence[Mapping[str, Any]],
+    ) -> None:
+        """Write what a check of a version found into the history of its data set."""
+        note = QualityNote(version.ref, "", kind, score, tuple(map(dict, findings)))
+        with self._catalogue.write() as db:
+            self._catalogue.note_quality(db, version, note)
+
+    def quality_history(self, name: str, limit: int = 100) -> list[QualityNote]:
+        """What the checks of a data set found, newest first.
+
+        Raises:
+            UsageError: there is no data set of that name.
+        """
+        return self._catalogue.quality(self.versions(name)[0].dataset, limit)
+
     def restore(self, ref: str | Version, *, params: Mapping[str, Any] | None = None) -> Version:
         """Make the rows of an earlier version the newest again; no file is written.
 
@@ -452,7 +473,7 @@ class Lake:
 
         self._sweep()
         staged = self.workspace.tmp / f"{os.getpid()}-{uuid4().hex}.parquet"
-        with duckdb.connect() as connection:
+        with connect(self.workspace) as connection:
             try:
                 yield staged, connection
             except (duckdb.IOException, OSError) as error:
@@ -550,9 +571,7 @@ def _as_query(
 
 def _columns(parquet: Path) -> list[tuple[str, str]]:
     """Names and DuckDB types of a lake file's columns, but for the row id."""
-    import duckdb
-
-    with duckdb.connect() as connection:
+    with connect() as connection:
         described = connection.execute(
             f"DESCRIBE SELECT * FROM read_parquet({file_list([parquet])})"
         ).fetchall()

@@ -20,9 +20,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from uuid import uuid4
 
+from core.data.engine import connect
 from core.data.layout import Layout, literal, quoted
 from core.data.version import DataFile, Version
 from core.errors import Cancelled, LeptonError, UsageError
+from core.memory import parse
 from core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -32,7 +34,6 @@ MEMORY = "1GB"
 SECONDS = 30.0
 SCRATCH = "10GB"
 BATCH = 2048
-_SIZE = re.compile(r"\d+(\.\d+)?\s*([KMGT]i?B|%)", re.IGNORECASE)
 
 _SHUT_OFF = re.compile(r"required extension|external extensions|Secret Storage|temp_directory")
 
@@ -66,10 +67,12 @@ class Sandbox:
             UsageError: `memory` is no size, such as 500MB or 2GB.
             LeptonError: a file of a version is missing.
         """
-        import duckdb
-
-        if not _SIZE.fullmatch(memory.strip()):
-            raise UsageError(f'"{memory}" is no amount of memory', hint="Write 500MB or 2GB.")
+        try:
+            most = parse(memory)
+        except ValueError:
+            raise UsageError(
+                f'"{memory}" is no amount of memory', hint="Write 500MB or 2GB."
+            ) from None
         self.seconds = seconds
         self._cancelled = False
         self._scratch = workspace.tmp / f"{os.getpid()}-sql-{uuid4().hex[:8]}"
@@ -85,21 +88,19 @@ class Sandbox:
                     where=str(path),
                     hint="Restore the file, or import the data set again.",
                 )
-        self._connection = duckdb.connect()
+        self._connection = connect(workspace, most=most)
         try:
-            self._lock(tables, files, memory)
+            self._lock(tables, files)
         except BaseException:
             self.close()
             raise
 
-    def _lock(self, tables: Mapping[str, Version], files: Mapping[str, Any], memory: str) -> None:
+    def _lock(self, tables: Mapping[str, Version], files: Mapping[str, Any]) -> None:
         from core.data.lake_files import SCHEME, LakeFiles
 
         con = self._connection
         con.register_filesystem(LakeFiles(files))
         for setting, value in {
-            "enable_progress_bar": "false",
-            "memory_limit": literal(memory.strip()),
             "temp_directory": literal(str(self._scratch)),
             "max_temp_directory_size": literal(SCRATCH),
             "allowed_directories": f"[{literal(SCHEME)}]",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from core.data.engine import connect
 from core.data.lake import NAME, Lake
 from core.data.layout import quoted
 from core.data.version import Version
@@ -69,7 +70,7 @@ def readable(statement: str) -> str:
             f"a statement here only reads, and {shut.group(1)} may do more", hint=READS
         )
     try:
-        with duckdb.connect() as connection:
+        with connect() as connection:
             # DuckDB 1.5 reads the files of an IMPORT while it parses it.
             connection.execute("SET enable_external_access = false")
             found = connection.extract_statements(statement)

@@ -8,9 +8,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from core.data.engine import connect
 from core.data.layout import ROW_ID, Layout, among, literal, quoted
 from core.data.version import Version
 from core.errors import LeptonError
+from core.workspace import Workspace
 
 if TYPE_CHECKING:
     import duckdb
@@ -34,9 +36,8 @@ class View:
     """
 
     def __init__(self, version: Version, folder: Path) -> None:
-        import duckdb
-
         self.version = version
+        self.workspace = Workspace(folder.parent)
         self._layout = Layout(version, lambda file: str(folder / file.name))
         self._lock = threading.Lock()
         for file in version.files:
@@ -46,8 +47,7 @@ class View:
                     where=str(folder / file.name),
                     hint="Restore the file, or import the data set again.",
                 )
-        self._connection = duckdb.connect()
-        self._connection.execute("SET enable_progress_bar = false")
+        self._connection = connect(self.workspace)
         self._connection.execute(f"CREATE VIEW rows AS {self._layout.joined()}")
 
     def __enter__(self) -> Self:

@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.data.engine import connect
 from core.data.view import file_list, literal
 from core.errors import UsageError
 
@@ -92,9 +93,7 @@ def _fault(name: str) -> str:
     """What is wrong with a function, in words; empty when it gives a value for a row."""
     if name in MANY:
         return f"makes several rows of one ({name})"
-    import duckdb
-
-    with duckdb.connect() as connection:
+    with connect() as connection:
         found = connection.execute(
             "SELECT function_type, stability, macro_definition FROM duckdb_functions()"
             " WHERE lower(function_name) = ?",
@@ -126,7 +125,7 @@ def _tree(query: str) -> dict[str, Any] | None:
     """The syntax tree of one SELECT, or None when it is none."""
     import duckdb
 
-    with duckdb.connect() as connection:
+    with connect() as connection:
         try:
             row = connection.execute("SELECT json_serialize_sql(?)", [query]).fetchone()
         except duckdb.Error:

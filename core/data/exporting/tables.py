@@ -7,6 +7,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.data.engine import connect
 from core.data.exporting.request import Request, Written
 from core.data.view import literal
 from core.errors import LeptonError, UsageError
@@ -56,8 +57,7 @@ def write(request: Request, path: Path, kind: str) -> Written:
         return Written(written)
     stream = pa.RecordBatchReader.from_batches(first.schema, rest)
     try:
-        with duckdb.connect() as connection:
-            connection.execute("SET enable_progress_bar = false")
+        with connect() as connection:
             connection.register("stream", stream)
             place = literal(str(path))
             connection.execute(f"COPY (SELECT * FROM stream) TO {place} ({COPY[kind]})")
