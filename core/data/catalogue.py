@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from core.data.schema import create, make_current
-from core.data.version import Column, DataFile, Version
+from core.data.version import Column, DataFile, QualityNote, Version
 from core.errors import LeptonError
 
 
@@ -206,6 +206,29 @@ class Catalogue:
                 version.dataset,
             ),
         )
+
+    @staticmethod
+    def note_quality(db: sqlite3.Connection, version: Version, note: QualityNote) -> None:
+        """Add to the history of a data set, unless the version is gone by now."""
+        db.execute(
+            "INSERT INTO quality (version, kind, score, findings) SELECT v.id, ?, ?, ?"
+            " FROM version v JOIN dataset d ON d.id = v.dataset WHERE d.name = ? AND v.n = ?",
+            (note.kind, note.score, json.dumps(note.findings), version.dataset, version.n),
+        )
+
+    def quality(self, dataset: str, limit: int) -> list[QualityNote]:
+        """The newest entries of the history of a data set, newest first."""
+        with self.read() as db:
+            found = db.execute(
+                "SELECT v.n, q.time, q.kind, q.score, q.findings FROM quality q"
+                " JOIN version v ON v.id = q.version JOIN dataset d ON d.id = v.dataset"
+                " WHERE d.name = ? ORDER BY q.id DESC LIMIT ?",
+                (dataset, limit),
+            ).fetchall()
+        return [
+            QualityNote(f"{dataset}@{n}", time, kind, score, tuple(json.loads(findings)))
+            for n, time, kind, score, findings in found
+        ]
 
 
 def _version(row: sqlite3.Row, files: tuple[DataFile, ...]) -> Version:

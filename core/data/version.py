@@ -100,3 +100,28 @@ class Version:
             "author": self.author,
             "tags": list(self.tags),
         }
+
+
+@dataclass(frozen=True)
+class QualityNote:
+    """One entry of the history of a data set's quality: which version, when, and what was found.
+
+    `kind` says what looked: "check", or "import" for the rules alone, which give no score.
+    """
+
+    ref: str
+    time: str
+    kind: str
+    score: float | None
+    findings: tuple[dict[str, Any], ...]
+
+    def to_json(self) -> dict[str, Any]:
+        counts = [each["severity"] for each in self.findings]
+        return {
+            "dataset": self.ref,
+            "time": self.time,
+            "kind": self.kind,
+            "score": self.score,
+            **{f"{name}s": counts.count(name) for name in ("error", "warning")},
+            "findings": list(self.findings),
+        }

@@ -22,20 +22,19 @@ RECALL = 0.99
 
 def measure() -> list[Result]:
     table, planted = texts()
-    found: dict[str, set[int]] = {}
+    found: set[int] = set()
 
     def ours() -> None:
+        found.clear()
         pairs = near_duplicate_texts(opened(table), "rows", "t", threshold=THRESHOLD)
-        found["ours"] = {late for late, _ in pairs}
+        found.update(late for late, _ in pairs)
 
-    def plain() -> None:
-        found["plain"] = {late for _, late in _plain(opened(table))}
-
-    mine, theirs = in_turns(REPEATS, lambda: seconds(ours), lambda: seconds(plain))
-    missed = 1 - len(found["ours"] & planted) / len(planted)
-    wrong = len(found["ours"] - found["plain"])
-    if wrong:
+    mine, theirs = in_turns(
+        REPEATS, lambda: seconds(ours), lambda: seconds(lambda: _plain(opened(table)))
+    )
+    if wrong := len(found - planted):
         raise AssertionError(f"{wrong} texts are no near-duplicates")
+    missed = 1 - len(found & planted) / len(planted)
     return [
         Result(f"near-duplicates, {TEXTS:,} texts / plain SQL", mine, theirs, "s", 1.5),
         Result("of those planted, missed", 100 * missed, None, "%", 100 * (1 - RECALL)),

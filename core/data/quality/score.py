@@ -1,0 +1,91 @@
+"""One number for how good a version is, and a check of a version as a whole with its rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from core.data.lake import Lake
+from core.data.quality.check import check
+from core.data.quality.finding import Finding, worst_first
+from core.data.quality.keeping import RULE, check_rules
+from core.data.version import Version
+
+WEIGHT = {"error": 0.4, "warning": 0.15, "info": 0.03}
+PRESENT = 1 / 3
+# Training splits what is not split; the rows are as good.
+UNSCORED = frozenset({"unsplit"})
+CHECK = "check"
+
+
+def score(findings: Sequence[Finding], rows: int) -> float:
+    """How good a version of `rows` rows is, from 0 to 100 with one decimal.
+
+    It starts at 100, and each finding takes away a part of what is left: up to 40 % for an error,
+    15 % for a warning, 3 % for the rest. A third of that is for being there, the other two thirds
+    grow with the share of the rows that it is about. That no row is in a split costs nothing.
+    """
+    left = 100.0
+    for finding in findings:
+        if finding.kind in UNSCORED:
+            continue
+        share = min(1.0, finding.rows / max(rows, 1))
+        left *= 1 - WEIGHT[finding.severity] * (PRESENT + (1 - PRESENT) * share)
+    return round(left, 1)
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a check of a version found, worst first, failed rules among it, and its score."""
+
+    version: Version
+    findings: tuple[Finding, ...]
+
+    @property
+    def score(self) -> float:
+        return score(self.findings, self.version.rows)
+
+    @property
+    def failed(self) -> tuple[Finding, ...]:
+        """The rules that failed."""
+        return tuple(finding for finding in self.findings if finding.kind == RULE)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "dataset": self.version.ref,
+            "rows": self.version.rows,
+            "score": self.score,
+            "failed_rules": len(self.failed),
+            "findings": [finding.to_json() for finding in self.findings],
+        }
+
+
+def check_version(
+    lake: Lake,
+    ref: str | Version,
+    target: str | None = None,
+    against: str | Version | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Checked:
+    """Check a version, its rules included. `against` names one that it is compared with.
+
+    Raises:
+        UsageError: no such version or column, or a rule that cannot be.
+        LeptonError: a file of a version is missing.
+        Cancelled: `should_stop` said so.
+    """
+    with lake.open(ref) as view:
+        failed = check_rules(lake, view, None, should_stop)
+        if against is None:
+            found = check(view, target, None, should_stop)
+        else:
+            with lake.open(against) as other:
+                found = check(view, target, other, should_stop)
+        return Checked(view.version, tuple(worst_first([*failed, *found])))
+
+
+def note(lake: Lake, checked: Checked, kind: str = CHECK) -> None:
+    """Write a check into the history of its data set."""
+    found = [finding.to_json() for finding in checked.findings]
+    lake.note_quality(checked.version, kind, checked.score, found)
