@@ -34,6 +34,7 @@ from core.data.lake import Lake
 from core.data.sources import import_source
 from core.errors import LeptonError
 from tests.data.conftest import state
+from tests.data.sources.media import picture, wav
 
 LONGEST_SECONDS = 120
 HUNDRED_MB = 100_000_000
@@ -226,6 +227,59 @@ def linked_picture(folder: Path) -> Path:
     return made
 
 
+def sounds(bad: bytes, name: str = "bad.wav") -> Callable[[Path], Path]:
+    """Three good sounds in a class folder, and this one."""
+
+    def make(folder: Path) -> Path:
+        (folder / "set" / "yes").mkdir(parents=True)
+        for i in range(3):
+            (folder / "set" / "yes" / f"{i}.wav").write_bytes(wav(100 + i))
+        (folder / "set" / "yes" / name).write_bytes(bad)
+        return folder / "set"
+
+    return make
+
+
+def linked_sound(folder: Path) -> Path:
+    made = sounds(wav(10))(folder)
+    secret = (made / "yes" / "bad.wav").rename(folder / "secret.wav")
+    (made / "yes" / "out.wav").symlink_to(secret)
+    return made
+
+
+def annotated(name: str, content: str) -> Callable[[Path], Path]:
+    """Three pictures in a folder, and a file that speaks of them."""
+
+    def make(folder: Path) -> Path:
+        (folder / "set").mkdir()
+        for i in range(3):
+            (folder / "set" / f"{i}.png").write_bytes(picture(i))
+        (folder / "set" / name).write_text(content)
+        return folder / "set"
+
+    return make
+
+
+def boxes(count: int, box: object) -> str:
+    """COCO with so many annotations, each with this box."""
+    lists = {
+        "images": [{"id": i, "file_name": f"{i}.png"} for i in range(3)],
+        "annotations": [{"image_id": 0, "category_id": 1, "bbox": box}] * count,
+        "categories": [{"id": 1, "name": "cat"}],
+    }
+    return json.dumps(lists)
+
+
+def voc_bomb(folder: Path) -> Path:
+    """Two good annotations, and one whose entities are a billion laughs."""
+    made = annotated("0.xml", "<annotation></annotation>")(folder)
+    (made / "1.xml").write_text("<annotation></annotation>")
+    laughs = "".join(f'<!ENTITY l{i} "{f"&l{i - 1};" * 10}">' for i in range(1, 10))
+    bomb = f'<!DOCTYPE a [<!ENTITY l0 "ha">{laughs}]><annotation>&l9;</annotation>'
+    (made / "2.xml").write_text(bomb)
+    return made
+
+
 def wide(columns: int) -> str:
     names = ",".join(f"column {i}" for i in range(columns))
     return f"{names}\n" + "".join(",".join([str(i)] * columns) + "\n" for i in range(3))
@@ -344,6 +398,36 @@ CASES: dict[str, Bad] = {
     "a picture of 600 megapixels": Bad(pictures(png(30_000, 20_000)), rows=3, rejects=1),
     "a link to a picture outside": Bad(linked_picture, "2 links out of the folder", rows=3),
     "a picture that is cut": Bad(pictures(png(400, 400)), rows=3, rejects=1),
+    "a sound without length": Bad(sounds(wav(0)), rows=3, rejects=1),
+    "a sound that is cut": Bad(sounds(wav(4000)[:-99]), rows=3, rejects=1),
+    "a FLAC that is noise": Bad(
+        sounds(b"fLaC" + random.Random(3).randbytes(999), "a.flac"), rows=3, rejects=1
+    ),
+    "a link to a sound outside": Bad(linked_sound, "1 link out of the folder", rows=3),
+    "COCO that is cut": Bad(
+        annotated("a.json", boxes(900, [0, 0, 1, 1])[:-900]), "the JSON is broken", 1
+    ),
+    "COCO with a picture that leads out": Bad(
+        annotated("a.json", boxes(9, [0, 0, 1, 1]).replace("1.png", "../../etc/passwd")),
+        rows=2,
+        rejects=1,
+    ),
+    "COCO with boxes of words": Bad(
+        annotated("a.json", boxes(9, list("abcd"))), "9 of 9 annotations", 1
+    ),
+    "COCO with boxes without end": Bad(
+        annotated("a.json", boxes(1, [float("inf")] * 4)), "1 of 1 annotations", 1
+    ),
+    "annotations with an entity bomb": Bad(voc_bomb, rows=2, rejects=1),
+    "labels of other files": Bad(
+        annotated("labels.csv", "file,label\na.png,11\nb.png,12\n"), "no column of the labels", 2
+    ),
+    "labels whose classes are called like files": Bad(
+        annotated("labels.csv", "file,label\n" + "".join(f"x{i}.png,1\n" for i in range(9))),
+        "the labels name 1 of 3 images, in 9 rows",
+        2,
+    ),
+    "labels that are no table": Bad(annotated("labels.csv", ""), "the file is empty", 2),
     "a picture that is text": Bad(pictures(b"hello"), rows=3, rejects=1),
 }
 

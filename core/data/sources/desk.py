@@ -142,7 +142,8 @@ class Desk:
             for path, name in self._names.items():
                 error.place(error.where.replace(str(path), name))
         if self._connection is not None:
-            self._connection.close()
+            with self._interrupting:
+                self._connection.close()
         for path in self._scratch:
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
@@ -239,12 +240,17 @@ class Desk:
         told = 0
         while not self._closed.wait(WATCH_SECONDS):
             if self._connection is not None:
-                share = round(self._connection.query_progress() * 10)
+                with self._interrupting:
+                    if self._closed.is_set():
+                        return
+                    share = round(self._connection.query_progress() * 10)
                 if 0 < share < 1000 and abs(share - told) >= PROGRESS_STEP:
                     told = share
                     self._tell(share, 1000)
             if self.should_stop():
                 with self._interrupting:
+                    if self._closed.is_set():
+                        return
                     for connection in (self._connection, *self._watched):
                         if connection is not None:
                             connection.interrupt()

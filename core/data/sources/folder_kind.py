@@ -6,18 +6,16 @@ import os
 from collections import Counter
 from pathlib import Path
 
-from core.data.sources.detect import (
-    by_name,
-    file_kind,
-    image_kind,
-    read_head,
-    seems_idx,
-)
+from core.data.sources.coco import is_coco
+from core.data.sources.detect import by_name, file_kind, image_kind, read_head, seems_idx
 from core.data.sources.folders import listing
 from core.data.sources.labels import NAMES, SUFFIXES
+from core.data.sources.masks import has_masks
+from core.data.sources.medium import IMAGE
+from core.data.sources.voc import is_voc
 from core.errors import LeptonError, UsageError
 
-UNNAMED_LOOKED_AT = 20
+LOOKED_AT = 20
 MEDIA = ("images", "audio")
 LABELS = tuple(f"{os.sep}{name}{suffix}" for name in NAMES for suffix in SUFFIXES)
 
@@ -42,7 +40,7 @@ def folder_kind(path: Path) -> str:
         raise UsageError("the folder is empty", where=str(path), hint="Name one that holds data.")
     if any(entry.is_file() and seems_idx(entry) for entry in visible):
         return "idx"
-    if kind := _of_rows(path, files):
+    if kind := _of_annotations(path, files) or _of_rows(path, files):
         return kind
     if any(entry.is_dir() for entry in visible):
         return "images"
@@ -54,7 +52,7 @@ def folder_kind(path: Path) -> str:
 
 
 def labelled_kind(folder: Path, labels: Path) -> str:
-    """What a folder is whose files are labelled by a file: "images" or "audio".
+    """What a folder is whose files are labelled by a file: "images", "audio" or "coco".
 
     Raises:
         UsageError: it holds neither.
@@ -67,7 +65,22 @@ def labelled_kind(folder: Path, labels: Path) -> str:
             where=str(folder),
             hint="Name the folder that holds the files.",
         )
-    return kind
+    return "coco" if kind == "images" and is_coco(labels) else kind
+
+
+def _of_annotations(folder: Path, files: list[str]) -> str | None:
+    """ "coco", "voc" or "masks", where images lie in the folder and something speaks of them."""
+    if not any(map(IMAGE.holds_by_name, files)):
+        return None
+    jsons = [file for file in files if file.lower().endswith(".json")]
+    # Those at the top come first.
+    jsons.sort(key=lambda file: file.count(os.sep))
+    if any(is_coco(Path(file)) for file in jsons[:LOOKED_AT]):
+        return "coco"
+    xmls = [file for file in files if file.lower().endswith(".xml")]
+    if any(is_voc(Path(file)) for file in xmls[:LOOKED_AT]):
+        return "voc"
+    return "masks" if has_masks(folder, files) else None
 
 
 def _of_rows(folder: Path, files: list[str]) -> str | None:
@@ -96,7 +109,7 @@ def _of_rows(folder: Path, files: list[str]) -> str | None:
     if texts:
         return "text"
     # Files such as part-00000, which their writer gave no suffix.
-    for file in files[:UNNAMED_LOOKED_AT]:
+    for file in files[:LOOKED_AT]:
         try:
             if not image_kind(read_head(Path(file))[:16]):
                 return file_kind(Path(file))

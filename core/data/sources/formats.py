@@ -63,6 +63,9 @@ FORMATS: dict[str, Format] = {
     "text": Format("text", "text_files:read_text"),
     "images": Format("images", "image_folder:read_images", whole=True),
     "audio": Format("sounds", "image_folder:read_sounds", whole=True),
+    "coco": Format("COCO", "coco:read_coco", whole=True),
+    "voc": Format("Pascal VOC", "voc:read_voc", whole=True),
+    "masks": Format("images with masks", "masks:read_masks", whole=True),
     "idx": Format("an IDX file", "idx:read_idx_files", whole=True),
 }
 # Names that say "text" but as often hold a table: the content decides.

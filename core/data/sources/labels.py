@@ -84,8 +84,10 @@ def labelled(
     parts: list[pa.Table] = []
     chosen: list[int] = []
     taken: set[int] = set()
+    total = 0
     for path in tables:
         table = _read(desk, path, index)
+        total += table.num_rows
         folder = str(path.parent)[above:] if path.is_relative_to(root) else ""
         column = _naming_column(table, index, (folder, ""), path, medium)
         rows: list[int] = []
@@ -100,6 +102,12 @@ def labelled(
             rows.append(number - 1)
         parts.append(table.take(pa.array(rows, pa.int64())).drop_columns([column]))
         desk.check()
+    if 2 * len(chosen) < min(total, len(files)):
+        raise UsageError(
+            f"the labels name {len(chosen):,} of {len(files):,} {medium.many}, in {total:,} rows",
+            where=str(tables[0]),
+            hint="Check that the table and the folder go together.",
+        )
     facts = _joined(parts, tables)
     for number, place in enumerate(places):
         if number not in taken:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from core.data.sources.desk import Arrived, Desk
 from core.data.sources.medium import Facts, Medium
 from core.data.sources.pictures import image_size
+from core.errors import LeptonError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -67,9 +68,14 @@ def media_rows(
     earlier = desk.rejected
 
     def look(first: int, end: int) -> list[Looked]:
-        if masks is None:
-            return [_look(medium, files[i]) for i in range(first, end)]
-        return [_look_at_both(files[i], masks[i]) for i in range(first, end)]
+        try:
+            if masks is None:
+                return [_look(medium, files[i]) for i in range(first, end)]
+            return [_look_at_both(files[i], masks[i]) for i in range(first, end)]
+        except LeptonError as error:
+            # A stream hides what is raised in it.
+            desk.failure = error
+            raise
 
     def batches() -> Iterator[pa.RecordBatch]:
         kept: list[int] = []

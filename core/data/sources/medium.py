@@ -29,9 +29,12 @@ class Medium:
     look: Callable[[bytes], Facts | str]
     tells: tuple[tuple[str, str], ...] = ()
 
+    def holds_by_name(self, path: str) -> bool:
+        return os.path.splitext(path)[1].lower() in self.suffixes  # noqa: PTH122 - of very many
+
     def holds(self, path: str) -> bool:
         """Whether a file is one of these by its name, or by its first bytes."""
-        if os.path.splitext(path)[1].lower() in self.suffixes:  # noqa: PTH122 - one of very many
+        if self.holds_by_name(path):
             return True
         try:
             with Path(path).open("rb") as file:
