@@ -1,4 +1,4 @@
-"""Rows to tensors: a split is encoded once into mapped arrays, then read by whole batches."""
+"""Rows to tensors: a split is encoded once into arrays, which every later run of it shares."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
-import numpy as np
 import psutil
 import torch
 
-from core.atomic import rename_folder
+from core import memory
 from core.errors import LeptonError
 from core.runs.job import Stopped
 from core.tasks.rows import with_place
+from core.training.arrays import STAGED, Array, Growing, finish, open_arrays, put
 from core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -27,13 +27,10 @@ if TYPE_CHECKING:
     from core.tasks.base import Task
 
 FORMAT = 1
-META = "meta.json"
 ROW_ID = "_rid"
 ROWS_AT_ONCE = 2048
-IN_MEMORY = 2 << 30
-_STAGED = ".compiling"
-
-Array = np.ndarray[Any, Any]
+LOADED_SHARE = 4
+"""Arrays up to this part of the memory limit are loaded; larger ones are mapped."""
 
 
 @dataclass(frozen=True)
@@ -81,15 +78,16 @@ def compiled(
         Stopped: `should_stop` said so; nothing is left behind.
     """
     folder = workspace.compiled / _key(view, task, split)
-    found = _open(folder)
+    most = min(memory.limit(), psutil.virtual_memory().available) // LOADED_SHARE
+    found = open_arrays(folder, most)
     if found is None:
         say(f"encoding the {split} split of {view.version.ref}")
         _sweep(workspace.tmp)
-        staged = workspace.tmp / f"{os.getpid()}-{uuid4().hex}{_STAGED}"
+        staged = workspace.tmp / f"{os.getpid()}-{uuid4().hex}{STAGED}"
         try:
             staged.mkdir()
             _encode(view, task, split, staged, should_stop)
-            _put(staged, folder)
+            put(staged, folder)
         except OSError as error:
             raise LeptonError(
                 f"the encoded {split} split could not be written: {error.strerror}",
@@ -98,33 +96,11 @@ def compiled(
             ) from error
         finally:
             shutil.rmtree(staged, ignore_errors=True)
-        found = _open(folder)
+        found = open_arrays(folder, most)
         if found is None:
             raise LeptonError("the encoded split cannot be read back", where=str(folder))
     rids = found.pop(ROW_ID)
     return Split({name: torch.from_numpy(array) for name, array in found.items()}, rids)
-
-
-def order(seed: int, epoch: int, rows: int) -> Array:
-    """The order in which epoch `epoch` visits the rows: a permutation, int64 [rows].
-
-    A pure function of its arguments, so that a resumed run can go on in the middle of an epoch.
-    """
-    generator = np.random.Generator(np.random.Philox(key=np.array([seed, epoch], dtype=np.uint64)))
-    return generator.permutation(rows)
-
-
-def steps_in_epoch(rows: int, batch_size: int) -> int:
-    """Batches in an epoch. A single row left over is not a batch: normalisation needs two."""
-    whole, rest = divmod(rows, batch_size)
-    return max(1, whole + (rest > 1))
-
-
-def batches(permutation: Array, batch_size: int, start: int = 0) -> Iterator[torch.Tensor]:
-    """Index tensors, int64 [batch_size], of the batches from number `start` on."""
-    index = torch.from_numpy(permutation)
-    for number in range(start, steps_in_epoch(len(permutation), batch_size)):
-        yield index[number * batch_size : (number + 1) * batch_size]
 
 
 def _key(view: View, task: Task, split: str) -> str:
@@ -145,7 +121,7 @@ def _encode(
 ) -> None:
     """Write one .npy file for each array, in pieces, and the facts about them last."""
     columns = with_place((*task.columns, task.target), view)
-    growing: dict[str, _Growing] = {}
+    growing: dict[str, Growing] = {}
     try:
         for rows in view.batches(columns, split=split, rows=ROWS_AT_ONCE):
             if should_stop():
@@ -154,7 +130,7 @@ def _encode(
             arrays[ROW_ID] = rows.column(ROW_ID).to_numpy()[arrays.pop("row")]
             for name, array in arrays.items():
                 if name not in growing:
-                    growing[name] = _Growing(folder / f"{name}.npy", array)
+                    growing[name] = Growing(folder / f"{name}.npy", array)
                 growing[name].append(array)
     finally:
         for each in growing.values():
@@ -165,85 +141,14 @@ def _encode(
             where=view.version.ref,
             hint="Split the data set again: lepton data split.",
         )
-    files = {name: _facts(folder / f"{name}.npy") for name in growing}
     # The garbage collector asks whose rows these are.
     of = {"version": view.version.ref, "files": [file.sha256 for file in view.version.files]}
-    (folder / META).write_text(json.dumps({"format": FORMAT, "of": of, "files": files}))
-
-
-class _Growing:
-    """A .npy file that grows by rows; numpy's header leaves room for the final number."""
-
-    def __init__(self, path: Path, like: Array) -> None:
-        self.rows = 0
-        self._like = like
-        self._file = path.open("wb")
-        self._head()
-
-    def append(self, array: Array) -> None:
-        if array.dtype != self._like.dtype or array.shape[1:] != self._like.shape[1:]:
-            raise LeptonError(
-                f"rows encode to different shapes: {array.shape[1:]} and {self._like.shape[1:]}"
-            )
-        self._file.write(np.ascontiguousarray(array).data)
-        self.rows += len(array)
-
-    def close(self) -> None:
-        self._file.seek(0)
-        self._head()
-        self._file.close()
-
-    def _head(self) -> None:
-        np.lib.format.write_array_header_1_0(
-            self._file,
-            {
-                "descr": np.lib.format.dtype_to_descr(self._like.dtype),
-                "fortran_order": False,
-                "shape": (self.rows, *self._like.shape[1:]),
-            },
-        )
-
-
-def _open(folder: Path) -> dict[str, Array] | None:
-    """The arrays of a compiled folder; None when it is missing, unfinished or damaged."""
-    try:
-        files = json.loads((folder / META).read_text())["files"]
-        if any(_facts(folder / f"{name}.npy") != facts for name, facts in files.items()):
-            return None
-        total = sum(facts["bytes"] for facts in files.values())
-        small = total < min(IN_MEMORY, psutil.virtual_memory().available // 4)
-        # "c" maps pages that may be written to privately: torch warns about read-only memory.
-        mode: Literal["c"] | None = None if small else "c"
-        return {name: np.load(folder / f"{name}.npy", mmap_mode=mode) for name in files}
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def _put(staged: Path, folder: Path) -> None:
-    """Give the staged folder its name, unless another process was quicker."""
-    try:
-        rename_folder(staged, folder)
-    except OSError:
-        if not folder.exists():
-            raise
-        if _open(folder) is None:
-            broken = staged.with_name(f"{os.getpid()}-{uuid4().hex}{_STAGED}")
-            folder.rename(broken)
-            shutil.rmtree(broken)
-            rename_folder(staged, folder)
+    finish(folder, list(growing), of)
 
 
 def _sweep(tmp: Path) -> None:
     """Remove the staged folders of processes that are dead."""
-    for left in tmp.glob(f"*{_STAGED}"):
+    for left in tmp.glob(f"*{STAGED}"):
         owner = left.name.partition("-")[0]
         if owner.isdigit() and not psutil.pid_exists(int(owner)):
             shutil.rmtree(left, ignore_errors=True)
-
-
-def _facts(path: Path) -> dict[str, Any]:
-    with path.open("rb") as file:
-        return {
-            "bytes": path.stat().st_size,
-            "sha256": hashlib.file_digest(file, "sha256").hexdigest(),
-        }

@@ -17,8 +17,9 @@ from core.errors import LeptonError
 from core.inference.forward import outputs, precision_context, to_device
 from core.training.checkpoint import Checkpoint, Checkpoints
 from core.training.config import TrainConfig, learning_rate
-from core.training.feed import Split, batches, order, steps_in_epoch
+from core.training.feed import Split
 from core.training.optimizer import AdamW
+from core.training.shuffle import batches, order, steps_in_epoch
 
 if TYPE_CHECKING:
     from core.tasks.base import Task

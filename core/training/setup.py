@@ -20,6 +20,7 @@ from core.errors import LeptonError, UsageError, nearest
 from core.models import architectures
 from core.models.architectures import Architecture
 from core.tasks.base import Fit, Task
+from core.training.codec import learned
 from core.training.config import TrainConfig
 from core.workspace import Workspace
 
@@ -107,7 +108,7 @@ def decide(
     version = ensure_split(lake, choice.version, target=choice.fit.target)
     of_task = _options(config, kind, of_task=True)
     with lake.open(version) as view:
-        task = kind.learn(choice.fit, view, "train", of_task)
+        task = learned(workspace, view, kind, choice.fit, split="train", options=of_task)
     of_model = architectures.resolve(
         choice.architecture.name, task.shape, _options(config, kind, of_task=False)
     )

@@ -1,6 +1,7 @@
-"""The feed: an order that is a pure function, batches that cover it, arrays made once."""
+"""The feed: arrays made once, opened quickly, and made again when they are damaged."""
 
 import json
+import os
 
 import numpy as np
 import pyarrow as pa
@@ -8,53 +9,13 @@ import pytest
 import torch
 
 from core import tasks
+from core.data import garbage
 from core.data.lake import Lake
-from core.errors import LeptonError
+from core.errors import LeptonError, UsageError
 from core.runs.job import Stopped
-from core.training import feed
+from core.training import arrays, feed
+from core.training.codec import learned
 from core.workspace import Workspace
-
-
-def test_the_order_is_a_pure_function_of_seed_and_epoch():
-    first = feed.order(7, 3, 1000)
-    feed.order(7, 4, 1000)
-    np.random.seed(1)
-    torch.manual_seed(1)
-    assert np.array_equal(first, feed.order(7, 3, 1000))
-    assert np.array_equal(np.sort(first), np.arange(1000))
-    assert not np.array_equal(first, feed.order(7, 4, 1000))
-    assert not np.array_equal(first, feed.order(8, 3, 1000))
-    # Resuming on another day must find the same order: this pins the generator.
-    assert feed.order(0, 0, 10).tolist() == PINNED
-
-
-PINNED = [0, 7, 8, 6, 9, 5, 1, 3, 2, 4]
-
-
-@pytest.mark.parametrize(
-    ("rows", "size", "sizes"),
-    [
-        (10, 5, [5, 5]),
-        (12, 5, [5, 5, 2]),
-        (11, 5, [5, 5]),
-        (3, 5, [3]),
-        (1, 5, [1]),
-        (3, 1, [1, 1, 1]),
-    ],
-)
-def test_batches_cover_the_order_but_for_a_single_row_left_over(rows, size, sizes):
-    permutation = feed.order(0, 0, rows)
-    found = list(feed.batches(permutation, size))
-    assert [len(batch) for batch in found] == sizes
-    assert feed.steps_in_epoch(rows, size) == len(sizes)
-    assert torch.cat(found).tolist() == permutation[: sum(sizes)].tolist()
-
-
-def test_batches_can_begin_in_the_middle():
-    permutation = feed.order(0, 0, 23)
-    whole = list(feed.batches(permutation, 4))
-    rest = list(feed.batches(permutation, 4, start=3))
-    assert [batch.tolist() for batch in rest] == [batch.tolist() for batch in whole[3:]]
 
 
 @pytest.fixture
@@ -135,7 +96,7 @@ def test_damaged_arrays_are_made_again(workspace, view, task, damage):
         content[-1] ^= 255
         target.write_bytes(content)
     elif damage == "no meta":
-        (folder / feed.META).unlink()
+        (folder / arrays.META).unlink()
     else:
         for file in folder.iterdir():
             file.unlink()
@@ -145,7 +106,7 @@ def test_damaged_arrays_are_made_again(workspace, view, task, damage):
 
 def test_large_arrays_stay_mapped(workspace, view, task, monkeypatch):
     loaded = feed.compiled(workspace, view, task, "train")
-    monkeypatch.setattr(feed, "IN_MEMORY", 0)
+    monkeypatch.setattr(feed.memory, "limit", lambda: 0)
     mapped = feed.compiled(workspace, view, task, "train")
     assert isinstance(mapped.rids, np.memmap)
     assert not isinstance(loaded.rids, np.memmap)
@@ -163,4 +124,131 @@ def test_an_empty_split_is_an_error(workspace, view, task):
     with pytest.raises(LeptonError, match="test split has no row with a price"):
         feed.compiled(workspace, view, task, "test")
     assert not list(workspace.tmp.iterdir())
+    assert not list(workspace.compiled.iterdir())
+
+
+@pytest.fixture
+def large(tmp_path):
+    """A folder with one array of 80 blocks, and of which `touch` puts the time back."""
+    folder = tmp_path / "large"
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    growing = arrays.Growing(folder / "x.npy", np.zeros((1, 1024), np.float32))
+    for _ in range(20):
+        growing.append(random.random((1024, 1024), np.float32))
+    growing.close()
+    arrays.finish(folder, ["x"], {})
+    return folder
+
+
+def damage(path, at, *, secretly):
+    before = path.stat()
+    with path.open("r+b") as file:
+        file.seek(at)
+        byte = file.read(1)[0]
+        file.seek(at)
+        file.write(bytes([byte ^ 255]))
+    if secretly:
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def read_of(path, monkeypatch):
+    """How many blocks an opening hashes."""
+    seen = []
+    digest = arrays._digest
+    monkeypatch.setattr(arrays, "_digest", lambda content: seen.append(1) or digest(content))
+    return seen
+
+
+def test_a_start_hashes_a_bounded_number_of_blocks(large, monkeypatch):
+    hashed = read_of(large, monkeypatch)
+    assert arrays.open_arrays(large, 0)["x"].shape == (20 * 1024, 1024)
+    assert len(hashed) == arrays.CHECKED < 80
+
+
+def test_a_start_in_full_hashes_all(large, monkeypatch):
+    monkeypatch.setenv("LEPTON_VERIFY", "full")
+    hashed = read_of(large, monkeypatch)
+    assert arrays.open_arrays(large, 0) is not None
+    assert len(hashed) == 81
+    damage(large / "x.npy", 40 * arrays.BLOCK + 17, secretly=True)
+    assert arrays.open_arrays(large, 0) is None
+
+
+def test_a_changed_time_has_all_hashed_once(large, monkeypatch):
+    os.utime(large / "x.npy", (1, 1))
+    hashed = read_of(large, monkeypatch)
+    assert arrays.open_arrays(large, 0) is not None
+    assert len(hashed) == 81
+    hashed.clear()
+    assert arrays.open_arrays(large, 0) is not None
+    assert len(hashed) == arrays.CHECKED
+
+
+@pytest.mark.parametrize("place", [0, 40, 80])
+def test_a_changed_byte_is_found_by_the_time_of_the_change(large, place):
+    damage(large / "x.npy", place * arrays.BLOCK + 17, secretly=False)
+    assert arrays.open_arrays(large, 0) is None
+
+
+@pytest.mark.parametrize("place", [0, 80])
+def test_a_secretly_changed_end_is_found(large, place):
+    damage(large / "x.npy", place * arrays.BLOCK + 17, secretly=True)
+    assert arrays.open_arrays(large, 0) is None
+
+
+def test_a_secretly_changed_middle_is_found_by_some_start(large):
+    damage(large / "x.npy", 40 * arrays.BLOCK + 17, secretly=True)
+    # Each start sees 30 of the 79 inner blocks: 60 of them miss one by 1 in 10 to the 12th.
+    assert any(arrays.open_arrays(large, 0) is None for _ in range(60))
+
+
+def test_a_cut_or_grown_file_is_always_found(large):
+    path = large / "x.npy"
+    before = path.stat()
+    for size in (before.st_size - 1, before.st_size + 1):
+        os.truncate(path, size)
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        assert arrays.open_arrays(large, 0) is None
+
+
+def test_an_unknown_way_to_verify_is_a_wrong_call(large, monkeypatch):
+    monkeypatch.setenv("LEPTON_VERIFY", "sometimes")
+    with pytest.raises(UsageError, match="LEPTON_VERIFY"):
+        arrays.open_arrays(large, 0)
+
+
+def test_what_was_learnt_is_kept_for_the_next_run(workspace, view, monkeypatch):
+    fit = tasks.guess(tasks.facts(view), "price")
+    kind = tasks.task(fit.task)
+
+    def codec(split="train"):
+        return learned(workspace, view, kind, fit, split=split, options={}).to_json()
+
+    first = codec()
+    assert first == kind.learn(fit, view, "train").to_json()
+    (folder,) = workspace.compiled.iterdir()
+    with monkeypatch.context() as without:
+        without.setattr(kind, "learn", None)
+        assert codec() == first
+    # Another split, other columns: learnt for themselves.
+    other = codec("validation")
+    assert other != first
+    kept = folder / "codec.json"
+    content = kept.read_text()
+    for damaged in (content[:-9], content.replace('"mean": ', '"mean": 1'), "{}"):
+        assert damaged != content
+        kept.write_text(damaged)
+        assert codec() == first
+        assert kept.read_text() == content
+
+
+def test_the_garbage_collector_knows_whose_they_are(workspace, view, task):
+    fit = tasks.guess(tasks.facts(view), "price")
+    learned(workspace, view, type(task), fit, split="train", options={})
+    feed.compiled(workspace, view, task, "train")
+    garbage.collect(workspace, tuple)
+    assert len(list(workspace.compiled.iterdir())) == 2
+    Lake(workspace).remove("things")
+    garbage.collect(workspace, tuple)
     assert not list(workspace.compiled.iterdir())
