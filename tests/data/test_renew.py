@@ -203,3 +203,12 @@ def test_a_recipe_cleans_rows_before_they_are_kept(lake: Lake, tmp_path: Path) -
         "fill",
     ]
     assert lake.rejects("people").num_rows == 1
+
+
+def test_nested_values_of_a_refresh_are_known_again(lake: Lake, tmp_path: Path) -> None:
+    path = tmp_path / "deep.jsonl"
+    path.write_text('{"n": {"a": [1, 2]}}\n{"n": {"a": []}}\n')
+    import_source(lake, path)
+    path.write_text(path.read_text() + '{"n": {"a": [3]}}\n')
+    renew_source(lake, "deep")
+    assert rows(lake, "deep") == [(0, '{"a":[1,2]}'), (1, '{"a":[]}'), (2, '{"a":[3]}')]

@@ -33,10 +33,10 @@ def read_arrow(desk: Desk, paths: list[Path]) -> Arrived:
     rows = 0
     schema: pa.Schema | None = None
     for number, path in enumerate(paths, 1):
-        with _guarded(path):
-            for batch in _batches(path):
+        with guarded(path):
+            for batch in arrow_batches(path):
                 batch.validate(full=True)
-                plain = _plain(batch, path)
+                plain = plain_batch(batch, path)
                 if schema is None:
                     schema = plain.schema
                 add(desk, pa.Table.from_batches([_like(schema, plain, path, paths[0])]))
@@ -62,7 +62,7 @@ def add(desk: Desk, table: pa.Table) -> None:
     desk.connection.unregister("batch")
 
 
-def _batches(path: Path) -> Iterator[pa.RecordBatch]:
+def arrow_batches(path: Path) -> Iterator[pa.RecordBatch]:
     """The batches of a file, of a stream, or of a file of Feather's first version."""
     import pyarrow as pa
     from pyarrow import feather
@@ -80,7 +80,7 @@ def _batches(path: Path) -> Iterator[pa.RecordBatch]:
             yield from pa.ipc.open_stream(file)
 
 
-def _plain(batch: pa.RecordBatch, path: Path) -> pa.RecordBatch:
+def plain_batch(batch: pa.RecordBatch, path: Path) -> pa.RecordBatch:
     """The batch with unique names, and types that DuckDB takes in every batch alike."""
     import pyarrow as pa
 
@@ -149,7 +149,8 @@ def _like(schema: pa.Schema, batch: pa.RecordBatch, path: Path, first: Path) -> 
 
 
 @contextmanager
-def _guarded(path: Path) -> Iterator[None]:
+def guarded(path: Path) -> Iterator[None]:
+    """Turn what the library raises at a damaged file into one error that names it."""
     import pyarrow as pa
 
     try:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from core.data.sources.desk import Arrived, Desk
 from core.data.sources.detect import image_kind
 from core.data.sources.guess import DOUBT, NOT_A, Out, settle_text, type_named
+from core.data.sources.sounds import sound_kind
 from core.data.view import ROW_ID, SPLIT, literal, quoted
 
 SPLIT_NAMES = {
@@ -30,10 +31,17 @@ __all__ = ["Out", "hand_over", "lake_type", "refuse_bad_cells", "settle_text"]
 
 def lake_type(desk: Desk, column: str, kind: str) -> Out:
     """Make a typed column one of the types that the lake, and the tasks above it, work with."""
-    name = quoted(column)
+    own = _own_type(desk, column, kind)
     if column in desk.options.types:
         wanted = type_named(desk.options.types[column])
-        return Out(column, f"CAST({name} AS {wanted})", wanted)
+        # What comes out as that type by itself comes out as it always does.
+        if wanted != own.type:
+            return Out(column, f"CAST({quoted(column)} AS {wanted})", wanted)
+    return own
+
+
+def _own_type(desk: Desk, column: str, kind: str) -> Out:
+    name = quoted(column)
     if kind == HF_IMAGE:
         return Out(column, f"struct_extract({name}, 'bytes')", "BLOB")
     if kind.startswith(("STRUCT", "MAP", "UNION", "VARIANT")) or kind.endswith("]"):
@@ -96,8 +104,8 @@ def hand_over(
                 )
             else:
                 name, sql = SPLIT, normal
-        if out.type == "BLOB" and _holds_images(desk, looked_at, sql):
-            media[name] = "image"
+        if out.type == "BLOB" and (kind := _media_in(desk, looked_at, sql)):
+            media[name] = kind
         selected.append(f"{sql} AS {quoted(name)}")
         names.append(name)
     query = f"SELECT {', '.join(selected)} FROM {table} WHERE {keep}"
@@ -124,8 +132,12 @@ def _normal_split(desk: Desk, table: str, sql: str) -> str | None:
     return f"CASE {text} {cases} ELSE {other} END"
 
 
-def _holds_images(desk: Desk, table: str, sql: str) -> bool:
+def _media_in(desk: Desk, table: str, sql: str) -> str | None:
+    """ "image" or "audio" where the first cells of a column of bytes all are that."""
     heads = desk.connection.execute(
-        f"SELECT {sql} FROM {table} WHERE {sql} IS NOT NULL LIMIT 5"
+        f"SELECT {sql}[1:16] FROM {table} WHERE {sql} IS NOT NULL LIMIT 5"
     ).fetchall()
-    return bool(heads) and all(image_kind(bytes(head)) for (head,) in heads)
+    for kind, known in (("image", image_kind), ("audio", sound_kind)):
+        if heads and all(known(bytes(head)) for (head,) in heads):
+            return kind
+    return None

@@ -9,6 +9,7 @@ from pathlib import Path
 from core.data.sources.coco import is_coco
 from core.data.sources.detect import by_name, file_kind, image_kind, read_head, seems_idx
 from core.data.sources.folders import listing
+from core.data.sources.huggingface import is_huggingface
 from core.data.sources.labels import NAMES, SUFFIXES
 from core.data.sources.masks import has_masks
 from core.data.sources.medium import IMAGE
@@ -40,6 +41,8 @@ def folder_kind(path: Path) -> str:
         raise UsageError("the folder is empty", where=str(path), hint="Name one that holds data.")
     if any(entry.is_file() and seems_idx(entry) for entry in visible):
         return "idx"
+    if is_huggingface(path, files):
+        return "huggingface"
     if kind := _of_annotations(path, files) or _of_rows(path, files):
         return kind
     if any(entry.is_dir() for entry in visible):

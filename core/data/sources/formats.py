@@ -66,6 +66,7 @@ FORMATS: dict[str, Format] = {
     "coco": Format("COCO", "coco:read_coco", whole=True),
     "voc": Format("Pascal VOC", "voc:read_voc", whole=True),
     "masks": Format("images with masks", "masks:read_masks", whole=True),
+    "huggingface": Format("a data set of Hugging Face", "huggingface:read_huggingface", whole=True),
     "idx": Format("an IDX file", "idx:read_idx_files", whole=True),
 }
 # Names that say "text" but as often hold a table: the content decides.

@@ -25,6 +25,7 @@ class ImportReport:
     rejects: list[Reject] = field(default_factory=list)
     rejected: int = 0
     notes: list[str] = field(default_factory=list)
+    failed_rules: int = 0
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -32,6 +33,7 @@ class ImportReport:
             "rejected": self.rejected,
             "rejects": [reject.to_json() for reject in self.rejects],
             "notes": self.notes,
+            "failed_rules": self.failed_rules,
         }
 
 

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.data.sources.columns import hand_over, lake_type
 from core.data.sources.desk import Arrived, Desk
 from core.data.sources.detect import suffix_of
 from core.data.view import file_list
 from core.errors import LeptonError, UsageError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+ROWS = 8_192
 
 
 def parquet_files(folder: Path) -> list[Path]:
@@ -72,6 +78,22 @@ def read_parquet(desk: Desk, files: list[Path]) -> Arrived:
             where=f"{desk.source}: {str(error).splitlines()[0][:200]}",
             hint="Import files of one schema at a time.",
         ) from error
+
+
+def parquet_batches(path: Path) -> Iterator[pa.RecordBatch]:
+    """The rows of a file, each group of them held against its own statistics.
+
+    Raises:
+        LeptonError: a group says other things of its values than they are.
+        ArrowException, OSError: the file is damaged.
+    """
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        for group in range(file.num_row_groups):
+            table = file.read_row_group(group)
+            _hold_against_statistics(path, file.metadata.row_group(group), table)
+            yield from table.to_batches(ROWS)
 
 
 def _verify(path: Path) -> tuple[int, list[str]]:
