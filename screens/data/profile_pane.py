@@ -2,45 +2,118 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rich.text import Text
+from textual import on
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
-from textual.widgets import Static
+from textual.message import Message
+from textual.widgets import OptionList, Static
+from textual.widgets.option_list import Option
 
-from core.data.profile import Profile, profile
+from core.data.lake import Lake
+from core.data.profile import ColumnProfile, Profile, profile
 from core.data.version import Version
-from core.errors import LeptonError
+from core.data.view import View
+from core.errors import Cancelled, LeptonError
 from screens.data.pane import Pane
-from screens.data.profile_table import profile_table
+from screens.data.profile_table import column_detail, column_line, head_line
 from screens.text import plain
 
 
 class ProfilePane(Pane):
-    """A line for each column."""
+    """A line for each column as it becomes known, and below them all of the one at the cursor."""
 
     TITLE = "Profile"
-    DEFAULT_CSS = "ProfilePane VerticalScroll { padding: 0 1; }"
+    DEFAULT_CSS = """
+    ProfilePane #head { height: 1; background: $panel; text-wrap: nowrap; }
+    ProfilePane OptionList, ProfilePane OptionList:focus {
+        height: 1fr; border: none; padding: 0; background: $background;
+        text-wrap: nowrap; text-overflow: ellipsis;
+    }
+    ProfilePane VerticalScroll {
+        height: auto; max-height: 60%; padding: 0 1; border-top: solid $panel;
+    }
+    ProfilePane #detail { height: auto; }
+    """
+
+    @dataclass
+    class _Arrived(Message):
+        """What a thread found of one column of a version."""
+
+        ref: str
+        column: ColumnProfile
+
+        bubble: ClassVar[bool] = False
+
+    def __init__(self, lake: Lake) -> None:
+        super().__init__(lake)
+        self._view: View | None = None
+        self._columns: list[ColumnProfile] = []
 
     def compose(self) -> ComposeResult:
-        with VerticalScroll():
-            yield Static(id="columns", markup=False)
+        yield Static(head_line(), id="head")
+        yield OptionList(id="columns")
+        with VerticalScroll(can_focus=False):
+            yield Static(id="detail", markup=False)
 
     def enter(self) -> None:
-        self.query_one(VerticalScroll).focus()
+        self.query_one("#columns").focus()
 
     def changed(self, version: Version) -> None:
-        shown = self.query_one("#columns", Static)
-        shown.update("looking…")
+        self.stop()
+        self._columns = []
+        self.query_one("#columns", OptionList).clear_options()
+        detail = self.query_one("#detail", Static)
+        detail.update(Text("looking… esc stops", "dim"))
+
+        def arrived(column: ColumnProfile) -> None:
+            self.post_message(self._Arrived(version.ref, column))
 
         def look() -> Profile:
             with self.lake.open(version) as view:
-                return profile(view)
+                self._view = view
+                try:
+                    return profile(view, arrived=arrived)
+                finally:
+                    self._view = None
 
         def failed(error: LeptonError) -> None:
-            shown.update(f"✗ {plain(str(error))}\n{plain(error.hint)}")
+            # Whoever comes back to the tab sees the work begin again.
+            self.version = None
+            said = "stopped" if isinstance(error, Cancelled) else f"✗ {plain(str(error))}"
+            detail.update(Text("\n".join(each for each in (said, plain(error.hint)) if each)))
 
-        self.data_screen.fetch(
-            look, lambda found: shown.update(profile_table(found)), group="profile", failed=failed
-        )
+        self.data_screen.fetch(look, lambda _: self._tell(), group="profile", failed=failed)
+
+    def on_profile_pane__arrived(self, message: _Arrived) -> None:
+        version = self.version
+        if version is None or message.ref != version.ref:
+            return
+        self._columns.append(message.column)
+        listed = self.query_one("#columns", OptionList)
+        listed.add_option(Option(column_line(message.column, version.rows)))
+        if listed.highlighted is None:
+            listed.highlighted = 0
+
+    @on(OptionList.OptionHighlighted, "#columns")
+    def _tell(self) -> None:
+        at = self.query_one("#columns", OptionList).highlighted
+        if at is not None and at < len(self._columns) and self.version is not None:
+            shown = column_detail(self._columns[at], self.version.rows)
+            self.query_one("#detail", Static).update(shown)
+
+    def stop(self) -> bool:
+        """Stop the counting; whether it was under way."""
+        view = self._view
+        if view is not None:
+            view.interrupt()
+        return view is not None
+
+    def on_unmount(self) -> None:
+        self.stop()
 
     def shell_command(self) -> str:
         return f"lepton data profile {self.name_in_shell}"

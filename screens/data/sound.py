@@ -57,7 +57,7 @@ def heard(content: bytes) -> Heard:
     try:
         import soundfile  # type: ignore[import-untyped,import-not-found,unused-ignore]
     except ImportError as error:
-        raise ValueError("to hear of sounds: pip install 'lepton[audio]'") from error
+        raise ValueError("to hear of sounds: pip install 'lepton-tui[audio]'") from error
     try:
         with soundfile.SoundFile(io.BytesIO(content)) as file:
             frames, rate, channels = len(file), file.samplerate, file.channels

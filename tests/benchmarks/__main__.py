@@ -23,6 +23,7 @@ MEASUREMENTS = (
     "chart",
     "big_import",
     "big_clean",
+    "big_profile",
     "near_texts",
     "picture_files",
 )

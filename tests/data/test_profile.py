@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import io
 import json
+import wave
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +15,7 @@ from PIL import Image
 from core.data.lake import Lake
 from core.data.profile import BINS, ColumnProfile, Profile, profile
 from core.data.split import split
+from core.errors import Cancelled
 
 
 def profiled(lake: Lake, columns: dict[str, object], **more: object) -> dict[str, ColumnProfile]:
@@ -69,7 +71,12 @@ def test_text_categories_and_dates(lake: Lake) -> None:
         {"kind": ["a", "a", "bbb", None, "a", "bbb"], "day": days, "ok": [True, False] * 3},
     )
     assert found["kind"].top == [("a", 3), ("bbb", 2)]
-    assert found["kind"].text == {"shortest": 1.0, "longest": 3.0, "mean": pytest.approx(1.8)}
+    assert found["kind"].text == {
+        "shortest": 1.0,
+        "longest": 3.0,
+        "mean": pytest.approx(1.8),
+        "empty": 0.0,
+    }
     assert (found["kind"].missing, found["kind"].distinct) == (1, 2)
     assert found["day"].numbers == {"min": "2026-01-01", "max": "2026-01-06"}
     assert found["ok"].distinct == 2
@@ -99,3 +106,57 @@ def test_splits_rows_and_bytes_of_the_whole(lake: Lake) -> None:
         whole = profile(view)
     assert (whole.ref, whole.rows, whole.bytes) == ("things@2", 100, made.bytes)
     assert whole.splits == {"test": 10, "train": 80, "validation": 10}
+
+
+def test_quantiles_zeros_and_negative_numbers(lake: Lake) -> None:
+    values = np.random.default_rng(1).integers(-50, 51, 4000)
+    numbers = profiled(lake, {"x": values})["x"].numbers
+    assert numbers is not None
+    for key, share in {"q01": 0.01, "q05": 0.05, "q95": 0.95, "q99": 0.99}.items():
+        assert numbers[key] == pytest.approx(np.quantile(values, share))
+    assert numbers["zeros"] == int((values == 0).sum())
+    assert numbers["negative"] == int((values < 0).sum())
+
+
+def test_texts_tell_their_words_and_languages(lake: Lake) -> None:
+    texts = [
+        "The quick brown fox jumps over the lazy dog near the old river bank",
+        "Der schnelle braune Fuchs springt über den faulen Hund am alten Flussufer",
+    ] * 30
+    found = profiled(lake, {"text": texts, "code": [f"code-{n:030d}" for n in range(60)]})
+    words = found["text"].words
+    assert words is not None
+    assert words["mean"] == pytest.approx((14 + 12) / 2)
+    assert dict(words["top"])["the"] == 90
+    assert words["languages"] == {"en": 0.5, "de": 0.5}
+    assert found["code"].words is None
+
+
+def test_sounds_tell_lengths_rates_and_channels(lake: Lake) -> None:
+    def sound(seconds: float, rate: int, channels: int) -> bytes:
+        held = io.BytesIO()
+        with wave.open(held, "wb") as file:
+            file.setnchannels(channels)
+            file.setsampwidth(2)
+            file.setframerate(rate)
+            file.writeframes(b"\0\1" * int(seconds * rate) * channels)
+        return held.getvalue()
+
+    held = [sound(0.5, 8000, 1), sound(1.5, 8000, 1), sound(1.0, 16000, 2), b"noise", None]
+    column = profiled(lake, {"audio": held}, media={"audio": "audio"})["audio"]
+    assert (column.type, column.missing) == ("audio", 1)
+    assert column.sounds is not None
+    assert column.sounds["seconds"] == {"shortest": 0.5, "longest": 1.5, "mean": 1.0}
+    assert column.sounds["rates"] == {"8000": 2, "16000": 1}
+    assert column.sounds["channels"] == {"1": 2, "2": 1}
+    assert column.sounds["formats"]["undecodable"] == 1
+
+
+def test_a_profile_is_given_up_between_two_columns(lake: Lake) -> None:
+    version = lake.commit("things", pa.table({"a": [1], "b": [2]}), op="import")
+    seen: list[str] = []
+    with lake.open(version) as view, pytest.raises(Cancelled):
+        profile(
+            view, arrived=lambda column: seen.append(column.name), should_stop=lambda: bool(seen)
+        )
+    assert seen == ["a"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -103,7 +103,7 @@ def profile(dataset: str = DATASET, json: bool = JSON) -> None:
     from core.data.profile import profile as profile_of
 
     with open_lake().open(dataset) as view:
-        found = profile_of(view)
+        found = interruptible(lambda: profile_of(view), view.interrupt)
     if json:
         put_json(found.to_json())
         return
@@ -126,8 +126,25 @@ def profile(dataset: str = DATASET, json: bool = JSON) -> None:
 def described(column: ColumnProfile) -> str:
     """What a column holds, in a few words."""
     if column.numbers is not None:
-        low, high, mean = (human_number(column.numbers[key]) for key in ("min", "max", "mean"))
-        return f"{low} to {high}, mean {mean}"
+        low, high = (_figure(column.numbers[key]) for key in ("min", "max"))
+        if "mean" not in column.numbers:
+            return f"{low} to {high}"
+        mean, median = (_figure(column.numbers[key]) for key in ("mean", "median"))
+        return f"{low} to {high}, mean {mean}, median {median}"
     if column.images is not None:
         return ", ".join(f"{size} ({count})" for size, count in column.images["sizes"].items())
+    if column.sounds is not None:
+        length = column.sounds["seconds"]
+        said = f"{length['shortest']:g} to {length['longest']:g} s" if length else "no sound"
+        rates = ", ".join(f"{rate} Hz" for rate in column.sounds["rates"])
+        return ", ".join(each for each in (said, rates, column.sounds["problem"]) if each)
+    if column.words is not None:
+        spoken = column.words["languages"] or {}
+        told = [f"{language} {share:.0%}" for language, share in list(spoken.items())[:3]]
+        words = f"{column.words['mean']:g} words, {column.words['vocabulary']:,} different"
+        return ", ".join([words, *told])
     return ", ".join(f"{value} ({count})" for value, count in column.top[:4])
+
+
+def _figure(value: Any) -> str:
+    return value if isinstance(value, str) else human_number(value)
