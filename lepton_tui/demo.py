@@ -30,8 +30,10 @@ PICTURE_CELLS = (28, 14)
 STEPS = 7
 
 
-def demo(workspace: Workspace) -> None:
+def demo(workspace: Workspace) -> dict[str, Any]:
     """Import, profile, check, split, train, evaluate and predict on the sample digits.
+
+    Returns what it made: `dataset`, `model`, `report` (a folder), `metrics`, `baseline`, `seconds`.
 
     Raises:
         LeptonError: a step failed.
@@ -73,6 +75,14 @@ def demo(workspace: Workspace) -> None:
     put("  lepton                                        the same, on screens")
     put(f"  lepton predict {MODEL} '{DATASET}#4000-4009'")
     put("  lepton data import YOUR_FILE --name mine      your own data")
+    return {
+        "dataset": version.ref,
+        "model": model,
+        "report": str(folder),
+        "metrics": report["metrics"],
+        "baseline": report["baseline"],
+        "seconds": round(time.monotonic() - began, 3),
+    }
 
 
 def head(number: int, title: str) -> None:
