@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from core.data.builtin import BUILTIN, load_builtin
 from core.data.lake import Lake
+from core.data.quality.keeping import broken_rules
+from core.data.quality.rule_file import rules_path
 from core.data.sources import (
     AS_IT_COMES,
     ImportReport,
@@ -46,6 +48,9 @@ def ingest(
     `archive` may be named. With `only_new` what is new in it is added to the data set `name`, from
     where its last import came if `source` is None.
 
+    The version is held against the rules of its data set, and kept when it breaks them: the report
+    says so.
+
     Raises:
         UsageError: the source is not there or not readable, or names columns that are not.
         LeptonError: its content cannot be used. The lake is as it was.
@@ -62,7 +67,8 @@ def ingest(
         notes: list[str] = []
         version = load_builtin(lake, source, source=archive, progress=reading.progress, notes=notes)
         report = ImportReport(version, notes=notes)
-        return _noted(lake, report, target, task, inputs, made=version.ref not in before)
+        noted = _noted(lake, report, target, task, inputs, made=version.ref not in before)
+        return _held_to_rules(lake, noted)
     if archive is not None:
         raise UsageError(
             "an archive goes with a built-in data set alone",
@@ -74,11 +80,23 @@ def ingest(
             hint="Bring them in first, then: lepton data clean DATASET --recipe FILE",
         )
     if source is None or (only_new and (name or default_name(source)) in known):
-        return renew_source(lake, name or default_name(source or ""), source, reading)
+        renewed = renew_source(lake, name or default_name(source or ""), source, reading)
+        return _held_to_rules(lake, renewed)
     if meant := _builtin_meant(source, Path(source).expanduser()):
         raise UsageError("no such file, folder or built-in data set", where=source, hint=meant)
     report = import_source(lake, source, name, reading, target=target, task=task, inputs=inputs)
-    return _noted(lake, report, target, task, inputs)
+    return _held_to_rules(lake, _noted(lake, report, target, task, inputs))
+
+
+def _held_to_rules(lake: Lake, report: ImportReport) -> ImportReport:
+    """The report with the rules that the rows break; the version stays, whatever they say."""
+    version = report.version
+    if not rules_path(lake.workspace, version.dataset).exists():
+        return report
+    failed = broken_rules(lake, version)
+    lake.note_quality(version, "import", None, [finding.to_json() for finding in failed])
+    told = [finding.what for finding in failed]
+    return replace(report, notes=[*report.notes, *told], failed_rules=len(failed))
 
 
 def _noted(

@@ -64,17 +64,17 @@ def evaluate_model(
     task = task_of(folder)
     lake = Lake(workspace)
     version, notes = _version(lake, folder, dataset)
-    _check_columns(task, version, folder)
+    check_columns(task, version, folder)
     where = resolve(device)
     module = load_module(folder, where)
     if task.shape["kind"] == "image":
         module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     with lake.open(version) as view:
         part = _part(view, split)
-        judge = _Judge(task, module, where, batch_size or BATCH)
+        judge = Judge(task, module, where, batch_size or BATCH)
         total = view.count(None if part == ALL else part)
         done = 0
-        for batch in _batches(view, task, None if part == ALL else part, judge.batch_size):
+        for batch in batches(view, task, None if part == ALL else part, judge.batch_size):
             if should_stop():
                 raise Interrupted
             judge.add(batch)
@@ -108,7 +108,7 @@ def evaluate_model(
     )
 
 
-class _Judge:
+class Judge:
     """Gathers outputs and targets batch by batch; a row that cannot be read is set aside."""
 
     def __init__(
@@ -192,7 +192,7 @@ def _version(lake: Lake, folder: ModelFolder, dataset: str | None) -> tuple[Vers
     Raises:
         UsageError: there is no such data set, or none is named and the model's own is gone.
     """
-    trained = _trained_on(lake, folder)
+    trained = trained_on(lake, folder)
     if dataset is None:
         if trained is None:
             raise UsageError(
@@ -207,14 +207,14 @@ def _version(lake: Lake, folder: ModelFolder, dataset: str | None) -> tuple[Vers
     return version, []
 
 
-def _trained_on(lake: Lake, folder: ModelFolder) -> Version | None:
+def trained_on(lake: Lake, folder: ModelFolder) -> Version | None:
     try:
         return lake.version(f"{folder.info['dataset']}@{folder.info['dataset_version']}")
     except (KeyError, UsageError):
         return None
 
 
-def _check_columns(task: Task, version: Version, folder: ModelFolder) -> None:
+def check_columns(task: Task, version: Version, folder: ModelFolder) -> None:
     missing = [
         name
         for name in dict.fromkeys((*task.columns, task.target))
@@ -254,7 +254,7 @@ def _part(view: View, split: str | None) -> str:
     )
 
 
-def _batches(view: View, task: Task, split: str | None, rows: int) -> Iterator[pa.RecordBatch]:
+def batches(view: View, task: Task, split: str | None, rows: int) -> Iterator[pa.RecordBatch]:
     columns = with_place((*task.columns, task.target), view)
     return view.batches(columns, split=split, rows=rows)
 
@@ -268,7 +268,7 @@ def _baseline(
     lake: Lake, folder: ModelFolder, task: Task, target: Array, version: Version
 ) -> dict[str, float]:
     """Scores of an answer learnt from training targets alone; empty when there are none here."""
-    for source in (_trained_on(lake, folder), version):
+    for source in (trained_on(lake, folder), version):
         if source is None or not {"split", task.target} <= set(source.column_names):
             continue
         with lake.open(source) as view:
@@ -285,10 +285,10 @@ def _leaks(
     lake: Lake, folder: ModelFolder, version: Version, part: str, judged: set[int]
 ) -> list[str]:
     """A warning when rows that are judged were trained on, as after splitting anew."""
-    trained = _trained_on(lake, folder)
+    trained = trained_on(lake, folder)
     if (
         trained is None
-        or not _related(lake, trained, version)
+        or not related(lake, trained, version)
         or "split" not in trained.column_names
     ):
         return []
@@ -303,7 +303,7 @@ def _leaks(
     return [f"{seen} of the {len(judged)} {part} rows were trained on: the scores are too good"]
 
 
-def _related(lake: Lake, one: Version, other: Version) -> bool:
+def related(lake: Lake, one: Version, other: Version) -> bool:
     """Whether row ids mean the same rows: the versions share an ancestor in one data set."""
     if one.dataset != other.dataset:
         return False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import select
 import threading
 from typing import Any
 
@@ -27,6 +29,9 @@ class Job:
         self.has_result = False
         self._events = events
         self._stop = threading.Event()
+        # A signal's handler may write to a pipe wherever it finds us; an event that this same
+        # thread waits for is not safe to set there.
+        self._waker, self._bell = os.pipe()
 
     @property
     def spec(self) -> dict[str, Any]:
@@ -52,3 +57,10 @@ class Job:
 
     def ask_to_stop(self) -> None:
         self._stop.set()
+        os.write(self._bell, b"!")
+
+    def wait(self, seconds: float) -> bool:
+        """Sleep until the time has passed, or somebody asks the run to stop: whether they did."""
+        if not self.should_stop():
+            select.select([self._waker], [], [], seconds)
+        return self.should_stop()

@@ -23,6 +23,7 @@ KINDS = {
     "import": "core.ingest",
     "train": "core.training.worker",
     "evaluate": "core.evaluation.worker",
+    "check": "core.evaluation.checking",
 }
 
 

@@ -212,7 +212,7 @@ def test_training_and_checking_name_the_path_of_a_broken_image(
 ) -> None:
     (finding,) = [
         each
-        for each in lepton("data", "check", "pictures", "--json").json
+        for each in lepton("data", "check", "pictures", "--json").json["findings"]
         if each["kind"] == "undecodable"
     ]
     assert (finding["rows"], finding["examples"]) == (1, [7])
@@ -243,7 +243,7 @@ def test_text_in_a_number_column(lepton: Shell, here: Path, refused: Callable[..
     assert said.err == 'left out: line 42: "tall" is no whole number\n', "one slip is left out"
     (here / "odd.csv").write_text(table() + 4 * "tall,a\n")
     assert lepton("data", "import", "odd.csv", "--target", "kind", cwd=here).code == 0
-    checked = lepton("data", "check", "odd", "--json").json
+    checked = lepton("data", "check", "odd", "--json").json["findings"]
     (finding,) = [each for each in checked if each["kind"] == "text-in-numbers"]
     assert (finding["column"], finding["examples"]) == ("height", [40, 41, 42, 43])
     words = ["train", "odd", "--task", "tabular-regression", "--target", "height"]

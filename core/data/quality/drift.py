@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from core.data.cleaning.sheet import finite, valid
+from core.data.cleaning.sheet import valid
 from core.data.profile import is_number
 from core.data.quality.finding import Finding, examples_of
 from core.data.version import Column
@@ -46,7 +46,7 @@ def check_drift(view: View, against: View) -> Iterator[Finding]:
             continue
         before = old.column(column.name)
         yield from _missing(view, against, column, before)
-        if column.type == before.type:
+        if column.type == before.type or (is_number(column) and is_number(before)):
             yield from _values(view, against, column)
 
 
@@ -112,7 +112,8 @@ def _values(view: View, against: View, column: Column) -> Iterator[Finding]:
     number: str | None = None
     what = "the values lie"
     if is_number(column):
-        number = finite(column)
+        number = f"CAST({quoted(column.name)} AS DOUBLE)"
+        number = f"CASE WHEN isfinite({number}) THEN {number} END"
     elif column.type == "VARCHAR":
         name = quoted(column.name)
         (distinct,) = against.sql(f"SELECT approx_count_distinct({name}) FROM rows")[0]

@@ -1,4 +1,4 @@
-"""The kinds of rules that a person writes for a data set: what must hold, and in which rows it fails.
+"""The kinds of rules that a person writes: what must hold, and in which rows it does not.
 
 A rule fails where its condition is true; a missing value breaks no rule but `not-null`.
 """
@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 from core.data.cleaning.expression import check_expression
 from core.data.cleaning.sheet import valid
+from core.data.engine import connect
 from core.data.layout import literal, quoted
 from core.data.profile import is_number
 from core.data.version import Column, Version
@@ -184,7 +185,7 @@ class Regex(Rule):
     def refuse(self) -> None:
         import duckdb
 
-        with duckdb.connect() as connection:
+        with connect() as connection:
             try:
                 connection.execute("SELECT regexp_full_match('', ?)", [self.pattern])
             except duckdb.Error as error:
@@ -309,14 +310,14 @@ class Fresh(Rule):
         column = version.column(self.column)
         if column.type != "DATE" and not column.type.startswith("TIMESTAMP"):
             raise UsageError(f'column "{column.name}" is {column.type}, no date')
-        # A day lasts until its end.
-        end = " + INTERVAL 1 DAY" if column.type == "DATE" else ""
         name = quoted(column.name)
-        zoned = "WITH TIME ZONE" in column.type
-        cell = (
-            f"epoch_us(max({name}))" if zoned else f"epoch_us(CAST(max({name}){end} AS TIMESTAMP))"
-        )
-        ((newest,),) = ask(f"SELECT {cell} FROM rows WHERE isfinite({name})")
+        cell = f"max({name})"
+        if column.type == "DATE":
+            # A day lasts until its end.
+            cell += " + INTERVAL 1 DAY"
+        if "WITH TIME ZONE" not in column.type:
+            cell = f"CAST({cell} AS TIMESTAMP)"
+        ((newest,),) = ask(f"SELECT epoch_us({cell}) FROM rows WHERE isfinite({name})")
         if newest is None:
             return None
         return dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=newest)

@@ -113,7 +113,13 @@ def import_(
         put(f"Started {run.id}.")
         put(f"Watch it: lepton runs attach {run.id}")
         return None
-    return _put_report(_follow(run, plain(str(source or name))), json=json)
+    report = _follow(run, plain(str(source or name)))
+    _put_report(report, json=json)
+    if failed := report["failed_rules"]:
+        kept = f"{report['name']}@{report['version']}"
+        note(f"{counted(failed, 'rule')} failed; {kept} was kept: lepton data check {kept}")
+        raise typer.Exit(1)
+    return None
 
 
 def _steps(recipe: str) -> list[dict[str, Any]]:

@@ -137,7 +137,6 @@ def test_rules_that_are_about_no_row(sales: Lake, tmp_path: Path) -> None:
         ("[[rule]]\ncheck = 'sql'\nwhere = 'age >'", "no SQL expression", ""),
         ("[[rule]]\ncheck = 'sql'\nwhere = 'age > (SELECT 1)'", "a query inside", ""),
         ("[[rule]]\ncheck = 'sql'\nwhere = 'random() > 0'", "has an effect", ""),
-        ("[[rule]]\ncheck = 'sql'\nwhere = \"1 = 1) OR (2 = 2\"", "SQL", ""),
     ],
 )  # fmt: skip
 def test_what_is_wrong_in_a_file_is_told(tmp_path: Path, text: str, words: str, hint: str) -> None:
@@ -161,7 +160,7 @@ def test_what_is_wrong_in_a_file_is_told(tmp_path: Path, text: str, words: str, 
         ("check = 'allowed'\ncolumn = 'day'\nvalues = ['soon']", "have to be DATE"),
         ("check = 'fresh'\ncolumn = 'size'\nat-most = '1d'", "no date"),
         ("check = 'sql'\nwhere = 'agee > 3'", "agee"),
-        ("check = 'sql'\nwhere = 'size > 3'", "could not convert"),
+        ("check = 'sql'\nwhere = 'size > 3'", "cannot compare"),
     ],
 )
 def test_a_rule_that_does_not_suit_the_columns(
