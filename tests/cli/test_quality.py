@@ -144,3 +144,12 @@ def test_a_schedule_tells_what_is_new_until_it_is_stopped(sales: Shell, tmp_path
     assert run.state().state == "stopped"
     lines = [event["text"] for event in run.events() if event["event"] == "log"]
     assert len(lines) == len(set(lines)), "nothing is told twice"
+
+
+def test_a_schedule_that_sleeps_for_an_hour_wakes_to_be_stopped(sales: Shell) -> None:
+    words = ("data", "check", "--every", "1h", "--detach", "--json")
+    run = Runs(Workspace.open(sales.home)).get(sales(*words).json["id"])
+    next_log(run, "sales@1: new")
+    assert sales("runs", "stop", run.id).code == 0
+    assert run.state().state == "stopped"
+    assert sales("data", "check", "sales", "--history", "--json").json[0]["kind"] == "check"

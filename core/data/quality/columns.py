@@ -13,6 +13,8 @@ from core.data.version import Column
 from core.data.view import SPLIT, View, quoted
 
 NEARLY = 0.95
+# An estimate of how many values there are may be that far off; beyond it they are counted.
+ROUGHLY = 0.75
 FEW = 20
 
 
@@ -52,7 +54,7 @@ def check_columns(view: View, target: str | None) -> Iterator[Finding]:
                 mend={"do": "drop-columns", "columns": [column.name]},
                 condition=f"{valid(column)} IS NOT NULL",
             )
-        if rows >= FEW and distinct_count > 0.9 * filled and _names_rows(column, spaced):
+        if rows >= FEW and distinct_count > ROUGHLY * filled and _names_rows(column, spaced):
             yield from _unique(view, column, filled)
         if quartiles and distinct_count > 10:
             yield from _outliers(view, column, quartiles)
