@@ -221,6 +221,8 @@ class Sheet:
         if gone:
             self.rows_dropped = True
             self._become(f"SELECT r.* FROM {self.relation} r ANTI JOIN {table} USING ({ROW_ID})")
+            # DuckDB keeps the order of a join's rows within row groups, not between them.
+            self.in_order = False
 
     def drop_columns(self, names: Iterable[str]) -> None:
         """Leave columns out, and out of the task that they were meant for."""
