@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import ClassVar
 
 from rich.text import Text
@@ -12,14 +13,14 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from core.data.lake import Lake
-from core.data.quality.check import check
 from core.data.quality.finding import Finding
+from core.data.quality.score import Checked, check_version, note
 from core.data.version import Version
-from core.errors import LeptonError
+from core.errors import Cancelled, LeptonError
 from screens.data.look import Look
 from screens.data.pane import Pane
 from screens.data.step_words import step_words
-from screens.text import plain
+from screens.text import counted, plain
 
 SEVERITY = {
     "error": ("✗", "bold red"),
@@ -46,8 +47,10 @@ class CheckPane(Pane):
     def __init__(self, lake: Lake) -> None:
         super().__init__(lake)
         self._findings: list[Finding] = []
+        self._stop: threading.Event | None = None
 
     def compose(self) -> ComposeResult:
+        yield Static(id="score", classes="note", markup=False)
         yield OptionList(id="findings")
         yield Static(id="todo", markup=False)
 
@@ -55,29 +58,52 @@ class CheckPane(Pane):
         self.query_one("#findings").focus()
 
     def changed(self, version: Version) -> None:
+        self.stop()
         self._findings = []
+        self.query_one("#score", Static).update("")
         self.query_one("#findings", OptionList).clear_options()
         todo = self.query_one("#todo", Static)
-        todo.update(Text("looking…", "dim"))
+        todo.update(Text("looking… esc stops", "dim"))
 
-        def look() -> list[Finding]:
-            with self.lake.open(version) as view:
-                return check(view, target=version.target)
+        self._stop = stop = threading.Event()
+
+        def look() -> Checked:
+            checked = check_version(self.lake, version, should_stop=stop.is_set)
+            note(self.lake, checked)
+            return checked
 
         def failed(error: LeptonError) -> None:
-            todo.update(Text(f"✗ {plain(str(error))}\n{plain(error.hint)}"))
+            self._stop = None
+            # Whoever comes back to the tab sees the work begin again.
+            self.version = None
+            said = "stopped" if isinstance(error, Cancelled) else f"✗ {plain(str(error))}"
+            todo.update(Text("\n".join(each for each in (said, plain(error.hint)) if each)))
 
         self.data_screen.fetch(look, self._show, group="check", failed=failed)
 
-    def _show(self, findings: list[Finding]) -> None:
-        self._findings = findings
+    def _show(self, checked: Checked) -> None:
+        self._stop = None
+        self._findings = list(checked.findings)
+        broken = f" · {counted(len(checked.failed), 'rule')} failed" if checked.failed else ""
+        said = Text(f"score {checked.score:.0f} of 100{broken}", "bold")
+        self.query_one("#score", Static).update(said)
         listed = self.query_one("#findings", OptionList)
-        listed.set_options(Option(_line(found)) for found in findings)
-        if findings:
+        listed.set_options(Option(_line(found)) for found in self._findings)
+        if self._findings:
             listed.highlighted = 0
         else:
             said = Text("✓ Nothing is wrong that the check knows to look for.", "green")
             self.query_one("#todo", Static).update(said)
+
+    def stop(self) -> bool:
+        """Stop the check at its next step; whether there was one."""
+        if self._stop is None:
+            return False
+        self._stop.set()
+        return True
+
+    def on_unmount(self) -> None:
+        self.stop()
 
     @property
     def _chosen(self) -> Finding | None:

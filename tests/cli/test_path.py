@@ -166,3 +166,11 @@ def test_the_demo_twice(lepton: Shell) -> None:
         report = lepton("eval", f"mnist-sample_cnn@{attempt}", "--json").json
         assert report["rows"] == 1000
         assert report["metrics"]["accuracy"] >= 0.95
+
+
+@pytest.mark.slow
+def test_the_demo_as_one_document(lepton: Shell) -> None:
+    said = lepton("demo", "--json")
+    assert said.json["model"] == "mnist-sample_cnn@1"
+    assert said.json["metrics"]["accuracy"] > said.json["baseline"]["accuracy"] + 0.5
+    assert "Try next" in said.err
