@@ -17,6 +17,7 @@ from core.data.sources.keep import ImportReport, commit_arrived, left_out, telli
 from core.data.sources.locate import Located, locate, row_files
 from core.data.sources.naming import default_name
 from core.data.sources.prints import fingerprints
+from core.data.sources.remote.address import scheme_of, shown
 from core.data.sources.renew import append_arrived, last_import, only_new, seen_files, types_of
 from core.data.view import literal
 from core.errors import UsageError, nearest
@@ -225,9 +226,10 @@ def _found(
     if not str(source):
         raise UsageError("no source is named", hint="Name a file, a folder or a built-in data set.")
     path = Path(source).expanduser()
+    remote = scheme_of(str(source)) is not None
     with Desk(
         lake.workspace,
-        str(path),
+        shown(str(source)) if remote else str(path),
         reading.progress,
         options=reading.options,
         should_stop=reading.should_stop,
@@ -236,7 +238,7 @@ def _found(
         kind = kind_of(located, reading.format or _labelled_kind(located, reading.options))
         located = row_files(desk, located, kind)
         params = {
-            "source": str(path.absolute()) if path.exists() else str(source),
+            "source": str(path.absolute()) if not remote and path.exists() else str(source),
             "format": kind,
             "files": fingerprints(located),
         }

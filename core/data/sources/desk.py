@@ -57,14 +57,17 @@ class Options:
 
     `types` sets columns' types (`integer`, `number`, `text`, `date`, `timestamp`, `boolean`).
     `table` names a sheet of a workbook or a table of a database. `text_by` is `line`, `paragraph`
-    or `file`. `labels` names a file that labels the files of a folder. `most_bytes` bounds what is
-    downloaded or unpacked.
+    or `file`. `labels` names a file that labels the files of a folder. `records` is where the JSON
+    answers of an API hold theirs, and `next_page` how to get from one to the next. `most_bytes`
+    bounds what is downloaded or unpacked.
     """
 
     types: Mapping[str, str] = field(default_factory=dict)
     table: str | None = None
     text_by: str = "line"
     labels: str | None = None
+    records: str | None = None
+    next_page: str | None = None
     most_bytes: int = 64 << 30
 
     def kept(self) -> dict[str, str]:
@@ -79,7 +82,7 @@ class Options:
         return replace(self, **before)
 
 
-KEPT = ("table", "text_by", "labels")
+KEPT = ("table", "text_by", "labels", "records", "next_page")
 UNSAID = {each.name: each.default for each in fields(Options)}
 
 

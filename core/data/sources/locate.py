@@ -10,6 +10,7 @@ from core.data.sources.desk import Desk
 from core.data.sources.detect import by_name, detect
 from core.data.sources.folders import listing
 from core.data.sources.formats import FORMATS, SPOKEN
+from core.data.sources.remote.address import WEB, check_address, scheme_of
 from core.data.sources.said import counted
 from core.data.sources.unpack import unpack
 from core.errors import UsageError
@@ -41,6 +42,15 @@ def locate(desk: Desk, source: str) -> Located:
 
 def _named(desk: Desk, source: str) -> Located:
     """The files that are named, as they lie on this machine."""
+    if scheme := scheme_of(source):
+        check_address(source)
+        if scheme in WEB:
+            from core.data.sources.remote.download import download
+
+            return download(desk, source)
+        from core.data.sources.remote.cloud import fetch_cloud
+
+        return fetch_cloud(desk, source)
     path = Path(source).expanduser()
     if not path.exists() and glob.has_magic(str(path)):
         matched = [Path(found) for found in sorted(glob.glob(str(path), recursive=True))]  # noqa: PTH207
@@ -58,7 +68,7 @@ def _unpacked(desk: Desk, located: Located) -> Located:
         for name, path in zip(located.names, located.paths, strict=True)
         if path.is_file()
     }
-    return Located(paths, [desk.called(path) for path in paths], origins)
+    return Located(paths, [desk.called(path) for path in paths], located.origins | origins)
 
 
 def row_files(desk: Desk, located: Located, kind: str) -> Located:

@@ -13,6 +13,11 @@ from core.data.sources.formats import BY_SUFFIX, PACKED, TEXT_SUFFIXES
 def default_name(source: str) -> str:
     """A name for the data set, made from the name of its file or folder."""
     path = Path(source).expanduser()
+    if "://" in source:
+        path = Path(source.partition("?")[0] if source.startswith("http") else source)
+        # Of a pattern, its folder has the name that says most.
+        while any(mark in path.name for mark in "*[?") and path.parent.name:
+            path = path.parent
     last = (path if path.name not in ("", ".", "..") else path.resolve()).name
     stem = last.lower().partition("?")[0]
     for ending in ("|".join(PACKED), "|".join(_ENDINGS)):

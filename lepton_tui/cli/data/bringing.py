@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+from core.data.sources.remote.address import check_address
 from core.data.version import Version
 from core.errors import LeptonError, UsageError
 from core.workspace import Workspace
@@ -51,6 +53,18 @@ def import_(
     labels: str = typer.Option(
         None, metavar="FILE", help="The table that labels the files of a folder."
     ),
+    records: str = typer.Option(
+        None, metavar="PATH", help="Where an API's answers hold the rows, such as data.items."
+    ),
+    next_page: str = typer.Option(
+        None,
+        metavar="HOW",
+        help="How an API goes on: the PATH of the next address, PARAMETER=PATH of a cursor,"
+        " PARAMETER=1 to count, link or none. The usual ways are seen.",
+    ),
+    max_size: str = typer.Option(
+        None, metavar="SIZE", help="Download or unpack no more than this, such as 500MB."
+    ),
     archive: str = typer.Option(
         None, metavar="PATH", help="Where a built-in data set's original archive lies."
     ),
@@ -75,6 +89,9 @@ def import_(
         "table": table,
         "text_by": text_by,
         "labels": whole_path(labels) if labels else None,
+        "records": records,
+        "next_page": next_page,
+        **({"most_bytes": bytes_of(max_size)} if max_size else {}),
     }
     if refresh and (append or source or not name):
         raise UsageError(
@@ -86,6 +103,9 @@ def import_(
             where="lepton data import",
             hint="Name a file, a folder or a built-in data set.",
         )
+    if source:
+        # Before a run writes it down.
+        check_address(source)
     if preview:
         return _preview(str(source), format, options, json=json)
     from core.data.sources.naming import default_name
@@ -137,6 +157,18 @@ def whole_path(source: str) -> str:
     path = Path(source).expanduser()
     a_word = not path.suffix and path.name == source and not path.exists()
     return source if "://" in source or a_word else str(path.absolute())
+
+
+def bytes_of(size: str) -> int:
+    """`"1.5GB"` as 1,500,000,000.
+
+    Raises:
+        UsageError: it is no size.
+    """
+    found = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kKmMgGtT]?)[bB]?\s*", size)
+    if found is None or float(found[1]) == 0:
+        raise UsageError(f'"{size}" is no size', hint="Write it like 500MB or 2GB.")
+    return int(float(found[1]) * 1000 ** " kmgt".index(found[2].lower() or " "))
 
 
 def types_of(words: list[str]) -> dict[str, str]:

@@ -1,0 +1,1 @@
+"""Sources that lie elsewhere: over HTTP, or in the cloud. They become local scratch files."""

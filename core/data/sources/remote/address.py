@@ -1,0 +1,93 @@
+"""Addresses: which are read, what may not stand in one, and how one is shown."""
+
+from __future__ import annotations
+
+import os
+import re
+from urllib.parse import parse_qsl, urlsplit
+
+from core.errors import UsageError
+
+WEB = ("http", "https")
+# What reads each kind, and the package that has it.
+CLOUD = {
+    "s3": "s3fs",
+    "gs": "gcsfs",
+    "gcs": "gcsfs",
+    "az": "adlfs",
+    "abfs": "adlfs",
+    "abfss": "adlfs",
+    "hf": "huggingface_hub",
+    "memory": "fsspec",
+}
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+# Parameters that are keys to something, in the spelling of many services.
+_SECRET = re.compile(
+    r"(?i)(api[-_]?key|apikey|(access|auth|id|refresh|session|security)?[-_]?token|secret|password"
+    r"|passwd|pwd|sig|signature|client[-_]?secret|x-amz-(signature|credential|security-token)"
+    r"|x-goog-(signature|credential)|awsaccesskeyid)"
+)
+
+
+def scheme_of(source: str) -> str | None:
+    """ "https" of an address, in small letters; None of a path."""
+    found = _SCHEME.match(source)
+    return found[1].lower() if found else None
+
+
+def check_address(source: str) -> None:
+    """Refuse an address that no import reads, or that would be remembered with a secret in it.
+
+    Raises:
+        UsageError: it is of another kind, has no host, or holds a user, a password or a key.
+    """
+    scheme = scheme_of(source)
+    if scheme is None:
+        return
+    if scheme not in WEB and scheme not in CLOUD:
+        raise UsageError(
+            f"addresses that begin with {scheme}:// are not read",
+            where=shown(source),
+            hint=f"Name a path, or one of: {', '.join(f'{each}://' for each in (*WEB, *CLOUD))}.",
+        )
+    try:
+        parts = urlsplit(source)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise UsageError(
+            f"this is no address: {error}", where=shown(source), hint="Check how it is written."
+        ) from error
+    userinfo = "@" in parts.netloc and scheme not in ("abfs", "abfss")
+    secrets = [name for name, _ in parse_qsl(parts.query) if _SECRET.fullmatch(name)]
+    if userinfo or secrets:
+        what = f"the parameter {secrets[0]}" if secrets else "a user or a password"
+        raise UsageError(
+            f"the address holds {what}, and addresses are remembered",
+            where=shown(source),
+            hint="Set LEPTON_HTTP_HEADERS='Authorization: Bearer ...', or"
+            " LEPTON_HTTP_QUERY='api_key=...', in the environment."
+            if scheme in WEB
+            else "Credentials are read from the environment and the usual files.",
+        )
+    if not host:
+        raise UsageError(
+            "the address names no host or bucket", where=shown(source), hint="Check it."
+        )
+
+
+def shown(address: str) -> str:
+    """An address as messages show it: without user, password and the values of parameters."""
+    head, question, _ = address.partition("?")
+    scheme, slashes, rest = head.partition("://")
+    host, slash, path = rest.partition("/")
+    host = host if scheme in ("abfs", "abfss") else host.rpartition("@")[2]
+    return f"{scheme}{slashes}{host}{slash}{path}"[:500] + ("?..." if question else "")
+
+
+def variable_of(host: str) -> str:
+    """A host as the name of an environment variable ends in it: API_EXAMPLE_COM."""
+    return re.sub(r"[^A-Z0-9]", "_", host.upper())
+
+
+def from_environment(name: str) -> str:
+    return os.environ.get(name, "").strip()

@@ -1,0 +1,68 @@
+"""A file or the records of an API, over HTTP, into scratch files."""
+
+from __future__ import annotations
+
+import mimetypes
+import re
+from email.message import Message
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from core.data.sources.desk import Desk
+from core.data.sources.locate import Located
+from core.data.sources.remote.pages import first_address, read_pages
+from core.data.sources.remote.web import Answer, Web
+
+# What servers call the formats that the table of the system does not know.
+SUFFIXES = {
+    "application/json": ".json",
+    "application/x-ndjson": ".jsonl",
+    "application/jsonl": ".jsonl",
+    "application/vnd.apache.parquet": ".parquet",
+    "application/vnd.apache.arrow.file": ".arrow",
+    "text/csv": ".csv",
+    "text/tab-separated-values": ".tsv",
+}
+
+
+def download(desk: Desk, source: str) -> Located:
+    """The file at an address, or all records of the API there, as one local file.
+
+    Raises:
+        LeptonError: it does not answer, refuses, or sends more than is allowed.
+        UsageError: the options do not fit what comes.
+    """
+    url = first_address(source.partition("#")[0], desk.options.next_page)
+    folder = desk.scratch_folder()
+    with Web(desk, url) as web:
+        held = folder / "answer"
+        with held.open("xb") as out:
+            answer = web.fetch(url, out)
+        place = held.rename(folder / _file_name(answer, url))
+        if (records := read_pages(desk, web, answer, place, url)) is not None:
+            place.unlink()
+            place = records
+    desk.stand_for(place, source)
+    return Located([place], [source])
+
+
+def _file_name(answer: Answer, url: str) -> str:
+    """What the file is called: by its sender, or by its address, with the suffix of its kind."""
+    for name in (_said_name(answer.headers), urlsplit(url).path, urlsplit(answer.url).path):
+        last = re.sub(r"[^\w.+-]", "_", unquote(name).rstrip("/").rpartition("/")[2])
+        last = last.lstrip(".")[-120:]
+        if last:
+            break
+    else:
+        last = "answer"
+    if not Path(last).suffix:
+        kind = answer.headers.get_content_type()
+        known = SUFFIXES.get(kind) or (
+            mimetypes.guess_extension(kind) if kind not in ("text/plain", "text/html") else None
+        )
+        last += known if known not in (None, ".bin") else ""
+    return last
+
+
+def _said_name(headers: Message) -> str:
+    return headers.get_filename("") or ""

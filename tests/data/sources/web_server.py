@@ -1,0 +1,85 @@
+"""A real HTTP server on this machine, whose answers a test scripts."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+@dataclass
+class Server:
+    """`answers` maps a path to what handles its requests; `asked` is what came in."""
+
+    url: str = ""
+    answers: dict[str, Callable[[BaseHTTPRequestHandler], None]] = field(default_factory=dict)
+    asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+
+    def says(self, path: str, body: bytes | str, status: int = 200, **headers: str) -> str:
+        """Answer a path with a body; its address."""
+        content = body.encode() if isinstance(body, str) else body
+
+        def answer(request: BaseHTTPRequestHandler) -> None:
+            send(request, content, status, headers)
+
+        return self.does(path, answer)
+
+    def does(self, path: str, answer: Callable[[BaseHTTPRequestHandler], None]) -> str:
+        self.answers[path] = answer
+        return self.url + path
+
+    @property
+    def paths(self) -> list[str]:
+        return [path for path, _ in self.asked]
+
+
+def send(
+    request: BaseHTTPRequestHandler,
+    content: bytes,
+    status: int = 200,
+    headers: dict[str, Any] | None = None,
+) -> None:
+    named = {name.replace("_", "-"): str(value) for name, value in (headers or {}).items()}
+    request.send_response(status)
+    for name, value in {"Content-Length": str(len(content)), **named}.items():
+        request.send_header(name, value)
+    request.end_headers()
+    request.wfile.write(content)
+
+
+@contextmanager
+def serving() -> Iterator[Server]:
+    server = Server()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            server.asked.append((self.path, dict(self.headers.items())))
+            known = server.answers.get(self.path) or server.answers.get(self.path.partition("?")[0])
+            if known is None:
+                send(self, b"nothing here", 404)
+            else:
+                known(self)
+
+        def log_message(self, *_: object) -> None:
+            """Nothing is printed."""
+
+    class Quiet(ThreadingHTTPServer):
+        daemon_threads = True
+
+        def handle_error(self, *_: object) -> None:
+            """A client that goes away is part of the tests."""
+
+    with Quiet(("127.0.0.1", 0), Handler) as http:
+        server.url = f"http://127.0.0.1:{http.server_address[1]}"
+        thread = threading.Thread(target=http.serve_forever, args=(0.05,), daemon=True)
+        thread.start()
+        try:
+            yield server
+        finally:
+            http.shutdown()
+            thread.join()
