@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import duckdb
 import pyarrow as pa
 import pytest
 from textual.pilot import Pilot
@@ -14,7 +13,6 @@ from core.data.console import History
 from core.data.lake import Lake
 from core.workspace import Workspace
 from lepton_tui.app import LeptonApp
-from screens.data.importing import ImportLine
 from screens.widgets.table_view import TableView
 from tests.screens.golden import golden, screen_text
 from tests.screens.walk import until
@@ -192,24 +190,6 @@ async def test_a_finding_shows_its_rows_and_offers_a_step(lake: Lake) -> None:
         await pilot.press(*["right_square_bracket"] * 3)
         await pilot.press("m")
         await until(pilot, "200 rows changed")
-
-
-async def test_an_import_is_stopped_by_a_key_and_leaves_nothing(lake: Lake, tmp_path: Path) -> None:
-    source = tmp_path / "big.csv"
-    columns = ", ".join(f"hash(i + {n}) / 1e9 AS x{n}" for n in range(6))
-    with duckdb.connect() as connection:
-        connection.execute(f"COPY (SELECT i, {columns} FROM range(3000000) t(i)) TO '{source}'")
-    async with app(lake).run_test(size=(80, 24), notifications=True) as pilot:
-        await enter(pilot)
-        await pilot.press("i")
-        await until(pilot, "Bring data in")
-        await pilot.press(*str(source), "enter")
-        await until(pilot, "esc stops")
-        line = pilot.app.screen.query_one("#importing", ImportLine)
-        await until(pilot, lambda: line.busy)
-        await pilot.press("escape")
-        await until(pilot, lambda: not line.busy)
-    assert [version.dataset for version in lake.datasets()] == ["trips"]
 
 
 async def test_a_recipe_is_built_previewed_run_and_taken_back(lake: Lake, tmp_path: Path) -> None:
