@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import mmap
 import os
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import uuid4
 
+import numpy as np
 import psutil
 import torch
 
@@ -20,17 +24,24 @@ from core.errors import LeptonError
 from core.runs.job import Stopped
 from core.tasks.rows import with_place
 from core.training.arrays import STAGED, Array, Growing, finish, open_arrays, put
+from core.training.shuffle import Window, batches, order, steps_in_epoch, windows
 from core.workspace import Workspace
 
 if TYPE_CHECKING:
     from core.data.view import View
     from core.tasks.base import Task
 
+Batch: TypeAlias = dict[str, torch.Tensor]
+
 FORMAT = 1
 ROW_ID = "_rid"
 ROWS_AT_ONCE = 2048
 LOADED_SHARE = 4
 """Arrays up to this part of the memory limit are loaded; larger ones are mapped."""
+MIXED_SHARE = 2
+"""Arrays up to this part of it are visited in any order; of larger ones, a window at a time."""
+WINDOW_SHARE = 8
+"""A window is up to this part of it; the next one is read while one is trained on."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +50,8 @@ class Split:
 
     tensors: dict[str, torch.Tensor]
     rids: Array
+    mapped: dict[str, np.memmap[Any, Any]] = field(default_factory=dict)
+    """The files behind those tensors that were not loaded."""
 
     @property
     def rows(self) -> int:
@@ -54,9 +67,106 @@ class Split:
             return self
         return Split({name: each.to(device) for name, each in self.tensors.items()}, self.rids)
 
-    def batch(self, index: torch.Tensor) -> dict[str, torch.Tensor]:
+    def batch(self, index: torch.Tensor) -> Batch:
         """The entries at `index`, int64 [b], with one gather for each array."""
         return {name: each.index_select(0, index) for name, each in self.tensors.items()}
+
+    def window_rows(self) -> int:
+        """How many rows to mix at a time; 0: all of them, since they fit or are on the GPU.
+
+        Raises:
+            UsageError: `LEPTON_MEMORY` is no amount of memory.
+        """
+        limit = memory.limit()
+        if not self.mapped or self.bytes <= limit // MIXED_SHARE:
+            return 0
+        return max(1, limit // WINDOW_SHARE * self.rows // self.bytes)
+
+    def epoch(
+        self, seed: int, epoch: int, batch_size: int, *, start: int = 0, window: int = 0
+    ) -> Iterator[Batch]:
+        """The batches of an epoch from number `start` on, shuffled, on the split's own device.
+
+        All rows are mixed, or `window` of them at a time; the order depends on nothing else but
+        `seed` and `epoch`.
+        """
+        if window:
+            steps = steps_in_epoch(self.rows, batch_size) - start
+            yield from islice(self._windowed(seed, epoch, batch_size, start, window), steps)
+            return
+        here = next(iter(self.tensors.values())).device
+        for index in batches(order(seed, epoch, self.rows), batch_size, start):
+            yield self.batch(index.to(here, non_blocking=True))
+
+    def release(self) -> None:
+        """Let go of the pages that were read of mapped files; they are read again when needed."""
+        for array in self.mapped.values():
+            array._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]
+
+    def _windowed(
+        self, seed: int, epoch: int, batch_size: int, start: int, most: int
+    ) -> Iterator[Batch]:
+        """Batches out of one window after the other; the next is read meanwhile."""
+        passed = start * batch_size
+        ahead = list(windows(seed, epoch, self.rows, most))
+        while ahead and ahead[0].rows <= passed:
+            passed -= ahead.pop(0).rows
+        left: Batch | None = None
+        with ThreadPoolExecutor(1, thread_name_prefix="window") as reader:
+            reading = reader.submit(self._read, ahead[0]) if ahead else None
+            for at, window in enumerate(ahead):
+                assert reading is not None
+                loaded, index = reading.result(), window.order()[passed:]
+                passed = 0
+                reading = reader.submit(self._read, ahead[at + 1]) if ahead[at + 1 :] else None
+                missing = batch_size - (_rows(left) if left else 0)
+                for part in (index[:missing], *torch.split(index[missing:], batch_size)):
+                    if len(part):
+                        batch = {name: each.index_select(0, part) for name, each in loaded.items()}
+                        left = _joined(left, batch) if left else batch
+                    if left and _rows(left) == batch_size:
+                        yield left
+                        left = None
+        if left:
+            yield left
+
+    def _read(self, window: Window) -> Batch:
+        """The rows of a window, copied into memory in the order in which they lie."""
+        return {
+            name: _read_spans(self.mapped[name], window)
+            if name in self.mapped
+            else torch.cat([each[start:stop] for start, stop in window.spans])
+            for name, each in self.tensors.items()
+        }
+
+
+def _read_spans(array: np.memmap[Any, Any], window: Window) -> torch.Tensor:
+    """Read, not copied from the mapping: whole runs at once, and no page of it stays ours."""
+    found = np.empty((window.rows, *array.shape[1:]), array.dtype)
+    at = 0
+    with Path(str(array.filename)).open("rb", buffering=0) as file:
+        for start, stop in window.spans:
+            file.seek(array.offset + start * (array.nbytes // len(array)))
+            place = found[at : at + stop - start].data.cast("B")
+            while len(place):
+                got = file.readinto(place)
+                if not got:
+                    raise LeptonError(
+                        "an encoded array has become shorter while it was read",
+                        where=str(array.filename),
+                        hint="Resume the run: the array is made again.",
+                    )
+                place = place[got:]
+            at += stop - start
+    return torch.from_numpy(found)
+
+
+def _rows(batch: Batch) -> int:
+    return len(next(iter(batch.values())))
+
+
+def _joined(one: Batch, other: Batch) -> Batch:
+    return {name: torch.cat([each, other[name]]) for name, each in one.items()}
 
 
 def compiled(
@@ -100,7 +210,9 @@ def compiled(
         if found is None:
             raise LeptonError("the encoded split cannot be read back", where=str(folder))
     rids = found.pop(ROW_ID)
-    return Split({name: torch.from_numpy(array) for name, array in found.items()}, rids)
+    mapped = {name: array for name, array in found.items() if isinstance(array, np.memmap)}
+    tensors = {name: torch.from_numpy(array) for name, array in found.items()}
+    return Split(tensors, rids, mapped)
 
 
 def _key(view: View, task: Task, split: str) -> str:

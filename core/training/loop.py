@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -19,7 +19,7 @@ from core.training.checkpoint import Checkpoint, Checkpoints
 from core.training.config import TrainConfig, learning_rate
 from core.training.feed import Split
 from core.training.optimizer import AdamW
-from core.training.shuffle import batches, order, steps_in_epoch
+from core.training.shuffle import steps_in_epoch
 
 if TYPE_CHECKING:
     from core.tasks.base import Task
@@ -60,6 +60,8 @@ class Progress:
     seconds: float = 0.0
     metrics: dict[str, float] = field(default_factory=dict)
     finished: bool = False
+    window: int = 0
+    """Rows that are mixed at a time; 0: all. A resumed run keeps to it, whatever fits by then."""
 
 
 class Trainer:
@@ -112,7 +114,7 @@ class Trainer:
             config.epochs * self.steps_per_epoch,
             config.max_steps or config.epochs * self.steps_per_epoch,
         )
-        self.progress = Progress()
+        self.progress = Progress(window=self.train.window_rows())
         self.best: Best | None = None
         self._lr = -1.0
         self._losses: list[Tensor] = []
@@ -162,10 +164,11 @@ class Trainer:
     def _epoch(self) -> bool:
         """The rest of this epoch; False when asked to stop."""
         at = self.progress
-        permutation = order(self.config.seed, at.epoch, self.train.rows)
-        for batch, size in self._batches(permutation, at.position):
-            self._losses.append(self.train_step(batch))
-            self._sizes.append(size)
+        for batch in self.train.epoch(
+            self.config.seed, at.epoch, self.batch_size, start=at.position, window=at.window
+        ):
+            self._losses.append(self.train_step(to_device(batch, self.device)))
+            self._sizes.append(len(batch["target"]))
             at.step += 1
             at.position += 1
             now = time.monotonic()
@@ -183,12 +186,6 @@ class Trainer:
             if self._checkpoint_due(now):
                 self.save()
         return True
-
-    def _batches(self, permutation: Any, position: int) -> Iterator[tuple[dict[str, Tensor], int]]:
-        here = next(iter(self.train.tensors.values())).device
-        for index in batches(permutation, self.batch_size, position):
-            batch = self.train.batch(index.to(here, non_blocking=True))
-            yield to_device(batch, self.device), len(index)
 
     def _settle(self) -> tuple[float, int]:
         """Fetch the losses since the last call into the running sum; their mean, and their rows.
@@ -266,6 +263,7 @@ class Trainer:
             batch_size=max(self.batch_size, 256),
             precision=self.config.precision,
         )
+        self.validation.release()
         target = self.validation.tensors["target"]
         loss = self.task.loss(torch.from_numpy(found), {"target": target}).item()
         scores = self.task.scores(found, target.numpy())

@@ -42,6 +42,8 @@ def run(job: Job) -> None:
     trainer = _trainer(job, setup, train, validation)
     job.emit("plan", **_plan(setup, trainer))
     _resume(job, trainer)
+    if window := trainer.progress.window:
+        job.emit("log", text=f"the rows do not fit into memory: {window:,} are mixed at a time")
     if trainer.fit():
         assert trainer.best is not None
         model = _published(job) or _publish(job, setup, trainer)

@@ -2,6 +2,7 @@
 
 import json
 import os
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +16,7 @@ from core.errors import LeptonError, UsageError
 from core.runs.job import Stopped
 from core.training import arrays, feed
 from core.training.codec import learned
+from core.training.shuffle import steps_in_epoch
 from core.workspace import Workspace
 
 
@@ -252,3 +254,80 @@ def test_the_garbage_collector_knows_whose_they_are(workspace, view, task):
     Lake(workspace).remove("things")
     garbage.collect(workspace, tuple)
     assert not list(workspace.compiled.iterdir())
+
+
+def split_of(rows):
+    numbers = torch.arange(rows, dtype=torch.float32)
+    return feed.Split({"x": numbers * 2, "target": numbers.long()}, np.arange(rows))
+
+
+@pytest.mark.parametrize(("rows", "size", "window"), [
+    (100, 10, 7), (100, 10, 30), (101, 10, 30), (103, 10, 30), (100, 64, 9), (5, 8, 3), (1, 4, 2),
+    (1000, 16, 999), (1000, 1, 128),
+])  # fmt: skip
+def test_windowed_batches_are_those_of_any_start(rows, size, window):
+    split = split_of(rows)
+    whole = list(split.epoch(1, 2, size, window=window))
+    seen = torch.cat([batch["target"] for batch in whole]).tolist()
+    assert len(whole) == steps_in_epoch(rows, size)
+    assert {len(batch["target"]) for batch in whole[:-1]} <= {size}
+    assert len(seen) == len(set(seen)) >= rows - 1
+    assert all(torch.equal(batch["x"], batch["target"] * 2.0) for batch in whole)
+    for start in range(len(whole)):
+        rest = list(split.epoch(1, 2, size, start=start, window=window))
+        assert len(rest) == len(whole) - start
+        assert all(
+            torch.equal(one["x"], other["x"])
+            for one, other in zip(rest, whole[start:], strict=True)
+        )
+
+
+def test_all_rows_are_mixed_where_they_fit(tmp_path, monkeypatch):
+    array = np.lib.format.open_memmap(tmp_path / "x.npy", "w+", np.float32, (15_000, 1000))
+    array[:] = np.arange(15_000)[:, None]
+    array.flush()
+    array = np.load(tmp_path / "x.npy", mmap_mode="c")
+    split = feed.Split({"x": torch.from_numpy(array)}, np.arange(15_000), {"x": array})
+    monkeypatch.setenv("LEPTON_MEMORY", "200MB")
+    assert split.window_rows() == 0
+    monkeypatch.setenv("LEPTON_MEMORY", "100MB")
+    assert split.window_rows() == 100_000_000 // 8 // 4000
+    # Loaded already: nothing is won by reading it in parts.
+    assert feed.Split(split.tensors, split.rids).window_rows() == 0
+
+
+def resident(path):
+    """The bytes of a mapped file that count as this process's memory."""
+    lines = Path("/proc/self/smaps").read_text().splitlines()
+    at = next(number for number, line in enumerate(lines) if line.endswith(str(path)))
+    found = next(line for line in lines[at:] if line.startswith("Rss:"))
+    return int(found.split()[1]) * 1024
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="asks Linux")
+def test_an_epoch_by_windows_keeps_little_of_the_file_in_memory(tmp_path):
+    array = np.lib.format.open_memmap(tmp_path / "x.npy", "w+", np.float32, (64_000, 256))
+    array[:] = np.arange(64_000)[:, None]
+    array.flush()
+    del array
+    array = np.load(tmp_path / "x.npy", mmap_mode="c")
+    split = feed.Split({"x": torch.from_numpy(array)}, np.arange(64_000), {"x": array})
+    for batch in split.epoch(0, 0, 1000):
+        assert len(batch["x"]) == 1000
+    assert resident(tmp_path / "x.npy") > 60_000_000
+    split.release()
+    most, total = 0, 0.0
+    for batch in split.epoch(0, 1, 1000, window=4000):
+        most = max(most, resident(tmp_path / "x.npy"))
+        total += batch["x"][:, 0].double().sum().item()
+    assert total == sum(range(64_000))
+    assert most == 0
+
+
+def test_an_array_cut_while_it_is_read_is_an_error(tmp_path):
+    np.save(tmp_path / "x.npy", np.arange(100_000))
+    array = np.load(tmp_path / "x.npy", mmap_mode="c")
+    split = feed.Split({"x": torch.from_numpy(array)}, np.arange(len(array)), {"x": array})
+    os.truncate(tmp_path / "x.npy", 400_000)
+    with pytest.raises(LeptonError, match="shorter"):
+        list(split.epoch(0, 0, 100, window=1000))

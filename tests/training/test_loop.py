@@ -8,6 +8,7 @@ import torch
 from core.errors import LeptonError
 from core.training import loop
 from core.training.config import learning_rate
+from tests.training.conftest import few
 
 
 def weights(trainer):
@@ -208,3 +209,38 @@ def test_bf16_trains_and_keeps_its_weights_in_full_precision(digits, trainer):
     first, second = (event["train_loss"] for event in it.emit.of("epoch"))
     assert second < first
     assert all(each.dtype == torch.float32 for each in it.parameters)
+
+
+def test_by_windows_stopped_and_resumed_it_ends_with_the_same_bits(penguins, trainer):
+    settings = {"epochs": 4, "batch_size": 16, "options": {"dropout": 0.3}}
+
+    def by_windows(folder, **more):
+        made = trainer("penguins", folder, **settings, **more)
+        made.progress.window = 50
+        return made
+
+    whole = by_windows("whole")
+    assert whole.fit()
+    assert not by_windows("parts", stop_at=whole.steps_per_epoch + 5).fit()
+    # The one that goes on would mix all rows, had the checkpoint not said otherwise.
+    last = trainer("penguins", "parts", **settings)
+    last.restore(last.checkpoints.latest()[0])
+    assert last.progress.window == 50
+    assert last.fit()
+    assert same(weights(last), weights(whole))
+    assert last.best.metrics == whole.best.metrics
+
+
+def test_by_windows_the_scores_are_the_usual_ones(workspace, trainer):
+    few(workspace, "more", "images/mnist5k", "_rid % 4 = 0")
+    settings = {"epochs": 6, "batch_size": 32, "model": "cnn", "options": {"width": 8}}
+    usual = trainer("more", "usual", **settings)
+    usual.fit()
+    small = trainer("more", "small", **settings)
+    # The rows lie sorted by class.
+    kinds = small.train.tensors["target"].argsort(stable=True)
+    small.train = type(small.train)(small.train.batch(kinds), small.train.rids)
+    small.progress.window = small.train.rows // 4
+    small.fit()
+    assert usual.best.value > 0.75
+    assert small.best.value > usual.best.value - 0.1
