@@ -292,7 +292,10 @@ def followed(url: str, to: str) -> str:
         LeptonError: it leads to a file, to what is not encrypted, or holds a password.
     """
     try:
-        there = urljoin(url, to.strip()).partition("#")[0]
+        # urljoin reads "http:///x" as a path of the host that sent it; as an address it has no host.
+        named = urlsplit(to.strip())
+        there = to if named.scheme and not named.netloc else urljoin(url, to.strip())
+        there = there.partition("#")[0]
         parts = urlsplit(there)
         host, _ = parts.hostname, parts.port
     except ValueError:
