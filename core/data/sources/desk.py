@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import uuid4
 
+from core.data.engine import connect
 from core.data.lake import REJECT_COLUMNS, copy_rows
-from core.data.view import literal, quoted
+from core.data.view import quoted
 from core.errors import Cancelled, LeptonError
 from core.workspace import Workspace
 
@@ -155,14 +156,11 @@ class Desk:
     @property
     def connection(self) -> duckdb.DuckDBPyConnection:
         """An in-memory DuckDB that spills into the workspace."""
-        import duckdb
-
         if self._connection is None:
-            self._connection = duckdb.connect()
+            self._connection = connect(self.workspace)
             # Watched for its progress, which is never printed.
             self._connection.execute("SET enable_progress_bar = true")
             self._connection.execute("SET enable_progress_bar_print = false")
-            self._connection.execute(f"SET temp_directory = {literal(str(self.workspace.tmp))}")
             columns = ", ".join(f'"{name}" VARCHAR' for name in REJECT_COLUMNS)
             self._connection.execute(f"CREATE TABLE rejects ({columns})")
         return self._connection

@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.data.engine import connect
 from core.data.sources.arrow import add
 from core.data.sources.columns import Out, hand_over, lake_type
 from core.data.sources.desk import Arrived, Desk
@@ -29,7 +30,6 @@ def read_duckdb(desk: Desk, paths: list[Path]) -> Arrived:
         UsageError: there is no such table, or there are several and none is named.
         LeptonError: the file is damaged, in use, or of a newer format.
     """
-    import duckdb
     import pyarrow as pa
 
     if len(paths) > 1:
@@ -42,11 +42,10 @@ def read_duckdb(desk: Desk, paths: list[Path]) -> Arrived:
     rows = 0
     with (
         _guarded(desk, path),
-        closing(duckdb.connect()) as database,
+        closing(connect(desk.workspace)) as database,
         desk.watching(database),
     ):
         database.execute(f"ATTACH {literal(str(path))} AS source (READ_ONLY)")
-        database.execute(f"SET temp_directory = {literal(str(desk.workspace.tmp))}")
         database.execute("SET enable_external_access = false")
         database.execute("SET lock_configuration = true")
         schema, table = _chosen(desk, path, database)
