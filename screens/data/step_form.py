@@ -16,9 +16,9 @@ from textual.widgets import Button, Input, Label, OptionList, Select, Static
 from textual.widgets.option_list import Option
 
 from core.data.cleaning.recipe import Recipe, catalogue
-from core.data.cleaning.step import from_words
 from core.data.cleaning.steps import STEPS
 from core.errors import UsageError
+from core.settings import from_words
 from screens.data.step_words import value_words
 from screens.text import plain
 

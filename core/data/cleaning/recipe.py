@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from core.atomic import write_text
-from core.data.cleaning.step import Step, build, from_words, settings_of
+from core.data.cleaning.step import Step
 from core.data.cleaning.steps import STEPS
 from core.errors import UsageError, nearest
+from core.settings import build, from_words, settings_of
 
 
 @dataclass(frozen=True)

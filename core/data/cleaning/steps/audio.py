@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from core.data.cleaning.sheet import Sheet
-from core.data.cleaning.step import Learned, Step, setting
+from core.data.cleaning.step import Learned, Step
 from core.data.view import quoted
 from core.errors import LeptonError, UsageError
+from core.settings import setting
 
 if TYPE_CHECKING:
     import numpy as np

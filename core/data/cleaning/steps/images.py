@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from core.data.cleaning.sheet import Sheet
-from core.data.cleaning.step import Learned, Step, setting
+from core.data.cleaning.step import Learned, Step
 from core.data.sources.image_folder import MOST_PIXELS
 from core.data.view import quoted
 from core.errors import UsageError
+from core.settings import setting
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -7,11 +7,12 @@ from typing import Any, ClassVar, Literal
 
 from core.data.cleaning.neighbours import fill_from_neighbours
 from core.data.cleaning.sheet import FRACTIONS, HIDDEN, Sheet, finite, sql_value, valid
-from core.data.cleaning.step import Learned, Scalar, Step, setting
+from core.data.cleaning.step import Learned, Step
 from core.data.profile import NUMBERS
 from core.data.version import Column
 from core.data.view import ROW_ID, SPLIT, quoted
 from core.errors import UsageError
+from core.settings import Scalar, setting
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ from ipaddress import ip_address
 from typing import ClassVar, Literal
 
 from core.data.cleaning.sheet import Sheet
-from core.data.cleaning.step import Learned, Step, setting
+from core.data.cleaning.step import Learned, Step
 from core.data.view import literal, quoted
 from core.errors import UsageError
+from core.settings import setting
 
 Kind = Literal["email", "phone", "card", "ip"]
 KINDS: tuple[Kind, ...] = ("email", "card", "ip", "phone")

@@ -7,9 +7,10 @@ from typing import ClassVar, Literal
 
 from core.data.cleaning.expression import check_expression
 from core.data.cleaning.sheet import Sheet, valid
-from core.data.cleaning.step import Learned, Step, setting
+from core.data.cleaning.step import Learned, Step
 from core.data.view import ROW_ID, quoted
 from core.errors import UsageError
+from core.settings import setting
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from core.data.cleaning.sheet import Sheet
-from core.data.cleaning.step import Learned, Step, setting
+from core.data.cleaning.step import Learned, Step
 from core.data.near import near_duplicate_images, near_duplicate_texts
 from core.errors import UsageError
+from core.settings import setting
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from core.data.cleaning.sheet import HIDDEN, Sheet
-from core.data.cleaning.step import Learned, Step, setting
+from core.data.cleaning.step import Learned, Step
 from core.data.cleaning.steps.columns import stop_at_unreadable
 from core.data.version import Column
 from core.data.view import literal, quoted
 from core.errors import UsageError
+from core.settings import setting
 
 # All that Unicode calls white space, and the marks of no width that come along with it.
 SPACES = "".join(
