@@ -12,7 +12,6 @@ from core.data.cleaning.recipe import Recipe
 from core.data.cleaning.sheet import HIDDEN, Sheet
 from core.data.cleaning.step import Learned
 from core.data.version import Column
-from core.data.view import ROW_ID, quoted
 from core.errors import Cancelled, LeptonError, UsageError
 
 if TYPE_CHECKING:
@@ -82,8 +81,8 @@ def compile_recipe(
     """Learn what the steps need, and give the one query that does their work.
 
     `relation` is what stands after FROM (a table, a view, a query in brackets) and has the columns
-    and `_rid`. It is read several times, so it should be cheap to read: see `numbered`. `rows` is
-    their number where it is known. With `learned`, one for each step, nothing is learned anew.
+    and `_rid`. It is read several times, so it should be cheap to read. `rows` is their number
+    where it is known. With `learned`, one for each step, nothing is learned anew.
 
     With a person's SQL in the recipe the connection is locked, for good: it then reads no file but
     those in `readable` and writes none outside the folder `writable`.
@@ -158,17 +157,6 @@ def _with_rows(
         found.append((each, rows))
         rows += each[2].get("rows dropped", 0)
     return found[::-1]
-
-
-def numbered(connection: duckdb.DuckDBPyConnection, query: str) -> str:
-    """Keep the answer of a query in DuckDB's memory, and give it as rows with ids.
-
-    For rows that have no `_rid` yet, or that are dear to read twice, such as a file of CSV: the
-    ids are their places, from 0 on. The answer is a relation for `compile_recipe`.
-    """
-    name = quoted(HIDDEN + "arrived")
-    connection.execute(f"CREATE OR REPLACE TABLE {name} AS {query}")
-    return f"(SELECT rowid AS {ROW_ID}, * FROM {name})"
 
 
 def as_error(error: duckdb.Error, what: str) -> LeptonError:

@@ -233,6 +233,7 @@ def _found(
         reading.progress,
         options=reading.options,
         should_stop=reading.should_stop,
+        read_often=reading.recipe is not None,
     ) as desk:
         located = locate(desk, str(source))
         kind = kind_of(located, reading.format or _labelled_kind(located, reading.options))

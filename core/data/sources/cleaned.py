@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from core.data.cleaning.compile import compile_recipe, numbered
+from core.data.cleaning.compile import compile_recipe
 from core.data.cleaning.recipe import Recipe
 from core.data.sources.desk import Arrived, Desk
 from core.data.sources.keep import telling
@@ -54,7 +54,7 @@ def cleaned(
 def _rows(desk: Desk, arrived: Arrived) -> tuple[str, list[Path]]:
     """A relation with row ids that is cheap to read often, and the files it lies in."""
     if isinstance(arrived.rows, str):
-        return numbered(desk.connection, arrived.rows), []
+        return f"(SELECT rowid AS {ROW_ID}, * FROM {desk.table(arrived.rows)})", []
     path = arrived.rows
     if not isinstance(path, Path):
         desk.connection.register("stream", path)

@@ -173,7 +173,7 @@ def _as_guessed(
     outs = [each.out(careful=careful) for each in guesses]
     arrived = hand_over(desk, "scanned", outs, sample="sample")
     try:
-        written, rows = desk.write(str(arrived.rows))
+        written, rows = desk.read_once(str(arrived.rows))
     except (duckdb.InvalidInputException, duckdb.ConversionException) as error:
         raise Doubted from error
     numbers = not careful and any(each.read == "DOUBLE" for each in guesses)

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from uuid import uuid4
 
 from core.data.engine import connect
-from core.data.lake import REJECT_COLUMNS, copy_rows
+from core.data.lake import REJECT_COLUMNS
+from core.data.rows_file import copy_rows
 from core.data.view import quoted
 from core.errors import Cancelled, LeptonError
 from core.workspace import Workspace
@@ -32,6 +33,8 @@ class Interruptible(Protocol):
     def interrupt(self) -> None: ...
 
 
+HELD = "held"
+"""The table of rows that a recipe is to read."""
 REJECTS_SHOWN = 100
 LONGEST_VALUE = 200
 WATCH_SECONDS = 0.1
@@ -106,7 +109,8 @@ class Desk:
     """Use as a context manager: whatever happens, no scratch file outlives it.
 
     `should_stop` is asked ten times a second; when it says yes, the query under way is interrupted
-    and the next word of progress raises `Cancelled`.
+    and the next word of progress raises `Cancelled`. `read_often` says that a recipe will read the
+    rows many times before they are kept.
     """
 
     def __init__(
@@ -117,6 +121,7 @@ class Desk:
         *,
         options: Options | None = None,
         should_stop: Callable[[], bool] | None = None,
+        read_often: bool = False,
     ) -> None:
         self.workspace = workspace
         self.source = source
@@ -128,6 +133,7 @@ class Desk:
         self._tell: Progress = progress or (lambda done, total: None)
         self.should_stop = should_stop or (lambda: False)
         self.unpacked = 0
+        self._read_often = read_often
         self._scratch: list[Path] = []
         self._names: dict[Path, str] = {}
         self._watched: list[Interruptible] = []
@@ -169,6 +175,24 @@ class Desk:
         """The rows of a query as a file of the lake that no version has yet, and their number."""
         path = self.scratch(".parquet")
         return path, copy_rows(self.connection, query, path)
+
+    def read_once(self, query: str) -> tuple[Path | str, int]:
+        """The rows of a query that is dear to run, as `Arrived` takes them, and their number."""
+        if not self._read_often:
+            return self.write(query)
+        self.table(query)
+        ((count,),) = self.connection.execute(f"SELECT count(*) FROM {HELD}").fetchall()
+        return f"FROM {HELD}", count
+
+    def table(self, query: str) -> str:
+        """A table of the rows of a query, in DuckDB's memory; their places are its `rowid`.
+
+        There is one such table: it holds what was asked for last.
+        """
+        if query != f"FROM {HELD}":
+            # Not a temporary one: cursors of the connection have to see it.
+            self.connection.execute(f"CREATE OR REPLACE TABLE {HELD} AS {query}")
+        return HELD
 
     def clear(self) -> None:
         """Forget the tables of a file that was read beside the source."""

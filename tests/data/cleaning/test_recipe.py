@@ -9,11 +9,13 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from core.data.cleaning import sheet
 from core.data.cleaning.apply import clean, undo
 from core.data.cleaning.preview import preview
 from core.data.cleaning.recipe import Recipe
 from core.data.lake import Lake
 from core.data.near import near_duplicate_texts
+from core.data.sources import Reading, import_source
 from core.errors import LeptonError, UsageError
 
 
@@ -44,6 +46,34 @@ def test_duplicates_go_and_rows_keep_their_ids(people: Lake) -> None:
     version = people.version("people")
     assert (version.op, version.parents, version.target) == ("clean", ("people@1",), "kind")
     assert version.params["steps"][0]["did"] == {"rows dropped": 1}
+
+
+@pytest.mark.parametrize("most", [sheet.MOST_BITS, 0])
+def test_rows_keep_their_order_through_dropping(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(sheet, "MOST_BITS", most)
+    rows = 500_000  # several groups of rows, on several threads
+    numbers = [*range(rows), *range(0, rows, 10)]
+    steps = ["drop-duplicates", "fill with=mean"]
+    version = lake.commit("many", pa.table({"n": numbers}), op="import")
+    version = clean(lake, version, Recipe.from_words(steps))
+    (tmp_path / "many.csv").write_text("n\n" + "\n".join(map(str, numbers)))
+    arrived = import_source(
+        lake, tmp_path / "many.csv", "same", reading=Reading(recipe=Recipe.from_words(steps))
+    ).version
+    for made in (version, arrived):
+        with lake.open(made) as view:
+            assert view.arrow("SELECT _rid, n FROM rows").to_pydict() == {
+                "_rid": [*range(rows)],
+                "n": [*range(rows)],
+            }
+
+
+def test_rows_named_by_id_go_and_ids_that_are_not_there_are_none(people: Lake) -> None:
+    rows = run(people, "drop-rows ids=1,4,99")
+    assert [row["_rid"] for row in rows] == [0, 2, 3]
+    assert people.version("people").params["steps"][0]["did"] == {"rows dropped": 2}
 
 
 @pytest.mark.parametrize(

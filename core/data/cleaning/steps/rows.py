@@ -53,8 +53,9 @@ class DropRows(Step):
 
     def run(self, sheet: Sheet, learned: Learned) -> None:
         if self.ids:
-            table = sheet.values({"id": "BIGINT"}, [[each] for each in self.ids])
-            sheet.keep(f"{ROW_ID} NOT IN (SELECT id FROM {table})")
+            named = sheet.values({"id": "BIGINT"}, [[each] for each in self.ids])
+            there = f"FROM {sheet.relation} WHERE {ROW_ID} IN (SELECT id FROM {named})"
+            sheet.drop(sheet.table(f"SELECT {ROW_ID} {there}"))
             return
         word = "AND" if self.missing == "any" else "OR"
         cells = (f"{valid(column)} IS NOT NULL" for column in sheet.pick(self.columns))
