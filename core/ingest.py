@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.data.builtin import BUILTIN, load_builtin
+from core.data.labels import stranded
 from core.data.lake import Lake
 from core.data.quality.keeping import broken_rules
 from core.data.quality.rule_file import rules_path
@@ -115,7 +116,8 @@ def _noted(
         if made:
             lake.remove(report.version.ref)
         raise
-    return replace(report, version=version)
+    words = stranded(lake, version)
+    return replace(report, version=version, notes=[*report.notes, *([words] if words else [])])
 
 
 def _builtin_meant(source: str, path: Path) -> str:

@@ -125,10 +125,11 @@ class Catalogue:
             (version.dataset,),
         ).fetchone()
         columns = [[column.name, column.type, column.media] for column in version.columns]
+        origin, labelled = _line(db, dataset, version)
         row = db.execute(
-            "INSERT INTO version"
-            " (dataset, n, op, params, parents, rows, columns, task, target, inputs, author)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+            "INSERT INTO version (dataset, n, op, params, parents, rows, columns, task, target,"
+            " inputs, author, origin, labelled)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
             (
                 dataset,
                 n,
@@ -141,6 +142,8 @@ class Catalogue:
                 version.target,
                 None if version.inputs is None else json.dumps(version.inputs),
                 version.author,
+                origin,
+                json.dumps(labelled),
             ),
         ).fetchone()
         files = [("rows", file) for file in version.files]
@@ -170,6 +173,12 @@ class Catalogue:
             "DELETE FROM version WHERE (?2 IS NULL OR n = ?2)"
             " AND dataset = (SELECT id FROM dataset WHERE name = ?1)",
             (dataset, n),
+        )
+        # Labels of rows that no version has any more.
+        db.execute(
+            "DELETE FROM label WHERE dataset = (SELECT id FROM dataset WHERE name = ?) AND origin"
+            " NOT IN (SELECT v.origin FROM version v WHERE v.dataset = label.dataset)",
+            (dataset,),
         )
         db.execute(
             "DELETE FROM dataset WHERE name = ? AND id NOT IN (SELECT dataset FROM version)",
@@ -246,4 +255,21 @@ def _version(row: sqlite3.Row, files: tuple[DataFile, ...]) -> Version:
         target=row["target"],
         inputs=None if row["inputs"] is None else tuple(json.loads(row["inputs"])),
         author=row["author"],
+        origin=row["origin"],
+        labelled=json.loads(row["labelled"]),
     )
+
+
+def _line(db: sqlite3.Connection, dataset: int, version: Version) -> tuple[str, dict[str, int]]:
+    """What numbered the rows of a new version, and the labels it holds: as its parent's, if any."""
+    if version.origin:
+        return version.origin, version.labelled
+    for parent in version.parents:
+        name, _, n = parent.partition("@")
+        if name == version.dataset and (
+            found := db.execute(
+                "SELECT origin, labelled FROM version WHERE dataset = ? AND n = ?", (dataset, n)
+            ).fetchone()
+        ):
+            return found[0], json.loads(found[1])
+    return version.files[0].sha256, {}

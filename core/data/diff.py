@@ -132,30 +132,11 @@ def diff(
                 old.column(name)
                 new.column(name)
             return pair.by_keys(found, [*dict.fromkeys(on)], examples)
-        if related(lake, old, new):
+        if old.has_rows_of(new):
             return pair.by_row_id(found, examples)
         if not common:
             raise UsageError(f"{old.ref} and {new.ref} have no column in common")
         return pair.by_content(found, examples)
-
-
-def related(lake: Lake, one: Version, other: Version) -> bool:
-    """Whether row ids mean the same rows: the versions share files, or an ancestor."""
-    if one.dataset != other.dataset:
-        return False
-    if {file.sha256 for file in one.files} & {file.sha256 for file in other.files}:
-        return True
-    parents = {version.ref: version.parents for version in lake.versions(one.dataset)}
-
-    def line(ref: str) -> set[str]:
-        found, waiting = set(), [ref]
-        while waiting:
-            if (at := waiting.pop()) not in found and at.startswith(f"{one.dataset}@"):
-                found.add(at)
-                waiting += parents.get(at, ())
-        return found
-
-    return bool(line(one.ref) & line(other.ref))
 
 
 def _comparable(old: str, new: str) -> str:

@@ -9,11 +9,10 @@ end can stand behind it.
 from __future__ import annotations
 
 import getpass
-import hashlib
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -21,11 +20,13 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from core.atomic import sync_path
-from core.data import garbage
+from core.data import garbage, journal
 from core.data.catalogue import Catalogue
 from core.data.engine import connect
+from core.data.journal import Entry, Label, Source, Waiting
+from core.data.rows_file import columns_of, copy_rows, hashed, row_count, sha256_of, stage
 from core.data.version import Column, DataFile, QualityNote, Version
-from core.data.view import View, file_list, literal
+from core.data.view import View
 from core.errors import LeptonError, UsageError, nearest
 from core.workspace import Workspace
 
@@ -35,12 +36,7 @@ if TYPE_CHECKING:
 
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-ROW_GROUP = 122_880
-# What DuckDB calls the place of a row in its file.
-PLACE = "file_row_number"
 REJECT_COLUMNS = ("file", "position", "reason", "column", "value")
-# A group of images is read whole, so it holds fewer rows.
-MEDIA_ROW_GROUP = 2_048
 
 
 def valid_name(name: str) -> str:
@@ -70,6 +66,10 @@ def split_ref(ref: str) -> tuple[str, int | str | None]:
             f'"{ref}" is no version', hint=f'Write "{name}@1", "{name}@TAG", or "{name}" alone.'
         )
     return name, which
+
+
+class Overtaken(LeptonError):  # noqa: N818 - nothing is wrong, somebody was quicker
+    """A version was to follow another that is not the newest any more."""
 
 
 class Lake:
@@ -195,9 +195,9 @@ class Lake:
             staged = rows if isinstance(rows, Path) else unused
             first: int | None = 0
             if isinstance(rows, Path):
-                count = _row_count(rows)
+                count = row_count(rows)
             else:
-                count, first = _stage(connection or own, rows, staged, bool(media), in_order)
+                count, first = stage(connection or own, rows, staged, bool(media), in_order)
             if count == 0:
                 raise LeptonError("there are no rows to keep", where=name)
             left_out = rejects() if rejects else None
@@ -207,9 +207,9 @@ class Lake:
                     n=0,
                     rows=count,
                     columns=tuple(
-                        Column(column, kind, media.get(column)) for column, kind in _columns(staged)
+                        Column(each, kind, media.get(each)) for each, kind in columns_of(staged)
                     ),
-                    files=(replace(_hashed(staged), first=first),),
+                    files=(replace(hashed(staged), first=first),),
                     op=op,
                     params=dict(params or {}),
                     parents=tuple(parents),
@@ -237,11 +237,11 @@ class Lake:
         a split, are NULL in the new rows.
 
         Raises:
-            LeptonError: the disk is full, or another version came in the meantime; the lake is as
-                it was.
+            Overtaken: another version came in the meantime.
+            LeptonError: the disk is full; the lake is as it was.
         """
         laid_over = {name for file in base.files for name in file.provides or ()}
-        own = [name for name, _ in _columns(rows)]
+        own = [name for name, _ in columns_of(rows)]
         kept: tuple[DataFile, ...]
         with self.open(base) as view:
             ((last,),) = view.sql("SELECT max(_rid) FROM rows")
@@ -253,7 +253,7 @@ class Lake:
                 rows, kept = merged, ()
             else:
                 kept = base.files
-        count = _row_count(rows) + (base.rows if kept else 0)
+        count = row_count(rows) + (base.rows if kept else 0)
         first = last + 1 if kept else None
         left_out = rejects() if rejects else None
         try:
@@ -261,7 +261,7 @@ class Lake:
                 replace(
                     base,
                     rows=count,
-                    files=(*kept, replace(_hashed(rows), first=first)),
+                    files=(*kept, replace(hashed(rows), first=first)),
                     op=op,
                     params=dict(params or {}),
                     parents=(base.ref,),
@@ -276,37 +276,99 @@ class Lake:
             rows.unlink(missing_ok=True)
 
     def commit_columns(
-        self, base: Version, table: pa.Table, *, op: str, params: Mapping[str, Any] | None = None
+        self,
+        base: Version,
+        columns: str | pa.Table,
+        *,
+        op: str,
+        params: Mapping[str, Any] | None = None,
+        labelled: Mapping[str, int] | None = None,
+        connection: duckdb.DuckDBPyConnection | None = None,
+        if_newest: bool = False,
     ) -> Version:
         """Write columns over a version as its next one, without rewriting its rows.
 
-        `table` has `_rid` and the columns to add or replace; a row id that it lacks gets NULL.
+        `columns` is an Arrow table, or a query for `connection`, with `_rid` and the columns to add
+        or replace; a row id that it lacks gets NULL. `labelled` says up to which of its labels each
+        column holds them now.
 
         Raises:
+            Overtaken: one of those labels was taken back in the meantime, or, with `if_newest`,
+                another version came.
             LeptonError: the disk is full; the lake is as it was.
         """
-        with self._staged() as (staged, con):
-            con.register("overlay", table)
-            copy_rows(con, "SELECT * FROM overlay ORDER BY _rid", staged, ROW_GROUP)
-            new = {column: Column(column, kind) for column, kind in _columns(staged)}
+        with self._staged() as (staged, own):
+            con = connection or own
+            if not isinstance(columns, str):
+                con.register("overlay", columns)
+                columns = "SELECT * FROM overlay"
+            copy_rows(con, f"SELECT * FROM ({columns}) ORDER BY _rid", staged)
+            new = {column: Column(column, kind) for column, kind in columns_of(staged)}
             provides = tuple(new)
             kept = tuple(new.pop(column.name, column) for column in base.columns)
             return self._enter(
                 replace(
                     base,
                     columns=(*kept, *new.values()),
-                    files=(
-                        *base.files,
-                        replace(_hashed(staged), provides=provides),
-                    ),
+                    files=(*base.files, replace(hashed(staged), provides=provides)),
                     op=op,
                     params=dict(params or {}),
                     parents=(base.ref,),
                     author=_author(),
                     rejects=None,
+                    labelled={**base.labelled, **(labelled or {})},
                 ),
                 staged,
+                after=base if if_newest else None,
+                labelled=labelled,
             )
+
+    def add_labels(
+        self,
+        version: Version,
+        column: str,
+        entries: Iterable[Entry],
+        *,
+        source: Source = "human",
+        author: str | None = None,
+    ) -> None:
+        """Write labels into the journal, all or none; they wait there for `publish`.
+
+        Any number of processes may do so at once. Rows and values are the caller's to check: see
+        `core.data.labels`.
+
+        Raises:
+            UsageError: the version and all that have its rows were removed.
+        """
+        with self._catalogue.write() as db:
+            who = _author() if author is None else author
+            journal.append(db, version, column, entries, author=who, source=source)
+
+    def undo_labels(
+        self,
+        version: Version,
+        count: int = 1,
+        *,
+        column: str | None = None,
+        source: Source = "human",
+        author: str | None = None,
+    ) -> list[Label]:
+        """Take back the last labels of an author that no version holds yet; newest first."""
+        with self._catalogue.write() as db:
+            who = _author() if author is None else author
+            return journal.undo(db, version, count, column=column, author=who, source=source)
+
+    def waiting_labels(self, ref: str | Version, column: str | None = None) -> Waiting:
+        """The labels that hold for a version's rows and are not published in it yet.
+
+        One for each cell: the last that a person gave, else the last that a rule or a model did.
+
+        Raises:
+            UsageError: no such data set or version.
+        """
+        version = self.version(ref)
+        with self._catalogue.read() as db:
+            return journal.waiting(db, version, column)
 
     def describe(
         self,
@@ -381,7 +443,7 @@ class Lake:
         version = self.version(ref)
         for file in version.files:
             path = self.workspace.data / file.name
-            if not path.exists() or _sha256(path) != file.sha256:
+            if not path.exists() or sha256_of(path) != file.sha256:
                 state = "damaged" if path.exists() else "missing"
                 raise LeptonError(
                     f"a data file of {version.ref} is {state}",
@@ -439,7 +501,7 @@ class Lake:
         staged = self.workspace.tmp / f"{os.getpid()}-{uuid4().hex}.parquet"
         try:
             pq.write_table(table, staged, compression="zstd")
-            file = _hashed(staged)
+            file = hashed(staged)
             staged.chmod(0o444)
             sync_path(staged)
             staged.replace(self.workspace.data / file.name)
@@ -447,20 +509,29 @@ class Lake:
             staged.unlink(missing_ok=True)
         return file
 
-    def _enter(self, version: Version, staged: Path, after: Version | None = None) -> Version:
+    def _enter(
+        self,
+        version: Version,
+        staged: Path,
+        after: Version | None = None,
+        labelled: Mapping[str, int] | None = None,
+    ) -> Version:
         """Give the staged file its final name and the version its number, in one transaction.
 
-        With `after` only if that version is still the newest.
+        With `after` only if that version is still the newest, with `labelled` only if those labels
+        still stand.
         """
         final = self.workspace.data / version.files[-1].name
         staged.chmod(0o444)
         sync_path(staged)
         with self._catalogue.write() as db:
             if after is not None and self._catalogue.newest(db, after.dataset) != after.n:
-                raise LeptonError(
+                raise Overtaken(
                     f"{after.dataset} has a newer version than {after.n} now",
                     hint="Somebody changed it in the meantime: do it again.",
                 )
+            if labelled and journal.taken_back(db, version, labelled):
+                raise Overtaken("a label was taken back meanwhile", hint="Publish once more.")
             staged.replace(final)
             sync_path(final.parent)
             n = self._catalogue.insert(db, version)
@@ -509,90 +580,3 @@ def _author() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return ""
-
-
-def _stage(
-    con: duckdb.DuckDBPyConnection,
-    rows: str | pa.Table | pa.RecordBatchReader,
-    staged: Path,
-    media: bool,
-    in_order: bool,
-) -> tuple[int, int | None]:
-    """Write rows to a file: their number, and that of the first where they hold no ids."""
-    query, names = _as_query(con, rows)
-    first = None
-    if "_rid" in names:
-        query = query if in_order else f"SELECT * FROM ({query}) ORDER BY _rid"
-    elif PLACE in (name.lower() for name in names):
-        query = f"SELECT row_number() OVER () - 1 AS _rid, * FROM ({query})"
-    else:
-        # Numbering the rows in SQL would take as long as all the rest of the work.
-        first = 0
-    group = MEDIA_ROW_GROUP if media else ROW_GROUP
-    count = copy_rows(con, query, staged, group)
-    if "_rid" in names and in_order and not _ascending(staged):
-        # DuckDB keeps rows in order through most of what it does, not through all.
-        count = copy_rows(con, f"SELECT * FROM ({query}) ORDER BY _rid", staged, group)
-    return count, first
-
-
-def _ascending(parquet: Path) -> bool:
-    """Whether the rows of a file lie in the order of their ids."""
-    import numpy as np
-    import pyarrow.parquet as pq
-
-    last = None
-    with pq.ParquetFile(parquet) as file:
-        for group in range(file.num_row_groups):
-            ids = file.read_row_group(group, ["_rid"])["_rid"].to_numpy()
-            if len(ids) and last is not None and ids[0] <= last:
-                return False
-            if not bool(np.all(ids[1:] > ids[:-1])):
-                return False
-            last = ids[-1] if len(ids) else last
-    return True
-
-
-def _row_count(parquet: Path) -> int:
-    import pyarrow.parquet as pq
-
-    return int(pq.read_metadata(parquet).num_rows)
-
-
-def _as_query(
-    connection: duckdb.DuckDBPyConnection, rows: str | pa.Table | pa.RecordBatchReader
-) -> tuple[str, list[str]]:
-    """A query for the rows, and the names of its columns."""
-    if isinstance(rows, str):
-        return rows, [name for name, *_ in connection.execute(f"DESCRIBE {rows}").fetchall()]
-    connection.register("arrived", rows)
-    return "SELECT * FROM arrived", list(rows.schema.names)
-
-
-def _columns(parquet: Path) -> list[tuple[str, str]]:
-    """Names and DuckDB types of a lake file's columns, but for the row id."""
-    with connect() as connection:
-        described = connection.execute(
-            f"DESCRIBE SELECT * FROM read_parquet({file_list([parquet])})"
-        ).fetchall()
-    return [(name, kind) for name, kind, *_ in described if name != "_rid"]
-
-
-def copy_rows(
-    con: duckdb.DuckDBPyConnection, query: str, path: Path, row_group: int = ROW_GROUP
-) -> int:
-    """Write the rows of a query as the lake keeps them; their number."""
-    ((count,),) = con.execute(
-        f"COPY ({query}) TO {literal(str(path))} (FORMAT parquet, COMPRESSION zstd,"
-        f" PARQUET_VERSION v2, ROW_GROUP_SIZE {row_group})"
-    ).fetchall()
-    return int(count)
-
-
-def _hashed(path: Path) -> DataFile:
-    return DataFile(_sha256(path), path.stat().st_size)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -27,6 +27,8 @@ CREATE TABLE version (
     columns TEXT NOT NULL,
     task TEXT, target TEXT, inputs TEXT,
     author TEXT NOT NULL DEFAULT '',
+    origin TEXT NOT NULL DEFAULT '',
+    labelled TEXT NOT NULL DEFAULT '{}',
     UNIQUE (dataset, n)
 );
 CREATE TABLE file (
@@ -59,12 +61,51 @@ CREATE TABLE quality (
 );
 CREATE INDEX quality_version ON quality(version);
 """
+# `origin` is what numbered a version's rows: the first file of the version its line began with.
+# `labelled` says how far the journal of each column was laid over them: {column: id of a label}.
+LABELS = """
+CREATE TABLE label (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    dataset INTEGER NOT NULL REFERENCES dataset(id) ON DELETE CASCADE,
+    origin TEXT NOT NULL,
+    column TEXT NOT NULL,
+    row INTEGER NOT NULL,
+    value TEXT,
+    author TEXT NOT NULL,
+    source TEXT NOT NULL CHECK (source IN ('human', 'model', 'rule')),
+    score REAL,
+    time TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%SZ', 'now')),
+    undoes INTEGER REFERENCES label(id) ON DELETE CASCADE
+);
+CREATE INDEX label_cell ON label(dataset, origin, column, row);
+CREATE UNIQUE INDEX label_undoes ON label(undoes) WHERE undoes IS NOT NULL;
+"""
+ORIGINS = """
+ALTER TABLE version ADD COLUMN origin TEXT NOT NULL DEFAULT '';
+ALTER TABLE version ADD COLUMN labelled TEXT NOT NULL DEFAULT '{}';
+WITH RECURSIVE
+named(id, dataset, ref, parents, sha256) AS (
+    SELECT v.id, v.dataset, d.name || '@' || v.n, v.parents, f.sha256
+    FROM version v JOIN dataset d ON d.id = v.dataset
+    JOIN file f ON f.version = v.id AND f.position = 0
+),
+line(id, dataset, ref, origin) AS (
+    SELECT id, dataset, ref, sha256 FROM named v WHERE NOT EXISTS (
+        SELECT 1 FROM json_each(v.parents) p JOIN named q ON q.ref = p.value
+        WHERE q.dataset = v.dataset)
+    UNION
+    SELECT v.id, v.dataset, v.ref, line.origin FROM line JOIN named v
+    ON v.dataset = line.dataset AND line.ref IN (SELECT value FROM json_each(v.parents))
+)
+UPDATE version SET origin = (SELECT origin FROM line WHERE line.id = version.id);
+"""
 UPGRADES = {
     1: "ALTER TABLE version ADD COLUMN author TEXT NOT NULL DEFAULT '';"
     " ALTER TABLE file ADD COLUMN role TEXT NOT NULL DEFAULT 'rows';" + TAGS_AND_CHECKS,
     2: "ALTER TABLE file ADD COLUMN first INTEGER;",
+    3: ORIGINS + LABELS,
 }
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 
 def make_current(connection: sqlite3.Connection, path: Path) -> None:
@@ -119,7 +160,7 @@ def create(path: Path) -> None:
             # WAL lets readers and a writer work at once; where the file system cannot do it, SQLite
             # says so by keeping its old mode, which is slower but as safe.
             connection.execute("PRAGMA journal_mode = WAL")
-            connection.executescript(SCHEMA + TAGS_AND_CHECKS)
+            connection.executescript(SCHEMA + TAGS_AND_CHECKS + LABELS)
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         finally:
             connection.close()

@@ -19,6 +19,9 @@ def in_words(version: Version) -> str:
         return _split(params)
     if version.op == "restore":
         return f"restore of {', '.join(version.parents)}"
+    if version.op == "label":
+        labels = params.get("labels", {})
+        return f"label {', '.join(f'{column} of {n:,} rows' for column, n in labels.items())}"
     if version.op in ("import", "append") and isinstance(params.get("source"), str):
         return f"{version.op} {PurePath(params['source']).name or params['source']}"
     told = [

@@ -36,7 +36,11 @@ class DataFile:
 
 @dataclass(frozen=True)
 class Version:
-    """A numbered, immutable state of a data set, with the step that made it."""
+    """A numbered, immutable state of a data set, with the step that made it.
+
+    Versions of one `origin` mean the same row by the same `_rid`. `labelled` says up to which of
+    its labels each column holds them.
+    """
 
     dataset: str
     n: int
@@ -53,6 +57,8 @@ class Version:
     author: str = ""
     tags: tuple[str, ...] = ()
     rejects: DataFile | None = None
+    origin: str = ""
+    labelled: dict[str, int] = field(default_factory=dict)
 
     @property
     def ref(self) -> str:
@@ -83,6 +89,10 @@ class Version:
         raise UsageError(
             f'no column "{name}"', where=self.ref, hint=nearest(name, self.column_names)
         )
+
+    def has_rows_of(self, other: Version) -> bool:
+        """Whether a row id means the same row in both, if both have it."""
+        return self.dataset == other.dataset and self.origin == other.origin
 
     def to_json(self) -> dict[str, Any]:
         return {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -39,14 +40,9 @@ class View:
         self.version = version
         self.workspace = Workspace(folder.parent)
         self._layout = Layout(version, lambda file: str(folder / file.name))
+        self._folder = folder
         self._lock = threading.Lock()
-        for file in version.files:
-            if not (folder / file.name).exists():
-                raise LeptonError(
-                    f"a data file of {version.ref} is missing",
-                    where=str(folder / file.name),
-                    hint="Restore the file, or import the data set again.",
-                )
+        self._check_files()
         self._connection = connect(self.workspace)
         self._connection.execute(f"CREATE VIEW rows AS {self._layout.joined()}")
 
@@ -74,14 +70,43 @@ class View:
         self._connection.interrupt()
 
     def sql(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Run one query over `rows` and fetch its whole answer."""
-        with self._lock:
+        """Run one query over `rows` and fetch its whole answer.
+
+        Raises:
+            LeptonError: the version was removed in the meantime.
+        """
+        with self._told():
             return list(self._connection.execute(query, list(parameters)).fetchall())
 
     def arrow(self, query: str) -> pa.Table:
-        """Run one query over `rows` and fetch its answer as an Arrow table."""
-        with self._lock:
+        """Run one query over `rows` and fetch its answer as an Arrow table.
+
+        Raises:
+            LeptonError: the version was removed in the meantime.
+        """
+        with self._told():
             return self._connection.sql(query).to_arrow_table()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """One query at a time; a file that is gone by now is told as such."""
+        import duckdb
+
+        with self._lock:
+            try:
+                yield
+            except duckdb.IOException:
+                self._check_files()
+                raise
+
+    def _check_files(self) -> None:
+        for file in self.version.files:
+            if not (self._folder / file.name).exists():
+                raise LeptonError(
+                    f"a data file of {self.version.ref} is missing",
+                    where=str(self._folder / file.name),
+                    hint="Restore the file, or import the data set again.",
+                )
 
     def query(self, columns: Sequence[str] | None = None) -> str:
         """SQL that reads the rows, or `_rid` and a few columns of them, in any DuckDB."""

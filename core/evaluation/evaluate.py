@@ -286,11 +286,7 @@ def _leaks(
 ) -> list[str]:
     """A warning when rows that are judged were trained on, as after splitting anew."""
     trained = trained_on(lake, folder)
-    if (
-        trained is None
-        or not related(lake, trained, version)
-        or "split" not in trained.column_names
-    ):
+    if trained is None or not trained.has_rows_of(version) or "split" not in trained.column_names:
         return []
     with lake.open(trained) as view:
         seen = sum(
@@ -301,15 +297,3 @@ def _leaks(
     if not seen:
         return []
     return [f"{seen} of the {len(judged)} {part} rows were trained on: the scores are too good"]
-
-
-def related(lake: Lake, one: Version, other: Version) -> bool:
-    """Whether row ids mean the same rows: the versions share an ancestor in one data set."""
-    if one.dataset != other.dataset:
-        return False
-    parents = {version.ref: version.parents for version in lake.versions(one.dataset)}
-
-    def line(ref: str) -> set[str]:
-        return {ref}.union(*(line(parent) for parent in parents.get(ref, ()) if parent != ref))
-
-    return bool(line(one.ref) & line(other.ref))

@@ -14,7 +14,7 @@ from core.data.quality.finding import Finding, drop_named, named
 from core.data.version import Version
 from core.data.view import ROW_ID
 from core.errors import Cancelled, UsageError
-from core.evaluation.evaluate import BATCH, Judge, batches, check_columns, related, trained_on
+from core.evaluation.evaluate import BATCH, Judge, batches, check_columns, trained_on
 from core.inference.devices import resolve
 from core.models.folder import load_module
 from core.models.registry import ModelFolder, Models, task_of
@@ -101,7 +101,7 @@ def _seen(lake: Lake, folder: ModelFolder, version: Version) -> tuple[Array, lis
     trained = trained_on(lake, folder)
     if trained is None:
         return none, [f"it is not known which rows {folder.ref} was trained on: all are judged"]
-    if not related(lake, trained, version):
+    if not trained.has_rows_of(version):
         return none, []
     if "split" not in trained.column_names:
         return none, [_all(folder)]

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from core.data import garbage
 from core.data.garbage import Freed
+from core.data.labels import waiting
 from core.data.lake import Lake
 from core.data.version import Version
 from core.errors import UsageError
@@ -20,8 +21,9 @@ def remove(workspace: Workspace, ref: str, *, force: bool = False) -> list[Versi
     """Remove a data set, or one version of it; what was removed.
 
     Raises:
-        UsageError: there is none, or something still needs it: a tag, a model that was trained on
-            it, a run that is alive or can be resumed. `force` removes it all the same.
+        UsageError: there is none, or something still needs it: a tag, labels that wait to be
+            published, a model that was trained on it, a run that is alive or can be resumed.
+            `force` removes it all the same.
     """
     lake = Lake(workspace)
     doomed = [lake.version(ref)] if "@" in ref else lake.versions(ref)
@@ -39,7 +41,7 @@ def remove(workspace: Workspace, ref: str, *, force: bool = False) -> list[Versi
 def in_use(workspace: Workspace, versions: Sequence[Version]) -> list[str]:
     """Who needs these versions, each in a few words."""
     by_ref = readers(workspace)
-    return [
+    return _labels_lost(Lake(workspace), versions) + [
         words
         for version in versions
         for words in (
@@ -47,6 +49,19 @@ def in_use(workspace: Workspace, versions: Sequence[Version]) -> list[str]:
             *(_need(reader, version) for reader in by_ref.get(version.ref, ())),
         )
         if words
+    ]
+
+
+def _labels_lost(lake: Lake, doomed: Sequence[Version]) -> list[str]:
+    """The labels that wait for rows which no version would have any more."""
+    refs = {version.ref for version in doomed}
+    names = dict.fromkeys(version.dataset for version in doomed)
+    kept = {v.origin for name in names for v in lake.versions(name) if v.ref not in refs}
+    return [
+        f"{len(labels.labels):,} labels for {version.ref} wait to be published"
+        for name in names
+        for version, labels in waiting(lake, name)
+        if version.origin not in kept
     ]
 
 
@@ -72,7 +87,8 @@ def collect_garbage(
     """Remove old versions that nothing refers to, and what no version needs.
 
     A version stays when it is among the `keep` newest of its data set, younger than `older`,
-    tagged, or referred to by a model or by any run that read it, ended or not.
+    tagged, referred to by a model or by any run that read it, ended or not, or when labels wait
+    for its rows.
 
     Raises:
         UsageError: `keep` is below 1.
@@ -89,6 +105,8 @@ def _unneeded(workspace: Workspace, keep: int, older: timedelta) -> list[Version
         for ref, each in readers(workspace).items()
         if any(reader.how == "read" for reader in each)
     }
+    for newest in lake.datasets():
+        needed |= {version.ref for version, _ in waiting(lake, newest.dataset)}
     youngest = datetime.now(UTC) - older
     return [
         version

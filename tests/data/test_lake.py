@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import multiprocessing as mp
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
+from core.data.journal import Entry
 from core.data.lake import Lake
 from core.errors import LeptonError, UsageError
 from core.workspace import Workspace
+
+spawn = mp.get_context("spawn")
 
 
 @pytest.fixture
@@ -240,15 +246,75 @@ def test_a_tag_names_one_version_and_moves(lake: Lake) -> None:
         lake.untag("things", "best")
 
 
-def test_a_catalogue_of_the_first_format_is_brought_up_to_date(lake: Lake) -> None:
-    lake.commit("things", table(3), op="import")
+FORMAT_3 = Path(__file__).with_name("format_3")
+# What takes a catalogue back to the format before.
+TAKES_BACK = {
+    3: "",
+    2: "ALTER TABLE file DROP COLUMN first;",
+    1: "DROP TABLE tag; DROP TABLE quality; ALTER TABLE version DROP COLUMN author;"
+    "ALTER TABLE file DROP COLUMN role;",
+}
+
+
+@pytest.fixture
+def old_home(lake: Lake) -> Path:
+    """A workspace as Lepton left it when its catalogue had format 3."""
+    for path in FORMAT_3.glob("*.parquet"):
+        shutil.copy(path, lake.workspace.data)
     with sqlite3.connect(lake.workspace.catalogue) as db:
-        db.executescript(
-            "DROP TABLE tag; DROP TABLE quality; ALTER TABLE version DROP COLUMN author;"
-            "ALTER TABLE file DROP COLUMN role; ALTER TABLE file DROP COLUMN first;"
-            "PRAGMA user_version = 1;"
-        )
+        db.executescript((FORMAT_3 / "catalogue.sql").read_text())
     db.close()
-    (version,) = Lake(lake.workspace).datasets()
-    assert (version.ref, version.rows, version.author) == ("things@1", 3, "")
-    assert lake.tag(version, "first").tags == ("first",)
+    return lake.workspace.home
+
+
+@pytest.mark.parametrize("format", [3, 2, 1])
+def test_a_catalogue_of_an_earlier_format_is_brought_up_to_date(
+    old_home: Path, format: int
+) -> None:
+    with sqlite3.connect(old_home / "catalog.sqlite") as db:
+        for each in range(3, format - 1, -1):
+            db.executescript(TAKES_BACK[each])
+        db.execute(f"PRAGMA user_version = {format}")
+    db.close()
+    lake = Lake(Workspace.open(old_home))
+    found = {version.n: version for version in lake.versions("plants")}
+    assert [(n, each.op, each.rows) for n, each in found.items()] == [
+        (6, "restore", 6),
+        (5, "clean", 2),
+        (4, "import", 2),
+        (2, "split", 6),
+        (1, "import", 6),
+    ]
+    assert found[1].author == ("anna" if format > 1 else "")
+    assert found[1].tags == (("raw",) if format > 1 else ())
+    assert found[1].has_rows_of(found[2])
+    assert found[1].has_rows_of(found[6])
+    assert not found[1].has_rows_of(found[4]), "it was imported anew"
+    assert not found[1].has_rows_of(found[5]), "what it was made of is gone"
+    if format == 3:
+        for version in found.values():
+            lake.verify(version)
+    lake.add_labels(found[6], "kind", [Entry(2, "c")])
+    assert [label.value for label in lake.waiting_labels("plants@2").labels] == ["c"]
+    assert lake.tag("plants@4", "other").tags == ("other",)
+    with sqlite3.connect(lake.workspace.catalogue) as db:
+        made = set(db.execute("SELECT type, name, tbl_name FROM sqlite_master"))
+    Lake(Workspace.open(old_home.with_name("new"))).datasets()
+    with sqlite3.connect(old_home.with_name("new") / "catalog.sqlite") as db:
+        assert set(db.execute("SELECT type, name, tbl_name FROM sqlite_master")) == made
+
+
+def four_at_once(home: Path, start: Barrier) -> None:
+    start.wait()
+    Lake(Workspace.open(home)).datasets()
+
+
+def test_several_processes_may_bring_a_catalogue_up_to_date(old_home: Path) -> None:
+    start = spawn.Barrier(4)
+    processes = [spawn.Process(target=four_at_once, args=(old_home, start)) for _ in range(4)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+    assert [process.exitcode for process in processes] == [0] * 4
+    assert len(Lake(Workspace.open(old_home)).versions("plants")) == 5

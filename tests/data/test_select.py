@@ -10,7 +10,8 @@ import pyarrow as pa
 import pytest
 
 from core.data import selection as module
-from core.data.lake import Lake, copy_rows
+from core.data.lake import Lake
+from core.data.rows_file import copy_rows
 from core.data.selection import Selection
 from core.data.version import Version
 from core.errors import Cancelled, LeptonError, UsageError

@@ -6,6 +6,7 @@ from lepton_tui.cli.data import looking  # isort: skip
 from lepton_tui.cli.data import asking  # isort: skip
 from lepton_tui.cli.data import quality  # isort: skip
 from lepton_tui.cli.data import cleaning  # isort: skip
+from lepton_tui.cli.data import labelling  # isort: skip
 from lepton_tui.cli.data import changing  # isort: skip
 from lepton_tui.cli.data import history  # isort: skip
 from lepton_tui.cli.data import sending  # isort: skip
@@ -18,6 +19,7 @@ __all__ = [
     "changing",
     "cleaning",
     "history",
+    "labelling",
     "looking",
     "quality",
     "sending",

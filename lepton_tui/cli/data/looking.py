@@ -39,9 +39,10 @@ def show(dataset: str = DATASET, json: bool = JSON) -> None:
     version = lake.version(dataset)
     with lake.open(version) as view:
         splits = view.splits()
+    labels = lake.waiting_labels(version).counts
     if json:
         columns = [{"name": c.name, "type": c.type, "media": c.media} for c in version.columns]
-        put_json(version.to_json() | {"schema": columns, "splits": splits})
+        put_json(version.to_json() | {"schema": columns, "splits": splits, "waiting": labels})
         return
     facts(
         [
@@ -53,12 +54,19 @@ def show(dataset: str = DATASET, json: bool = JSON) -> None:
             ("inputs", inputs_of(version)),
             ("target", version.target),
             ("splits", ", ".join(f"{name} {human_count(n)}" for name, n in splits.items()) or None),
+            ("labels", _waiting(labels)),
             ("made by", f"{version.op}, {version.created}"),
             ("from", ", ".join(version.parents) or None),
         ]
     )
     put()
     table(("column", "type", "holds"), [(c.name, c.type, c.media or "") for c in version.columns])
+
+
+def _waiting(labels: dict[str, int]) -> str | None:
+    """The labels that are not published, in a line."""
+    told = ", ".join(f"{human_count(n)} for {name}" for name, n in labels.items())
+    return f"{told} wait to be published" if labels else None
 
 
 @app.command()

@@ -1,0 +1,178 @@
+"""The journal of labels in the catalogue: only ever added to, by as many as there are.
+
+An undo is an event as well, so nothing that somebody said is rewritten or lost. What holds for a
+cell is the last thing a person said of it; where none did, the last that a rule or a model said.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from typing import Any, Literal, NamedTuple, get_args
+
+from core.data.version import Version
+from core.errors import UsageError
+
+Source = Literal["human", "model", "rule"]
+SOURCES: tuple[str, ...] = get_args(Source)
+
+_EVENT = "id, row, column, value, author, source, score, time"
+_STANDING = (
+    "FROM label e WHERE dataset = (SELECT id FROM dataset WHERE name = :name) AND origin = :origin"
+    " AND (:column IS NULL OR column = :column)"
+    " AND undoes IS NULL AND NOT EXISTS (SELECT 1 FROM label u WHERE u.undoes = e.id)"
+)
+
+
+class Label(NamedTuple):
+    """What was said of one cell; a `value` of None takes the label of the row away."""
+
+    id: int
+    row: int
+    column: str
+    value: str | None
+    author: str
+    source: Source
+    score: float | None
+    time: str
+
+    def to_json(self) -> dict[str, Any]:
+        return self._asdict()
+
+
+class Entry(NamedTuple):
+    """A label to be added: the row's `_rid`, the value as text, how sure its source is (0 to 1)."""
+
+    row: int
+    value: str | None
+    score: float | None = None
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Labels that wait to be published, and the last event of each column when they were read."""
+
+    labels: list[Label]
+    upto: dict[str, int]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many labels wait for each column."""
+        return dict(Counter(label.column for label in self.labels))
+
+
+def append(
+    db: sqlite3.Connection,
+    version: Version,
+    column: str,
+    entries: Iterable[Entry],
+    *,
+    author: str,
+    source: Source,
+) -> None:
+    """Write labels down, inside the caller's transaction.
+
+    Raises:
+        UsageError: no version has these rows any more.
+    """
+    dataset = db.execute(
+        "SELECT d.id FROM dataset d JOIN version v ON v.dataset = d.id"
+        " WHERE d.name = ? AND v.origin = ? LIMIT 1",
+        (version.dataset, version.origin),
+    ).fetchone()
+    if dataset is None:
+        raise UsageError(
+            f"{version.ref} was removed in the meantime", hint="See what there is: lepton data ls"
+        )
+    db.executemany(
+        "INSERT INTO label (dataset, origin, column, row, value, score, author, source)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        ((*dataset, version.origin, column, *entry, author, source) for entry in entries),
+    )
+
+
+def undo(
+    db: sqlite3.Connection,
+    version: Version,
+    count: int,
+    *,
+    column: str | None,
+    author: str,
+    source: Source,
+) -> list[Label]:
+    """Take back the last labels of this author that no version holds yet; newest first."""
+    newest = db.execute(
+        "SELECT labelled FROM version WHERE origin = :origin"
+        " AND dataset = (SELECT id FROM dataset WHERE name = :name) ORDER BY n DESC LIMIT 1",
+        {"name": version.dataset, "origin": version.origin},
+    ).fetchone()
+    published = json.loads(newest[0]) if newest else {}
+    given = _labels(
+        db,
+        f"SELECT {_EVENT} {_STANDING} AND author = :author AND source = :source ORDER BY id DESC",
+        version,
+        column,
+        author=author,
+        source=source,
+    )
+    last = list(islice(filter(partial(_waits, published), given), count))
+    db.executemany(
+        "INSERT INTO label (dataset, origin, column, row, author, source, undoes)"
+        " SELECT dataset, origin, column, row, author, source, id FROM label WHERE id = ?",
+        [(label.id,) for label in last],
+    )
+    return last
+
+
+def waiting(db: sqlite3.Connection, version: Version, column: str | None = None) -> Waiting:
+    """What holds for a version's rows and is not in it yet, by column and row."""
+    # One transaction, so that the labels are those up to the ids.
+    db.execute("BEGIN")
+    found = _labels(
+        db,
+        f"SELECT {_EVENT} FROM (SELECT {_EVENT}, row_number() OVER (PARTITION BY column, row"
+        f" ORDER BY source = 'human' DESC, id DESC) AS place {_STANDING})"
+        " WHERE place = 1 ORDER BY column, row",
+        version,
+        column,
+    )
+    labels = list(filter(partial(_waits, version.labelled), found))
+    upto = {
+        name: db.execute(
+            "SELECT max(id) FROM label WHERE origin = ? AND column = ?"
+            " AND dataset = (SELECT id FROM dataset WHERE name = ?)",
+            (version.origin, name, version.dataset),
+        ).fetchone()[0]
+        for name in {label.column for label in labels}
+    }
+    db.execute("COMMIT")
+    return Waiting(labels, upto)
+
+
+def taken_back(db: sqlite3.Connection, version: Version, upto: Mapping[str, int]) -> bool:
+    """Whether one of the labels up to these ids was taken back after they were read."""
+    return any(
+        db.execute(
+            "SELECT 1 FROM label WHERE origin = ?1 AND column = ?2 AND id > ?3 AND undoes <= ?3"
+            " AND dataset = (SELECT id FROM dataset WHERE name = ?4) LIMIT 1",
+            (version.origin, column, last, version.dataset),
+        ).fetchone()
+        for column, last in upto.items()
+    )
+
+
+def _waits(published: Mapping[str, int], label: Label) -> bool:
+    return label.id > published.get(label.column, 0)
+
+
+def _labels(
+    db: sqlite3.Connection, query: str, version: Version, column: str | None, **said: str
+) -> Iterable[Label]:
+    """Labels as a query over those that stand finds them, of one column or of all."""
+    named = {"name": version.dataset, "origin": version.origin, "column": column}
+    return map(Label._make, db.execute(query, named | said))
