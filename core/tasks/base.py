@@ -54,6 +54,10 @@ class Task(ABC):
     metric: ClassVar[str]
     """The key of `scores` that says which model is best."""
     higher_is_better: ClassVar[bool] = True
+    reads: ClassVar[str]
+    """What its inputs are, as `shape` says it: image, tokens, audio or table."""
+    mixes: ClassVar[bool] = False
+    """Whether `loss` takes weights, so that two examples can be trained on as a mix of both."""
     options: ClassVar[Mapping[str, int]] = {}
     """Options of `learn` with their defaults; 0 means: chosen from the training split."""
 
@@ -134,8 +138,13 @@ class Task(ABC):
         """The model's arguments, made from encoded arrays on the device; normalised here."""
 
     @abstractmethod
-    def loss(self, outputs: Tensor, batch: dict[str, Tensor]) -> Tensor:
-        """Mean loss over the rows whose target is known, a scalar; NaN when there are none."""
+    def loss(
+        self, outputs: Tensor, batch: dict[str, Tensor], weight: Tensor | None = None
+    ) -> Tensor:
+        """Mean loss over the rows whose target is known, a scalar; NaN when there are none.
+
+        With `weight`, float [n], the loss of each row is multiplied by its weight before.
+        """
 
     @abstractmethod
     def scores(

@@ -28,6 +28,7 @@ class Classification(Task):
     """A task whose answer is one of the labels of the training split."""
 
     metric: ClassVar[str] = "accuracy"
+    mixes: ClassVar[bool] = True
     labels: tuple[str, ...]
 
     @classmethod
@@ -51,10 +52,16 @@ class Classification(Task):
         encoded = np.array([codes.get(texts[at] or "", UNKNOWN) for at in kept], np.int64)
         return {"target": encoded, "row": kept}
 
-    def loss(self, outputs: Tensor, batch: dict[str, Tensor]) -> Tensor:
+    def loss(
+        self, outputs: Tensor, batch: dict[str, Tensor], weight: Tensor | None = None
+    ) -> Tensor:
         from torch.nn import functional as F
 
-        return F.cross_entropy(outputs, batch["target"], ignore_index=UNKNOWN)
+        target = batch["target"]
+        if weight is None:
+            return F.cross_entropy(outputs, target, ignore_index=UNKNOWN)
+        each = F.cross_entropy(outputs, target, ignore_index=UNKNOWN, reduction="none")
+        return (weight * each).sum() / (target != UNKNOWN).sum()
 
     def scores(self, outputs: Array, target: Array) -> dict[str, float]:
         matrix = confusion(outputs, target)

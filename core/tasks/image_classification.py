@@ -38,6 +38,7 @@ class ImageClassification(Classification):
     name: ClassVar[str] = "image-classification"
     summary: ClassVar[str] = "which class an image belongs to"
     needs: ClassVar[str] = "a column of images and a column of classes"
+    reads: ClassVar[str] = "image"
     architectures: ClassVar[tuple[str, ...]] = ("cnn", "resnet18")
     options: ClassVar[Mapping[str, int]] = {"image_size": 0}
 
@@ -141,7 +142,7 @@ class ImageClassification(Classification):
     @property
     def shape(self) -> dict[str, Any]:
         return {
-            "kind": "image",
+            "kind": self.reads,
             "channels": len(self.mean),
             "height": self.size[0],
             "width": self.size[1],

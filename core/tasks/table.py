@@ -83,7 +83,6 @@ class TableCodec:
     def shape(self) -> dict[str, Any]:
         """How many numbers, and the size of each category, unknown (0) and missing (1) included."""
         return {
-            "kind": "table",
             "numbers": sum(f.width for f in self.features if not isinstance(f, Category)),
             "categories": [f.size for f in self.features if isinstance(f, Category)],
         }

@@ -26,6 +26,7 @@ class TabularClassification(Classification):
     summary: ClassVar[str] = "which class a table row belongs to"
     needs: ClassVar[str] = "columns of numbers, dates or categories and a column of classes"
     architectures: ClassVar[tuple[str, ...]] = ("mlp",)
+    reads: ClassVar[str] = "table"
 
     def __init__(
         self, codec: TableCodec, target: str, labels: Sequence[str], notes: Sequence[str] = ()
@@ -78,7 +79,7 @@ class TabularClassification(Classification):
 
     @property
     def shape(self) -> dict[str, Any]:
-        return {**self.codec.shape, "outputs": len(self.labels)}
+        return {"kind": self.reads, **self.codec.shape, "outputs": len(self.labels)}
 
     def encode_inputs(self, rows: Rows, kept: Array | None) -> Arrays:
         return self.codec.encode(rows, kept)

@@ -40,7 +40,9 @@ class TabularRegression(Task):
     summary: ClassVar[str] = "which number belongs to a table row"
     needs: ClassVar[str] = "columns of numbers, dates or categories and a column of numbers"
     architectures: ClassVar[tuple[str, ...]] = ("mlp",)
+    reads: ClassVar[str] = "table"
     metric: ClassVar[str] = "r2"
+    mixes: ClassVar[bool] = True
 
     def __init__(
         self, codec: TableCodec, target: str, mean: float, std: float, notes: Sequence[str] = ()
@@ -104,7 +106,7 @@ class TabularRegression(Task):
 
     @property
     def shape(self) -> dict[str, Any]:
-        return {**self.codec.shape, "outputs": 1}
+        return {"kind": self.reads, **self.codec.shape, "outputs": 1}
 
     def encode(self, rows: Rows, *, target: bool) -> Arrays:
         if not target:
@@ -125,10 +127,14 @@ class TabularRegression(Task):
     def inputs(self, batch: dict[str, Tensor]) -> tuple[Tensor, ...]:
         return batch["numbers"], batch["categories"]
 
-    def loss(self, outputs: Tensor, batch: dict[str, Tensor]) -> Tensor:
+    def loss(
+        self, outputs: Tensor, batch: dict[str, Tensor], weight: Tensor | None = None
+    ) -> Tensor:
         from torch.nn import functional as F
 
-        return F.mse_loss(outputs[:, 0], batch["target"])
+        if weight is None:
+            return F.mse_loss(outputs[:, 0], batch["target"])
+        return (weight * (outputs[:, 0] - batch["target"]).square()).mean()
 
     def scores(self, outputs: Array, target: Array) -> dict[str, float]:
         truth = self._value(target)

@@ -27,6 +27,7 @@ class TextClassification(Classification):
     name: ClassVar[str] = "text-classification"
     summary: ClassVar[str] = "which class a text belongs to"
     needs: ClassVar[str] = "a column of texts and a column of classes"
+    reads: ClassVar[str] = "tokens"
     architectures: ClassVar[tuple[str, ...]] = ("lstm", "transformer")
     options: ClassVar[Mapping[str, int]] = {"length": 0, "vocabulary": 0}
 
@@ -108,7 +109,7 @@ class TextClassification(Classification):
     @property
     def shape(self) -> dict[str, Any]:
         return {
-            "kind": "tokens",
+            "kind": self.reads,
             "vocabulary": len(self.words.vocabulary),
             "length": self.words.length,
             "outputs": len(self.labels),

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from core.augmentation.written import read
 from core.errors import UsageError, nearest
 
 SCHEDULES = ("cosine", "linear", "constant")
@@ -32,6 +33,10 @@ _ELSEWHERE = {
     "max_grad_norm": "clip",
     "gradient_clip_val": "clip",
     "early_stop": "patience",
+    "augmentation": "augment",
+    "augmentations": "augment",
+    "auto_augment": "augment",
+    "transforms": "augment",
     "architecture": "model",
     "data": "dataset",
     "label": "target",
@@ -69,6 +74,8 @@ class TrainConfig:
     weight_decay: float = 0.01
     clip: float | None = None
     """The largest gradient norm; 0 switches clipping off."""
+    augment: tuple[str, ...] = ()
+    """How training examples are changed at random, by name: flip, rotate=15."""
     precision: str = "auto"
     """fp32, bf16 (autocast), or auto: bf16 on a GPU that has it, fp32 elsewhere."""
     device: str = "auto"
@@ -103,6 +110,8 @@ class TrainConfig:
                 values[key] = _CHECKS[key](value)
             except ValueError as error:
                 mistakes.append(f"{key} must be {error}, not {value!r}")
+            except UsageError as error:
+                mistakes.append(f"{error.what}. {error.hint}".rstrip(". "))
         if given.get("dataset") is None:
             mistakes.append("dataset is missing: name the data set to train on")
         if mistakes:
@@ -112,7 +121,7 @@ class TrainConfig:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON from which `from_mapping` makes the same settings again."""
-        plain = dataclasses.asdict(self)
+        plain = dataclasses.asdict(self) | {"augment": list(self.augment)}
         if self.inputs is not None:
             plain["inputs"] = list(self.inputs)
         return plain
@@ -162,6 +171,13 @@ def _texts(value: Any) -> tuple[str, ...]:
     if not names or not all(isinstance(name, str) and name for name in names):
         raise ValueError("a list of column names")
     return tuple(names)
+
+
+def _augmentations(value: Any) -> tuple[str, ...]:
+    words = [value] if isinstance(value, str) else value
+    if not isinstance(words, list | tuple) or not all(isinstance(word, str) for word in words):
+        raise ValueError("a list of augmentations, such as flip,rotate=15")
+    return tuple(each.word for each in read(words))
 
 
 def _flag(value: Any) -> bool:
@@ -225,6 +241,7 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "warmup": _number(0),
     "weight_decay": _number(0),
     "clip": _maybe(_number(0)),
+    "augment": _augmentations,
     "precision": _one_of(PRECISIONS),
     "device": _device,
     "threads": _maybe(_whole(1)),

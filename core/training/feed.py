@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -20,6 +21,7 @@ import psutil
 import torch
 
 from core import memory
+from core.data.layout import ROW_ID
 from core.errors import LeptonError
 from core.runs.job import Stopped
 from core.tasks.rows import with_place
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
 Batch: TypeAlias = dict[str, torch.Tensor]
 
 FORMAT = 1
-ROW_ID = "_rid"
 ROWS_AT_ONCE = 2048
 LOADED_SHARE = 4
 """Arrays up to this part of the memory limit are loaded; larger ones are mapped."""
@@ -57,6 +58,11 @@ class Split:
     def rows(self) -> int:
         return len(self.rids)
 
+    @cached_property
+    def _ids(self) -> torch.Tensor:
+        device = next(iter(self.tensors.values())).device
+        return torch.from_numpy(self.rids).to(device)
+
     @property
     def bytes(self) -> int:
         return sum(tensor.nbytes for tensor in self.tensors.values())
@@ -68,8 +74,9 @@ class Split:
         return Split({name: each.to(device) for name, each in self.tensors.items()}, self.rids)
 
     def batch(self, index: torch.Tensor) -> Batch:
-        """The entries at `index`, int64 [b], with one gather for each array."""
-        return {name: each.index_select(0, index) for name, each in self.tensors.items()}
+        """The entries at `index`, int64 [b], and the ids of their rows; a gather for each array."""
+        found = {name: each.index_select(0, index) for name, each in self.tensors.items()}
+        return {**found, ROW_ID: self._ids.index_select(0, index)}
 
     def window_rows(self) -> int:
         """How many rows to mix at a time; 0: all of them, since they fit or are on the GPU.
@@ -132,11 +139,12 @@ class Split:
 
     def _read(self, window: Window) -> Batch:
         """The rows of a window, copied into memory in the order in which they lie."""
+        files = {**self.mapped, ROW_ID: self.rids}
         return {
-            name: _read_spans(self.mapped[name], window)
-            if name in self.mapped
+            name: _read_spans(array, window)
+            if isinstance(array := files.get(name), np.memmap)
             else torch.cat([each[start:stop] for start, stop in window.spans])
-            for name, each in self.tensors.items()
+            for name, each in (*self.tensors.items(), (ROW_ID, self._ids))
         }
 
 

@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from core.augmentation.augmenter import Augmenter
+from core.augmentation.mixing import loss as mixed_loss
+from core.augmentation.written import read
 from core.errors import LeptonError
 from core.inference.forward import outputs, precision_context, to_device
 from core.training.checkpoint import Checkpoint, Checkpoints
@@ -93,6 +96,7 @@ class Trainer:
         self.batch_size = config.batch_size
         self.train = train.to(device)
         self.validation = validation
+        self.augmenter = Augmenter(read(config.augment), config.seed)
         self.checkpoints = checkpoints
         self.emit = emit
         self.should_stop = should_stop
@@ -154,7 +158,7 @@ class Trainer:
         for parameter in self.parameters:
             parameter.grad = None
         with precision_context(self.config.precision, self.device):
-            loss = self.task.loss(self.module(*self.task.inputs(batch)), batch)
+            loss = mixed_loss(self.task, self.module(*self.task.inputs(batch)), batch)
         loss.backward()  # type: ignore[no-untyped-call]
         if self.config.clip:
             nn.utils.clip_grad_norm_(self.parameters, self.config.clip, foreach=True)
@@ -164,10 +168,11 @@ class Trainer:
     def _epoch(self) -> bool:
         """The rest of this epoch; False when asked to stop."""
         at = self.progress
-        for batch in self.train.epoch(
+        for rows in self.train.epoch(
             self.config.seed, at.epoch, self.batch_size, start=at.position, window=at.window
         ):
-            self._losses.append(self.train_step(to_device(batch, self.device)))
+            batch = self.augmenter(to_device(rows, self.device), at.epoch)
+            self._losses.append(self.train_step(batch))
             self._sizes.append(len(batch["target"]))
             at.step += 1
             at.position += 1

@@ -12,6 +12,7 @@ from typing import Any
 
 from core import tasks
 from core.atomic import write_json
+from core.augmentation import written
 from core.data.builtin import BUILTIN
 from core.data.lake import Lake, valid_name
 from core.data.split import ensure_split
@@ -80,6 +81,8 @@ def choose(workspace: Workspace, config: TrainConfig) -> Choice:
             where=version.ref,
             hint=f"Use one of: {', '.join(kind.architectures)}.",
         )
+    augmentations = written.read(config.augment)
+    written.check(augmentations, kind.reads, mixes=kind.mixes, what=kind.name)
     known = [*kind.options, *architecture.defaults]
     unknown = [name for name in config.options if name not in known]
     if unknown:

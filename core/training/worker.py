@@ -126,6 +126,7 @@ def _plan(setup: Setup, trainer: Trainer) -> dict[str, Any]:
         "batch_size": config.batch_size,
         "lr": config.lr,
         "precision": config.precision,
+        "augment": list(config.augment),
         "device": config.device,
         "threads": config.threads,
         "metric": setup.task.metric,

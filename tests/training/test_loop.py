@@ -23,7 +23,20 @@ CASES = {
     "mlp": ("penguins", {"model": "mlp", "batch_size": 16, "options": {"dropout": 0.3}}),
     "mlp-clip": ("penguins", {"model": "mlp", "batch_size": 16, "clip": 0.1}),
     "cnn": ("digits", {"model": "cnn", "batch_size": 16, "options": {"width": 8}}),
+    "augmented": (
+        "digits",
+        {
+            "model": "cnn",
+            "batch_size": 16,
+            "options": {"width": 8},
+            "augment": "flip,crop,rotate,colour,erase,mixup,cutmix",
+        },
+    ),
     "lstm": ("reviews", {"model": "lstm", "options": {"length": 24}}),
+    "lstm-augmented": (
+        "reviews",
+        {"model": "lstm", "options": {"length": 24}, "augment": "drop,swap"},
+    ),
     "transformer": ("reviews", {"model": "transformer", "options": {"length": 24}}),
 }
 
@@ -244,3 +257,36 @@ def test_by_windows_the_scores_are_the_usual_ones(workspace, trainer):
     small.fit()
     assert usual.best.value > 0.75
     assert small.best.value > usual.best.value - 0.1
+
+
+def test_by_windows_the_augmented_rows_are_the_same(digits, trainer):
+    """Another order of the rows, but each row as it is in that epoch."""
+    seen = {}
+    for window in (0, 40):
+        it = trainer("digits", f"by-{window}", epochs=2, batch_size=16, augment="crop,flip,erase")
+        it.progress.window = window
+        step = it.train_step
+        found = seen.setdefault(window, {})
+
+        def remember(batch, it=it, step=step, found=found):
+            for rid, image in zip(batch["_rid"].tolist(), batch["image"], strict=True):
+                found[it.progress.epoch, rid] = image.clone()
+            return step(batch)
+
+        it.train_step = remember
+        it.fit()
+    assert same(seen[0], seen[40])
+    assert len(seen[0]) == 2 * it.train.rows
+    (one, other) = (seen[0][epoch, it.train.rids[5]] for epoch in (0, 1))
+    assert not torch.equal(one, other)
+
+
+def test_only_what_is_trained_on_is_augmented(digits, trainer):
+    judged = []
+    it = trainer("digits", epochs=1, batch_size=64, augment="rotate=180,colour")
+    inputs = it.task.inputs
+    it.task.inputs = lambda batch: judged.append(batch["image"].dtype) or inputs(batch)
+    it.fit()
+    assert judged.count(torch.float32) == it.steps_per_epoch
+    assert judged[it.steps_per_epoch :] == [torch.uint8] * (len(judged) - it.steps_per_epoch)
+    assert it.validation.tensors["image"].dtype == torch.uint8

@@ -82,6 +82,17 @@ CASES = {
             "options": {"width": 8},
         },
     ),
+    "augmented": (
+        "digits",
+        {
+            "model": "cnn",
+            "batch_size": 4,
+            "epochs": 8,
+            "checkpoint_every": 13,
+            "options": {"width": 8},
+            "augment": ["crop", "flip", "rotate=15", "mixup"],
+        },
+    ),
 }
 
 

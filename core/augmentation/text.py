@@ -1,0 +1,67 @@
+"""Augmentations of texts, on tokens: drop and swap, two of EDA's four (Wei & Zou 2019)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from core.augmentation.base import TOKENS, Augmentation, Batch, part
+from core.settings import setting
+
+if TYPE_CHECKING:
+    from core.augmentation.chance import Chance
+
+
+@dataclass(frozen=True)
+class Drop(Augmentation):
+    """Random deletion: each word goes with the same chance; of a text one at least stays."""
+
+    name: ClassVar[str] = "drop"
+    summary: ClassVar[str] = "leave words out"
+    kinds: ClassVar[tuple[str, ...]] = (TOKENS,)
+
+    words: float = setting("The part of the words that goes", 0.1, least=0, most=1)
+    p: float = part(1.0)
+
+    def apply(self, batch: Batch, chance: Chance) -> Batch:
+        import torch
+
+        tokens, length = batch["tokens"], batch["length"]
+        place = torch.arange(tokens.shape[1], device=tokens.device)
+        there = place < length[:, None]
+        draw = chance.uniform(self.name, 1 + tokens.shape[1])
+        own = torch.where(there, draw[:, 1:], -1.0)
+        kept = (own >= self.words) | (draw[:, :1] >= self.p)
+        # The luckiest of a text stays, whatever its chance was.
+        kept = (kept | (own == own.amax(1, keepdim=True))) & there
+        first = (~kept).to(torch.uint8).argsort(dim=1, stable=True)
+        left = kept.sum(1, dtype=length.dtype)
+        packed = tokens.gather(1, first) * (place < left[:, None])
+        return {**batch, "tokens": packed, "length": left}
+
+
+@dataclass(frozen=True)
+class Swap(Augmentation):
+    """Random swap: pairs of words anywhere in the text change places, each word once at most."""
+
+    name: ClassVar[str] = "swap"
+    summary: ClassVar[str] = "let pairs of words change places"
+    kinds: ClassVar[tuple[str, ...]] = (TOKENS,)
+
+    words: float = setting("Swaps for each word; one at least", 0.1, least=0, most=0.5)
+    p: float = part(1.0)
+
+    def apply(self, batch: Batch, chance: Chance) -> Batch:
+        import torch
+
+        tokens, length = batch["tokens"], batch["length"]
+        rank = torch.arange(tokens.shape[1], device=tokens.device)
+        draw = chance.uniform(self.name, 1 + tokens.shape[1])
+        pairs = (self.words * length).round().clamp(min=1 if self.words else 0)
+        pairs = torch.minimum(pairs, length // 2).masked_fill(draw[:, 0] >= self.p, 0)
+        # Words in a random order, those that are none last: the first and second of it change
+        # places, the third and fourth, and so on.
+        order = draw[:, 1:].masked_fill(rank >= length[:, None], 2).argsort(dim=1, stable=True)
+        partner = torch.where(rank < 2 * pairs[:, None], rank ^ 1, rank)
+        swapped = tokens.scatter(1, order, tokens.gather(1, order.gather(1, partner)))
+        return {**batch, "tokens": swapped}
