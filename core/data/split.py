@@ -7,7 +7,8 @@ parted (`group`), the future does not train (`time`), rows stay where they are a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from core.data import coded, partition
 from core.data.lake import Lake
@@ -25,25 +26,74 @@ MOST_FOLDS = 1000
 CATEGORICAL = ("VARCHAR", "BOOLEAN")
 
 
-def split(
+class How(TypedDict, total=False):
+    """The arguments of `planned`."""
+
+    validation: float
+    test: float
+    seed: int
+    random: bool
+    by: str | None
+    group: str | None
+    time: str | None
+    hash: str | None
+    folds: int | None
+    fold: int | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The rows of a version with the part each would go to, int8 [rows], or the fold, int64 [rows].
+
+    Parts are numbers into `PARTS`, -1 for none. `params` go with the version that `keep` makes.
+    """
+
+    version: Version
+    ids: NDArray[np.int64]
+    params: dict[str, Any]
+    parts: NDArray[np.int8] | None = None
+    fold: NDArray[np.int64] | None = None
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many rows each part gets; without parts, each fold."""
+        import numpy as np
+
+        if self.parts is not None:
+            return {name: int(np.count_nonzero(self.parts == i)) for i, name in enumerate(PARTS)}
+        assert self.fold is not None
+        return {str(i): int(n) for i, n in enumerate(np.bincount(self.fold))}
+
+
+def split(lake: Lake, ref: str | Version, **how: Unpack[How]) -> Version:
+    """Choose training, validation and test rows of a data set anew, as its next version.
+
+    Ways, arguments and errors are those of `planned`.
+    """
+    return keep(lake, planned(lake, ref, **how))
+
+
+def planned(
     lake: Lake,
     ref: str | Version,
     *,
     validation: float = 0.1,
     test: float = 0.1,
     seed: int = 0,
+    random: bool = False,
     by: str | None = None,
     group: str | None = None,
     time: str | None = None,
     hash: str | None = None,
     folds: int | None = None,
     fold: int | None = None,
-) -> Version:
-    """Choose training, validation and test rows of a data set anew, as its next version.
+) -> Plan:
+    """Choose training, validation and test rows; nothing is kept.
 
     `validation` and `test` are fractions of the rows. The share of each class is kept in every
-    part: of the column `by`, or of the target where that has classes. The same seed gives the same
-    parts; every class keeps at least one training row. Other ways to choose:
+    part: of the column `by`, or of the target where that has classes, unless it is to be `random`.
+    The same seed gives the same parts; every class keeps at least one training row. Other ways to
+    choose:
 
     - `group` names a column whose equal values must not be parted, such as a patient or a document.
       With `by` too, the shares of the classes are kept as nearly as whole groups allow.
@@ -60,13 +110,15 @@ def split(
         LeptonError: there are too few rows, groups, times or values.
     """
     version = lake.version(ref)
-    _check_way(version, by=by, group=group, time=time, hash=hash, folds=folds, fold=fold)
+    _check_way(
+        version, random=random, by=by, group=group, time=time, hash=hash, folds=folds, fold=fold
+    )
+    if not random and by is None and not (group or time or hash):
+        by = version.target if _has_classes(version, version.target) else None
     if folds is not None or fold is not None:
         return _into_folds(lake, version, folds, fold, seed=seed, by=by, group=group)
     _check_fractions(validation, test)
     way = "time" if time else "hash" if hash else "group" if group else None
-    if way is None and by is None and _has_classes(version, version.target):
-        by = version.target
     wanted = 1 + (validation > 0) + (test > 0)
     if version.rows < wanted:
         raise LeptonError(
@@ -102,7 +154,7 @@ def split(
     params: dict[str, Any] = {"way": way or ("stratified" if by else "random")}
     params |= {"validation": validation, "test": test, "seed": seed, "by": by, "group": group}
     params |= {name: value for name, value in (("time", time), ("hash", hash)) if value}
-    return _commit(lake, version, ids, params, parts=parts)
+    return Plan(version, ids, params, parts)
 
 
 _EACH = {"group": "groups", "time": "different times", "hash": "different values"}
@@ -155,10 +207,9 @@ def ensure_split(
     parts = marked.astype(np.int8)
     parts[train] = partition.stratified(codes[train], validation, 0.0, seed)
     by = None if classes is None else column
-    params = {"way": "stratified" if by else "random", "validation": validation, "test": "kept"}
-    return _commit(
-        lake, version, ids, {**params, "seed": seed, "by": by, "group": None}, parts=parts
-    )
+    params: dict[str, Any] = {"way": "stratified" if by else "random", "validation": validation}
+    params |= {"test": "kept", "seed": seed, "by": by, "group": None}
+    return keep(lake, Plan(version, ids, params, parts))
 
 
 def _into_folds(
@@ -170,12 +221,12 @@ def _into_folds(
     seed: int,
     by: str | None,
     group: str | None,
-) -> Version:
+) -> Plan:
     """Number the folds, or read the numbers that are there; make the parts of one, if named."""
     with lake.open(version) as view:
         if count is None:
             ids, fold = _stored_folds(view)
-            count = int(fold.max()) + 1
+            count, by = int(fold.max()) + 1, None
         elif group:
             ids, groups = coded.codes(view, group)
             if groups.max() + 1 < count:
@@ -191,7 +242,6 @@ def _into_folds(
                 raise LeptonError(
                     f"{version.rows} rows are too few to make {count} folds of", where=version.ref
                 )
-            by = by or (version.target if _has_classes(version, version.target) else None)
             classes = coded.classes(view, by)
             by = None if classes is None else by
             ids, codes = coded.codes(view, None)
@@ -204,7 +254,7 @@ def _into_folds(
         )
     params = {"way": "folds", "folds": count, "fold": which, "seed": seed, "by": by, "group": group}
     parts = None if which is None else partition.parts_of_fold(fold, which, count)
-    return _commit(lake, version, ids, params, parts=parts, fold=fold)
+    return Plan(version, ids, params, parts, fold)
 
 
 def _stored_folds(view: View) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -233,6 +283,7 @@ def _stored_folds(view: View) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 def _check_way(
     version: Version,
     *,
+    random: bool,
     by: str | None,
     group: str | None,
     time: str | None,
@@ -243,8 +294,11 @@ def _check_way(
     ways = {"folds": folds if folds is not None else fold, "time": time, "hash": hash}
     named = [name for name, value in ways.items() if value is not None]
     alone = [name for name in named if name != "folds"]
-    if len(named) > 1 or (alone and (group or by)):
+    # Only folds keep shares unless they are told not to, and rows that are chosen in no other way.
+    at_odds = random and (by or group or alone)
+    if len(named) > 1 or (alone and (group or by)) or at_odds:
         more = [*named, *(["group"] if group else []), *(["by"] if by else [])]
+        more += ["random"] if random else []
         raise UsageError(
             f"{' and '.join(more)} do not go together", hint="Choose one way to split the rows."
         )
@@ -255,7 +309,7 @@ def _check_way(
         raise UsageError(f"{folds} folds cannot be", hint=f"From 2 to {MOST_FOLDS} can.")
     if fold is not None and fold < 0:
         raise UsageError(f"there is no fold {fold}", hint="The first is 0.")
-    if fold is not None and folds is None and (by or group):
+    if fold is not None and folds is None and (by or group or random):
         raise UsageError(
             "the stored folds have their groups and shares already", hint="Name --folds too."
         )
@@ -275,29 +329,21 @@ def _has_classes(version: Version, column: str | None) -> bool:
     return version.column(column).type in (*CATEGORICAL, *coded.INTEGERS)
 
 
-def _commit(
-    lake: Lake,
-    version: Version,
-    ids: NDArray[np.int64],
-    params: dict[str, Any],
-    *,
-    parts: NDArray[np.int8] | None = None,
-    fold: NDArray[np.int64] | None = None,
-) -> Version:
-    """Lay the split, and the folds, over the version; the counts of the parts go with it."""
+def keep(lake: Lake, plan: Plan) -> Version:
+    """Lay the split, and the folds, over the version; the counts of the parts go with it.
+
+    Raises:
+        LeptonError: the disk is full; the lake is as it was.
+    """
     import numpy as np
     import pyarrow as pa
 
-    columns: dict[str, Any] = {ROW_ID: ids}
-    counts: dict[str, int] = {}
-    if fold is not None:
-        columns[FOLD] = fold.astype(np.int32)
-        counts = {str(i): int(n) for i, n in enumerate(np.bincount(fold))}
-    if parts is not None:
-        indices = pa.array(parts, mask=parts < 0)
+    columns: dict[str, Any] = {ROW_ID: plan.ids}
+    if plan.fold is not None:
+        columns[FOLD] = plan.fold.astype(np.int32)
+    if plan.parts is not None:
+        indices = pa.array(plan.parts, mask=plan.parts < 0)
         marks = pa.DictionaryArray.from_arrays(indices, pa.array(PARTS))
         columns[SPLIT] = marks.cast(pa.string())
-        counts = {name: int(np.count_nonzero(parts == i)) for i, name in enumerate(PARTS)}
-    return lake.commit_columns(
-        version, pa.table(columns), op="split", params={**params, "rows": counts}
-    )
+    params = {**plan.params, "rows": plan.counts}
+    return lake.commit_columns(plan.version, pa.table(columns), op="split", params=params)

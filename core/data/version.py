@@ -116,7 +116,8 @@ class Version:
 class QualityNote:
     """One entry of the history of a data set's quality: which version, when, and what was found.
 
-    `kind` says what looked: "check", or "import" for the rules alone, which give no score.
+    `kind` says what looked: "check"; "import" for the rules alone and "split" for leakage alone,
+    which give no score.
     """
 
     ref: str

@@ -32,6 +32,27 @@ def test_every_way_to_split(plants: Shell) -> None:
     assert (wrong.code, "do not go together" in wrong.err) == (2, True)
 
 
+def test_a_split_tells_of_rows_that_leak(lepton: Shell, tmp_path: Path) -> None:
+    source = tmp_path / "twins.csv"
+    source.write_text("height,kind\n" + "".join(f"{n // 2},{'ab'[n % 2]}\n" for n in range(80)))
+    lepton("data", "import", source, "--target", "kind")
+    said = lepton("data", "split", "twins", "--seed", "3")
+    assert "equal to a row of another split" in said.out
+    assert "lepton data clean twins@2 --step 'drop-duplicates columns=height'" in said.out
+    (leak,) = lepton("data", "split", "twins@1", "--json").json["leakage"]
+    assert (leak["kind"], leak["severity"]) == ("leak", "error")
+    apart = lepton("data", "split", "twins@1", "--group", "height")
+    assert "No row is equal or nearly equal to one of another split." in apart.out
+    history = lepton("data", "check", "twins", "--history", "--json").json
+    assert [(note["dataset"], note["kind"], note["errors"]) for note in history] == [
+        ("twins@4", "split", 0),
+        ("twins@3", "split", 1),
+        ("twins@2", "split", 1),
+    ]
+    unchecked = lepton("data", "split", "twins@1", "--no-check", "--json").json
+    assert unchecked["leakage"] is None
+
+
 def test_diff_of_the_last_two_and_of_two_named(plants: Shell) -> None:
     alone = plants("data", "diff", "plants")
     assert (alone.code, "has one version" in alone.err) == (2, True)

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from core.data.lake import Lake
-from core.data.split import ensure_split, split
+from core.data.split import ensure_split, planned, split
 from core.data.version import Version
 from core.errors import LeptonError, UsageError
 
@@ -55,6 +55,27 @@ def test_the_split_of_this_seed_stays_what_it_was(lake: Lake) -> None:
     made = marks(lake, split(lake, labelled(lake, ["a", "b"] * 10), seed=7))
     assert [i for i, part in enumerate(made) if part == "test"] == [3, 8]
     assert [i for i, part in enumerate(made) if part == "validation"] == [12, 13]
+
+
+def test_a_plan_tells_the_counts_and_keeps_nothing(lake: Lake) -> None:
+    base = labelled(lake, ["a", "b"] * 50)
+    plan = planned(lake, base, validation=0.2, test=0.1)
+    assert plan.counts == {"train": 70, "validation": 20, "test": 10}
+    assert planned(lake, base, folds=4).counts == {"0": 25, "1": 25, "2": 25, "3": 25}
+    assert [each.n for each in lake.versions("things")] == [1]
+
+
+def test_rows_at_random_do_not_keep_the_shares_of_the_target(lake: Lake) -> None:
+    base = labelled(lake, ["a"] * 180 + ["b"] * 20)
+    kept, random = split(lake, base), split(lake, base, random=True)
+    assert parts(lake, kept)["b", "test"] == 2
+    seeds = {parts(lake, split(lake, base, random=True, seed=s))["b", "test"] for s in range(6)}
+    assert len(seeds) > 1
+    assert (random.params["way"], random.params["by"]) == ("random", None)
+    assert planned(lake, base, folds=5, random=True).params["by"] is None
+    for how in ({"by": "label"}, {"group": "x"}, {"time": "x"}, {"hash": "x"}):
+        with pytest.raises(UsageError, match="random do not go together"):
+            planned(lake, base, random=True, **how)  # type: ignore[arg-type]
 
 
 def test_rare_classes_keep_a_training_row(lake: Lake) -> None:

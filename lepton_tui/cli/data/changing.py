@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from lepton_tui.cli.data.group import DATASET, JSON, app, open_lake
+from lepton_tui.cli.data.quality import put_findings
 from lepton_tui.cli.output import put, put_json
 from screens.text import human_count
 
@@ -16,6 +17,9 @@ def split(
     validation: float = typer.Option(0.1, metavar="SHARE", help="Rows to judge epochs with."),
     test: float = typer.Option(0.1, metavar="SHARE", help="Rows to judge the model with."),
     seed: int = typer.Option(0, metavar="N", help="The same seed gives the same split."),
+    random: bool = typer.Option(
+        False, "--random", help="Keep no shares, not of the target either."
+    ),
     by: str = typer.Option(None, metavar="COLUMN", help="Keep the shares of its classes."),
     group: str = typer.Option(None, metavar="COLUMN", help="Never part its equal values."),
     time: str = typer.Option(None, metavar="COLUMN", help="Train on the oldest, test on the last."),
@@ -24,9 +28,14 @@ def split(
     ),
     folds: int = typer.Option(None, metavar="K", help="Number K folds in a column."),
     fold: int = typer.Option(None, metavar="N", help="Test on this fold, validate on the next."),
+    check: bool = typer.Option(True, help="Look for rows that leak from one split into another."),
     json: bool = JSON,
 ) -> None:
-    """Give every row to training, validation or test, as a new version."""
+    """Give every row to training, validation or test, as a new version.
+
+    Equal and nearly equal rows in different splits are told, each with the step that mends it.
+    """
+    from core.data.quality.leakage import check_leakage
     from core.data.split import split as split_rows
 
     lake = open_lake()
@@ -36,6 +45,7 @@ def split(
         validation=validation,
         test=test,
         seed=seed,
+        random=random,
         by=by,
         group=group,
         time=time,
@@ -44,10 +54,18 @@ def split(
         fold=fold,
     )
     counts = version.params["rows"]
+    numbered = folds is not None and fold is None
+    checked = check and not numbered
+    leaks = check_leakage(lake, version) if checked else []
     if json:
-        splits = {} if folds is not None and fold is None else counts
-        put_json(version.to_json() | {"splits": splits})
+        found = [leak.to_json() for leak in leaks] if checked else None
+        splits = {} if numbered else counts
+        put_json(version.to_json() | {"splits": splits, "leakage": found})
         return
-    each = "fold {}" if folds is not None and fold is None else "{}"
+    each = "fold {}" if numbered else "{}"
     parts = ", ".join(f"{each.format(name)} {human_count(n)}" for name, n in counts.items() if n)
     put(f"{version.ref}: {parts}")
+    if leaks:
+        put_findings(leaks, version.ref)
+    elif checked:
+        put("No row is equal or nearly equal to one of another split.")
