@@ -34,6 +34,12 @@ class QuietCollector:
         gc.enable()
         self._begun = True
 
+    @staticmethod
+    def end() -> None:
+        """Let Python take apart at its exit what was kept out of its sight; DuckDB complains of
+        every type and function that is left then, in a hundred lines on the terminal."""
+        gc.unfreeze()
+
     def touched(self) -> None:
         """A person did something, and may go on to."""
         self._touched = monotonic()

@@ -42,3 +42,21 @@ def test_full_collections_wait_for_a_quiet_moment() -> None:
         [sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+LEAVING = """
+import duckdb
+from lepton_tui.garbage import QuietCollector
+
+QuietCollector.hold()
+connection = duckdb.connect()
+connection.sql("SELECT 1")
+QuietCollector().look()
+QuietCollector.end()
+"""
+
+
+def test_duckdb_is_silent_when_the_app_is_left() -> None:
+    run = [sys.executable, "-c", LEAVING]
+    done = subprocess.run(run, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stderr == ""
