@@ -58,7 +58,7 @@ def _labels_lost(lake: Lake, doomed: Sequence[Version]) -> list[str]:
     names = dict.fromkeys(version.dataset for version in doomed)
     kept = {v.origin for name in names for v in lake.versions(name) if v.ref not in refs}
     return [
-        f"{len(labels.labels):,} labels for {version.ref} wait to be published"
+        f"labels of {version.ref} wait to be published ({len(labels.labels):,})"
         for name in names
         for version, labels in waiting(lake, name)
         if version.origin not in kept

@@ -142,6 +142,32 @@ def test_labels_are_laid_over_what_was_made_of_the_rows_since(lake: Lake, pets: 
     assert held(lake) == {0: "fox", 3: "dog", 5: "cat"}
 
 
+class Busy(Lake):
+    """A lake where somebody does something just before a publication is entered."""
+
+    def commit_columns(self, base: Version, columns: object, **how: object) -> Version:
+        if how["op"] == "label" and (acts := vars(self).pop("between", None)):
+            acts()
+        return super().commit_columns(base, columns, **how)  # type: ignore[arg-type]
+
+
+def test_what_happens_amid_a_publication_is_not_lost(lake: Lake, pets: Version) -> None:
+    say(lake, pets, [(0, "fox"), (1, "elk")], author="anna")
+    busy = Busy(lake.workspace)
+    busy.between = lambda: split(lake, "pets")
+    done = publish(busy, "pets")
+    assert (done.version.ref, done.version.parents) == ("pets@3", ("pets@2",))
+    assert "split" in done.version.column_names
+    say(lake, "pets", [(2, "owl"), (3, "emu")], author="anna")
+    busy.between = lambda: lake.undo_labels(pets, author="anna")
+    assert publish(busy, "pets").labels == {"kind": 1}
+    assert cells(lake, "pets", "kind") == ["fox", "elk", "owl", None, "dog", "cat"]
+    say(lake, "pets", [(5, "bat")])
+    busy.between = lambda: say(lake, "pets", [(5, "bee"), (4, "ant")])
+    publish(busy, "pets")
+    assert held(lake) == {4: "ant", 5: "bee"}, "what came in between waits for the next time"
+
+
 def test_appended_rows_take_labels_too(lake: Lake, pets: Version) -> None:
     from core.data.rows_file import copy_rows
 
