@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from core.data.sources.delimited import LONGEST_LINE, sniff
+from core.data.sources.dialect import LONGEST_LINE, sniff
 from core.data.sources.desk import Desk
 from core.data.sources.detect import detect, suffix_of
 from core.data.sources.formats import BY_SUFFIX

@@ -334,6 +334,24 @@ CASES: dict[str, Bad] = {
     "a cell of 100 MB": Bad(
         file("a.csv", lambda: (TABLE + f"1,{'x' * HUNDRED_MB},2\n").encode()), rows=2000, rejects=1
     ),
+    "a cell of 20 MB, and rows after it": Bad(
+        file("a.csv", lambda: (TABLE + f"1,{'x' * (20 << 20)},2\n" + "7,x,7\n" * 9).encode()),
+        rows=2009,
+        rejects=1,
+    ),
+    "two cells of 40 MB, and rows after each": Bad(
+        file(
+            "a.csv",
+            lambda: (TABLE + (f"1,{'x' * (40 << 20)},2\n" + "7,x,7\n" * 9) * 2).encode(),
+        ),
+        rows=2018,
+        rejects=2,
+    ),
+    "a quotation mark that swallows 20 MB of lines": Bad(
+        file("a.csv", lambda: (TABLE + '1,"x,2\n' + "7,x,7\n" * (4 << 20) + '1,x",2\n').encode()),
+        "a quotation mark opened on line 2002",
+        1,
+    ),
     "a line of 100 MB": Bad(file("a.txt", lambda: b"so\n" + b"x" * HUNDRED_MB), rows=2),
     "columns of one name": Bad(file("a.csv", "a,a,A,\n1,2,3,4\n"), 'is called "a_1"', rows=1),
     "a column called select": Bad(file("a.csv", named("select")), rows=2),
