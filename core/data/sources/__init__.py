@@ -235,7 +235,8 @@ def _found(
         should_stop=reading.should_stop,
         read_often=reading.recipe is not None,
     ) as desk:
-        located = locate(desk, str(source))
+        with telling(desk):
+            located = locate(desk, str(source))
         kind = kind_of(located, reading.format or _labelled_kind(located, reading.options))
         located = row_files(desk, located, kind)
         params = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -51,7 +52,7 @@ def send(
 
 
 @contextmanager
-def serving() -> Iterator[Server]:
+def serving(encrypted: ssl.SSLContext | None = None) -> Iterator[Server]:
     server = Server()
 
     class Handler(BaseHTTPRequestHandler):
@@ -75,7 +76,10 @@ def serving() -> Iterator[Server]:
             """A client that goes away is part of the tests."""
 
     with Quiet(("127.0.0.1", 0), Handler) as http:
-        server.url = f"http://127.0.0.1:{http.server_address[1]}"
+        if encrypted is not None:
+            http.socket = encrypted.wrap_socket(http.socket, server_side=True)
+        scheme = "http" if encrypted is None else "https"
+        server.url = f"{scheme}://127.0.0.1:{http.server_address[1]}"
         thread = threading.Thread(target=http.serve_forever, args=(0.05,), daemon=True)
         thread.start()
         try:

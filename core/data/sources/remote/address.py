@@ -1,14 +1,14 @@
-"""Addresses: which are read, what may not stand in one, and how one is shown."""
+"""Addresses: which are read and followed, what may not stand in one, and how one is shown."""
 
 from __future__ import annotations
 
 import os
 import re
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urljoin, urlsplit
 
-from core.errors import UsageError
+from core.errors import LeptonError, UsageError
 
-WEB = ("http", "https")
+WEB = {"http": 80, "https": 443}
 # What reads each kind, and the package that has it.
 CLOUD = {
     "s3": "s3fs",
@@ -73,6 +73,42 @@ def check_address(source: str) -> None:
         raise UsageError(
             "the address names no host or bucket", where=shown(source), hint="Check it."
         )
+
+
+def followed(url: str, to: str) -> str:
+    """The address that a link in an answer leads to.
+
+    Raises:
+        LeptonError: it leads to a file, to what is not encrypted, or holds a password.
+    """
+    to = to.strip()
+    try:
+        # urljoin reads "http:///x" as a path of the host that sent it; it is an address of no host.
+        named = urlsplit(to)
+        there = to if named.scheme and not named.netloc else urljoin(url, to)
+        there = there.partition("#")[0]
+        parts = urlsplit(there)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        parts, host, there = urlsplit(""), None, to
+    unsafe = urlsplit(url).scheme == "https" and parts.scheme != "https"
+    if parts.scheme not in WEB or not host or unsafe or "@" in parts.netloc:
+        raise LeptonError(
+            "the server leads on to an address that is not followed",
+            where=f"{shown(url)} leads to {shown(there)}",
+            hint="Name that address itself, if you trust it.",
+        )
+    return there
+
+
+def same_place(named: str, asked: str) -> bool:
+    """Whether an address is of the host and port that were named, or of that host encrypted."""
+    one, other = (
+        (parts.scheme, parts.hostname, parts.port or WEB[parts.scheme])
+        for parts in map(urlsplit, (named, asked))
+    )
+    encrypted = (("http", one[1], WEB["http"]), ("https", one[1], WEB["https"]))
+    return one == other or (one, other) == encrypted
 
 
 def shown(address: str) -> str:

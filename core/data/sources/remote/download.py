@@ -10,8 +10,11 @@ from urllib.parse import unquote, urlsplit
 
 from core.data.sources.desk import Desk
 from core.data.sources.locate import Located
-from core.data.sources.remote.pages import first_address, read_pages
-from core.data.sources.remote.web import Answer, Web
+from core.data.sources.remote.address import shown
+from core.data.sources.remote.next_page import first_address
+from core.data.sources.remote.pages import read_pages
+from core.data.sources.remote.web import Answer, open_web
+from core.errors import LeptonError
 
 # What servers call the formats that the table of the system does not know.
 SUFFIXES = {
@@ -34,16 +37,29 @@ def download(desk: Desk, source: str) -> Located:
     """
     url = first_address(source.partition("#")[0], desk.options.next_page)
     folder = desk.scratch_folder()
-    with Web(desk, url) as web:
+    with open_web(desk, url) as web:
         held = folder / "answer"
         with held.open("xb") as out:
-            answer = web.fetch(url, out)
+            answer = web.fetch(url, out, tell=desk.progress)
+        _refuse_web_page(held, answer)
         place = held.rename(folder / _file_name(answer, url))
         if (records := read_pages(desk, web, answer, place, url)) is not None:
             place.unlink()
             place = records
     desk.stand_for(place, source)
     return Located([place], [source])
+
+
+def _refuse_web_page(held: Path, answer: Answer) -> None:
+    """A page for people is what many servers send instead of a file: a list, a form to log in."""
+    with held.open("rb") as file:
+        head = file.read(1024).lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if head.startswith((b"<!doctype html", b"<html")):
+        raise LeptonError(
+            "what came is a web page, not a file of data",
+            where=shown(answer.url),
+            hint="Name the file itself; if one must log in to see it, set LEPTON_HTTP_HEADERS.",
+        )
 
 
 def _file_name(answer: Answer, url: str) -> str:

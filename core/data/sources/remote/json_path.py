@@ -15,6 +15,7 @@ NEXT_LINKS = (
     *("_links.next.href", "paging.next", "paging.next.link", "pagination.next"),
     *("pagination.next_url", "meta.next", "meta.next_url", "info.next"),
 )
+NEXT_NUMBERS = ("next_page", "nextPage")
 # Where a cursor stands, and the parameter that takes it.
 CURSORS = {
     "next_cursor": "cursor",
@@ -31,10 +32,15 @@ CURSORS = {
     "paging.cursors.after": "after",
 }
 MORE = ("has_more", "hasMore", "has_next", "hasNext")
-TOTALS = ("total", "total_count", "totalCount", "count", "total_results", "totalResults")
-PAGE = ("page", "current_page", "currentPage", "page_number")
+TOTALS = (
+    *("total", "total_count", "totalCount", "count", "total_results", "totalResults"),
+    "totalElements",
+)
+PAGE = ("page", "current_page", "currentPage", "page_number", "number")
 PAGES = ("total_pages", "totalPages", "pages", "last_page", "lastPage", "num_pages", "page_count")
 BESIDE = ("", "meta", "pagination", "paging", "info", "page_info")
+# What stands in an answer that tells of a failure.
+TROUBLE = ("error", "errors", "fault", "exception")
 MISSING = object()
 
 
@@ -91,9 +97,15 @@ def _lists(value: dict[str, Any], depth: int, above: str = "") -> Iterator[str]:
 
 def whole_number(value: Any, names: tuple[str, ...]) -> int | None:
     """The number that stands under one of these names, at the top or beside the records."""
+    return next((each for each in _beside(value, names) if type(each) is int), None)
+
+
+def flag(value: Any, names: tuple[str, ...]) -> bool | None:
+    """Yes or no, where one of these names says so."""
+    return next((each for each in _beside(value, names) if isinstance(each, bool)), None)
+
+
+def _beside(value: Any, names: tuple[str, ...]) -> Iterator[Any]:
     for place in BESIDE:
         for name in names:
-            found = dig(value, f"{place}.{name}" if place else name)
-            if isinstance(found, int) and not isinstance(found, bool):
-                return found
-    return None
+            yield dig(value, f"{place}.{name}" if place else name)

@@ -4,96 +4,32 @@ from __future__ import annotations
 
 import io
 import json
-import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from core.data.sources.desk import Desk
 from core.data.sources.remote.address import shown
+from core.data.sources.remote.failures import RefusedError, too_large
 from core.data.sources.remote.json_path import (
-    CURSORS,
     MISSING,
     MORE,
     NEXT_LINKS,
-    PAGE,
-    PAGES,
     TOTALS,
+    TROUBLE,
     dig,
+    flag,
     record_lists,
     whole_number,
 )
-from core.data.sources.remote.web import Answer, RefusedError, Web, followed
+from core.data.sources.remote.next_page import Page, Way, by_header, way_on
+from core.data.sources.remote.web import Answer, Web
 from core.data.sources.said import counted
 from core.errors import LeptonError, UsageError
 
 LARGEST_PAGE = 256 << 20
+_NOTHING: tuple[Any, ...] = (MISSING, None, "", False, {}, [])
 MOST_PAGES = 100_000
-OFFSETS = ("offset", "start", "skip", "from", "startat", "$skip", "start_index", "startindex")
-_LINK = re.compile(r"<([^>]*)>([^<]*)")
-
-
-@dataclass(frozen=True)
-class Page:
-    """One answer: the address asked for, what came, and the records in it."""
-
-    url: str
-    answer: Answer
-    body: Any
-    records: list[Any]
-
-
-Onward = Callable[[Page], str | None]
-"""The address of the page after one; None after the last."""
-
-
-def way_on(said: str | None) -> tuple[Onward, str | None]:
-    """How to go on, and the parameters of the first request, from the words of `--next-page`.
-
-    `none` reads one page. `link` follows the header. `PATH` is where an answer holds the next
-    address. `PARAMETER=PATH` is a parameter, and where an answer holds its next value.
-    `PARAMETER=1` counts pages from there; a parameter called offset counts records. Without words
-    the usual ways are tried.
-
-    Raises:
-        UsageError: the words are none of these.
-    """
-    if said is None:
-        return _usual, None
-    parameter, equals, rest = (part.strip() for part in said.partition("="))
-    if said == "none":
-        return lambda page: None, None
-    if said == "link":
-        return _by_header, None
-    if not parameter or (equals and not rest):
-        raise UsageError(
-            f'"{said}" does not say how to get to the next page',
-            hint="Write --next-page PATH, PARAMETER=PATH, PARAMETER=1, link or none.",
-        )
-    if not equals:
-        return lambda page: _by_link(page, parameter), None
-    if rest.isdigit():
-        return lambda page: _by_count(page, parameter), f"{parameter}={rest}"
-    return lambda page: _by_cursor(page, parameter, rest), None
-
-
-def with_parameter(url: str, name: str, value: object) -> str:
-    """The address with one parameter set."""
-    parts = urlsplit(url)
-    kept = [pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair[0] != name]
-    return urlunsplit(parts._replace(query=urlencode([*kept, (name, str(value))])))
-
-
-def first_address(url: str, said: str | None) -> str:
-    """The address of the first page: where pages are counted, with the first number."""
-    _, first = way_on(said)
-    if first is None:
-        return url
-    name, _, value = first.partition("=")
-    there = name in dict(parse_qsl(urlsplit(url).query, keep_blank_values=True))
-    return url if there else with_parameter(url, name, value)
 
 
 def read_pages(desk: Desk, web: Web, answer: Answer, first: Path, url: str) -> Path | None:
@@ -105,12 +41,11 @@ def read_pages(desk: Desk, web: Web, answer: Answer, first: Path, url: str) -> P
     """
     options = desk.options
     asked = options.records is not None or options.next_page is not None
-    if not asked and not _may_be_page(answer, first):
+    large = first.stat().st_size > LARGEST_PAGE
+    if not asked and (large or not _may_be_page(answer, first)):
         return None
-    if first.stat().st_size > LARGEST_PAGE:
-        if not asked:
-            return None
-        raise _too_large(url)
+    if large:
+        raise too_large(url, LARGEST_PAGE, page=True)
     content = first.read_bytes()
     try:
         body = _parsed(content, url)
@@ -118,6 +53,7 @@ def read_pages(desk: Desk, web: Web, answer: Answer, first: Path, url: str) -> P
         if not asked:
             return None
         raise
+    one = Page(url, answer, body, [])
     where = options.records
     if where is None:
         lists = record_lists(body)
@@ -127,24 +63,21 @@ def read_pages(desk: Desk, web: Web, answer: Answer, first: Path, url: str) -> P
                 where=shown(url),
                 hint=f"Name the one to read: --records {lists[0]}",
             )
-        if lists == ["."] and not asked and _by_header(Page(url, answer, body, [])) is None:
-            return None
-        if not lists and not asked:
+        if not asked and (not lists or (lists == ["."] and by_header(one) is None)):
+            if lists:
+                _speak_of_more(desk, one, len(body))
             return None
         where = lists[0] if lists else "."
-    onward, _ = way_on(options.next_page)
     place = desk.scratch(".jsonl")
     with place.open("w", encoding="utf-8") as out:
-        page = Page(url, answer, body, _records(body, where, url))
-        pages, rows = _Reading(desk, web, where, onward).write(page, content, out)
-    total = whole_number(body, TOTALS)
+        reading = _Reading(desk, web, where, way_on(options.next_page), out)
+        pages, rows = reading.all(Page(url, answer, body, _records(body, where, url)), content)
     if pages > 1:
         desk.note(f"{counted(pages, 'page')} were read")
-    elif total is not None and total > rows and options.next_page is None:
-        desk.note(
-            f"the answer speaks of {total:,} records and holds {rows:,}; say how to go on:"
-            " --next-page"
-        )
+    elif options.next_page is None:
+        _speak_of_more(desk, one, rows)
+    elif options.next_page != "none":
+        desk.note(f"one page was read; --next-page {options.next_page} led to no other")
     return place
 
 
@@ -155,9 +88,10 @@ class _Reading:
     desk: Desk
     web: Web
     where: str
-    onward: Onward
+    way: Way
+    out: TextIO
 
-    def write(self, page: Page, content: bytes, out: TextIO) -> tuple[int, int]:
+    def all(self, page: Page, content: bytes) -> tuple[int, int]:
         """Write the records of a page and of all after it; the numbers of pages and records."""
         seen = {page.url}
         pages = rows = 0
@@ -165,10 +99,10 @@ class _Reading:
             pages += 1
             for record in page.records:
                 row = record if isinstance(record, dict) else {"value": record}
-                out.write(json.dumps(row, ensure_ascii=True) + "\n")
+                self.out.write(json.dumps(row) + "\n")
             rows += len(page.records)
             self.desk.progress(rows, whole_number(page.body, TOTALS) or 0)
-            following = self.onward(page)
+            following = self.way.onward(page)
             if following is None:
                 return pages, rows
             if following in seen:
@@ -184,23 +118,39 @@ class _Reading:
                     hint="Ask for more records on a page, or for a part of them.",
                 )
             seen.add(following)
-            held = io.BytesIO()
-            try:
-                answer = self.web.fetch(following, held, LARGEST_PAGE)
-            except RefusedError as error:
-                # Some say so that there are no more pages to count.
-                if error.status == 404 and self.onward not in (_usual, _by_header):
-                    return pages, rows
-                raise
-            before, content = content, held.getvalue()
+            came = self._next(following)
+            if came is None:
+                return pages, rows
+            answer, before, content = came[0], content, came[1]
             if content == before and page.records:
+                if pages > 1 and self.way.counts:
+                    self.desk.note(f"after page {pages:,} the same came again: it is the last one")
+                    return pages, rows
                 raise LeptonError(
                     "two pages after each other are the same",
                     where=f"page {pages + 1:,} of {shown(page.url)}",
-                    hint="Check the parameter of --next-page.",
+                    hint="Say how to get to the next page, with --next-page, or none.",
                 )
             body = _parsed(content, following)
-            page = Page(following, answer, body, _records(body, self.where, following))
+            page = Page(following, answer, body, self._more_records(body, following, pages + 1))
+
+    def _next(self, url: str) -> tuple[Answer, bytes] | None:
+        """The next answer; None where a way that counts has come beyond the last page."""
+        held = io.BytesIO()
+        try:
+            return self.web.fetch(url, held, LARGEST_PAGE), held.getvalue()
+        except RefusedError as error:
+            if error.status == 404 and self.way.counts:
+                return None
+            raise
+
+    def _more_records(self, body: Any, url: str, number: int) -> list[Any]:
+        """The records of a later page. Some leave the list out where it would be empty."""
+        left_out = isinstance(body, dict) and not any(body.get(name) for name in TROUBLE)
+        if left_out and dig(body, self.where) is MISSING:
+            self.desk.note(f"page {number:,} holds nothing at {self.where}")
+            return []
+        return _records(body, self.where, url)
 
 
 def _records(body: Any, where: str, url: str) -> list[Any]:
@@ -218,6 +168,20 @@ def _records(body: Any, where: str, url: str) -> list[Any]:
     )
 
 
+def _speak_of_more(desk: Desk, page: Page, rows: int) -> None:
+    """Note that an answer which was read as the only page says that there are others."""
+    headers = page.answer.headers
+    said = headers.get("X-Total-Count") or headers.get("X-Total") or ""
+    total = int(said) if said.isdecimal() else whole_number(page.body, TOTALS)
+    if total is not None and total > rows:
+        what = f"the answer speaks of {total:,} records and holds {rows:,}"
+    elif flag(page.body, MORE) or any(dig(page.body, p) not in _NOTHING for p in NEXT_LINKS):
+        what = "the answer says that there are more records"
+    else:
+        return
+    desk.note(f"{what}; say how to go on: --next-page")
+
+
 def _may_be_page(answer: Answer, first: Path) -> bool:
     """Whether an answer is one JSON object, or a list with more to come."""
     kind = (answer.headers.get_content_type() or "").lower()
@@ -230,55 +194,6 @@ def _may_be_page(answer: Answer, first: Path) -> bool:
     return head[:1] in (b"{", b"[")
 
 
-def _usual(page: Page) -> str | None:
-    if (header := _by_header(page)) is not None:
-        return header
-    if any(dig(page.body, name) is False for name in MORE):
-        return None
-    for path in NEXT_LINKS:
-        found = dig(page.body, path)
-        if isinstance(found, str) and re.match(r"https?://|/|\?", found):
-            return followed(page.url, found)
-    for path, parameter in CURSORS.items():
-        if (address := _by_cursor(page, parameter, path)) is not None:
-            return address
-    number, count = whole_number(page.body, PAGE), whole_number(page.body, PAGES)
-    if number is not None and count is not None and number < count and page.records:
-        return with_parameter(page.url, "page", number + 1)
-    return None
-
-
-def _by_header(page: Page) -> str | None:
-    for header in page.answer.headers.get_all("Link") or ():
-        for address, facts in _LINK.findall(header):
-            if re.search(r'(?i);\s*rel\s*=\s*"?[^";]*\bnext\b', facts):
-                return followed(page.answer.url, address)
-    return None
-
-
-def _by_link(page: Page, path: str) -> str | None:
-    found = dig(page.body, path)
-    return followed(page.url, found) if isinstance(found, str) and found else None
-
-
-def _by_cursor(page: Page, parameter: str, path: str) -> str | None:
-    found = dig(page.body, path)
-    if found is MISSING or found in (None, "", False) or isinstance(found, dict | list):
-        return None
-    return with_parameter(page.url, parameter, found)
-
-
-def _by_count(page: Page, parameter: str) -> str | None:
-    """The next number of a page, or of its first record, as long as records come."""
-    if not page.records:
-        return None
-    now = dict(parse_qsl(urlsplit(page.url).query)).get(parameter, "")
-    if not now.isdigit():
-        return None
-    step = len(page.records) if parameter.lower() in OFFSETS else 1
-    return with_parameter(page.url, parameter, int(now) + step)
-
-
 def _parsed(content: bytes, url: str) -> Any:
     try:
         return json.loads(content)
@@ -286,11 +201,3 @@ def _parsed(content: bytes, url: str) -> Any:
         raise LeptonError(
             "the answer is no JSON", where=shown(url), hint="Check the address."
         ) from error
-
-
-def _too_large(url: str) -> LeptonError:
-    return LeptonError(
-        f"one page is larger than {LARGEST_PAGE:,} bytes",
-        where=shown(url),
-        hint="Ask for fewer records on a page.",
-    )
