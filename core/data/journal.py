@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from itertools import islice
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -24,8 +22,15 @@ SOURCES: tuple[str, ...] = get_args(Source)
 _EVENT = "id, row, column, value, author, source, score, time"
 _STANDING = (
     "FROM label e WHERE dataset = (SELECT id FROM dataset WHERE name = :name) AND origin = :origin"
-    " AND (:column IS NULL OR column = :column)"
     " AND undoes IS NULL AND NOT EXISTS (SELECT 1 FROM label u WHERE u.undoes = e.id)"
+)
+# What holds for each cell of a column, if it is newer than what is published. SQLite takes the
+# other fields of a group from the event that has the maximum.
+_HOLDING = (
+    f"FROM (SELECT {_EVENT}, max((source = 'human') << 62 | id) {_STANDING} AND column = :column"
+    " AND (:published = 0 OR row IN (SELECT row FROM label WHERE column = :column"
+    " AND dataset = (SELECT id FROM dataset WHERE name = :name) AND origin = :origin"
+    " AND id > :published)) GROUP BY row) WHERE id > :published"
 )
 
 
@@ -59,11 +64,6 @@ class Waiting:
 
     labels: list[Label]
     upto: dict[str, int]
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """How many labels wait for each column."""
-        return dict(Counter(label.column for label in self.labels))
 
 
 def append(
@@ -109,18 +109,18 @@ def undo(
     newest = db.execute(
         "SELECT labelled FROM version WHERE origin = :origin"
         " AND dataset = (SELECT id FROM dataset WHERE name = :name) ORDER BY n DESC LIMIT 1",
-        {"name": version.dataset, "origin": version.origin},
+        _of(version),
     ).fetchone()
     published = json.loads(newest[0]) if newest else {}
-    given = _labels(
-        db,
-        f"SELECT {_EVENT} {_STANDING} AND author = :author AND source = :source ORDER BY id DESC",
-        version,
-        column,
-        author=author,
-        source=source,
+    given = db.execute(
+        f"SELECT {_EVENT} {_STANDING} AND author = :author AND source = :source"
+        " AND (:column IS NULL OR column = :column) ORDER BY id DESC",
+        _of(version) | {"author": author, "source": source, "column": column},
     )
-    last = list(islice(filter(partial(_waits, published), given), count))
+    waits = (
+        label for label in map(Label._make, given) if label.id > published.get(label.column, 0)
+    )
+    last = list(islice(waits, count))
     db.executemany(
         "INSERT INTO label (dataset, origin, column, row, author, source, undoes)"
         " SELECT dataset, origin, column, row, author, source, id FROM label WHERE id = ?",
@@ -131,27 +131,40 @@ def undo(
 
 def waiting(db: sqlite3.Connection, version: Version, column: str | None = None) -> Waiting:
     """What holds for a version's rows and is not in it yet, by column and row."""
+    labels: list[Label] = []
+    upto: dict[str, int] = {}
     # One transaction, so that the labels are those up to the ids.
     db.execute("BEGIN")
-    found = _labels(
-        db,
-        f"SELECT {_EVENT} FROM (SELECT {_EVENT}, row_number() OVER (PARTITION BY column, row"
-        f" ORDER BY source = 'human' DESC, id DESC) AS place {_STANDING})"
-        " WHERE place = 1 ORDER BY column, row",
-        version,
-        column,
-    )
-    labels = list(filter(partial(_waits, version.labelled), found))
-    upto = {
-        name: db.execute(
-            "SELECT max(id) FROM label WHERE origin = ? AND column = ?"
-            " AND dataset = (SELECT id FROM dataset WHERE name = ?)",
-            (version.origin, name, version.dataset),
-        ).fetchone()[0]
-        for name in {label.column for label in labels}
-    }
+    for name, said in _columns(db, version, column):
+        found = db.execute(f"SELECT {_EVENT} {_HOLDING} ORDER BY row", said).fetchall()
+        if found:
+            labels += map(Label._make, found)
+            (upto[name],) = db.execute(
+                "SELECT max(id) FROM label WHERE origin = :origin AND column = :column"
+                " AND dataset = (SELECT id FROM dataset WHERE name = :name)",
+                said,
+            ).fetchone()
     db.execute("COMMIT")
     return Waiting(labels, upto)
+
+
+def counts(db: sqlite3.Connection, version: Version) -> dict[str, int]:
+    """How many labels wait for each column; those that have none are left out."""
+    found = {
+        name: int(db.execute(f"SELECT count(*) {_HOLDING}", said).fetchone()[0])
+        for name, said in _columns(db, version, None)
+    }
+    return {name: count for name, count in found.items() if count}
+
+
+def values(db: sqlite3.Connection, version: Version, column: str) -> set[str]:
+    """The different labels that wait for a column."""
+    return {
+        value
+        for _, said in _columns(db, version, column)
+        for (value,) in db.execute(f"SELECT DISTINCT value {_HOLDING}", said)
+        if value is not None
+    }
 
 
 def taken_back(db: sqlite3.Connection, version: Version, upto: Mapping[str, int]) -> bool:
@@ -166,13 +179,21 @@ def taken_back(db: sqlite3.Connection, version: Version, upto: Mapping[str, int]
     )
 
 
-def _waits(published: Mapping[str, int], label: Label) -> bool:
-    return label.id > published.get(label.column, 0)
+def _columns(
+    db: sqlite3.Connection, version: Version, column: str | None
+) -> list[tuple[str, dict[str, Any]]]:
+    """The columns that were labelled (or the one that is named), and what `_HOLDING` asks for."""
+    names = db.execute(
+        "SELECT DISTINCT column FROM label WHERE origin = :origin"
+        " AND dataset = (SELECT id FROM dataset WHERE name = :name) ORDER BY 1",
+        _of(version),
+    ).fetchall()
+    return [
+        (name, _of(version) | {"column": name, "published": version.labelled.get(name, 0)})
+        for (name,) in names
+        if column in (None, name)
+    ]
 
 
-def _labels(
-    db: sqlite3.Connection, query: str, version: Version, column: str | None, **said: str
-) -> Iterable[Label]:
-    """Labels as a query over those that stand finds them, of one column or of all."""
-    named = {"name": version.dataset, "origin": version.origin, "column": column}
-    return map(Label._make, db.execute(query, named | said))
+def _of(version: Version) -> dict[str, Any]:
+    return {"name": version.dataset, "origin": version.origin}

@@ -6,11 +6,12 @@ newest version of the rows, whatever was cleaned or added in the meantime.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
-from core.data.journal import Entry, Label, Source, Waiting
+from core.data.journal import Entry, Label, Source
 from core.data.lake import Lake, Overtaken
 from core.data.layout import ROW_ID, literal, quoted
 from core.data.version import Version
@@ -87,9 +88,8 @@ class Labels:
 
     def unseen(self, entries: Iterable[Entry]) -> list[str]:
         """Those of the labels that neither the column nor any label that waits has yet."""
-        waits = self._lake.waiting_labels(self.version, self.column).labels
         values = {each.value for each in entries if each.value is not None}
-        values -= {label.value for label in waits}
+        values -= self._lake.label_values(self.version, self.column)
         if not values or self.column not in self.version.column_names:
             return sorted(values)
         self._register([Entry(0, value) for value in values])
@@ -142,8 +142,8 @@ def publish(lake: Lake, ref: str, column: str | None = None) -> Published:
             continue
 
 
-def waiting(lake: Lake, name: str) -> list[tuple[Version, Waiting]]:
-    """What waits to be published in a data set, each with the newest version of its rows.
+def waiting(lake: Lake, name: str) -> list[tuple[Version, int]]:
+    """How many labels of a data set wait, each number with the newest version of their rows.
 
     An import under a name that was there already has rows of its own, so there can be several.
 
@@ -153,20 +153,20 @@ def waiting(lake: Lake, name: str) -> list[tuple[Version, Waiting]]:
     newest: dict[str, Version] = {}
     for version in lake.versions(name):
         newest.setdefault(version.origin, version)
-    found = ((version, lake.waiting_labels(version)) for version in newest.values())
-    return [(version, labels) for version, labels in found if labels.labels]
+    found = ((version, sum(lake.label_counts(version).values())) for version in newest.values())
+    return [(version, count) for version, count in found if count]
 
 
 def stranded(lake: Lake, version: Version) -> str:
     """The words for labels that wait for other rows of the data set; empty if none do."""
     elsewhere = [
-        (ref, labels)
-        for ref, labels in waiting(lake, version.dataset)
+        (ref, count)
+        for ref, count in waiting(lake, version.dataset)
         if ref.origin != version.origin
     ]
     if not elsewhere:
         return ""
-    told = "; ".join(f"{len(labels.labels):,} for those of {at.ref}" for at, labels in elsewhere)
+    told = "; ".join(f"{count:,} for those of {at.ref}" for at, count in elsewhere)
     return (
         f"Labels wait for other rows: {told}."
         f" Publish them there: lepton data label {elsewhere[0][0].ref} --publish"
@@ -193,7 +193,7 @@ def _publish(lake: Lake, base: Version, column: str | None, *, if_newest: bool) 
                 where=base.ref,
                 hint="Take them back with --undo, or bring the rows back: lepton data restore",
             )
-        counts = Waiting(kept, {}).counts
+        counts = dict(Counter(label.column for label in kept))
         for name in counts:
             _check_values(view, name, "It may have been cast since: --undo takes the label back.")
         version = lake.commit_columns(
@@ -268,7 +268,7 @@ def _column(lake: Lake, version: Version, name: str | None, *, new: bool) -> str
         raise UsageError(
             "whose labels they are is not said", where=version.ref, hint="Name it: --column COLUMN"
         )
-    if name in version.column_names or lake.waiting_labels(version, name).labels:
+    if name in version.column_names or lake.label_values(version, name):
         return name
     taken = [each for each in version.column_names if each.lower() == name.lower()]
     if taken or name.lower() == ROW_ID or not name.strip() or "\0" in name:

@@ -370,6 +370,21 @@ class Lake:
         with self._catalogue.read() as db:
             return journal.waiting(db, version, column)
 
+    def label_counts(self, ref: str | Version) -> dict[str, int]:
+        """How many labels wait for each column of a version.
+
+        Raises:
+            UsageError: no such data set or version.
+        """
+        version = self.version(ref)
+        with self._catalogue.read() as db:
+            return journal.counts(db, version)
+
+    def label_values(self, version: Version, column: str) -> set[str]:
+        """The different labels that wait for a column."""
+        with self._catalogue.read() as db:
+            return journal.values(db, version, column)
+
     def describe(
         self,
         version: Version,

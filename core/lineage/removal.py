@@ -58,9 +58,9 @@ def _labels_lost(lake: Lake, doomed: Sequence[Version]) -> list[str]:
     names = dict.fromkeys(version.dataset for version in doomed)
     kept = {v.origin for name in names for v in lake.versions(name) if v.ref not in refs}
     return [
-        f"labels of {version.ref} wait to be published ({len(labels.labels):,})"
+        f"labels of {version.ref} wait to be published ({count:,})"
         for name in names
-        for version, labels in waiting(lake, name)
+        for version, count in waiting(lake, name)
         if version.origin not in kept
     ]
 

@@ -189,7 +189,7 @@ def test_rows_imported_anew_are_other_rows(lake: Lake, pets: Version) -> None:
         publish(lake, "pets")
     assert "lepton data label pets@1 --publish" in caught.value.hint
     assert stranded(lake, pets) == ""
-    assert [(at.ref, len(w.labels)) for at, w in waiting(lake, "pets")] == [("pets@1", 2)]
+    assert [(at.ref, count) for at, count in waiting(lake, "pets")] == [("pets@1", 2)]
     assert publish(lake, "pets@1").version.parents == ("pets@1",)
     assert cells(lake, "pets@3", "kind") == ["fox", "fox", *KINDS[2:]]
 

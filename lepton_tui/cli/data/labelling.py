@@ -115,7 +115,7 @@ def _add(
         unseen = session.unseen(entries)
         session.add(entries, **said)
         version, column = session.version, session.column
-    waits = lake.waiting_labels(version)
+    waits = lake.label_counts(version)
     if empty:
         note(f"note: {counted(empty, 'row')} without a label passed over")
     if unseen and column in version.column_names:
@@ -129,12 +129,12 @@ def _add(
                 "labels": len(entries),
                 "passed_over": empty,
                 "unseen": unseen,
-                "waiting": len(waits.labels),
+                "waiting": sum(waits.values()),
             }
         )
         return
     put(f"{version.ref}: {counted(len(entries), 'label')} for {plain(column)}")
-    _put_waiting(version, waits.counts)
+    _put_waiting(version, waits)
     times = f" {len(entries)}" if len(entries) > 1 else ""
     note(f"Take back: lepton data label {version.dataset} --undo{times}")
 
@@ -192,10 +192,10 @@ def _undo(
 ) -> None:
     version = lake.version(dataset)
     undone = lake.undo_labels(version, count, column=column, **said)
-    waits = lake.waiting_labels(version)
+    waits = lake.label_counts(version)
     if json:
         taken = [each.to_json() for each in undone]
-        put_json({"dataset": version.ref, "undone": taken, "waiting": len(waits.labels)})
+        put_json({"dataset": version.ref, "undone": taken, "waiting": sum(waits.values())})
         return
     if not undone:
         raise UsageError(
@@ -209,7 +209,7 @@ def _undo(
         put(f"and {len(undone) - SHOWN:,} more")
     if len(undone) < count:
         note(f"There were no more than {len(undone):,} of yours.")
-    _put_waiting(version, waits.counts)
+    _put_waiting(version, waits)
 
 
 def _publish(lake: Lake, dataset: str, column: str | None, *, json: bool) -> None:
@@ -261,7 +261,7 @@ def _show(lake: Lake, version: Version, column: str | None, *, json: bool) -> No
         if len(waits.labels) > SHOWN:
             note(f"The last {SHOWN} of {len(waits.labels):,}; --json has all.")
     if not json:
-        _put_waiting(version, waits.counts)
+        _put_waiting(version, lake.label_counts(version))
     if elsewhere := stranded(lake, version):
         note(f"note: {elsewhere}")
 
