@@ -152,6 +152,8 @@ def _read_spans(array: np.memmap[Any, Any], window: Window) -> torch.Tensor:
     """Read, not copied from the mapping: whole runs at once, and no page of it stays ours."""
     found = np.empty((window.rows, *array.shape[1:]), array.dtype)
     at = 0
+    if not found.nbytes:  # a table without categories
+        return torch.from_numpy(found)
     with Path(str(array.filename)).open("rb", buffering=0) as file:
         for start, stop in window.spans:
             file.seek(array.offset + start * (array.nbytes // len(array)))

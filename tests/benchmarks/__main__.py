@@ -26,6 +26,8 @@ MEASUREMENTS = (
     "big_profile",
     "near_texts",
     "picture_files",
+    "shuffled_epoch",
+    "second_start",
 )
 ONE = "--one"
 COLUMNS = "{:<46} {:>12} {:>12} {:>7} {:>8}  {}"

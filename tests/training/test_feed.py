@@ -324,6 +324,18 @@ def test_an_epoch_by_windows_keeps_little_of_the_file_in_memory(tmp_path):
     assert most == 0
 
 
+def test_a_mapped_table_without_categories_is_read_by_windows(tmp_path):
+    arrays = {"numbers": np.arange(1000.0), "categories": np.empty((1000, 0), np.int64)}
+    mapped = {}
+    for name, array in arrays.items():
+        np.save(tmp_path / f"{name}.npy", array)
+        mapped[name] = np.load(tmp_path / f"{name}.npy", mmap_mode="c")
+    tensors = {name: torch.from_numpy(array) for name, array in mapped.items()}
+    split = feed.Split(tensors, np.arange(1000), mapped)
+    seen = [batch["numbers"] for batch in split.epoch(0, 0, 100, window=300)]
+    assert sorted(torch.cat(seen).tolist()) == arrays["numbers"].tolist()
+
+
 def test_an_array_cut_while_it_is_read_is_an_error(tmp_path):
     np.save(tmp_path / "x.npy", np.arange(100_000))
     array = np.load(tmp_path / "x.npy", mmap_mode="c")
