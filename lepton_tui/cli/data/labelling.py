@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -99,14 +100,15 @@ def _add(
     json: bool,
 ) -> None:
     from core.data.labels import Labels
+    from lepton_tui.cli.status import counting
 
     if not words and file is None:
         raise UsageError(
             "there are no labels",
             hint="Write ROW=LABEL, name a --file, or see those that wait: --show",
         )
-    with Labels(lake, dataset, column, new=new) as session:
-        entries, empty = _read(file, session.column) if file else ([], 0)
+    with Labels(lake, dataset, column, new=new) as session, counting("Labels") as progress:
+        entries, empty = _read(file, session.column, progress) if file else ([], 0)
         entries += map(_entry, words)
         if score is not None:
             entries = [
@@ -151,7 +153,7 @@ def _entry(word: str) -> Entry:
     return Entry(int(row), value.strip() or None)
 
 
-def _read(file: str, column: str) -> tuple[list[Entry], int]:
+def _read(file: str, column: str, progress: Callable[[int, int], None]) -> tuple[list[Entry], int]:
     """The labels of a file, or of standard input for `-`.
 
     Raises:
@@ -168,7 +170,7 @@ def _read(file: str, column: str) -> tuple[list[Entry], int]:
             else Path(file).expanduser().open(encoding="utf-8", newline="")
         )
         with source as lines:
-            return read_labels(lines, name, column)
+            return read_labels(_counted(lines, progress), name, column)
     except UnicodeDecodeError as error:
         raise LeptonError(
             "it is not UTF-8 text", where=name, hint="Save it as UTF-8, with commas between."
@@ -177,6 +179,13 @@ def _read(file: str, column: str) -> tuple[list[Entry], int]:
         raise UsageError(
             f"it cannot be read: {error.strerror}", where=name, hint="Name a file of labels."
         ) from error
+
+
+def _counted(lines: Iterable[str], progress: Callable[[int, int], None]) -> Iterator[str]:
+    for at, line in enumerate(lines, 1):
+        yield line
+        if at % 1000 == 0:
+            progress(at, 0)
 
 
 def _count(words: list[str] | None) -> int:
