@@ -28,6 +28,7 @@ MEASUREMENTS = (
     "picture_files",
     "shuffled_epoch",
     "second_start",
+    "memory_kept",
 )
 ONE = "--one"
 COLUMNS = "{:<46} {:>12} {:>12} {:>7} {:>8}  {}"
