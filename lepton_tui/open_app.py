@@ -29,7 +29,6 @@ def open_app() -> int:
 
     app = LeptonApp(workspace)
     app.run()
-    QuietCollector.end()
     if app.failure is not None:
         raise LeptonError(
             f"the app failed: {type(app.failure).__name__}: {app.failure}",
