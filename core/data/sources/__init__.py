@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from core.data.lake import Lake, valid_name
-from core.data.sources.desk import Arrived, Desk, Options, Progress, Reject
+from core.data.sources.desk import Arrived, Desk, NoRecordsError, Options, Progress, Reject
 from core.data.sources.detect import detect
 from core.data.sources.folder_kind import labelled_kind
 from core.data.sources.formats import FORMATS, SPOKEN
@@ -159,27 +159,36 @@ def renew_source(
     # The types are settled: what does not fit them is left out, and said.
     types = {**types_of(imported), **reading.options.types}
     reading = replace(reading, options=replace(reading.options, types=types))
-    with _found(lake, source, reading) as (desk, found):
-        fresh, changed = only_new(found.located, found.params["files"], seen_files(lake, name))
-        newest = lake.version(name)
-        if not fresh.paths:
-            desk.note("nothing is new: every file of the source was brought in before")
-            return ImportReport(newest, notes=desk.notes)
-        params = dict(found.params)
-        with telling(desk):
-            version = append_arrived(
-                lake,
-                desk,
-                _read(desk, replace(found, located=fresh)),
-                name,
-                op=op,
-                params=params,
-                compare=changed,
-                left_out=lambda: left_out(desk, params),
-            )
-        if version is None:
-            desk.note("nothing is new: every row of the source is there already")
-        return ImportReport(version or newest, desk.rejects, desk.rejected, desk.notes)
+    try:
+        with _found(lake, source, reading) as (desk, found):
+            return _append_new(lake, name, op, desk, found)
+    except NoRecordsError:
+        return ImportReport(lake.version(name), notes=["nothing is new: the source is empty now"])
+
+
+def _append_new(
+    lake: Lake, name: str, op: Literal["append", "refresh"], desk: Desk, found: _Source
+) -> ImportReport:
+    fresh, changed = only_new(found.located, found.params["files"], seen_files(lake, name))
+    newest = lake.version(name)
+    if not fresh.paths:
+        desk.note("nothing is new: every file of the source was brought in before")
+        return ImportReport(newest, notes=desk.notes)
+    params = dict(found.params)
+    with telling(desk):
+        version = append_arrived(
+            lake,
+            desk,
+            _read(desk, replace(found, located=fresh)),
+            name,
+            op=op,
+            params=params,
+            compare=changed,
+            left_out=lambda: left_out(desk, params),
+        )
+    if version is None:
+        desk.note("nothing is new: every row of the source is there already")
+    return ImportReport(version or newest, desk.rejects, desk.rejected, desk.notes)
 
 
 def preview_source(

@@ -16,7 +16,7 @@ from core.data.engine import connect
 from core.data.lake import REJECT_COLUMNS
 from core.data.rows_file import copy_rows
 from core.data.view import quoted
-from core.errors import Cancelled, LeptonError
+from core.errors import Cancelled, LeptonError, UsageError
 from core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -103,6 +103,10 @@ class Arrived:
     columns: tuple[str, ...]
     media: dict[str, str] = field(default_factory=dict)
     in_order: bool = False
+
+
+class NoRecordsError(UsageError):
+    """The source is there, and holds no record now; where new ones are looked for, that is fine."""
 
 
 class Desk:

@@ -118,6 +118,14 @@ FAILURES = {
     "cut chunk": cut_chunk,
     "cut gzip": cut_gzip,
 }
+SAID = {
+    "busy": "the server says 503",
+    "no answer": "the server ended the connection without an answer",
+    "no HTTP": "the answer is no HTTP",
+    "cut": "the answer was cut short",
+    "cut chunk": "the answer was cut short",
+    "cut gzip": "the packed answer was cut short",
+}
 
 
 @pytest.mark.parametrize("name", FAILURES)
@@ -129,7 +137,7 @@ def test_it_is_tried_again_and_then_given_up(
     assert len(rows) == 50, "nothing of a broken try is left in the file"
     assert len(server.asked) == 5
     server.does("/a.csv", failing(5, FAILURES[name]))
-    refuses(url, "could not be read in 5 tries")
+    refuses(url, f"could not be read in 5 tries: {SAID.get(name, '')}")
 
 
 @pytest.mark.parametrize(

@@ -85,11 +85,11 @@ def failure(error: httpx2.TransportError, url: str) -> LeptonError | Again:
         )
     if isinstance(error, httpx2.RemoteProtocolError):
         said = str(error)
+        if "peer closed" in said:
+            return Again("the answer was cut short")
         if "without sending" in said:
             return Again("the server ended the connection without an answer")
-        return Again(
-            "the answer was cut short" if "peer closed" in said else "the answer is no HTTP"
-        )
+        return Again("the answer is no HTTP")
     return Again(system or "the connection was lost")
 
 

@@ -26,6 +26,7 @@ from core.errors import LeptonError, UsageError
 
 _LINK = re.compile(r"<([^>]*)>([^<]*)")
 _NEXT = re.compile(r'(?i);\s*rel\s*=\s*"?[^";]*\bnext\b')
+_ADDRESS = re.compile(r"(?i)[a-z][a-z0-9+.-]*:|/|\?")
 # Parameters that count records: offset, page[offset], $skip, startAt, start_index, from.
 _OFFSET = re.compile(r"(?i).*(offset|skip).*|(start|from|first)(_?(at|index|record|row|result))?")
 
@@ -117,7 +118,7 @@ def _usual(page: Page) -> str | None:
         return None
     for path in NEXT_LINKS:
         found = dig(page.body, path)
-        if isinstance(found, str) and re.match(r"https?://|/|\?", found):
+        if isinstance(found, str) and _ADDRESS.match(found):
             return followed(page.answer.url, found)
     for path, parameter in CURSORS.items():
         if (address := _by_cursor(page, parameter, path)) is not None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from core.data.sources.desk import Desk
+from core.data.sources.desk import Desk, NoRecordsError
 from core.data.sources.remote.address import shown
 from core.data.sources.remote.failures import RefusedError, too_large
 from core.data.sources.remote.json_path import (
@@ -72,6 +72,12 @@ def read_pages(desk: Desk, web: Web, answer: Answer, first: Path, url: str) -> P
     with place.open("w", encoding="utf-8") as out:
         reading = _Reading(desk, web, where, way_on(options.next_page), out)
         pages, rows = reading.all(Page(url, answer, body, _records(body, where, url)), content)
+    if not rows:
+        raise NoRecordsError(
+            "there are no records in the answer",
+            where=shown(url),
+            hint="Check the address, and say where they are with --records.",
+        )
     if pages > 1:
         desk.note(f"{counted(pages, 'page')} were read")
     elif options.next_page is None:
