@@ -24,6 +24,7 @@ from screens.navigation import MODES
 from screens.themes import DARK, LIGHT
 
 if TYPE_CHECKING:
+    from core.inference.process import EngineProcess
     from screens.base import LeptonScreen
 
 SCREENS = {
@@ -62,6 +63,7 @@ class LeptonApp(App[None]):
         self.workspace = workspace
         self.failure: Exception | None = None
         self._garbage = QuietCollector()
+        self._engine: EngineProcess | None = None
         self._settings = workspace.home / "settings.json"
         for name, place in SCREENS.items():
             self.add_mode(name, lambda place=place: self._make(place))  # type: ignore[misc]
@@ -75,6 +77,15 @@ class LeptonApp(App[None]):
         screen: Screen[None] = getattr(import_module(module), name)(self.workspace)
         return screen
 
+    @property
+    def engine(self) -> EngineProcess:
+        """The process that holds torch for all screens; asked for on the event loop."""
+        if self._engine is None:
+            from core.inference.process import EngineProcess
+
+            self._engine = EngineProcess(self.workspace)
+        return self._engine
+
     def on_mount(self) -> None:
         loop = asyncio.get_running_loop()
         # Textual leaves the alternate screen and mouse reporting on when a signal kills it.
@@ -83,6 +94,11 @@ class LeptonApp(App[None]):
         self.set_interval(RUNNING_POLL_SECONDS, self._count_running)
         self.set_interval(LOOK_SECONDS, self._garbage.look)
         self.call_after_refresh(self._count_running)
+
+    def on_unmount(self) -> None:
+        self._garbage.end()
+        if self._engine is not None:
+            self._engine.close()
 
     async def on_event(self, event: events.Event) -> None:
         if isinstance(event, events.InputEvent):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from core.inference.process import EngineProcess
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,10 @@ MODES = (
 
 class Studio(Protocol):
     """The app as the screens see it."""
+
+    @property
+    def engine(self) -> EngineProcess:
+        """The process that holds torch for the app; it starts when it is first asked something."""
 
     def visit(self, mode: str, **context: Any) -> None:
         """Go to a mode, carrying what the person was looking at (`dataset=`, `run=`, `model=`)."""

@@ -24,7 +24,7 @@ class Shift(Augmentation):
 
     most: float = setting("The most that it moves, as a part of its length", 0.1, least=0, most=1)
     fill: Literal["wrap", "silence"] = setting(
-        "What comes in: what went out at the other end, or silence", "wrap"
+        "What comes in from the edge: what went out at the other, or silence", "wrap"
     )
     p: float = part(1.0)
 

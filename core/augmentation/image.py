@@ -31,7 +31,7 @@ class Flip(Augmentation):
     kinds: ClassVar[tuple[str, ...]] = (IMAGE,)
 
     axis: Literal["horizontal", "vertical", "both"] = setting(
-        "Left and right, top and bottom, or each of both by itself", "horizontal"
+        "Left and right, top and bottom, or both, each by itself", "horizontal"
     )
     p: float = part(0.5)
 

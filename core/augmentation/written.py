@@ -76,17 +76,20 @@ def check(
     Raises:
         UsageError: one or more do not; `what` names whose inputs they are.
     """
-    mistakes: list[UsageError] = []
-    for each in augmentations:
-        if kind not in each.kinds:
-            suited = " and ".join(KINDS[suited] for suited in each.kinds)
-            said = f"{each.name} is for {suited}, and {what} reads {KINDS.get(kind, kind)}"
-            names = ", ".join(other.name for other in fitting(kind))
-            mistakes.append(UsageError(said, hint=f"There are: {names}." if names else ""))
-        elif each.mixes and not mixes:
-            mistakes.append(UsageError(f"{each.name} mixes targets, and those of {what} do not"))
-    if mistakes:
-        raise together(mistakes)
+    wrong = [
+        f"{each.name} is for {' and '.join(KINDS[suited] for suited in each.kinds)}"
+        for each in augmentations
+        if kind not in each.kinds
+    ]
+    if wrong:
+        names = ", ".join(each.name for each in fitting(kind))
+        raise UsageError(
+            f"{', '.join(wrong)}, but {what} reads {KINDS.get(kind, kind)}",
+            hint=f"There are: {names}." if names else "There is none for them.",
+        )
+    mixing = [each.name for each in augmentations if each.mixes and not mixes]
+    if mixing:
+        raise UsageError(f"{' and '.join(mixing)} cannot be: {what} cannot train on mixed targets")
 
 
 def catalogue() -> list[dict[str, Any]]:

@@ -33,7 +33,7 @@ class Row:
     truth: Any = None
 
     def to_json(self) -> dict[str, Any]:
-        values = {name: _packed(value) for name, value in self.values.items()}
+        values = {name: packed(value) for name, value in self.values.items()}
         fault = {} if self.error is None else {"error": self.error.to_json()}
         return {"input": self.input, "values": values, **fault}
 
@@ -44,7 +44,7 @@ class Row:
         Raises:
             KeyError, TypeError or ValueError: it is not one.
         """
-        values = {str(name): _unpacked(value) for name, value in row["values"].items()}
+        values = {str(name): unpacked(value) for name, value in row["values"].items()}
         error = LeptonError.from_json(row["error"]) if "error" in row else None
         return cls(str(row["input"]), values, error)
 
@@ -84,7 +84,7 @@ class Answer:
         return cls(given, value=output)
 
 
-def _packed(value: Any) -> Any:
+def packed(value: Any) -> Any:
     """The value as JSON has it; what JSON has not is tagged or written as text."""
     if value is None or isinstance(value, bool | int | str):
         return value
@@ -99,17 +99,22 @@ def _packed(value: Any) -> Any:
     if isinstance(value, date | datetime | time):
         return value.isoformat()
     if isinstance(value, Mapping):
-        return {str(name): _packed(each) for name, each in value.items()}
+        return {str(name): packed(each) for name, each in value.items()}
     if isinstance(value, list | tuple):
-        return [_packed(each) for each in value]
+        return [packed(each) for each in value]
     if hasattr(value, "item"):
-        return _packed(value.item())
+        return packed(value.item())
     return str(value)
 
 
-def _unpacked(value: Any) -> Any:
+def unpacked(value: Any) -> Any:
+    """The value as `packed` wrote it.
+
+    Raises:
+        ValueError: its bytes are none.
+    """
     if isinstance(value, list):
-        return [_unpacked(each) for each in value]
+        return [unpacked(each) for each in value]
     if not isinstance(value, dict):
         return value
     if value.keys() == {PATH}:
@@ -119,4 +124,4 @@ def _unpacked(value: Any) -> Any:
             return base64.b64decode(value[BYTES], validate=True)
         except binascii.Error as error:
             raise ValueError(f"not base64: {error}") from error
-    return {name: _unpacked(each) for name, each in value.items()}
+    return {name: unpacked(each) for name, each in value.items()}

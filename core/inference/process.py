@@ -17,8 +17,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
+from core.augmentation.example import Cell, Example
 from core.errors import LeptonError, UsageError
-from core.inference.messages import Answer, Row
+from core.inference.messages import Answer, Row, packed, unpacked
 from core.workspace import Workspace
 
 CACHE_BYTES = 4 << 30
@@ -90,6 +91,27 @@ class EngineProcess:
         packed = [row.to_json() for row in rows]
         found = self._wait("predict", timeout, model=_whole(ref), rows=packed)
         return [Answer.from_json(answer) for answer in found]
+
+    def augment(
+        self,
+        words: Sequence[str],
+        kind: str,
+        rows: Sequence[tuple[int, Cell | None]],
+        epochs: Sequence[int],
+        *,
+        seed: int = 0,
+        timeout: float | None = None,
+    ) -> list[Example]:
+        """What the augmentations make of cells of a kind; see `core.augmentation.examples`.
+
+        Raises:
+            UsageError: an augmentation cannot be.
+            LeptonError: the child ended, or the time is over.
+        """
+        cells = [[row, packed(cell)] for row, cell in rows]
+        asked = {"words": list(words), "kind": kind, "epochs": list(epochs), "seed": seed}
+        found = self._wait("augment", timeout, rows=cells, **asked)
+        return [Example.from_json(unpacked(each)) for each in found]
 
     def close(self) -> None:
         """End the child; requests that wait fail."""

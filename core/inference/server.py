@@ -1,10 +1,10 @@
 """The engine's process: JSON lines in on standard input, JSON lines out on standard output.
 
-A request is `{"id", "op", …}` and its reply carries the same id. `load` {model} and `predict`
-{model, rows} are done in order, `ping` too, so that its reply says that all before it is done;
-`cancel` {request} takes effect at once. A reply is `{"id", "result"}` or `{"id", "error": {what,
-where, hint, usage}}`. The process leaves when its standard input closes, so it never outlives the
-one that asked for it.
+A request is `{"id", "op", …}` and its reply carries the same id. `load` {model}, `predict` {model,
+rows} and `augment` {words, kind, rows, epochs, seed} are done in order, `ping` too, so that its
+reply says that all before it is done; `cancel` {request} takes effect at once. A reply is `{"id",
+"result"}` or `{"id", "error": {what, where, hint, usage}}`. The process leaves when its standard
+input closes, so it never outlives the one that asked for it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from core.errors import LeptonError, UsageError
-from core.inference.messages import Row
+from core.inference.messages import Row, packed, unpacked
 from core.runs.priority import step_back
 from core.workspace import Workspace
 
@@ -72,6 +72,8 @@ class Server:
     def _do(self, request: Mapping[str, Any]) -> Any:
         if request["op"] == "ping":
             return os.getpid()
+        if request["op"] == "augment":
+            return self._augment(request)
         if self._engine is None:
             from core.inference.engine import Engine
 
@@ -92,6 +94,15 @@ class Server:
             )
             return [answer.to_json() for answer in done]
         raise LeptonError(f"the engine knows no request {request['op']!r}")
+
+    def _augment(self, request: Mapping[str, Any]) -> list[Any]:
+        from core.augmentation.examples import examples
+        from core.augmentation.written import read
+
+        rows = [(row, unpacked(cell)) for row, cell in request["rows"]]
+        words, kind = read(request["words"]), request["kind"]
+        made = examples(words, kind, rows, request["epochs"], request["seed"])
+        return [packed(each.to_json()) for each in made]
 
 
 def main() -> None:

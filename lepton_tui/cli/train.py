@@ -39,6 +39,9 @@ def train(
     batch_size: int = typer.Option(None, metavar="N", help="Examples in a step."),
     lr: float = typer.Option(None, metavar="X", help="Peak learning rate."),
     schedule: str = typer.Option(None, metavar="NAME", help="cosine, linear or constant."),
+    augment: str = typer.Option(
+        None, metavar="A,B", help="Change examples at random, such as crop,flip,rotate=15."
+    ),
     patience: int = typer.Option(None, metavar="N", help="Stop after N epochs without a better."),
     seed: int = typer.Option(None, metavar="N", help="Where all chance begins (0)."),
     device: str = typer.Option(None, metavar="NAME", help="cpu, cuda, cuda:1, mps or auto."),
@@ -64,6 +67,7 @@ def train(
         "batch_size": batch_size,
         "lr": lr,
         "schedule": schedule,
+        "augment": augment,
         "patience": patience,
         "seed": seed,
         "device": device,

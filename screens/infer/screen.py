@@ -19,7 +19,6 @@ from core.data.lake import Lake
 from core.errors import LeptonError, UsageError
 from core.inference.inputs import read_inputs
 from core.inference.messages import Answer, Row
-from core.inference.process import EngineProcess
 from core.models.registry import ModelFolder, Models, task_of
 from core.tasks.rows import label_text
 from screens.base import LeptonScreen
@@ -96,7 +95,6 @@ class InferScreen(LeptonScreen):
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self._engine = EngineProcess(self.workspace)
         self._models: dict[str, ModelFolder] = {}
         self._model: ModelFolder | None = None
         self._wanted: str | None = None
@@ -121,9 +119,6 @@ class InferScreen(LeptonScreen):
 
     def on_screen_resume(self) -> None:
         self._look()
-
-    def on_unmount(self) -> None:
-        self._engine.close()
 
     def arrive(self, *, model: str | None = None, **_: Any) -> None:
         self._wanted = model.partition("@")[0] if model else None
@@ -211,6 +206,7 @@ class InferScreen(LeptonScreen):
         if model is None:
             return
         self.query_one("#answer", Static).update(Text("asking…", "dim"))
+        engine = self.studio.engine
 
         def work() -> Tried:
             task = task_of(model)
@@ -219,7 +215,7 @@ class InferScreen(LeptonScreen):
                 self.workspace, task, [str(path) if given.startswith("~") else given]
             )
             began = time.perf_counter()
-            answers = self._engine.predict(model.ref, rows, ANSWER_SECONDS)
+            answers = engine.predict(model.ref, rows, ANSWER_SECONDS)
             return Tried(rows, answers, time.perf_counter() - began)
 
         self.fetch(work, self._show, group="try", failed=self._failed)

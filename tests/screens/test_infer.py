@@ -131,7 +131,7 @@ async def test_the_engine_that_dies_comes_back(models: Workspace) -> None:
         await until(pilot, "1 answer in ")
         screen = pilot.app.screen
         assert isinstance(screen, InferScreen)
-        os.kill(screen._engine.pid or 0, signal.SIGKILL)
+        os.kill(screen.studio.engine.pid or 0, signal.SIGKILL)
         await ask(pilot, "flowers#2")
         await until(pilot, lambda: "asking" not in str(screen.query_one("#answer").render()))
         await ask(pilot, "flowers#3")

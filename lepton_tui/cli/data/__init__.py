@@ -7,6 +7,7 @@ from lepton_tui.cli.data import asking  # isort: skip
 from lepton_tui.cli.data import quality  # isort: skip
 from lepton_tui.cli.data import cleaning  # isort: skip
 from lepton_tui.cli.data import labelling  # isort: skip
+from lepton_tui.cli.data import augmenting  # isort: skip
 from lepton_tui.cli.data import changing  # isort: skip
 from lepton_tui.cli.data import history  # isort: skip
 from lepton_tui.cli.data import sending  # isort: skip
@@ -15,6 +16,7 @@ from lepton_tui.cli.data.group import app
 __all__ = [
     "app",
     "asking",
+    "augmenting",
     "bringing",
     "changing",
     "cleaning",

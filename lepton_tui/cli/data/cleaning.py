@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from core.errors import UsageError
+from lepton_tui.cli.data.entries import put_entry, put_settings
 from lepton_tui.cli.data.group import DATASET, JSON, app, open_lake
-from lepton_tui.cli.output import note, put, put_json, table, width
+from lepton_tui.cli.output import note, put, put_json, table
 from screens.text import counted, plain
 
 if TYPE_CHECKING:
     from core.data.cleaning.preview import Preview
     from core.data.cleaning.recipe import Recipe
-
-ENTRY = 24
 
 
 @app.command()
@@ -136,23 +134,8 @@ def steps(
         return
     if name is None:
         for do, each in every.items():
-            _put_entry(do, each["help"])
+            put_entry(do, each["help"])
         note("The settings of one: lepton data steps fill")
         return
-    _put_entry(name, every[name]["help"])
-    for setting in every[name]["settings"]:
-        said = setting["help"]
-        if setting["choices"]:
-            said += f": {', '.join(setting['choices'])}"
-        if setting["required"]:
-            said += "; it must be said"
-        elif setting["default"] not in (None, [], {}, ""):
-            said += f"; {setting['default']} if not said"
-        _put_entry(f"  {setting['key']}", said)
-
-
-def _put_entry(name: str, text: str) -> None:
-    """A name and its text, which goes on below itself."""
-    lines = textwrap.wrap(plain(text), max(width() - ENTRY, 20)) or [""]
-    for line in (f"{name:<{ENTRY}}{lines[0]}", *(" " * ENTRY + more for more in lines[1:])):
-        put(line)
+    put_entry(name, every[name]["help"])
+    put_settings(every[name]["settings"])

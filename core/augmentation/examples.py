@@ -1,0 +1,157 @@
+"""What augmentations make of rows, to be seen before they are used: by the code that trains.
+
+A row becomes here what it becomes in the same epoch of a training with the same seed, at the size
+that its picture is shown in; but for its partner where two are mixed, which is the row before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from core.augmentation.augmenter import Augmenter
+from core.augmentation.base import AUDIO, IMAGE, TOKENS, Augmentation, Batch
+from core.augmentation.example import Cell, Changed, Example
+from core.augmentation.mixing import SHARE
+from core.data.cleaning.steps import audio
+from core.data.layout import ROW_ID
+from core.data.png import encode_png
+from core.errors import LeptonError
+from core.tasks.image_classification import MOST_SIDE
+from core.tasks.pixels import Survey, decode
+from core.tasks.words import MOST_LENGTH, PAD, UNKNOWN_WORD, Words, split_words
+
+LONGEST_SOUND = 30
+"""Seconds of a sound that are shown."""
+
+Read = tuple[Batch, Callable[[Batch, int], Cell]]
+"""A batch, and how one of its examples is shown: an image as PNG, a sound as WAV, a text."""
+
+
+def examples(
+    augmentations: Sequence[Augmentation],
+    kind: str,
+    rows: Sequence[tuple[int, Cell | None]],
+    epochs: Sequence[int],
+    seed: int = 0,
+) -> list[Example]:
+    """What becomes of cells of a kind, each with its row's id, in these epochs (0 is the first).
+
+    They are one batch, so that they can be mixed. A cell that cannot be read says why.
+    """
+    problems: dict[int, Example] = {}
+    readable: list[tuple[int, Any]] = []
+    for at, (row, cell) in enumerate(rows):
+        try:
+            readable.append((at, _LOOK[kind](cell)))
+        except (ValueError, LeptonError) as error:
+            problems[at] = Example(row, problem=str(error))
+    found = dict(problems)
+    if readable:
+        batch, shown = _READ[kind]([seen for _, seen in readable])
+        ids = [rows[at][0] for at, _ in readable]
+        batch[ROW_ID] = torch.tensor(ids)
+        augmenter = Augmenter(augmentations, seed)
+        made = [augmenter(batch, epoch) for epoch in epochs]
+        for number, (at, _) in enumerate(readable):
+            after = tuple(Changed(shown(each, number), _share(each, number)) for each in made)
+            mixed = any(each.share < 1 for each in after)
+            partner = ids[number - 1] if mixed else None
+            found[at] = Example(ids[number], shown(batch, number), after, partner)
+    return [found[at] for at in range(len(rows))]
+
+
+def _share(batch: Batch, at: int) -> float:
+    return float(batch[SHARE][at]) if SHARE in batch else 1.0
+
+
+# Images
+
+
+def _picture(cell: Cell | None) -> Cell | None:
+    decode(cell, 1, (8, 8))
+    return cell
+
+
+def _pictures(cells: Sequence[Any]) -> Read:
+    """All of one size and mode, as a task that reads them would have it."""
+    survey = Survey(len(cells))
+    for _, error in survey.add(cells):
+        raise error
+    channels, size = 1 if survey.grey else 3, survey.size(MOST_SIDE)
+    pixels = np.stack([decode(cell, channels, size) for cell in cells])
+
+    def shown(batch: Batch, at: int) -> bytes:
+        image = batch["image"][at].round().clamp(0, 255).to(torch.uint8).numpy()
+        return encode_png(image[0] if channels == 1 else image.transpose(1, 2, 0))
+
+    return {"image": torch.from_numpy(pixels)}, shown
+
+
+# Texts
+
+
+def _words(cell: Cell | None) -> list[str]:
+    if not isinstance(cell, str):
+        raise ValueError("there is none" if cell is None else "it is no text")  # noqa: TRY004
+    return split_words(cell)[:MOST_LENGTH]
+
+
+def _texts(texts: Sequence[list[str]]) -> Read:
+    """Every word is known: no vocabulary was learnt yet."""
+    known = dict.fromkeys(word for words in texts for word in words)
+    words = Words((PAD, UNKNOWN_WORD, *known), max(1, *map(len, texts)))
+    encoded = words.encode([" ".join(each) for each in texts])
+
+    def shown(batch: Batch, at: int) -> str:
+        tokens = batch["tokens"][at, : int(batch["length"][at])].tolist()
+        return " ".join(words.vocabulary[token] for token in tokens)
+
+    return {name: torch.from_numpy(array) for name, array in encoded.items()}, shown
+
+
+# Sounds
+
+
+def _sound(cell: Cell | None) -> tuple[np.ndarray[Any, Any], int]:
+    """Its first seconds in one channel, float32 [samples], and its rate."""
+    if not isinstance(cell, bytes):
+        raise ValueError("there is none" if cell is None else "it is no sound")  # noqa: TRY004
+    try:
+        samples, rate = audio.decode(cell)
+    except ValueError as error:
+        raise ValueError("these bytes are not a sound that can be read") from error
+    if not len(samples):
+        raise ValueError("it has no samples")
+    return samples[: LONGEST_SOUND * rate].mean(1, keepdims=True), rate
+
+
+def _sounds(heard: Sequence[tuple[np.ndarray[Any, Any], int]]) -> Read:
+    """All at the rate of the first, padded with silence to the longest."""
+    rate = heard[0][1]
+    samples = [audio.resample(each, own, rate)[:, 0] for each, own in heard]
+    length = np.array([len(each) for each in samples], np.int32)
+    padded = np.zeros((len(samples), length.max()), np.float32)
+    for row, each in zip(padded, samples, strict=True):
+        row[: len(each)] = each
+
+    def shown(batch: Batch, at: int) -> bytes:
+        sound = batch["audio"][at, : int(batch["length"][at])]
+        return audio.encode(sound.numpy().astype(np.float64)[:, None], rate)
+
+    return {"audio": torch.from_numpy(padded), "length": torch.from_numpy(length)}, shown
+
+
+_LOOK: Mapping[str, Callable[[Cell | None], Any]] = {
+    IMAGE: _picture,
+    TOKENS: _words,
+    AUDIO: _sound,
+}
+_READ: Mapping[str, Callable[[Sequence[Any]], Read]] = {
+    IMAGE: _pictures,
+    TOKENS: _texts,
+    AUDIO: _sounds,
+}
