@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from core.data.lake import Lake
 from core.data.quality.finding import EXAMPLES, Finding
-from core.data.quality.rule_file import rules_of, rules_path
+from core.data.quality.rule_file import rules_of
 from core.data.quality.rules import Ask, Broken, Rule
 from core.data.sandbox import Sandbox, told
 from core.data.version import Version
 from core.data.view import ROW_ID, View
-from core.errors import Cancelled, LeptonError, UsageError
+from core.errors import Cancelled, LeptonError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,10 +31,11 @@ def check_rules(
 ) -> list[Finding]:
     """The rules that a version breaks, in their order: its data set's, unless others are named.
 
-    A person's SQL runs in a sandbox that sees this version alone.
+    A rule that does not suit the columns fails too, for nobody knows whether what it says holds. A
+    person's SQL runs in a sandbox that sees this version alone.
 
     Raises:
-        UsageError: a rule cannot be, or does not suit the columns; it names the rule.
+        UsageError: the file of rules cannot be read.
         Cancelled: `should_stop` said so.
     """
     version = view.version
@@ -45,20 +47,19 @@ def check_rules(
             raise Cancelled("the check was cancelled")
         try:
             failed += _failed(lake, view, rule, n)
-        except UsageError as error:
-            raise UsageError(
-                f'rule {n} ("{rule.check}"): {error.what}',
-                where=error.where or str(rules_path(lake.workspace, version.dataset)),
-                hint=error.hint,
-            ) from error
+        except Cancelled:
+            raise
+        except LeptonError as error:
+            broken = Broken(f"it does not suit {version.ref}: {error.what}", version.rows)
+            found = _finding(rule, n, broken)
+            failed.append(replace(found, hint=error.hint or found.hint))
     return failed
 
 
 def broken_rules(lake: Lake, version: Version) -> list[Finding]:
     """The rules of its data set that a version breaks, as after an import.
 
-    A file of rules that cannot be read, and a rule that does not suit the columns, are failures
-    too: nobody knows whether what they say holds.
+    A file of rules that cannot be read is a failure too.
     """
     try:
         if not rules_of(lake.workspace, version.dataset):
@@ -110,7 +111,7 @@ def _asking(lake: Lake, view: View, rule: Rule) -> Iterator[Ask]:
         yield guarded
 
 
-def _finding(rule: Rule, n: int, broken: Broken, examples: tuple[int, ...]) -> Finding:
+def _finding(rule: Rule, n: int, broken: Broken, examples: tuple[int, ...] = ()) -> Finding:
     return Finding(
         "error",
         RULE,

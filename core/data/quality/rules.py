@@ -309,7 +309,11 @@ class Fresh(Rule):
             return dt.datetime.fromisoformat(version.created)
         column = version.column(self.column)
         if column.type != "DATE" and not column.type.startswith("TIMESTAMP"):
-            raise UsageError(f'column "{column.name}" is {column.type}, no date')
+            raise UsageError(
+                f'column "{column.name}" is {column.type}, no date',
+                hint="Make dates of it: lepton data clean"
+                f" {version.dataset} --step 'parse-dates columns={column.name}'",
+            )
         name = quoted(column.name)
         cell = f"max({name})"
         if column.type == "DATE":

@@ -18,7 +18,7 @@ from core.data.quality.rule_file import load_rules, rules_of, rules_path, templa
 from core.data.quality.rules import KINDS, seconds_of
 from core.data.quality.score import check_version, note, score
 from core.data.selection import Selection
-from core.errors import LeptonError, UsageError
+from core.errors import UsageError
 
 TODAY = dt.datetime.now(dt.UTC).replace(tzinfo=None)
 
@@ -166,16 +166,21 @@ def test_what_is_wrong_in_a_file_is_told(tmp_path: Path, text: str, words: str, 
 def test_a_rule_that_does_not_suit_the_columns(
     sales: Lake, tmp_path: Path, rule: str, words: str
 ) -> None:
-    with pytest.raises(UsageError) as caught:
-        failed(sales, f"[[rule]]\n{rule}", tmp_path)
-    assert words.lower() in caught.value.what.lower()
-    assert caught.value.what.startswith('rule 1 ("')
+    text = f"[[rule]]\n{rule}\n[[rule]]\ncheck = 'not-null'\ncolumns = 'id'"
+    unsuited, other = failed(sales, text, tmp_path)
+    assert words.lower() in unsuited.what.lower()
+    assert unsuited.what.startswith("rule 1 (")
+    assert "it does not suit sales@1: " in unsuited.what
+    assert unsuited.rows == 40, "nobody knows for which rows it holds"
+    assert other.examples == (7,), "the others are held all the same"
 
 
 def test_sql_of_a_rule_reads_nothing_but_the_version(sales: Lake, tmp_path: Path) -> None:
-    for sql in ("read_text('/etc/passwd') IS NOT NULL", "getenv('HOME') = ''"):
-        with pytest.raises(LeptonError):
-            failed(sales, f'[[rule]]\ncheck = "sql"\nwhere = "{sql}"', tmp_path)
+    rule = '[[rule]]\ncheck = "sql"\nwhere = "{}"'
+    with pytest.raises(UsageError, match="calls read_text"):
+        failed(sales, rule.format("read_text('/etc/passwd') IS NOT NULL"), tmp_path)
+    (refused,) = failed(sales, rule.format("getenv('HOME') = ''"), tmp_path)
+    assert "it does not suit sales@1" in refused.what
 
 
 def test_the_template_becomes_rules_when_the_comments_are_taken_off(
