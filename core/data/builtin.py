@@ -17,7 +17,7 @@ from core.data.png import encode_png
 from core.data.samples import SAMPLES, sample
 from core.data.sources import commit_arrived
 from core.data.sources.desk import Arrived, Desk, Progress
-from core.data.sources.idx import Pair, find_pairs, read_idx
+from core.data.sources.media.idx import Pair, find_pairs, read_idx
 from core.data.version import Version
 from core.errors import UsageError, nearest
 

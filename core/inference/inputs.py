@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.data.lake import Lake
-from core.data.sources.detect import IMAGE_SUFFIXES, content_kind, image_kind, read_head
+from core.data.sources.file_kind import content_kind, read_head
+from core.data.sources.signatures import IMAGE_SUFFIXES, image_kind
 from core.errors import UsageError, nearest
 from core.inference.messages import Row
 from core.inference.tables import is_table, require, table_rows

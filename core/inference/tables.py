@@ -8,11 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from core.data.sources.dialect import LONGEST_LINE, sniff
 from core.data.sources.desk import Desk
-from core.data.sources.detect import detect, suffix_of
+from core.data.sources.detect import detect
+from core.data.sources.file_kind import suffix_of
 from core.data.sources.formats import BY_SUFFIX
-from core.data.sources.plain_text import plain_utf8
+from core.data.sources.tables.dialect import LONGEST_LINE, sniff
+from core.data.sources.tables.plain_text import plain_utf8
 from core.errors import LeptonError, UsageError, nearest
 from core.inference.messages import Row
 from core.workspace import Workspace

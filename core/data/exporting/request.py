@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from core.data.sources.detect import image_kind
+from core.data.sources.signatures import image_kind
 from core.data.version import Column, Version
 from core.data.view import SPLIT, View
-from core.errors import UsageError
+from core.errors import Cancelled, UsageError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,6 +29,7 @@ class Request:
     columns: tuple[Column, ...]
     split: str | None = None
     progress: Callable[[int, int], None] = lambda done, total: None
+    should_stop: Callable[[], bool] = lambda: False
 
     @property
     def version(self) -> Version:
@@ -40,12 +41,26 @@ class Request:
         return self.split is None and SPLIT in self.version.column_names
 
     def batches(self, names: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
-        """Stream `(_rid, *names)`, and tell how many rows were taken."""
+        """Stream `(_rid, *names)`, and tell how many rows were taken.
+
+        Raises:
+            Cancelled: `should_stop` said so.
+        """
         total, done = self.view.count(self.split), 0
         for batch in self.view.batches(names, split=self.split, rows=rows):
+            self.go_on()
             yield batch
             done += batch.num_rows
             self.progress(done, total)
+
+    def go_on(self) -> None:
+        """End an export that somebody wants no more.
+
+        Raises:
+            Cancelled: it is so.
+        """
+        if self.should_stop():
+            raise Cancelled("the export was stopped")
 
     def image_column(self, format: str) -> Column:
         """The column of images.

@@ -6,8 +6,9 @@ import io
 from collections import Counter
 from typing import Any
 
-from core.data.sources.pictures import MOST_PIXELS
-from core.data.sources.sounds import read_sound, sound_kind
+from core.data.sources.media.pictures import MOST_PIXELS
+from core.data.sources.media.sounds import read_sound
+from core.data.sources.signatures import sound_kind
 from core.data.view import ROW_ID, View, quoted
 from core.errors import LeptonError
 

@@ -20,7 +20,7 @@ Fault = Callable[[bytes], str | None]
 
 def check_media(view: View, should_stop: Callable[[], bool]) -> Iterator[Finding]:
     """Media that do not decode; of very many, those at even distances are tried."""
-    from core.data.sources.image_folder import image_fault
+    from core.data.sources.media.image_folder import image_fault
 
     faults: dict[str, Fault] = {"image": image_fault, "audio": audio_fault}
     for column in view.version.columns:

@@ -14,7 +14,8 @@ from core.data.sources.detect import detect
 from core.data.sources.folder_kind import labelled_kind
 from core.data.sources.formats import FORMATS, SPOKEN
 from core.data.sources.keep import ImportReport, commit_arrived, left_out, telling
-from core.data.sources.locate import Located, locate, row_files
+from core.data.sources.locate import locate, row_files
+from core.data.sources.located import Located
 from core.data.sources.naming import default_name
 from core.data.sources.prints import fingerprints
 from core.data.sources.remote.address import scheme_of, shown

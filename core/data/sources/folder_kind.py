@@ -6,14 +6,15 @@ import os
 from collections import Counter
 from pathlib import Path
 
-from core.data.sources.coco import is_coco
-from core.data.sources.detect import by_name, file_kind, image_kind, read_head, seems_idx
+from core.data.sources.file_kind import by_name, file_kind, read_head, seems_idx
 from core.data.sources.folders import listing
-from core.data.sources.huggingface import is_huggingface
-from core.data.sources.labels import NAMES, SUFFIXES
-from core.data.sources.masks import has_masks
-from core.data.sources.medium import IMAGE
-from core.data.sources.voc import is_voc
+from core.data.sources.media.coco import is_coco
+from core.data.sources.media.huggingface import is_huggingface
+from core.data.sources.media.labels import NAMES, SUFFIXES
+from core.data.sources.media.masks import has_masks
+from core.data.sources.media.medium import IMAGE
+from core.data.sources.media.voc import is_voc
+from core.data.sources.signatures import image_kind
 from core.errors import LeptonError, UsageError
 
 LOOKED_AT = 20

@@ -37,37 +37,43 @@ class Format:
 
 
 FORMATS: dict[str, Format] = {
-    "csv": Format("CSV text", "delimited:read_csv", (".csv",)),
-    "tsv": Format("TSV text", "delimited:read_tsv", (".tsv", ".tab")),
-    "parquet": Format("a Parquet file", "parquet:read_parquet", (".parquet", ".pq"), (b"PAR1",)),
-    "jsonl": Format("JSON Lines", "json_lines:read_json_lines", (".jsonl", ".ndjson", ".json")),
+    "csv": Format("CSV text", "tables.delimited:read_csv", (".csv",)),
+    "tsv": Format("TSV text", "tables.delimited:read_tsv", (".tsv", ".tab")),
+    "parquet": Format(
+        "a Parquet file", "tables.parquet:read_parquet", (".parquet", ".pq"), (b"PAR1",)
+    ),
+    "jsonl": Format(
+        "JSON Lines", "tables.json_lines:read_json_lines", (".jsonl", ".ndjson", ".json")
+    ),
     "arrow": Format(
         "an Arrow file",
-        "arrow:read_arrow",
+        "tables.arrow:read_arrow",
         (".arrow", ".feather", ".ipc", ".arrows"),
         (b"ARROW1", b"FEA1", b"\xff\xff\xff\xff"),
     ),
     "excel": Format(
         "a workbook",
-        "excel:read_workbooks",
+        "tables.excel:read_workbooks",
         (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",),
     ),
     "sqlite": Format(
         "an SQLite database",
-        "sqlite_file:read_sqlite",
+        "tables.sqlite_file:read_sqlite",
         (".sqlite", ".sqlite3", ".db3"),
         (b"SQLite format 3\0",),
     ),
-    "duckdb": Format("a DuckDB database", "duckdb_file:read_duckdb", (".duckdb", ".ddb")),
-    "text": Format("text", "text_files:read_text"),
-    "images": Format("images", "image_folder:read_images", whole=True),
-    "audio": Format("sounds", "image_folder:read_sounds", whole=True),
-    "coco": Format("COCO", "coco:read_coco", whole=True),
-    "voc": Format("Pascal VOC", "voc:read_voc", whole=True),
-    "masks": Format("images with masks", "masks:read_masks", whole=True),
-    "huggingface": Format("a data set of Hugging Face", "huggingface:read_huggingface", whole=True),
-    "idx": Format("an IDX file", "idx:read_idx_files", whole=True),
+    "duckdb": Format("a DuckDB database", "tables.duckdb_file:read_duckdb", (".duckdb", ".ddb")),
+    "text": Format("text", "tables.text_files:read_text"),
+    "images": Format("images", "media.image_folder:read_images", whole=True),
+    "audio": Format("sounds", "media.image_folder:read_sounds", whole=True),
+    "coco": Format("COCO", "media.coco:read_coco", whole=True),
+    "voc": Format("Pascal VOC", "media.voc:read_voc", whole=True),
+    "masks": Format("images with masks", "media.masks:read_masks", whole=True),
+    "huggingface": Format(
+        "a data set of Hugging Face", "media.huggingface:read_huggingface", whole=True
+    ),
+    "idx": Format("an IDX file", "media.idx:read_idx_files", whole=True),
 }
 # Names that say "text" but as often hold a table: the content decides.
 TEXT_SUFFIXES = (".txt", ".text", ".md", ".log")

@@ -3,31 +3,17 @@
 from __future__ import annotations
 
 import glob
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.data.sources.desk import Desk
-from core.data.sources.detect import by_name, detect
+from core.data.sources.file_kind import by_name, file_kind
 from core.data.sources.folders import listing
 from core.data.sources.formats import FORMATS, SPOKEN
+from core.data.sources.located import Located
 from core.data.sources.remote.address import WEB, check_address, scheme_of
 from core.data.sources.said import counted
 from core.data.sources.unpack import unpack
 from core.errors import UsageError
-
-
-@dataclass(frozen=True)
-class Located:
-    """Local files (or one folder) to read, and what they are called in messages and lineage.
-
-    `names` has one entry for each path: the path itself, or what it is called in an archive or at
-    an address. `origins` are the files as they were named or found, before anything was unpacked:
-    the archive, not what was in it.
-    """
-
-    paths: list[Path]
-    names: list[str]
-    origins: dict[str, Path] = field(default_factory=dict)
 
 
 def locate(desk: Desk, source: str) -> Located:
@@ -110,7 +96,7 @@ def _files_of(desk: Desk, folder: Path, kind: str) -> tuple[list[Path], dict[str
     for done, file in enumerate(files, 1):
         try:
             local = unpack(desk, file, archives=False)
-            detect(local, kind)
+            file_kind(local, kind)
         except UsageError as error:
             if unnamed:
                 others += 1

@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from core.data.sources.locate import Located
+from core.data.sources.located import Located
 
 MOST_FINGERPRINTS = 1_000
 WHOLE_DIGEST = 256 << 20

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from core.data.lake import Lake
 from core.data.sources.desk import Arrived, Desk
 from core.data.sources.guess import TYPES
-from core.data.sources.locate import Located
+from core.data.sources.located import Located
 from core.data.version import Version
 from core.data.view import literal, quoted
 from core.errors import UsageError

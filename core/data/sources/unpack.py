@@ -21,7 +21,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
 from core.data.sources.desk import Desk
-from core.data.sources.detect import by_name, is_idx, office_kind
+from core.data.sources.file_kind import by_name, is_idx, office_kind
 from core.data.sources.formats import BY_SUFFIX
 from core.errors import LeptonError
 

@@ -12,7 +12,7 @@ import pytest
 from core.data.export import export
 from core.data.lake import Lake
 from core.data.sources import Options, import_source, renew_source
-from core.data.sources.json_elements import elements
+from core.data.sources.tables.json_elements import elements
 from core.data.split import split
 from core.errors import LeptonError
 from tests.data.conftest import Refuses
@@ -171,7 +171,7 @@ def test_coco_that_is_broken(tmp_path: Path, refuses: Refuses) -> None:
 def test_a_list_is_read_piece_by_piece(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, width: int
 ) -> None:
-    monkeypatch.setattr("core.data.sources.json_elements.PIECE", width)
+    monkeypatch.setattr("core.data.sources.tables.json_elements.PIECE", width)
     listed = [{"n": i, "w": "é]},{" * i, "f": -1.25e-3 * i} for i in range(40)] + [12345, "x", []]
     path = write(
         tmp_path / "a.json",

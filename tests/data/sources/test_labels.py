@@ -14,7 +14,7 @@ from PIL import Image
 
 from core.data.lake import Lake
 from core.data.sources import import_source, renew_source
-from core.data.sources.pictures import image_fault, image_size
+from core.data.sources.media.pictures import image_fault, image_size
 from tests.data.conftest import Refuses
 from tests.data.sources.files import read, types, write
 from tests.data.sources.media import picture

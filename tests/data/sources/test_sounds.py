@@ -10,7 +10,7 @@ import pytest
 
 from core.data.lake import Lake
 from core.data.sources import import_source
-from core.data.sources.sounds import Sound, read_sound
+from core.data.sources.media.sounds import Sound, read_sound
 from core.errors import LeptonError
 from tests.data.conftest import Refuses
 from tests.data.sources.files import read, types, write

@@ -8,7 +8,7 @@ import pytest
 
 from core.data.lake import Lake
 from core.data.sources import Options
-from core.data.sources.text_files import PIECE
+from core.data.sources.tables.text_files import PIECE
 from tests.data.conftest import Refuses
 from tests.data.sources.files import read, types, write
 

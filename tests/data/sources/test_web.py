@@ -266,7 +266,7 @@ def test_addresses_that_are_none(refuses: Refuses, url: str) -> None:
 
 
 def test_a_host_that_is_not_there(refuses: Refuses) -> None:
-    refuses("http://127.0.0.1:9/a.csv", "could not be read in 5 tries")
+    refuses("http://127.0.0.1:9/a.csv", "could not be read in 5 tries: connection refused")
 
 
 def test_a_proxy_is_asked_in_its_place(

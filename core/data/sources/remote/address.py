@@ -48,7 +48,7 @@ def check_address(source: str) -> None:
         raise UsageError(
             f"addresses that begin with {scheme}:// are not read",
             where=shown(source),
-            hint=f"Name a path, or one of: {', '.join(f'{each}://' for each in (*WEB, *CLOUD))}.",
+            hint="Name a path, or one of: http://, https://, s3://, gs://, az://, hf://.",
         )
     try:
         parts = urlsplit(source)

@@ -4,16 +4,19 @@ has them: its environment variables and its files.
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
-from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
+from functools import partial
+from itertools import islice
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from core.data.sources.desk import Desk
-from core.data.sources.locate import Located
+from core.data.sources.located import Located
 from core.data.sources.remote.address import CLOUD, scheme_of, shown
 from core.data.sources.said import counted
 from core.errors import LeptonError, UsageError
@@ -21,11 +24,14 @@ from core.errors import LeptonError, UsageError
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem  # type: ignore[import-untyped]
 
+T = TypeVar("T")
 CHUNK = 4 << 20
 AT_ONCE = 8
 MOST_FILES = 1_000_000
 TOLD_EVERY = 4 << 20
-LOOK_EVERY = 0.2
+# Seconds: between two looks at what came, and for files under way to see that they are to end.
+LOOK_EVERY = 0.1
+GRACE = 1.0
 CREDENTIALS = {
     "s3": "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run: aws configure",
     "gs": "Set GOOGLE_APPLICATION_CREDENTIALS, or run: gcloud auth application-default login",
@@ -49,9 +55,9 @@ def fetch_cloud(desk: Desk, source: str) -> Located:
         Cancelled: the import is no longer wanted.
     """
     with _guarded(source):
-        system = _file_system(desk, source)
+        system = _waited(desk, partial(_file_system, desk, source))
         path = system._strip_protocol(source)
-        found, folder = _listed(desk, system, source, path)
+        found, folder = _waited(desk, partial(_listed, system, source, path))
     total = sum(found.values())
     if total > desk.options.most_bytes:
         raise _too_large(desk, source, total)
@@ -103,10 +109,9 @@ def _has_aws_credentials() -> bool:
 
 
 def _listed(
-    desk: Desk, system: AbstractFileSystem, source: str, path: str
+    system: AbstractFileSystem, source: str, path: str
 ) -> tuple[dict[str, int], str | None]:
     """The sizes of the files there by their paths; of a folder, its own path too."""
-    desk.check()
     if any(mark in path for mark in "*?["):
         details = system.glob(path, detail=True)
         folder = None
@@ -158,7 +163,7 @@ class _Copying:
         self._total = total
         self._lock = threading.Lock()
         self._stopped = threading.Event()
-        self._came = self._told = 0
+        self._came = 0
 
     def all(self, places: dict[str, Path]) -> None:
         """Copy each file to its place.
@@ -167,41 +172,70 @@ class _Copying:
             LeptonError: one cannot be read, or more comes than is allowed.
             Cancelled: the import is no longer wanted.
         """
+        for folder in {place.parent for place in places.values()}:
+            folder.mkdir(parents=True, exist_ok=True)
         waiting = iter(places.items())
-        pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="cloud")
+        ahead: set[Future[None]] = set()
+        told = 0
         try:
-            ahead: set[Future[None]] = set()
             while True:
-                for at, place in waiting:
-                    ahead.add(pool.submit(self._copy, at, place))
-                    if len(ahead) >= 2 * AT_ONCE:
-                        break
+                for at, place in islice(waiting, AT_ONCE - len(ahead)):
+                    ahead.add(_beside(partial(self._copy, at, place)))
                 if not ahead:
-                    return
+                    break
                 done, ahead = wait(ahead, LOOK_EVERY, FIRST_COMPLETED)
                 for each in done:
                     each.result()
                 self._desk.check()
-                if self._came - self._told >= TOLD_EVERY or not ahead:
-                    self._told = self._came
-                    self._desk.progress(self._came, self._total)
+                if self._came - told >= TOLD_EVERY:
+                    told = self._came
+                    self._desk.progress(told, self._total)
         finally:
             self._stopped.set()
-            pool.shutdown(wait=True, cancel_futures=True)
+            # One that a server keeps waiting is left behind: it writes nothing any more.
+            wait(ahead, GRACE)
+        self._desk.progress(self._came, self._total)
 
     def _copy(self, at: str, place: Path) -> None:
-        place.parent.mkdir(parents=True, exist_ok=True)
         with (
             _guarded(self._source),
             self._system.open(at, "rb", block_size=CHUNK, cache_type="readahead") as file,
-            place.open("xb") as out,
         ):
-            while not self._stopped.is_set() and (chunk := file.read(CHUNK)):
-                with self._lock:
-                    self._came += len(chunk)
-                    if self._came > self._desk.options.most_bytes:
-                        raise _too_large(self._desk, self._source, self._came)
-                out.write(chunk)
+            if self._stopped.is_set():
+                return
+            with place.open("xb") as out:
+                while (chunk := file.read(CHUNK)) and not self._stopped.is_set():
+                    with self._lock:
+                        self._came += len(chunk)
+                        if self._came > self._desk.options.most_bytes:
+                            raise _too_large(self._desk, self._source, self._came)
+                    out.write(chunk)
+
+
+def _beside(work: Callable[[], T]) -> Future[T]:
+    """Work in a thread that this process does not wait for when it ends."""
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, name="cloud", daemon=True).start()
+    return future
+
+
+def _waited(desk: Desk, work: Callable[[], T]) -> T:
+    """What work in a thread of its own comes to.
+
+    Raises:
+        Cancelled: the import is no longer wanted; the thread is left behind.
+    """
+    future = _beside(work)
+    while not wait([future], LOOK_EVERY).done:
+        desk.check()
+    return future.result()
 
 
 def _too_large(desk: Desk, source: str, size: int) -> LeptonError:
@@ -228,7 +262,7 @@ def _guarded(source: str) -> Iterator[None]:
             raise UsageError(
                 "no such file or folder", where=shown(source), hint="Check the address."
             ) from error
-        if isinstance(error, OSError) and error.errno == 28:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             raise LeptonError("the disk is full", where=shown(source), hint="Make room.") from error
         if isinstance(error, PermissionError) or kind in DENIED:
             raise LeptonError(

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from core.data.sources.desk import Desk
-from core.data.sources.locate import Located
+from core.data.sources.located import Located
 from core.data.sources.remote.address import shown
 from core.data.sources.remote.next_page import first_address
 from core.data.sources.remote.pages import read_pages

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 from collections.abc import Iterator
@@ -73,8 +74,8 @@ def failure(error: httpx2.TransportError, url: str) -> LeptonError | Again:
             return LeptonError(
                 "the host is not found", where=shown(url), hint="Check the address and the network."
             )
-        if isinstance(cause, OSError) and cause.strerror:
-            system = cause.strerror.lower()
+        if isinstance(cause, OSError) and cause.errno:
+            system = os.strerror(cause.errno).lower()
     if isinstance(error, httpx2.TimeoutException):
         return Again("the server did not answer in time")
     if isinstance(error, httpx2.ProxyError):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.data.sources.columns import hand_over, lake_type
 from core.data.sources.desk import Arrived, Desk
-from core.data.sources.detect import suffix_of
+from core.data.sources.file_kind import suffix_of
 from core.data.view import file_list
 from core.errors import LeptonError, UsageError
 

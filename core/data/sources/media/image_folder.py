@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from core.data.sources.columns import SPLIT_NAMES
 from core.data.sources.desk import Arrived, Desk
 from core.data.sources.folders import listing, subfolders
-from core.data.sources.labels import label_files, labelled
-from core.data.sources.media_rows import media_rows
-from core.data.sources.medium import IMAGE, SOUND, Medium
-from core.data.sources.pictures import MOST_PIXELS, image_fault
+from core.data.sources.media.labels import label_files, labelled
+from core.data.sources.media.media_rows import media_rows
+from core.data.sources.media.medium import IMAGE, SOUND, Medium
+from core.data.sources.media.pictures import MOST_PIXELS, image_fault
 from core.data.sources.said import counted
 from core.errors import UsageError
 

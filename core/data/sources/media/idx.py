@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from core.data.png import encode_png
 from core.data.sources.desk import Arrived, Desk
-from core.data.sources.detect import is_idx, seems_idx
+from core.data.sources.file_kind import is_idx, seems_idx
 from core.errors import LeptonError, UsageError
 
 if TYPE_CHECKING:

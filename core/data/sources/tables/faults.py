@@ -6,8 +6,8 @@ import csv
 from pathlib import Path
 
 from core.data.sources.desk import Desk
-from core.data.sources.dialect import Text
-from core.data.sources.survey import Survey
+from core.data.sources.tables.dialect import Text
+from core.data.sources.tables.survey import Survey
 from core.errors import LeptonError
 
 TOO_LONG = "LINE SIZE OVER MAXIMUM"

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from core.data.sources.columns import hand_over, refuse_bad_cells
 from core.data.sources.desk import Arrived, Desk
-from core.data.sources.dialect import LONGEST_LINE, Text, first_lines, sniff
-from core.data.sources.faults import places_of, reject_faulty_lines
 from core.data.sources.guess import FIRST_ROWS, Guess, guess, settle_text
-from core.data.sources.plain_text import needs_rewriting, plain_utf8
-from core.data.sources.survey import Survey
+from core.data.sources.tables.dialect import LONGEST_LINE, Text, first_lines, sniff
+from core.data.sources.tables.faults import places_of, reject_faulty_lines
+from core.data.sources.tables.plain_text import needs_rewriting, plain_utf8
+from core.data.sources.tables.survey import Survey
 from core.errors import LeptonError, UsageError
 
 

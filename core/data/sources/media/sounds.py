@@ -7,6 +7,7 @@ import wave
 from dataclasses import dataclass
 from typing import Any
 
+from core.data.sources.signatures import sound_kind
 from core.errors import LeptonError
 
 FRAMES_AT_ONCE = 1 << 16
@@ -23,19 +24,6 @@ class Sound:
     seconds: float
     rate: int
     channels: int
-
-
-def sound_kind(head: bytes) -> str | None:
-    """ "a WAV sound" and the like when the bytes begin as a sound does, else None."""
-    if head[:4] in (b"RIFF", b"RF64") and head[8:12] == b"WAVE":
-        return "a WAV sound"
-    if head[:4] == b"fLaC":
-        return "a FLAC sound"
-    if head[:4] == b"OggS":
-        return "an OGG sound"
-    if head[:3] == b"ID3" or head[:2] in (b"\xff\xfb", b"\xff\xf3", b"\xff\xf2", b"\xff\xfa"):
-        return "an MP3 sound"
-    return None
 
 
 def read_sound(content: bytes) -> Sound | str:

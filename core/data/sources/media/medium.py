@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.data.sources.detect import IMAGE_SUFFIXES, SOUND_SUFFIXES, image_kind
-from core.data.sources.pictures import image_fault
-from core.data.sources.sounds import read_sound, sound_kind
+from core.data.sources.media.pictures import image_fault
+from core.data.sources.media.sounds import read_sound
+from core.data.sources.signatures import IMAGE_SUFFIXES, SOUND_SUFFIXES, image_kind, sound_kind
 
 Facts = tuple[Any, ...]
 

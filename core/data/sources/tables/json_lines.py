@@ -16,8 +16,8 @@ from core.data.sources.columns import (
     settle_text,
 )
 from core.data.sources.desk import Arrived, Desk
-from core.data.sources.detect import suffix_of
-from core.data.sources.plain_text import plain_utf8
+from core.data.sources.file_kind import suffix_of
+from core.data.sources.tables.plain_text import plain_utf8
 from core.data.view import file_list, quoted
 from core.errors import LeptonError
 

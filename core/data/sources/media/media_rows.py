@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from core.data.sources.desk import Arrived, Desk
-from core.data.sources.medium import Facts, Medium
-from core.data.sources.pictures import image_size
+from core.data.sources.media.medium import Facts, Medium
+from core.data.sources.media.pictures import image_size
 from core.errors import LeptonError
 
 if TYPE_CHECKING:

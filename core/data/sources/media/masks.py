@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from core.data.sources.columns import SPLIT_NAMES
 from core.data.sources.desk import Arrived, Desk
 from core.data.sources.folders import listing
-from core.data.sources.image_folder import note_left_out, shown
-from core.data.sources.media_rows import media_rows
-from core.data.sources.medium import IMAGE
+from core.data.sources.media.image_folder import note_left_out, shown
+from core.data.sources.media.media_rows import media_rows
+from core.data.sources.media.medium import IMAGE
 from core.data.sources.said import counted
 from core.errors import UsageError
 

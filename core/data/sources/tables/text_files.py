@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from core.data.sources.columns import SPLIT_NAMES
 from core.data.sources.desk import Arrived, Desk
-from core.data.sources.plain_text import plain_utf8
+from core.data.sources.tables.plain_text import plain_utf8
 from core.errors import LeptonError, UsageError, nearest
 
 if TYPE_CHECKING:

@@ -15,15 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.data.sources.arrow import add, arrow_batches, guarded, plain_batch
 from core.data.sources.columns import SPLIT_NAMES, hand_over, lake_type
 from core.data.sources.desk import Arrived, Desk
-from core.data.sources.detect import by_name
 from core.data.sources.file_index import FileIndex
+from core.data.sources.file_kind import by_name
 from core.data.sources.folders import listing
-from core.data.sources.media_rows import read_file
-from core.data.sources.parquet import parquet_batches
+from core.data.sources.media.media_rows import read_file
 from core.data.sources.said import counted
+from core.data.sources.tables.arrow import add, arrow_batches, guarded, plain_batch
+from core.data.sources.tables.parquet import parquet_batches
 from core.data.view import SPLIT
 from core.errors import LeptonError, UsageError
 

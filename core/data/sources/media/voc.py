@@ -12,10 +12,10 @@ from core.data.sources.columns import SPLIT_NAMES
 from core.data.sources.desk import Arrived, Desk
 from core.data.sources.file_index import FileIndex
 from core.data.sources.folders import listing
-from core.data.sources.image_folder import note_left_out, shown
-from core.data.sources.media_rows import media_rows, read_file
-from core.data.sources.medium import IMAGE
-from core.data.sources.safe_xml import parse_xml
+from core.data.sources.media.image_folder import note_left_out, shown
+from core.data.sources.media.media_rows import media_rows, read_file
+from core.data.sources.media.medium import IMAGE
+from core.data.sources.media.safe_xml import parse_xml
 from core.data.sources.said import counted
 from core.errors import UsageError
 

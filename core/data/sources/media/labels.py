@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from core.data.sources.columns import SPLIT_NAMES
 from core.data.sources.desk import Desk
-from core.data.sources.detect import detect
 from core.data.sources.file_index import FileIndex
+from core.data.sources.file_kind import file_kind
 from core.data.sources.folders import listing, subfolders
 from core.data.sources.formats import FORMATS
-from core.data.sources.medium import Medium
+from core.data.sources.media.medium import Medium
 from core.data.sources.said import counted
 from core.data.view import SPLIT, quoted
 from core.errors import LeptonError, UsageError
@@ -135,7 +135,7 @@ def _read(desk: Desk, path: Path, index: FileIndex) -> pa.Table:
     """
     import pyarrow.parquet as pq
 
-    kind = detect(path)
+    kind = file_kind(path)
     if kind not in TABLES:
         raise UsageError(
             "the file of labels is no table",

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.data.sources.arrow import add
 from core.data.sources.columns import Out, Place, hand_over, refuse_bad_cells
 from core.data.sources.desk import Arrived, Desk
 from core.data.sources.guess import EXACT_INTEGERS, settle_text
 from core.data.sources.naming import column_names
+from core.data.sources.tables.arrow import add
+from core.data.sources.tables.xlsx import extent, unpacked_bytes
 from core.data.sources.unpack import MOST_RATIO, RATIO_FROM
-from core.data.sources.xlsx import extent, unpacked_bytes
 from core.data.view import quoted
 from core.errors import LeptonError, UsageError, nearest
 

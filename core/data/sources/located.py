@@ -1,0 +1,20 @@
+"""A source once it is found: local files, and what they are called."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Located:
+    """Local files (or one folder) to read, and what they are called in messages and lineage.
+
+    `names` has one entry for each path: the path itself, or what it is called in an archive or at
+    an address. `origins` are the files as they were named or found, before anything was unpacked:
+    the archive, not what was in it.
+    """
+
+    paths: list[Path]
+    names: list[str]
+    origins: dict[str, Path] = field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""Files of rows: CSV, JSON, Parquet, Arrow, workbooks, databases, plain text."""
