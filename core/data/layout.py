@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 from core.data.version import DataFile, Version
 
@@ -12,6 +14,21 @@ ROW_ID = "_rid"
 def quoted(identifier: str) -> str:
     """An SQL identifier, whatever characters the name holds."""
     return '"' + identifier.replace('"', '""') + '"'
+
+
+def readable(identifier: str) -> str:
+    """An SQL identifier with quotes only where it needs them, for SQL that a person reads."""
+    simple = re.fullmatch(r"[a-z_][a-z0-9_]*", identifier) and identifier not in _keywords()
+    return identifier if simple else quoted(identifier)
+
+
+@lru_cache(maxsize=1)
+def _keywords() -> frozenset[str]:
+    import duckdb
+
+    with duckdb.connect() as connection:
+        found = connection.execute("SELECT keyword_name FROM duckdb_keywords()").fetchall()
+    return frozenset(name for (name,) in found)
 
 
 def literal(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -15,6 +16,8 @@ from core.errors import Cancelled
 EXAMPLES = 20
 # So many rows are named one by one, in a condition or a step; of more, the first are shown.
 MOST_NAMED = 1000
+# What means something within double quotes: to a shell, and to the reader of steps.
+_IN_A_SHELL, _IN_A_STEP = r'"\\$`', r'"\\'
 ORDER = {"error": 0, "warning": 1, "info": 2}
 
 Severity = Literal["error", "warning", "info"]
@@ -108,8 +111,24 @@ def command_of(mend: Mapping[str, Any]) -> str | None:
         text = _word(value)
         if text is None:
             return None
-        words.append(f"{key}={text}")
-    return " ".join(map(shlex.quote, words))
+        # Steps are taken apart by Python's rules, to which a dollar sign is like any other.
+        words.append(f"{key}={shell_word(text, escaped=_IN_A_STEP)}")
+    return " ".join(words)
+
+
+def shell_word(text: str, escaped: str = _IN_A_SHELL) -> str:
+    """A text as one word of a command line, in the quotes that leave it most readable.
+
+    `escaped` are the characters that a backslash has to stand before within double quotes.
+    """
+    if re.fullmatch(r"[\w@%+=:,./-]+", text, re.ASCII):
+        return text
+    if "'" not in text:
+        return f"'{text}'"
+    # A shell in which a person types looks for earlier commands after an exclamation mark.
+    if "!" in text:
+        return shlex.quote(text)
+    return '"' + re.sub(f"([{escaped}])", r"\\\1", text) + '"'
 
 
 def _word(value: Any) -> str | None:

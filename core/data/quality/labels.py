@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from core.data.layout import readable
 from core.data.profile import is_number
 from core.data.quality.finding import Finding, examples_of, have
 from core.data.view import View, literal, quoted
@@ -68,8 +69,11 @@ def _rare(view: View, target: str, classes: list[tuple[str, int]]) -> Iterator[F
     if not rare:
         return
     shown = ", ".join(f'"{label}" ({n})' for label, n in rare[:5])
-    text = f"CAST({quoted(target)} AS VARCHAR)"
-    few = f"{text} IN ({', '.join(literal(label) for label, _ in rare)})"
+    name = readable(target)
+    is_text = view.version.column(target).type == "VARCHAR"
+    text = name if is_text else f"CAST({name} AS VARCHAR)"
+    listed = ", ".join(literal(label) for label, _ in rare)
+    few = f"{text} IN ({listed})"
     yield Finding(
         "warning",
         "few-rows",
@@ -80,7 +84,7 @@ def _rare(view: View, target: str, classes: list[tuple[str, int]]) -> Iterator[F
         hint="Add rows of these classes, merge them with others, or leave them out.",
         examples=examples_of(view, few),
         # With fewer than two classes left there is nothing to tell apart.
-        mend={"do": "filter", "where": f"coalesce(NOT ({few}), true)"}
+        mend={"do": "filter", "where": f"{name} IS NULL OR {text} NOT IN ({listed})"}
         if len(classes) - len(rare) >= 2
         else None,
         condition=few,

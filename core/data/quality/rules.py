@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from core.data.cleaning.expression import check_expression
 from core.data.cleaning.sheet import valid
 from core.data.engine import connect
-from core.data.layout import literal, quoted
+from core.data.layout import literal, quoted, readable
 from core.data.profile import is_number
 from core.data.version import Column, Version
 from core.errors import UsageError
@@ -153,24 +153,34 @@ class Range(Rule):
             raise UsageError(f'column "{column.name}" is {column.type}: it has no range')
         cell = quoted(column.name) if dates else f"CAST({quoted(column.name)} AS DOUBLE)"
         parts: list[str] = []
-        for bound, sign in ((self.min, "<"), (self.max, ">")):
+        kept: list[str] = []
+        for bound, sign, other in ((self.min, "<", ">="), (self.max, ">", "<=")):
             if bound is None:
                 continue
             if isinstance(bound, dt.date) != dates:
                 wanted = "a date, such as 2024-01-31" if dates else "a number"
                 raise UsageError(f'"min" and "max" of column "{column.name}" have to be {wanted}')
-            parts.append(f"{cell} {sign} {_bound(bound, column)}")
+            parts.append(f"{cell} {sign} {_bound(bound)}")
+            kept.append(f"{readable(column.name)} {other} {_bound(bound)}")
         outside = f"{valid(column)} IS NOT NULL AND ({' OR '.join(parts)})"
-        mend = {"do": "filter", "where": f"coalesce(NOT ({outside}), true)"}
+        if column.type in ("FLOAT", "DOUBLE"):
+            # It counts as missing, and DuckDB holds it for the greatest number.
+            kept = [f"isnan({readable(column.name)}) OR {' AND '.join(kept)}"]
+        mend = _keep(column, " AND ".join(kept))
         return _by_rows(ask, outside, ("lies outside", "lie outside"), mend)
 
 
-def _bound(bound: float | dt.date, column: Column) -> str:
+def _bound(bound: float | dt.date) -> str:
     if isinstance(bound, dt.datetime):
-        return f"CAST({literal(bound.isoformat())} AS TIMESTAMP)"
+        return f"TIMESTAMP {literal(bound.isoformat())}"
     if isinstance(bound, dt.date):
-        return f"CAST({literal(bound.isoformat())} AS DATE)"
-    return f"CAST({literal(repr(bound))} AS DOUBLE)"
+        return f"DATE {literal(bound.isoformat())}"
+    return repr(bound) if math.isfinite(bound) else f"CAST({literal(repr(bound))} AS DOUBLE)"
+
+
+def _keep(column: Column, condition: str) -> dict[str, Any]:
+    """The step that keeps rows where a condition holds, and those where the value is missing."""
+    return {"do": "filter", "where": f"{readable(column.name)} IS NULL OR {condition}"}
 
 
 @dataclass(frozen=True)
@@ -196,9 +206,12 @@ class Regex(Rule):
         return f"{self.column} like {self.pattern}"
 
     def broken(self, version: Version, ask: Ask) -> Broken | None:
-        text = f"CAST({quoted(version.column(self.column).name)} AS VARCHAR)"
-        odd = f"NOT regexp_full_match({text}, {literal(self.pattern)})"
-        mend = {"do": "filter", "where": f"coalesce(NOT ({odd}), true)"}
+        column = version.column(self.column)
+        text = readable(column.name)
+        if column.type != "VARCHAR":
+            text = f"CAST({text} AS VARCHAR)"
+        matches = f"regexp_full_match({text}, {literal(self.pattern)})"
+        odd, mend = f"NOT {matches}", _keep(column, matches)
         return _by_rows(ask, odd, ("does not match", "do not match"), mend)
 
 
@@ -250,10 +263,14 @@ class Allowed(Rule):
         if any(number != _is_number(value) for value in self.values):
             wanted = "numbers" if number else "text, true or false, or dates"
             raise UsageError(f'"values" of column "{column.name}" have to be {wanted}')
-        listed = ", ".join(f"CAST({literal(_text(value))} AS {kind})" for value in self.values)
         if number:
             cell = f"CAST({cell} AS DOUBLE)"
-            listed = ", ".join(f"CAST({literal(repr(value))} AS DOUBLE)" for value in self.values)
+            each = [_bound(value) for value in self.values if _is_number(value)]
+        elif kind == "VARCHAR":
+            each = [literal(_text(value)) for value in self.values]
+        else:
+            each = [f"CAST({literal(_text(value))} AS {kind})" for value in self.values]
+        listed = ", ".join(each)
         try:
             ask(f"SELECT [{listed}]")
         except UsageError as error:
@@ -261,7 +278,7 @@ class Allowed(Rule):
                 f'"values" of column "{column.name}" have to be {kind}: {error.what}'
             ) from error
         odd = f"{cell} NOT IN ({listed})"
-        mend = {"do": "filter", "where": f"coalesce(NOT ({odd}), true)"}
+        mend = _keep(column, f"{readable(column.name)} IN ({listed})")
         return _by_rows(ask, odd, ("holds another value", "hold another value"), mend)
 
 

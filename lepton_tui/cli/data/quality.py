@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from json import loads
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -211,7 +210,7 @@ def _put_report(report: dict[str, Any]) -> None:
 
 def put_findings(findings: Sequence[Finding], dataset: str) -> None:
     """What a check found, worst first, each with what to do and the command that does it."""
-    from core.data.quality.finding import command_of
+    from core.data.quality.finding import command_of, shell_word
 
     if not findings:
         put("Nothing is wrong that the check knows to look for.")
@@ -225,7 +224,7 @@ def put_findings(findings: Sequence[Finding], dataset: str) -> None:
             put(f"{'':<8} rows {shown}{' …' if finding.rows > 8 else ''}")
         step = command_of(finding.mend) if finding.mend else None
         if step is not None and len(step) <= LONGEST_STEP:
-            put(f"{'':<8} {plain(f'lepton data clean {dataset} --step {shlex.quote(step)}')}")
+            put(f"{'':<8} {plain(f'lepton data clean {dataset} --step {shell_word(step)}')}")
 
 
 @app.command()

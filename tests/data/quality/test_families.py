@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+import subprocess
 import wave
 
 import pyarrow as pa
@@ -15,7 +16,7 @@ from core.data.cleaning.recipe import Recipe
 from core.data.lake import Lake
 from core.data.quality.check import Finding, check
 from core.data.quality.drift import by_chance, stability
-from core.data.quality.finding import command_of
+from core.data.quality.finding import command_of, shell_word
 from core.data.selection import Selection
 from core.errors import Cancelled
 
@@ -289,10 +290,15 @@ def test_a_step_in_the_words_of_the_shell() -> None:
         {"do": "filter", "where": "coalesce(NOT (\"a\" IN ('x, y')), true)"},
         {"do": "map-values", "columns": ["city"], "values": {"bern": "Bern"}},
         {"do": "drop-rows", "ids": [3, 4]},
+        {"do": "filter", "where": "a = 'it''s $5 \\ `x`' AND \"b c\" <> '!'"},
+        {"do": "filter", "where": "a = '$HOME \\ \"x\"'"},
     ]
     for step in steps:
         (back,) = Recipe.from_words([command_of(step) or ""]).to_json()
         assert Recipe.of([back]) == Recipe.of([step])
+        echoed = ["sh", "-c", f"printf %s {shell_word(command_of(step) or '')}"]
+        assert subprocess.run(echoed, capture_output=True, text=True).stdout == command_of(step)
+    assert shell_word("filter where='age > 3'") == "\"filter where='age > 3'\""
     # Words would take these apart at the comma, the colon or the blank.
     assert command_of({"do": "drop-columns", "columns": ["a,b"]}) is None
     assert command_of({"do": "map-values", "columns": ["c"], "values": {"a:b": "c"}}) is None
