@@ -24,11 +24,27 @@ def put_settings(settings: Iterable[Mapping[str, Any]]) -> None:
     for setting in settings:
         said = setting["help"]
         if setting["choices"]:
-            said += f": {', '.join(setting['choices'])}"
+            said += f": {', '.join(map(_word, setting['choices']))}"
         if setting["least"] is not None:
             said += f", {setting['least']:g} to {setting['most']:g}"
         if setting["required"]:
             said += "; it must be said"
-        elif setting["default"] not in (None, [], {}, ""):
-            said += f"; {str(setting['default']).removesuffix('.0')} if not said"
+        elif default := _words(setting["default"]):
+            said += f"; {default} if not said"
         put_entry(f"  {setting['key']}", said)
+
+
+def _words(default: Any) -> str:
+    """A default in words; empty for one that goes without saying."""
+    if isinstance(default, bool):
+        return "yes" if default else ""
+    if isinstance(default, list | tuple):
+        return ", ".join(map(str, default))
+    if isinstance(default, float):
+        return f"{default:g}"
+    return _word(str(default)) if default not in (None, {}, "") else ""
+
+
+def _word(choice: str) -> str:
+    """A choice that is no word, such as a comma, stands in quotes."""
+    return choice if any(map(str.isalnum, choice)) else f'"{choice}"'
