@@ -40,11 +40,13 @@ def check_expression(sql: str) -> None:
         UsageError: it cannot be read, or holds something else.
     """
     tree, skeleton = _tree(f"SELECT ({sql}\n)"), _tree("SELECT (1)")
-    if tree is None or skeleton is None:
+    # In brackets, nothing is an expression too, and several are a row.
+    bare = _tree(f"SELECT {sql}\n")
+    if tree is None or skeleton is None or bare is None:
         raise UsageError(f'"{_cut(sql)}" is no SQL expression', hint=HINT)
     expressions = tree.pop("select_list")
     skeleton.pop("select_list")
-    if len(expressions) != 1 or tree != skeleton:
+    if len(bare["select_list"]) != 1 or len(expressions) != 1 or tree != skeleton:
         raise UsageError(f'"{_cut(sql)}" is more than one expression', hint=HINT)
     _check_parts(expressions[0], sql)
 

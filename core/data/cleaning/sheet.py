@@ -198,7 +198,7 @@ class Sheet:
         parts = ["r.*" + (f" REPLACE ({', '.join(changed)})" if changed else "")]
         parts += [f"({sql}) AS {quoted(n)}" for n, sql in cells.items() if n.lower() not in known]
         for key, condition in (counts or {}).items():
-            name = self._name("count")
+            name = self.hidden("count")
             self._waiting[name] = (self.did, key)
             self.did.setdefault(key, 0)
             parts.append(f"coalesce({condition}, false) AS {quoted(name)}")
@@ -264,7 +264,7 @@ class Sheet:
 
     def table(self, query: str) -> str:
         """Keep the answer of a query as a table of the step's own."""
-        name = self._name("table")
+        name = self.hidden("table")
         # Not a temporary one: another connection to this DuckDB has to see it.
         self.connection.execute(f"CREATE TABLE {quoted(name)} AS {query}")
         self.tables.append(name)
@@ -272,7 +272,7 @@ class Sheet:
 
     def values(self, heads: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> str:
         """Keep rows of the step's own as a table; `heads` are its columns and their types."""
-        name = self._name("table")
+        name = self.hidden("table")
         listed = ", ".join(f"{quoted(head)} {kind}" for head, kind in heads.items())
         self.connection.execute(f"CREATE TABLE {quoted(name)} ({listed})")
         self.tables.append(name)
@@ -345,7 +345,8 @@ class Sheet:
             self.connection.execute(f"DROP TABLE IF EXISTS {quoted(name)}")
         self.tables = []
 
-    def _name(self, kind: str) -> str:
+    def hidden(self, kind: str) -> str:
+        """A new name for a table or a column of the work in progress."""
         return f"{HIDDEN}{kind}_{next(_NUMBERS)}"
 
     def _become(self, query: str, media: Mapping[str, str | None] | None = None) -> None:

@@ -113,12 +113,14 @@ def _encoded(image: Image, form: str, quality: int) -> bytes:
 
 def _rewrite(sheet: Sheet, columns: tuple[str, ...], made: Callable[[bytes], bytes]) -> None:
     """Give every image what is made of it; one that cannot be read stays as it is, and counts."""
+    from PIL.Image import DecompressionBombError
+
     unreadable = 0
 
     def one(content: bytes) -> bytes | None:
         try:
             return made(content)
-        except (OSError, ValueError, SyntaxError, KeyError):
+        except (OSError, ValueError, SyntaxError, KeyError, DecompressionBombError):
             return None
 
     def every(cells: list[bytes]) -> list[bytes]:

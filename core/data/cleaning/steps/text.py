@@ -8,7 +8,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from core.data.cleaning.sheet import HIDDEN, Sheet
+from core.data.cleaning.sheet import Sheet
 from core.data.cleaning.step import Learned, Step
 from core.data.cleaning.steps.columns import stop_at_unreadable
 from core.data.version import Column
@@ -78,7 +78,7 @@ class NormaliseText(Step):
 
     def run(self, sheet: Sheet, learned: Learned) -> None:
         columns = sheet.texts(self.columns)
-        before = {column.name: f"{HIDDEN}was_{i}" for i, column in enumerate(columns)}
+        before = {column.name: sheet.hidden("was") for column in columns}
         sheet.change({was: quoted(name) for name, was in before.items()})
         sheet.touched -= set(before.values())
         for column in columns:
