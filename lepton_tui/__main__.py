@@ -50,6 +50,9 @@ def main(arguments: list[str] | None = None) -> int:
     except Exception as error:
         with contextlib.suppress(BrokenPipeError):
             sys.stdout.flush()
+        if _interrupted(error):
+            sys.stderr.write("\n")
+            return INTERRUPTED
         return report(error, debug=debug)
     return code
 
@@ -96,6 +99,13 @@ def report(error: Exception, *, debug: bool) -> int:
     for line in error.hint.splitlines():
         note(f"  {line}")
     return error.exit_code
+
+
+def _interrupted(error: Exception) -> bool:
+    """Whether it was Ctrl-C, in the middle of a query: DuckDB has an error of its own for that."""
+    from core.errors import Cancelled
+
+    return isinstance(error, Cancelled) or str(error) == "Query interrupted"
 
 
 def _unexpected(error: Exception, *, debug: bool) -> LeptonError:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from lepton_tui.cli.output import bar, in_terminal, width
-from screens.text import clip, human_bytes, human_count, plain
+from screens.text import clip, human_bytes, human_count, human_duration, plain
 
 CLEAR = "\r\x1b[K"
 
@@ -48,6 +49,29 @@ class StatusLine:
             sys.stderr.flush()
         self._drawn = False
         self._next = 0.0
+
+
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """How long work takes that does not tell how far it is; shown when that is over a second."""
+    line, done = StatusLine(), threading.Event()
+
+    def tick() -> None:
+        began = time.monotonic()
+        while not done.wait(refresh_seconds()):
+            if (passed := time.monotonic() - began) > 1:
+                line.show(f"{what}  {human_duration(passed)}", now=True)
+
+    ticking = threading.Thread(target=tick, daemon=True)
+    if line.live:
+        ticking.start()
+    try:
+        yield
+    finally:
+        done.set()
+        if line.live:
+            ticking.join()
+        line.clear()
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import typer
 from lepton_tui.cli.data.group import DATASET, JSON, app, open_lake
 from lepton_tui.cli.data.quality import put_findings
 from lepton_tui.cli.output import put, put_json
+from lepton_tui.cli.status import working
 from screens.text import human_count
 
 
@@ -39,24 +40,25 @@ def split(
     from core.data.split import split as split_rows
 
     lake = open_lake()
-    version = split_rows(
-        lake,
-        dataset,
-        validation=validation,
-        test=test,
-        seed=seed,
-        random=random,
-        by=by,
-        group=group,
-        time=time,
-        hash=hash,
-        folds=folds,
-        fold=fold,
-    )
-    counts = version.params["rows"]
     numbered = folds is not None and fold is None
     checked = check and not numbered
-    leaks = check_leakage(lake, version) if checked else []
+    with working(f"Splitting {dataset}"):
+        version = split_rows(
+            lake,
+            dataset,
+            validation=validation,
+            test=test,
+            seed=seed,
+            random=random,
+            by=by,
+            group=group,
+            time=time,
+            hash=hash,
+            folds=folds,
+            fold=fold,
+        )
+        leaks = check_leakage(lake, version) if checked else []
+    counts = version.params["rows"]
     if json:
         found = [leak.to_json() for leak in leaks] if checked else None
         splits = {} if numbered else counts

@@ -11,6 +11,7 @@ from core.errors import UsageError
 from lepton_tui.cli.data.entries import put_entry, put_settings
 from lepton_tui.cli.data.group import DATASET, JSON, app, open_lake
 from lepton_tui.cli.output import note, put, put_json, table
+from lepton_tui.cli.status import working
 from screens.text import counted, plain
 
 if TYPE_CHECKING:
@@ -49,14 +50,15 @@ def clean(
     if preview:
         from core.data.cleaning.preview import preview as look
 
-        with lake.open(dataset) as view:
+        with lake.open(dataset) as view, working(f"Looking at {dataset}"):
             found = look(lake, view, steps)
         if json:
             put_json(found.to_json())
         else:
             _put_preview(found)
         return
-    version = run_recipe(lake, dataset, steps, each=each, as_learned=as_learned)
+    with working(f"Cleaning {dataset}"):
+        version = run_recipe(lake, dataset, steps, each=each, as_learned=as_learned)
     if json:
         put_json(version.to_json())
         return
@@ -110,7 +112,8 @@ def undo(dataset: str = DATASET, json: bool = JSON) -> None:
     """Take the last step back, as a new version."""
     from core.data.cleaning.apply import undo as step_back
 
-    version = step_back(open_lake(), dataset)
+    with working(f"Taking back the last step of {dataset}"):
+        version = step_back(open_lake(), dataset)
     if json:
         put_json(version.to_json())
         return

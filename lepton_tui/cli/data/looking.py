@@ -10,6 +10,7 @@ from lepton_tui.cli.data.group import DATASET, JSON, app, inputs_of, open_lake
 from lepton_tui.cli.interrupt import interruptible
 from lepton_tui.cli.options import comma_list
 from lepton_tui.cli.output import facts, note, put, put_json, table
+from lepton_tui.cli.status import working
 from screens.text import counted, human_bytes, human_count, human_number
 
 if TYPE_CHECKING:
@@ -90,7 +91,8 @@ def rows(
         version.column(name)
     keys = [(key.removeprefix("-"), key.startswith("-")) for key in comma_list(sort) or ()]
     with Selection(lake, version, where, keys) as selection:
-        count = interruptible(selection.find, selection.interrupt)
+        with working(f"Looking through {dataset}"):
+            count = interruptible(selection.find, selection.interrupt)
         page = selection.page(offset, limit, names)
     heads = ("_rid", *names)
     if json:
@@ -110,7 +112,7 @@ def profile(dataset: str = DATASET, json: bool = JSON) -> None:
     """Show what each column holds: spread, common values, what is missing."""
     from core.data.profile import profile as profile_of
 
-    with open_lake().open(dataset) as view:
+    with open_lake().open(dataset) as view, working(f"Looking through {dataset}"):
         found = interruptible(lambda: profile_of(view), view.interrupt)
     if json:
         put_json(found.to_json())

@@ -12,6 +12,7 @@ from core.errors import LeptonError, UsageError
 from core.workspace import Workspace
 from lepton_tui.cli.data.group import DATASET, JSON, app, open_lake
 from lepton_tui.cli.output import note, put, put_json, table
+from lepton_tui.cli.status import working
 from screens.text import counted, plain, relative_time
 
 if TYPE_CHECKING:
@@ -90,7 +91,8 @@ def _checked(spec: dict[str, Any]) -> list[dict[str, Any]]:
         note("There are no data sets yet. Bring one in: lepton data import SOURCE")
     reports = []
     for ref in refs:
-        checked = check_version(lake, ref, spec["target"], spec["against"])
+        with working(f"Checking {ref}"):
+            checked = check_version(lake, ref, spec["target"], spec["against"])
         note_down(lake, checked)
         reports.append(checked.to_json())
     return reports
@@ -258,7 +260,7 @@ def rules(
         return
     found = load_rules(path) if check else rules_of(lake.workspace, version.dataset)
     results: list[tuple[Rule, list[Finding]]] = []
-    with lake.open(version) as view:
+    with lake.open(version) as view, working(f"Checking {version.ref}"):
         failed = check_rules(lake, view, found)
     for n, rule in enumerate(found, 1):
         results.append((rule, [each for each in failed if each.what.startswith(f"rule {n} (")]))

@@ -1,0 +1,36 @@
+"""Long work in a terminal: it says that it goes on, and Ctrl-C ends it with nothing changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from core.data.lake import Lake
+from core.workspace import Workspace
+from tests.app.terminal import Terminal, lepton
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        # One works in Python, one in DuckDB.
+        "fill columns=x,y with=neighbours",
+        "derive column=z sql='list_sum(list_transform(range(500), lambda v: v * y))'",
+    ],
+)
+def test_ctrl_c_in_the_middle_of_a_cleaning(tmp_path: Path, step: str) -> None:
+    lake = Lake(Workspace.open(tmp_path))
+    numbers = np.arange(400_000.0)
+    numbers[::2] = np.nan
+    lake.commit("big", pa.table({"x": numbers, "y": numbers[::-1]}), op="import")
+    with Terminal(lepton("data", "clean", "big", "--step", step), home=tmp_path) as terminal:
+        terminal.wait_for("Cleaning big  1.")
+        terminal.send("\x03")
+        assert terminal.wait_for_exit() == 130
+        assert "error" not in terminal.text
+        assert "Cleaning" not in terminal.text, "the line is taken away"
+    assert [version.n for version in lake.versions("big")] == [1]
+    assert [path.name for path in lake.workspace.tmp.iterdir()] == []
