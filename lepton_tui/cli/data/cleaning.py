@@ -17,6 +17,8 @@ from screens.text import counted, plain
 if TYPE_CHECKING:
     from core.data.cleaning.preview import Preview
     from core.data.cleaning.recipe import Recipe
+    from core.data.lake import Lake
+    from core.data.version import Version
 
 
 @app.command()
@@ -62,11 +64,26 @@ def clean(
     if json:
         put_json(version.to_json())
         return
-    for done in version.params["steps"]:
-        told = ", ".join(f"{count:,} {what}" for what, count in done["did"].items())
-        put(f"{done['step']['do']}: {told or 'done'}")
+    for done in _done(lake, version, len(steps.steps)):
+        told = ", ".join(_counted(count, what) for what, count in done["did"].items() if count)
+        put(f"{done['step']['do']}: {told or 'nothing to do'}")
     put(f"{version.ref}: {counted(version.rows, 'row')}, {counted(len(version.columns), 'column')}")
     note(f"A step back: lepton data undo {version.dataset}")
+
+
+def _done(lake: Lake, version: Version, count: int) -> list[dict[str, Any]]:
+    """What so many steps did, each of them a version of its own or all of them one."""
+    done: list[dict[str, Any]] = list(version.params["steps"])
+    while len(done) < count:
+        version = lake.version(version.parents[0])
+        done = [*version.params["steps"], *done]
+    return done
+
+
+def _counted(count: int, what: str) -> str:
+    """`1 row dropped`, `2 rows dropped`: what a step counts begins with a noun in the plural."""
+    noun, space, rest = what.partition(" ")
+    return f"{count:,} {noun.removesuffix('s') if count == 1 else noun}{space}{rest}"
 
 
 def _recipe(file: str | None, steps: list[str]) -> Recipe:
