@@ -59,7 +59,8 @@ def undo(lake: Lake, name: str) -> Version:
     newest = made = lake.version(name)
     if newest.n != lake.versions(newest.dataset)[0].n:
         raise UsageError(
-            f"{newest.ref} is not the newest version", hint=f"Write: lepton data undo {newest.dataset}"
+            f"{newest.ref} is not the newest version",
+            hint=f"Write: lepton data undo {newest.dataset}",
         )
     while made.op == "restore":
         made = lake.version(made.parents[0])

@@ -11,6 +11,7 @@ from core.data.cleaning.expression import lock
 from core.data.cleaning.recipe import Recipe
 from core.data.cleaning.sheet import HIDDEN, Sheet
 from core.data.cleaning.step import Learned
+from core.data.sandbox import told
 from core.data.version import Column
 from core.errors import Cancelled, LeptonError, UsageError
 
@@ -163,11 +164,9 @@ def as_error(error: duckdb.Error, what: str) -> LeptonError:
     """DuckDB's error in a line of a person's: their own call's fault where the SQL is wrong."""
     import duckdb
 
-    line = str(error).splitlines()[0][:200]
-    for kind in ("Binder Error: ", "Conversion Error: ", "Invalid Input Error: "):
-        line = line.removeprefix(kind)
+    found = told(error)
     wrong = isinstance(error, duckdb.BinderException | duckdb.ParserException)
-    return (UsageError if wrong else LeptonError)(f"{what}: {line}")
+    return (UsageError if wrong else LeptonError)(f"{what}: {found.what}", hint=found.hint)
 
 
 def _named(error: Exception, n: int, recipe: Recipe) -> Exception:

@@ -69,6 +69,13 @@ def test_rows_that_fulfil_a_condition(made: Bench) -> None:
     assert made(columns, step("filter", where="\"select\" > 'a' -- and so on"))["_rid"] == [1, 3]
 
 
+def test_a_wrong_name_in_sql_is_told_with_the_nearest(made: Bench) -> None:
+    for words in (step("filter", where="agee > 3"), step("derive", column="x", sql="agee + 1")):
+        with pytest.raises(UsageError, match='no column "agee"') as caught:
+            made({"age": [3, 4], "size": [1, 2]}, words)
+        assert 'Did you mean "age"' in caught.value.hint
+
+
 FILLED = {
     "x": [1.0, None, 3.0, None, NAN, 8.0],
     "n": [1, 2, None, 2, 9, None],

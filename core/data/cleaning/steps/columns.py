@@ -24,6 +24,9 @@ TYPES = {
 }
 
 
+READS_DATES = '. Dates in other ways of writing: the step "parse-dates"'
+
+
 @dataclass(frozen=True)
 class DropColumns(Step):
     do: ClassVar[str] = "drop-columns"
@@ -82,7 +85,8 @@ class Cast(Step):
             for name, cell in cells.items()
         }
         if self.unreadable == "stop":
-            stop_at_unreadable(sheet, lost, f"is no {self.to}")
+            dates = self.to in ("date", "timestamp")
+            stop_at_unreadable(sheet, lost, f"is no {self.to}", READS_DATES if dates else "")
         sheet.change(cells, counts=_summed("unreadable", lost))
         sheet.did["columns cast"] = len(cells)
 
@@ -201,8 +205,8 @@ class Derive(Step):
         sheet.change({self.column: cell}, counts={"cells changed": changed}, media=media)
 
 
-def stop_at_unreadable(sheet: Sheet, lost: dict[str, str], what: str) -> None:
-    """Stop where a condition holds for a cell, and show one.
+def stop_at_unreadable(sheet: Sheet, lost: dict[str, str], what: str, other_way: str = "") -> None:
+    """Stop where a condition holds for a cell, and show one; `other_way` is told to a person.
 
     Raises:
         LeptonError: it does.
@@ -218,6 +222,7 @@ def stop_at_unreadable(sheet: Sheet, lost: dict[str, str], what: str) -> None:
             raise LeptonError(
                 f'"{str(found["value " + name])[:40]}" in column "{name}" {what}{more}',
                 hint='Correct the values, or let them become missing: unreadable = "missing"'
+                + other_way
                 if what.startswith("is no ")
                 else 'Add them to "values", or say what becomes of others.',
             )
