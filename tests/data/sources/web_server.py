@@ -13,11 +13,16 @@ from typing import Any
 
 @dataclass
 class Server:
-    """`answers` maps a path to what handles its requests; `asked` is what came in."""
+    """`answers` maps a path to what handles its requests, `otherwise` handles those of all other
+    paths; `asked` is what came in.
+    """
 
     url: str = ""
     answers: dict[str, Callable[[BaseHTTPRequestHandler], None]] = field(default_factory=dict)
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    otherwise: Callable[[BaseHTTPRequestHandler], None] = lambda request: send(
+        request, b"nothing here", 404
+    )
 
     def says(self, path: str, body: bytes | str, status: int = 200, **headers: str) -> str:
         """Answer a path with a body; its address."""
@@ -48,7 +53,8 @@ def send(
     for name, value in {"Content-Length": str(len(content)), **named}.items():
         request.send_header(name, value)
     request.end_headers()
-    request.wfile.write(content)
+    if request.command != "HEAD":
+        request.wfile.write(content)
 
 
 @contextmanager
@@ -59,12 +65,12 @@ def serving(encrypted: ssl.SSLContext | None = None) -> Iterator[Server]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
+            self.body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             server.asked.append((self.path, dict(self.headers.items())))
             known = server.answers.get(self.path) or server.answers.get(self.path.partition("?")[0])
-            if known is None:
-                send(self, b"nothing here", 404)
-            else:
-                known(self)
+            (known or server.otherwise)(self)
+
+        do_HEAD = do_POST = do_GET  # noqa: N815 - the names that http.server asks for
 
         def log_message(self, *_: object) -> None:
             """Nothing is printed."""
