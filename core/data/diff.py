@@ -7,6 +7,7 @@ their content.
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
 EXAMPLES = 5
 FIXED = ("BOOLEAN", "DATE", "DOUBLE", "FLOAT", "HUGEINT", "UUID")
+NUMBERS = (
+    *("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "DECIMAL", "FLOAT", "DOUBLE"),
+    *("UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT"),
+)
 FIXED_FAMILIES = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "TIME", "DECIMAL", "INTERVAL")
 
 
@@ -142,6 +147,9 @@ def diff(
 def _comparable(old: str, new: str) -> str:
     """SQL, with `{}` for the column, of what two values are compared by."""
     if old != new:
+        for family, kind in ((NUMBERS, "DOUBLE"), (("DATE", "TIMESTAMP"), "TIMESTAMP")):
+            if old.startswith(family) and new.startswith(family) and not (old + new).count("["):
+                return f"CAST({{}} AS {kind})"
         return "hash(CAST({} AS VARCHAR))"
     plain = old in FIXED or old.lstrip("U").startswith(FIXED_FAMILIES)
     # The join then carries eight bytes for an image or a text.
@@ -276,8 +284,17 @@ class _Pair:
 
 
 def _differ(before: Any, after: Any) -> bool:
+    """Whether two cells are different ones, as `_comparable` has it."""
     if isinstance(before, float) and isinstance(after, float):
         return before != after and not (math.isnan(before) and math.isnan(after))
+    if isinstance(before, str) != isinstance(after, str) and None not in (before, after):
+        # A truth value is written small in SQL.
+        texts = [str(v).lower() if isinstance(v, bool) else str(v) for v in (before, after)]
+        return texts[0] != texts[1]
+    if type(before) is not type(after):
+        before, after = (
+            dt.datetime.combine(v, dt.time()) if type(v) is dt.date else v for v in (before, after)
+        )
     return bool(before != after)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import pyarrow as pa
@@ -64,6 +65,27 @@ def test_columns_added_removed_and_retyped(lake: Lake) -> None:
     ((name, old, fresh),) = [(r.name, r.old, r.new) for r in found.retyped]
     assert (name, old, fresh) == ("x", "VARCHAR", "INTEGER")
     assert found.cells == {"x": 1}, "1 as text and 1 as a number are not a change of the cell"
+
+
+@pytest.mark.parametrize(
+    ("given", "sql", "changed"),
+    [
+        ([1, 2, 3], "CASE n WHEN 2 THEN 2.5 ELSE n END::DOUBLE", [1]),
+        ([1.0, None, 3.0], "CASE _rid WHEN 2 THEN 4 ELSE n END::INT", [2]),
+        (["true", "false", "x"], "CASE n WHEN 'x' THEN true ELSE n::BOOLEAN END", [2]),
+        ([dt.date(2024, 1, 2), None, dt.date(2024, 1, 3)], "n + INTERVAL (_rid) DAY", [2]),
+        (["2024-01-02", "2024-01-03", None], "try_cast(n AS DATE) + _rid::INT", [1]),
+    ],
+)
+def test_a_value_of_another_type_is_the_same_value(
+    lake: Lake, given: list[Any], sql: str, changed: list[int]
+) -> None:
+    base = commit(lake, n=given, same=["a", "b", "c"])
+    new = derived(lake, base, f"SELECT _rid, {sql} AS n, same FROM rows")
+    found = diff(lake, base, new)
+    assert len(found.retyped) == 1
+    assert [key["_rid"] for key, cell in cells(found, "changed") if "n" in cell] == changed
+    assert found.cells == {"n": len(changed)}
 
 
 def test_columns_that_both_read_from_one_file_are_not_compared(lake: Lake) -> None:

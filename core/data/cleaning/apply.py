@@ -8,6 +8,7 @@ from typing import Any
 from core.data.cleaning.compile import Cleaned, as_error, compile_recipe
 from core.data.cleaning.recipe import Recipe
 from core.data.cleaning.step import Learned
+from core.data.cleaning.steps.missing import Fill
 from core.data.lake import Lake
 from core.data.version import Version
 from core.data.view import ROW_ID, View, literal, quoted
@@ -91,6 +92,13 @@ def learned_by(version: Version, recipe: Recipe) -> list[Learned]:
             f"{version.ref} was not made by these steps, so it knows nothing for them",
             hint="Name a version that the same recipe made, or learn anew.",
         )
+    for n, step in enumerate(recipe.steps, 1):
+        if isinstance(step, Fill) and step.with_ == "neighbours":
+            raise UsageError(
+                f'step {n} ("{step.do}") looks for neighbours among the rows at hand, so there is'
+                " nothing that it has learned",
+                hint='Let it fill with = "median", or run the recipe anew.',
+            )
     return [step["learned"] for step in steps]
 
 

@@ -129,7 +129,8 @@ class Sheet:
         if SPLIT not in self.names:
             raise UsageError(
                 "the rows are not split, so there is nothing to learn from alone",
-                hint='Split them first (lepton data split), or leave from = "train" out.',
+                hint='Split them first (lepton data split), leave from = "train" out, or take what'
+                " was learned from others: --as-learned DATASET",
             )
         return f" FILTER (WHERE {SPLIT} = 'train')"
 

@@ -427,3 +427,49 @@ def test_what_tells_who_somebody_is_is_masked(made: Bench) -> None:
     stars = step("mask-personal", what=["email"], with_="stars")
     found = made({"t": ["hi a@b.ch", "1.2.3.4"]}, stars)
     assert found["t"] == ["hi ******", "1.2.3.4"]
+
+
+LEARNING = [
+    step("fill", columns=["x"], with_="median", by="group", from_="train"),
+    step("fill", columns=["word"], with_="mode", from_="train"),
+    step("fill", columns=["n"], with_="mean"),
+    step("parse-dates", columns=["day"]),
+    step("clip-outliers", columns=["x"], how="z-score", reach=1),
+    step("scale", columns=["x"], how="robust", from_="train"),
+    step("encode", columns=["word"], as_="one-hot"),
+    step("encode", columns=["group"], as_="label"),
+    step("drop-outliers", columns=["n"]),
+]
+
+
+def test_a_row_alone_tomorrow_becomes_what_it_became_among_others_today(lake: Lake) -> None:
+    columns = {**FILLED, "day": ["13.02.2024", "01.02.2024", None, "02.02.2024", None, None]}
+    today = lake.commit("today", pa.table(columns), op="import")
+    learned = clean(lake, today, Recipe.of(LEARNING))
+    with lake.open(learned) as view:
+        after = {row["_rid"]: row for row in view.rows(range(6))}
+    assert learned.rows == 5, "the step that drops rows drops one"
+    for rid in range(6):
+        alone = {name: [values[rid]] for name, values in columns.items() if name != "split"}
+        types = {"x": pa.float64(), "n": pa.int64()}
+        row = pa.table({k: pa.array(v, types.get(k, pa.string())) for k, v in alone.items()})
+        tomorrow = lake.commit("tomorrow", row, op="import")
+        if rid not in after:
+            with pytest.raises(LeptonError, match="no rows to keep"):
+                clean(lake, tomorrow, Recipe.of(LEARNING), as_learned=learned)
+            continue
+        made = clean(lake, tomorrow, Recipe.of(LEARNING), as_learned=learned)
+        with lake.open(made) as view:
+            (found,) = view.rows([0])
+        wanted = {k: v for k, v in after[rid].items() if k not in ("_rid", "split")}
+        assert {k: v for k, v in found.items() if k != "_rid"} == wanted
+
+
+def test_neighbours_are_not_learned_and_that_is_said(lake: Lake) -> None:
+    recipe = Recipe.of([step("fill", columns=["x"], with_="neighbours")])
+    rows = pa.table({"x": [1.0, None, 3.0], "y": [1.0, 2.0, 3.0]})
+    today = clean(lake, lake.commit("today", rows, op="import"), recipe)
+    tomorrow = lake.commit("tomorrow", rows, op="import")
+    with pytest.raises(UsageError, match="nothing that it has learned"):
+        clean(lake, tomorrow, recipe, as_learned=today)
+    assert len(lake.versions("tomorrow")) == 1
