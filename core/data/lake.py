@@ -114,7 +114,7 @@ class Lake:
         every = self.versions(name)
         raise UsageError(
             f'no version {n} of the data set "{name}"',
-            hint=f"There are versions 1 to {every[0].n}.",
+            hint=f"There {_numbers(every)}.",
         )
 
     def _tagged(self, name: str, tag: str) -> Version:
@@ -125,7 +125,7 @@ class Lake:
         tags = [tag for version in every for tag in version.tags]
         raise UsageError(
             f'no version of the data set "{name}" has the tag "{tag}"',
-            hint=nearest(tag, tags) or f"There are versions 1 to {every[0].n}, and no tags.",
+            hint=nearest(tag, tags) or f"There {_numbers(every)}, and no tags.",
         )
 
     def tag(self, ref: str | Version, name: str) -> Version:
@@ -587,6 +587,19 @@ class Lake:
         names = self._catalogue.names()
         hint = nearest(name, names) or "Import one: lepton data import SOURCE --name NAME"
         return UsageError(f'no data set "{name}"', hint=hint)
+
+
+def _numbers(versions: Sequence[Version]) -> str:
+    """`is version 3`, `are versions 1 to 4`, or `are versions 6, 26 and 27` where some are gone."""
+    numbers = sorted(version.n for version in versions)
+    first, *_, last = [*numbers, *numbers]
+    if first == last:
+        return f"is version {first}"
+    if last - first + 1 == len(numbers) > 2:
+        return f"are versions {first} to {last}"
+    named = [str(n) for n in numbers[-8:]]
+    older = f", and {len(numbers) - 8} older" if len(numbers) > 8 else ""
+    return f"are versions {', '.join(named[:-1])} and {named[-1]}{older}"
 
 
 def _author() -> str:

@@ -146,8 +146,8 @@ def kept(lake: Lake) -> Iterator[Lake]:
     ("ref", "words", "hint"),
     [
         ("digit", 'no data set "digit"', 'Did you mean "digits"?'),
-        ("digits@7", "no version 7", "versions 1 to 1"),
-        ("digits@x", 'has the tag "x"', "versions 1 to 1"),
+        ("digits@7", "no version 7", "There is version 1."),
+        ("digits@x", 'has the tag "x"', "There is version 1, and no tags."),
         ("digits@X!", "is no version", "digits@1"),
     ],
 )
@@ -155,6 +155,24 @@ def test_an_unknown_name_says_what_there_is(kept: Lake, ref: str, words: str, hi
     with pytest.raises(UsageError, match=words) as caught:
         kept.version(ref)
     assert hint in caught.value.hint
+
+
+def test_a_version_that_is_gone_is_not_offered(lake: Lake) -> None:
+    for rows in range(1, 12):
+        lake.commit("things", table(rows), op="import")
+    hints = []
+    for gone in (0, 3, 2, 4, 5, 6, 7, 8, 9, 10):
+        if gone:
+            lake.remove(f"things@{gone}")
+        with pytest.raises(UsageError) as caught:
+            lake.version("things@99")
+        hints.append(caught.value.hint)
+    assert hints[:3] == [
+        "There are versions 1 to 11.",
+        "There are versions 4, 5, 6, 7, 8, 9, 10 and 11, and 2 older.",
+        "There are versions 4, 5, 6, 7, 8, 9, 10 and 11, and 1 older.",
+    ]
+    assert hints[-2:] == ["There are versions 1, 10 and 11.", "There are versions 1 and 11."]
 
 
 def test_an_unknown_column_names_the_nearest(kept: Lake) -> None:

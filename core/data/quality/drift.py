@@ -53,7 +53,7 @@ def check_drift(view: View, against: View) -> Iterator[Finding]:
 def _columns(view: View, against: View) -> Iterator[Finding]:
     old, new = against.version, view.version
     for name in old.column_names:
-        if name not in new.column_names:
+        if name not in new.column_names and name != SPLIT:
             yield Finding(
                 "warning",
                 "drift-gone",
@@ -63,7 +63,7 @@ def _columns(view: View, against: View) -> Iterator[Finding]:
                 hint="Look whether the source names it otherwise now.",
             )
     for column in new.columns:
-        if column.name not in old.column_names:
+        if column.name not in old.column_names and column.name != SPLIT:
             yield Finding(
                 "info",
                 "drift-new",

@@ -249,7 +249,11 @@ def test_drift_against_another_version(lake: Lake) -> None:
             "gap": [1.5 if chance.random() < 1 - shift / 5 else None for _ in range(rows)],
         }
 
-    old = made(600, 0, ["Bern", "Basel"]) | {"gone": ["x"] * 600, "type": list(range(600))}
+    old = made(600, 0, ["Bern", "Basel"]) | {
+        "gone": ["x"] * 600,
+        "type": list(range(600)),
+        "split": ["train"] * 600,
+    }
     new = made(1500, 1.5, ["Bern", "Genf", "Genf"])
     new |= {"new": ["y"] * 1500, "type": [str(i) for i in range(1500)]}
     lake.commit("old", pa.table(old), op="import")
