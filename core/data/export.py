@@ -59,17 +59,20 @@ def export(
     split: str | None = None,
     columns: Sequence[str] | None = None,
     replace: bool = False,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> Exported:
     """Write the rows of a version, or of one split of it, in their order.
 
     The format is that of the file's ending, unless it is named; without an ending it is a folder of
     images: `[SPLIT/]CLASS/ROW.png`, as an import reads it. What is there already is kept until the
-    new file is whole, and is replaced only when `replace` is true, a folder never.
+    new file is whole, and is replaced only when `replace` is true, a folder never. `progress` is
+    told the rows done and all of them; `should_stop` is asked as often.
 
     Raises:
         UsageError: the destination, format, split or a column cannot be.
         LeptonError: it cannot be written; nothing half written is left.
+        Cancelled: `should_stop` said so; nothing is left either.
     """
     version = view.version
     kind = format or _format_of(version, destination)
@@ -91,7 +94,7 @@ def export(
         hint = "Name another folder." if destination.is_dir() else "--force replaces it."
         raise UsageError("something is there already", where=str(destination), hint=hint)
     beside = destination.with_name(f".{destination.name}.{uuid4().hex[:8]}")
-    request = Request(view, taken, split, progress or (lambda done, total: None))
+    request = Request(view, taken, split, progress, should_stop)
     try:
         if kind in FOLDERS:
             beside.mkdir()

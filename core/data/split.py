@@ -114,7 +114,7 @@ def planned(
         version, random=random, by=by, group=group, time=time, hash=hash, folds=folds, fold=fold
     )
     if not random and by is None and not (group or time or hash):
-        by = version.target if _has_classes(version, version.target) else None
+        by = version.target if has_classes(version, version.target) else None
     if folds is not None or fold is not None:
         return _into_folds(lake, version, folds, fold, seed=seed, by=by, group=group)
     _check_fractions(validation, test)
@@ -184,7 +184,7 @@ def ensure_split(
     _check_fractions(validation, test)
     version = lake.version(ref)
     target = target or version.target
-    column = target if _has_classes(version, target) else None
+    column = target if has_classes(version, target) else None
     if SPLIT not in version.column_names:
         return split(lake, version, validation=validation, test=test, seed=seed, by=column)
     with lake.open(version) as view:
@@ -323,7 +323,8 @@ def _check_fractions(validation: float, test: float) -> None:
         )
 
 
-def _has_classes(version: Version, column: str | None) -> bool:
+def has_classes(version: Version, column: str | None) -> bool:
+    """Whether the values of a column can be classes, by its type."""
     if column is None:
         return False
     return version.column(column).type in (*CATEGORICAL, *coded.INTEGERS)

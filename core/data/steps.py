@@ -13,7 +13,7 @@ QUIET = frozenset({"rows", "rejects", "notes", "seed", "way"})
 
 
 def in_words(version: Version) -> str:
-    """Such as `import plants.csv`, `split 80/10/10 by label`, `restore of plants@1`."""
+    """Such as `import plants.csv`, `clean: fill, clip`, `split 80/10/10 by label`."""
     params = version.params
     if version.op == "split":
         return _split(params)
@@ -24,6 +24,8 @@ def in_words(version: Version) -> str:
         return f"label {', '.join(f'{column} of {n:,} rows' for column, n in labels.items())}"
     if version.op in ("import", "append") and isinstance(params.get("source"), str):
         return f"{version.op} {PurePath(params['source']).name or params['source']}"
+    if steps := params.get("steps"):
+        return f"{version.op}: {', '.join(each['step']['do'] for each in steps)}"
     told = [
         f"{name}={_short(value)}"
         for name, value in params.items()

@@ -40,6 +40,13 @@ class Reader:
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
+    def in_words(self) -> str:
+        """Such as `read by run train-… (finished)`, `trained model penguins_mlp@1`."""
+        if self.kind == "model":
+            return f"trained model {self.id}"
+        state = f" ({self.state})" if self.state else ""
+        return f"{self.how} by run {self.id}{state}"
+
 
 def readers(workspace: Workspace) -> dict[str, list[Reader]]:
     """The runs and models that refer to each version, by its reference; newest runs first."""

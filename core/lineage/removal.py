@@ -9,12 +9,14 @@ from core.data import garbage
 from core.data.garbage import Freed
 from core.data.labels import waiting
 from core.data.lake import Lake
+from core.data.quality.rules import seconds_of
 from core.data.version import Version
 from core.errors import UsageError
 from core.lineage.readers import LIVING, RESUMABLE, Reader, readers
 from core.workspace import Workspace
 
 SHOWN = 3
+LONGEST_AGE = timedelta(days=100 * 365)
 
 
 def remove(workspace: Workspace, ref: str, *, force: bool = False) -> list[Version]:
@@ -96,6 +98,18 @@ def collect_garbage(
     if keep < 1:
         raise UsageError(f"{keep} versions cannot be kept", hint="The newest always stays.")
     return garbage.collect(workspace, lambda: _unneeded(workspace, keep, older), dry_run=dry_run)
+
+
+def age_of(text: str) -> timedelta:
+    """An age as a person writes it: `"12h"`, `"30d"` or `"8w"`.
+
+    Raises:
+        UsageError: it is none.
+    """
+    seconds = seconds_of(text)
+    if seconds > LONGEST_AGE.total_seconds():
+        raise UsageError(f'"{text}" is too long ago', hint="Write it as 12h, 30d or 8w.")
+    return timedelta(seconds=seconds)
 
 
 def _unneeded(workspace: Workspace, keep: int, older: timedelta) -> list[Version]:

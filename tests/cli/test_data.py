@@ -27,6 +27,10 @@ def test_what_was_left_out_can_be_seen(sales: Shell) -> None:
         ("line 43", None),
     }
     assert all(row["file"].endswith("days/1.csv") for row in found)
+    sales("data", "split", "sales")
+    assert sales("data", "rejects", "sales", "--json").json == found, (
+        "the import's, not the split's"
+    )
 
 
 def test_a_refresh_brings_what_is_new(sales: Shell, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from core.data.export import export
 from core.data.lake import Lake
 from core.data.sources import import_source
 from core.data.split import split
-from core.errors import LeptonError, UsageError
+from core.errors import Cancelled, LeptonError, UsageError
 
 ROWS = {
     "n": list(range(20_000)),
@@ -52,6 +52,26 @@ def test_what_is_written_is_read_back(things: Lake, tmp_path: Path, ending: str)
     assert told[-1] == (20_000, 20_000)
     with things.open(import_source(things, file, "back").version) as view:
         assert view.page(0, 20_000) == before
+
+
+@pytest.mark.parametrize("format", ["csv", "jsonl", "arrow", "excel", "huggingface", "images"])
+def test_an_export_is_stopped_on_its_way_and_leaves_nothing(
+    things: Lake, tmp_path: Path, format: str
+) -> None:
+    pictures(things, ["a"] * 600)
+    told: list[int] = []
+    name = "pictures" if format == "images" else "things"
+    (out := tmp_path / "out").mkdir()
+    with things.open(name) as view, pytest.raises(Cancelled):
+        export(
+            view,
+            out / "there",
+            format=format,
+            progress=lambda done, _: told.append(done),
+            should_stop=lambda: bool(told),
+        )
+    assert 0 < told[-1] < 20_000
+    assert list(out.iterdir()) == []
 
 
 def test_arrow_and_parquet_keep_rows_of_one_split_and_some_columns(

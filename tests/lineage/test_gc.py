@@ -19,7 +19,7 @@ from core.atomic import write_json
 from core.data.lake import Lake
 from core.data.split import split
 from core.errors import UsageError
-from core.lineage.removal import collect_garbage
+from core.lineage.removal import age_of, collect_garbage
 from core.runs.store import Runs
 from core.workspace import Workspace
 from tests.lineage.conftest import model_of, run_of, versions
@@ -229,3 +229,11 @@ def test_kill_9_amid_a_collection_leaves_every_version_whole(tmp_path: Path) -> 
     assert len(left(lake, "victim")) == 1
     whole(lake)
     assert list(lake.workspace.tmp.iterdir()) == []
+
+
+def test_an_age_is_read_as_it_is_written() -> None:
+    assert age_of("12h") == timedelta(hours=12)
+    assert age_of("8w") == timedelta(weeks=8)
+    for wrong in ("soon", "0d", "-3d", "999999999999w"):
+        with pytest.raises(UsageError):
+            age_of(wrong)

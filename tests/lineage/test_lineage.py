@@ -112,6 +112,12 @@ def test_steps_in_words(lake: Lake) -> None:
     assert in_words(split(lake, base, time="t", test=0)) == "split 90/10/0 in time by t"
     assert in_words(split(lake, base, folds=5, fold=1)) == "split into 5 folds, testing on 1"
     assert in_words(lake.restore(base)) == "restore of d@1"
+    steps = [
+        {"step": {"do": "fill", "with": "mean"}, "did": {}},
+        {"step": {"do": "trim"}, "did": {}},
+    ]
+    cleaned = lake.commit("d", "SELECT 1 AS a", op="clean", params={"steps": steps})
+    assert in_words(cleaned) == "clean: fill, trim"
     long = {"a": "x" * 100, "b": [1, 2], "c": {"k": 1}, "d": None, "e": 5, "f": 6}
     made = lake.commit("d", rows, op="clean", params=long)
     assert in_words(made) == f"clean a={'x' * 39}… b=1,2 c={{1}} e=5 …"

@@ -30,6 +30,7 @@ def write(request: Request, path: Path, kind: str) -> Written:
     Raises:
         UsageError: there are no rows, or bytes where the format has none.
         LeptonError: DuckDB cannot write them.
+        Cancelled: somebody wants them no more.
     """
     import duckdb
     import pyarrow as pa
@@ -62,6 +63,7 @@ def write(request: Request, path: Path, kind: str) -> Written:
             place = literal(str(path))
             connection.execute(f"COPY (SELECT * FROM stream) TO {place} ({COPY[kind]})")
     except duckdb.Error as error:
+        request.go_on()
         raise LeptonError(
             f"the rows cannot be written: {str(error).splitlines()[0][:200]}", where=str(path)
         ) from error

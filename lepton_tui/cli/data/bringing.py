@@ -281,9 +281,14 @@ def rejects(
     limit: int = typer.Option(50, min=1, metavar="N", help="Rows to show."),
     json: bool = JSON,
 ) -> None:
-    """Show what an import left out: file, place and reason."""
+    """Show what an import left out: file, place and reason.
+
+    Of a version that came of an import's, such as a split, it is what that import left out.
+    """
+    from core.data.rejected import rejecting
+
     lake = open_lake()
-    version = lake.version(dataset)
+    version = rejecting(lake, dataset)
     found = lake.rejects(version)
     if json:
         put_json(found.to_pylist())

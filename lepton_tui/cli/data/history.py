@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,8 @@ from core.errors import UsageError
 from lepton_tui.cli.data.group import DATASET, JSON, app, open_lake
 from lepton_tui.cli.options import comma_list
 from lepton_tui.cli.output import cell, confirm, note, put, put_json, table
-from screens.text import counted, human_bytes, human_count, plain
+from lepton_tui.cli.status import working
+from screens.text import counted, human_bytes, human_count, plain, relative_time
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from core.lineage.readers import Reader
     from core.lineage.tree import Relative
 
-AGE = re.compile(r"(\d+)\s*([hdw])")
-HOURS = {"h": 1, "d": 24, "w": 7 * 24}
 DEFAULT_AGE = "30d"
 
 
@@ -48,7 +46,7 @@ def versions(
                 in_words(v),
                 ", ".join(v.parents),
                 v.author,
-                v.created,
+                relative_time(v.created),
             )
             for v in found
         ],
@@ -86,11 +84,7 @@ def _put_relative(relative: Relative) -> None:
 
 def _put_readers(readers: Sequence[Reader], indent: str) -> None:
     for reader in readers:
-        words = {"made": "made by", "read": "read by"}[reader.how]
-        if reader.kind == "model":
-            words = "trained"
-        about = f" ({reader.state})" if reader.state else ""
-        put(plain(f"{indent}{words} {reader.kind} {reader.id}{about}"))
+        put(plain(indent + reader.in_words()))
 
 
 @app.command()
@@ -108,7 +102,8 @@ def diff(
     lake = open_lake()
     if new is None:
         old, new = _last_two(old)
-    found = compare(lake, old, new, on=comma_list(on), examples=examples)
+    with working(f"Comparing {old} with {new}"):
+        found = compare(lake, old, new, on=comma_list(on), examples=examples)
     if json:
         put_json(found.to_json())
         return
@@ -235,10 +230,11 @@ def gc(
     json: bool = JSON,
 ) -> None:
     """Remove old versions that no tag, run or model refers to, and files that nobody needs."""
-    from core.lineage.removal import collect_garbage
+    from core.lineage.removal import age_of, collect_garbage
 
     workspace = open_lake().workspace
-    age = _age(older or (DEFAULT_AGE if keep is None else "0h"))
+    wanted = older or (DEFAULT_AGE if keep is None else None)
+    age = age_of(wanted) if wanted else timedelta()
     if not dry_run:
         going = collect_garbage(workspace, keep=keep or 1, older=age, dry_run=True).versions
         if going:
@@ -263,13 +259,3 @@ def gc(
         f" {counted(len(freed.versions), 'version')}, {counted(freed.files, 'data file')},"
         f" {counted(freed.scratch, 'scratch file')}, {counted(freed.caches, 'training cache')}"
     )
-
-
-def _age(text: str) -> timedelta:
-    found = AGE.fullmatch(text.strip().lower())
-    if found is None:
-        raise UsageError(f'"{text}" is no age', hint="Write it as 12h, 30d or 8w.")
-    try:
-        return timedelta(hours=int(found[1]) * HOURS[found[2]])
-    except OverflowError:
-        raise UsageError(f'"{text}" is too long ago', hint="Write it as 12h, 30d or 8w.") from None
