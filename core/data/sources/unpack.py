@@ -23,10 +23,13 @@ from typing import BinaryIO, cast
 from core.data.sources.desk import Desk
 from core.data.sources.file_kind import by_name, is_idx, office_kind
 from core.data.sources.formats import BY_SUFFIX
+from core.data.sources.said import counted
 from core.errors import LeptonError
 
 CHUNK = 1 << 20
 MOST_MEMBERS = 5_000_000
+# Archives in archives in archives are opened; what lies deeper hides something.
+MOST_DEEP = 3
 # Honest data packs to a hundredth at best; below the size, nothing is harmed.
 MOST_RATIO = 200
 RATIO_FROM = 100 << 20
@@ -40,7 +43,7 @@ STREAMS = {
 ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 ZIPPED, TAR = "the zip archive", "the tar archive"
 JUNK = frozenset({"__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini"})
-NESTED = (".zip", ".7z", ".rar", ".tar", ".tgz", ".tbz2", ".txz", ".tzst", ".tar.gz", ".tar.zst")
+NESTED = re.compile(r"(?i)(?<=.)\.(zip|7z|rar|tar|tgz|tbz2|txz|tzst|tar\.(gz|bz2|xz|zst))$")
 # Long names and extended headers, which Python reads into memory whole.
 READ_WHOLE = (
     tarfile.XHDTYPE,
@@ -53,11 +56,12 @@ LEADS_OUT = "its name leads out of the archive"
 TWICE = "the archive holds this name twice"
 
 
-def unpack(desk: Desk, path: Path, *, archives: bool = True) -> Path:
+def unpack(desk: Desk, path: Path, *, archives: bool = True, deep: int = 0) -> Path:
     """What a packed file or an archive holds, as a scratch file or a scratch folder.
 
     `path` itself where it is neither, where its name says a format that it is not, or where it is
-    a packed file of IDX. Without `archives` only single packed files are unpacked.
+    a packed file of IDX. Without `archives` only single packed files are unpacked. `deep` says in
+    how many others it lay.
 
     Raises:
         LeptonError: it is cut short, damaged, locked with a password, or far larger unpacked than
@@ -72,18 +76,19 @@ def unpack(desk: Desk, path: Path, *, archives: bool = True) -> Path:
     if head.startswith(ZIP) or is_tar:
         if not archives or path.suffix.lower() in BY_SUFFIX or office_kind(path) is not None:
             return path
-        return _Unpacking(desk, path, TAR if is_tar else ZIPPED).archive()
+        return _Unpacking(desk, path, TAR if is_tar else ZIPPED, deep).archive()
     packing = next((kind for kind, magic in STREAMS.items() if magic.match(head)), None)
     if packing is None:
         return path
-    work = _Unpacking(desk, path, "the " + packing.split(" ", 1)[1])
+    work = _Unpacking(desk, path, "the " + packing.split(" ", 1)[1], deep)
     with work.guarded(), _opened(path, packing) as stream:
         inner = stream.read(1024)
     if is_idx(inner):
         return path
     if _is_tar(inner):
-        return _Unpacking(desk, path, TAR).archive(packing) if archives else path
-    return work.single(packing)
+        return _Unpacking(desk, path, TAR, deep).archive(packing) if archives else path
+    content = work.single(packing)
+    return unpack(desk, content, deep=deep + 1) if archives and inner.startswith(ZIP) else content
 
 
 def _is_tar(head: bytes) -> bool:
@@ -107,14 +112,15 @@ def _opened(path: Path, packing: str | None) -> BinaryIO:
 class _Unpacking:
     """One file being unpacked: how much came out of it, and where it is put."""
 
-    def __init__(self, desk: Desk, path: Path, spoken: str) -> None:
+    def __init__(self, desk: Desk, path: Path, spoken: str, deep: int) -> None:
         self.desk = desk
         self.path = path
         self.spoken = spoken
         self.packed = path.stat().st_size
         self.bytes = 0
         self.members = 0
-        self.nested = 0
+        self.deep = deep
+        self.nested: list[Path] = []
         self.folder = desk.scratch_folder()
 
     def single(self, packing: str) -> Path:
@@ -133,11 +139,7 @@ class _Unpacking:
                 self._unzip()
             else:
                 self._untar(packing)
-        if self.nested:
-            self.desk.note(
-                f"{self.nested:,} archives inside {self.path.name} were not opened; unpack them"
-                " and import them by themselves"
-            )
+        self._open_nested()
         place = self.folder
         while True:
             inside = [entry for entry in place.iterdir() if not entry.name.startswith(".")]
@@ -150,6 +152,30 @@ class _Unpacking:
             (place,) = inside
             if place.is_file():
                 return place
+
+    def _open_nested(self) -> None:
+        """Put what the archives inside this one hold where they lay."""
+        closed = []
+        for path in filter(Path.is_file, self.nested):
+            if self.deep + 1 == MOST_DEEP:
+                content = path
+            else:
+                content = unpack(self.desk, path, deep=self.deep + 1)
+            if content == path:
+                closed.append(path.name)
+                continue
+            path.unlink()
+            place = path.with_name(NESTED.sub("", path.name))
+            place = path if place.exists() else place
+            if content.is_file():
+                place.mkdir()
+                place /= content.name
+            content.rename(place)
+        if closed:
+            self.desk.note(
+                f"{counted(len(closed), 'archive')} inside {self.desk.called(self.path)} not"
+                f" opened, such as {closed[0]}; unpack and import such by themselves"
+            )
 
     def _unzip(self) -> None:
         with zipfile.ZipFile(self.path) as archive:
@@ -215,9 +241,11 @@ class _Unpacking:
         if fault := _fault(name):
             self._leave_out(name, fault)
             return None
-        self.nested += parts[-1].lower().endswith(NESTED)
         clean = (part.encode(errors="surrogateescape").decode(errors="replace") for part in parts)
-        return self.folder.joinpath(*clean)
+        place = self.folder.joinpath(*clean)
+        if NESTED.search(place.name):
+            self.nested.append(place)
+        return place
 
     def _put(self, stream: BinaryIO | object, place: Path, name: str) -> None:
         try:

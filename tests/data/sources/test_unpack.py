@@ -19,6 +19,7 @@ from core.data.lake import Lake
 from core.data.sources import Options, import_source
 from tests.data.conftest import Refuses, state
 from tests.data.sources.files import read, write
+from tests.data.sources.media import picture
 
 CSV = b"a,b\n1,x\n2,y\n"
 ROWS = [(1, "x"), (2, "y")]
@@ -230,11 +231,41 @@ def test_no_more_is_unpacked_than_is_allowed(tmp_path: Path, refuses: Refuses) -
         refuses(path, "unpacks into more than 100,000 bytes", said=Options(most_bytes=100_000))
 
 
-def test_archives_inside_are_not_opened(lake: Lake, tmp_path: Path) -> None:
-    files = {"a.csv": CSV, "b.csv": CSV, "more.zip": zipped({"c.csv": CSV})}
+def test_archives_inside_are_opened(lake: Lake, tmp_path: Path) -> None:
+    deep = zipped({"a.csv": CSV, "in.tgz": tar({"b.csv": CSV, "x.zip": b"no archive"}, "w:gz")})
+    files = {"a.csv": CSV, "more.zip": zipped({"c.csv": CSV}), "set/more.ZIP": deep}
     report, rows = read(lake, write(tmp_path / "t.zip", zipped(files)))
-    assert len(rows) == 4
-    assert any("1 archives inside t.zip were not opened" in note for note in report.notes)
+    assert len(rows) == 8
+    assert any("1 archive inside" in note and "such as x.zip" in note for note in report.notes)
+    for one in ("only.zip", "only.zip.gz"):
+        content = zipped({"in.zip": zipped({"a.csv": CSV})})
+        packed = gzip.compress(content) if one.endswith("gz") else content
+        assert read(lake, write(tmp_path / one, packed))[1] == ROWS
+
+
+def test_archives_of_classes_in_an_archive(lake: Lake, tmp_path: Path) -> None:
+    files = {
+        f"{name}.tar": tar({f"{i}.png": picture(i) for i in range(3)}) for name in ("cat", "dog")
+    }
+    report, rows = read(lake, write(tmp_path / "t.zip", zipped(files)))
+    assert [row[1] for row in rows] == ["cat"] * 3 + ["dog"] * 3
+    assert report.version.column("image").media == "image"
+
+
+def test_archives_without_end_are_not_opened(lake: Lake, tmp_path: Path, refuses: Refuses) -> None:
+    content = CSV
+    for depth in range(5):
+        content = zipped({"a.csv": content} if not depth else {f"{depth}.zip": content})
+    refuses(
+        write(tmp_path / "t.zip", content),
+        "this is a zip archive, which cannot be imported",
+        code=2,
+    )
+    damaged = zipped({"a.csv": CSV, "in.zip": zipped({"b.csv": CSV})[:-30]})
+    error = refuses(write(tmp_path / "t.zip", damaged), "the zip archive is cut short or damaged")
+    assert error.where.endswith("t.zip/in.zip")
+    bomb = zipped({"a.csv": CSV, "in.zip": zipped({"b.csv": bytes(150_000_000)})})
+    refuses(write(tmp_path / "t.zip", bomb), "more than 200 times its size")
 
 
 def test_a_damaged_header_does_not_end_a_tar_silently(tmp_path: Path, refuses: Refuses) -> None:

@@ -97,6 +97,10 @@ def cut(request: BaseHTTPRequestHandler) -> None:
     send(request, TABLE.encode()[:100], headers={"Content_Length": len(TABLE)})
 
 
+def cut_longer(request: BaseHTTPRequestHandler) -> None:
+    send(request, TABLE.encode() * 2, headers={"Content_Length": len(TABLE) * 3})
+
+
 def cut_chunk(request: BaseHTTPRequestHandler) -> None:
     request.send_response(200)
     request.send_header("Transfer-Encoding", "chunked")
@@ -115,6 +119,7 @@ FAILURES = {
     "no answer": lambda r: None,
     "no HTTP": lambda r: r.wfile.write(b"hello\r\n\r\n"),
     "cut": cut,
+    "cut longer": cut_longer,
     "cut chunk": cut_chunk,
     "cut gzip": cut_gzip,
 }
@@ -148,6 +153,14 @@ def test_what_is_refused_is_asked_for_once(
 ) -> None:
     refuses(server.says("/a.csv", "no", status), f"the server says {words}")
     assert len(server.asked) == 1
+
+
+def test_a_server_says_when_to_come_back(
+    lake: Lake, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.data.sources.remote.web.FIRST_WAIT", 3600)
+    url = server.does("/a.csv", failing(2, FAILURES["too many"]))
+    assert len(read(lake, url)[1]) == 50, "it does not wait for as long as it would have"
 
 
 def test_a_server_that_asks_for_an_hour_is_not_waited_for(server: Server, refuses: Refuses) -> None:
