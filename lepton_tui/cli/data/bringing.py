@@ -83,7 +83,12 @@ def import_(
     detach: bool = typer.Option(False, "--detach", "-d", help="Do not follow the import."),
     json: bool = JSON,
 ) -> None:
-    """Bring data in as a new version of a data set."""
+    """Bring data in as a new version of a data set.
+
+    An address begins with https://, s3://, gs://, az:// or hf://. No password or key is part of
+    it: they are read from LEPTON_HTTP_HEADERS and LEPTON_HTTP_QUERY in the environment, from
+    .netrc, and from where each cloud keeps them.
+    """
     options: dict[str, Any] = {
         "types": types_of(type),
         "table": table,
