@@ -90,34 +90,52 @@ def wave(peaks: Loudness, width: int) -> tuple[str, str]:
 
 
 class SoundView(Widget):
-    """Draws a sound; what cannot be decoded says so in words."""
+    """Draws a sound under its label; what cannot be decoded says so in words."""
 
     @dataclass
     class _Heard(Message):
+        content: bytes
         answer: Heard | str
 
         bubble: ClassVar[bool] = False
 
-    def __init__(self, content: bytes) -> None:
+    def __init__(self, content: bytes | None = None) -> None:
         super().__init__()
+        self._label = ""
         self._content = content
         self._answer: Heard | str = "…"
 
+    def show(self, content: bytes, label: str = "") -> None:
+        """Show another sound; the one before stays until it is decoded."""
+        self._label, self._content = label, content
+        if self.is_attached:
+            self._hear()
+
     def on_mount(self) -> None:
+        self._hear()
+
+    def _hear(self) -> None:
+        content = self._content
+        if content is None:
+            return
+
         def work() -> None:
             try:
-                self.post_message(self._Heard(heard(self._content)))
+                self.post_message(self._Heard(content, heard(content)))
             except ValueError as error:
-                self.post_message(self._Heard(str(error)))
+                self.post_message(self._Heard(content, str(error)))
 
-        self.run_worker(work, thread=True, exit_on_error=False)
+        self.run_worker(work, thread=True, group="hear", exclusive=True, exit_on_error=False)
 
     def on_sound_view__heard(self, message: _Heard) -> None:
-        self._answer = message.answer
-        self.refresh()
+        if message.content is self._content:
+            self._answer = message.answer
+            self.refresh()
 
     def render(self) -> Text:
+        label = f"{self._label}  " if self._label else ""
         if isinstance(self._answer, str):
-            return Text(self._answer, "dim")
+            return Text(label + self._answer, "dim")
         upper, lower = wave(self._answer.peaks, self.size.width)
-        return Text.assemble((self._answer.said, "dim"), "\n", (f"{upper}\n{lower}", "cyan"))
+        said = f"{label}{self._answer.said}"
+        return Text.assemble((said, "dim"), "\n", (f"{upper}\n{lower}", "cyan"))

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from core.augmentation import KINDS, written
 from core.data.lake import Lake, valid_name
 from core.data.version import Version
 from core.errors import UsageError
@@ -15,7 +16,7 @@ from core.tasks import TASKS, Fit, TableFacts, facts, guess, task
 from core.training.config import TrainConfig
 from core.workspace import Workspace
 
-FIELDS = ("dataset", "task", "target", "model", "epochs", "batch_size", "lr", "name")
+FIELDS = ("dataset", "task", "target", "model", "epochs", "batch_size", "lr", "augment", "name")
 DEFAULT_EPOCHS = TrainConfig(dataset="").epochs
 
 Settings = dict[str, Any]
@@ -65,6 +66,13 @@ def suggested(model: str | None, key: str) -> str:
     return "" if value is None else f"{value:g}"
 
 
+def augmentations(name: str) -> str:
+    """Which augmentations fit a task's inputs, in words."""
+    reads = task(name).reads
+    names = ", ".join(each.name for each in written.fitting(reads))
+    return f"none; there are {names}" if names else f"none; there are none for {KINDS[reads]}"
+
+
 def settings(typed: Mapping[str, str]) -> Settings:
     """What the fields hold, those left empty out; what cannot be read as a number stays text."""
     given: Settings = {}
@@ -82,8 +90,11 @@ def settings(typed: Mapping[str, str]) -> Settings:
     return given
 
 
-def mistakes(given: Mapping[str, Any]) -> dict[str, str]:
-    """What is wrong with each field, in words; empty when nothing is."""
+def mistakes(given: Mapping[str, Any], fit: Fit | None = None) -> dict[str, str]:
+    """What is wrong with each field, in words; empty when nothing is.
+
+    With `fit`, augmentations that do not suit the task are wrong too.
+    """
     wrong: dict[str, str] = {}
     if "dataset" not in given:
         wrong["dataset"] = "choose the data set to train on"
@@ -92,6 +103,9 @@ def mistakes(given: Mapping[str, Any]) -> dict[str, str]:
             if name == "name":
                 valid_name(value)
             TrainConfig.from_mapping({"dataset": "any", name: value})
+            if name == "augment" and fit is not None:
+                kind = task(fit.task)
+                written.check(written.read(value), kind.reads, mixes=kind.mixes, what=kind.name)
         except UsageError as error:
             # One setting, one mistake: what stands before the colon says only that.
             said = error.what.partition("settings have a mistake: ")

@@ -27,6 +27,7 @@ LABELS = {
     "epochs": "Epochs",
     "batch_size": "Batch size",
     "lr": "Learning rate",
+    "augment": "Augment",
     "name": "Model name",
 }
 _SELECTS = ("dataset", "task", "target", "model")
@@ -79,12 +80,14 @@ class StartForm(ModalScreen[Settings | None]):
         datasets: list[str],
         *,
         chosen: str | None,
+        augment: str = "",
         survey: Callable[[str], Surveyed],
         fetch: Fetch,
     ) -> None:
         super().__init__()
         self._datasets = datasets
         self._chosen = chosen if chosen in datasets else datasets[0]
+        self._augment = augment
         self._survey = survey
         self._fetch = fetch
         self._surveyed: Surveyed | None = None
@@ -100,8 +103,10 @@ class StartForm(ModalScreen[Settings | None]):
             yield from self._row("target", _select([], prompt="guess it"))
             yield from self._row("model", _select([], prompt="looking…"))
             yield from self._row("epochs", Input(str(asked.DEFAULT_EPOCHS), compact=True))
-            for name in ("batch_size", "lr", "name"):
+            for name in ("batch_size", "lr"):
                 yield from self._row(name, Input(compact=True))
+            yield from self._row("augment", Input(self._augment, compact=True))
+            yield from self._row("name", Input(compact=True))
             yield Static(id="found", markup=False)
             yield Static(id="command", markup=False)
             with Horizontal(id="buttons"):
@@ -163,6 +168,7 @@ class StartForm(ModalScreen[Settings | None]):
             model.set_options([(Text(f"{name}: {summary}"), name) for name, summary in known])
             names = [name for name, _ in known]
             model.value = kept if kept in names else names[0]
+        self.query_one("#augment", Input).placeholder = asked.augmentations(self._fit.task)
         self.query_one("#found", Static).update(_found(self._surveyed, self._fit))
         self._say()
 
@@ -206,7 +212,7 @@ class StartForm(ModalScreen[Settings | None]):
     def action_start(self) -> None:
         """Answer with the settings, or say what is wrong with them."""
         given = self.settings()
-        wrong = asked.mistakes(given)
+        wrong = asked.mistakes(given, self._fit)
         if wrong:
             self._show_problems(wrong)
             self.query_one(f"#{next(iter(wrong))}").focus()

@@ -92,6 +92,7 @@ class TrainScreen(LeptonScreen):
         self._seen = Seen([], [])
         self._wanted: str | None = None
         self._form_for: str | None = None
+        self._augment = ""
         self._follower: Follower | None = None
         self._snapshot: Snapshot | None = None
         self._reading = False
@@ -109,9 +110,16 @@ class TrainScreen(LeptonScreen):
     def on_screen_resume(self) -> None:
         self._look()
 
-    def arrive(self, *, run: str | None = None, dataset: str | None = None, **_: Any) -> None:
+    def arrive(
+        self,
+        *,
+        run: str | None = None,
+        dataset: str | None = None,
+        augment: str = "",
+        **_: Any,
+    ) -> None:
         self._wanted = run
-        self._form_for = dataset
+        self._form_for, self._augment = dataset, augment
         self._look()
 
     # The list
@@ -140,7 +148,7 @@ class TrainScreen(LeptonScreen):
         self.refresh_bindings()
         if self._form_for is not None and self.is_current:
             dataset, self._form_for = self._form_for, None
-            self._ask(dataset)
+            self._ask(dataset, self._augment)
 
     @property
     def chosen(self) -> RunState | None:
@@ -228,13 +236,14 @@ class TrainScreen(LeptonScreen):
         run = self.chosen
         self._ask(run.dataset.partition("@")[0] if run and run.dataset else None)
 
-    def _ask(self, dataset: str | None) -> None:
+    def _ask(self, dataset: str | None, augment: str = "") -> None:
         if not self._seen.datasets:
             self.notify("Press 2 to bring one in.", title="There is no data set", markup=False)
             return
         form = StartForm(
             self._seen.datasets,
             chosen=dataset,
+            augment=augment,
             survey=lambda name: asked.survey(self.workspace, name),
             fetch=self.fetch,
         )

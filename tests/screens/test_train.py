@@ -315,3 +315,22 @@ async def test_goldens(penguins: Workspace, size: tuple[int, int]) -> None:
             await pilot.press("n")
             await until(pilot, "tabular-classification: ")
             await golden(pilot, "train-form", size)
+
+
+async def test_augmentations_that_do_not_fit_are_told_in_the_form(penguins: Workspace) -> None:
+    async with LeptonApp(penguins).run_test(size=(100, 30)) as pilot:
+        await pilot.press("3")
+        await pilot.pause()
+        await pilot.press("n")
+        await until(pilot, "there are none for tables")
+        field = pilot.app.screen.query_one("#augment", Input)
+        field.focus()
+        await pilot.press(*"flp,drop", "enter")
+        await until(pilot, 'there is no augmentation "flp". Did you mean "flip"?')
+        assert field.has_focus
+        field.value = "flip,drop"
+        await pilot.press("enter")
+        await until(pilot, "tabular-classification reads tables. There is none for")
+        field.value = ""
+        await pilot.press("tab")
+        assert not list(penguins.runs.iterdir())
