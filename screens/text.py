@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import time
 import unicodedata
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from rich.cells import cell_len, get_character_cell_size
 
 ELLIPSIS = "…"
+BARS = " ▁▂▃▄▅▆▇█"
 _JOINERS = frozenset("\u200c\u200d\ufe0e\ufe0f\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff")
 
 
@@ -153,6 +155,14 @@ def relative_time(then: float | str, now: float | None = None) -> str:
 def _unix(written: str) -> float:
     moment = datetime.fromisoformat(written)
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def sparkline(counts: Sequence[int], cells: int = 10) -> str:
+    """A histogram in one line of block characters, several bins in a cell where there are more."""
+    wide = max(len(counts) // cells, 1)
+    heights = [sum(counts[i : i + wide]) for i in range(0, len(counts), wide)]
+    most = max(heights, default=0)
+    return "".join(BARS[-(-height * 8 // most)] for height in heights) if most else ""
 
 
 _STATES = {

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from core.data.profile import ColumnProfile
 from screens.text import (
+    BARS,
     clip,
     counted,
     fit,
@@ -19,11 +20,10 @@ from screens.text import (
     human_number,
     percent,
     plain,
+    sparkline,
 )
 
-BARS = " ▁▂▃▄▅▆▇█"
 NAME, TYPE = 14, 8
-BINS = 10
 BAR = 12
 
 
@@ -57,8 +57,7 @@ def _shape(column: ColumnProfile) -> str:
         low, high = column.numbers["min"], column.numbers["max"]
         if not bins:
             return f"{low or '–'} … {high or '–'}"
-        wide = len(bins) // BINS
-        return sparkline([sum(bins[i : i + wide]) for i in range(0, len(bins), wide)])
+        return sparkline(bins)
     if column.images is not None:
         return ", ".join(column.images["sizes"])
     if column.sounds is not None:
@@ -67,12 +66,6 @@ def _shape(column: ColumnProfile) -> str:
         spoken = column.words["languages"] or {}
         return f"{column.words['mean']:g} words " + " ".join(list(spoken)[:3])
     return ", ".join(f"{plain(value)} {human_count(n)}" for value, n in column.top[:3])
-
-
-def sparkline(counts: Sequence[int]) -> str:
-    """A histogram in one line of block characters."""
-    most = max(counts, default=0)
-    return "".join(BARS[-(-count * 8 // most)] for count in counts) if most else ""
 
 
 def column_detail(column: ColumnProfile, rows: int) -> RenderableType:

@@ -47,6 +47,20 @@ def test_rows_by_condition_and_order(lepton: Shell) -> None:
     assert 'no column "hight"' in wrong.err
 
 
+def test_a_profile_draws_what_columns_hold(lepton: Shell, tmp_path: Path) -> None:
+    source = tmp_path / "things.csv"
+    rows = (f"{n % 10},name {n:03},{'ab'[n % 2]}\n" for n in range(200))
+    source.write_text("n,name,kind\n" + "".join(rows))
+    lepton("data", "import", source)
+    said = lepton("data", "profile", "things")
+    assert [line.split() for line in said.out.splitlines()][1:] == [
+        ["column", "type", "missing", "distinct", "values"],
+        "n bigint 0 10 ██████████ 0 to 9, mean 4.5, median 4.5".split(),
+        "name varchar 0 200 8 characters".split(),
+        "kind varchar 0 2 a (100), b (100)".split(),
+    ]
+
+
 @pytest.mark.usefixtures("plants")
 def test_sql_prints_tables_json_and_csv(lepton: Shell) -> None:
     said = lepton("data", "sql", "SELECT kind, height FROM plants@1 ORDER BY _rid", "--limit", "2")

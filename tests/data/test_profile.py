@@ -47,6 +47,15 @@ def test_numbers_agree_with_numpy(lake: Lake) -> None:
     assert (column.missing, column.distinct) == (0, 5000)
 
 
+def test_no_more_values_are_different_than_there_are(lake: Lake) -> None:
+    rows = 200_000
+    given = np.arange(rows) * 7.0
+    given[:1000] = np.nan
+    columns = {"n": np.arange(rows) * 7, "gaps": pa.array(given, from_pandas=True)}
+    found = profiled(lake, columns)
+    assert (found["n"].distinct, found["gaps"].distinct) == (rows, rows - 1000)
+
+
 def test_numbers_that_are_none(lake: Lake) -> None:
     found = profiled(
         lake,

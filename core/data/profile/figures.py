@@ -61,6 +61,9 @@ def figures(
             values = each.pop("quantiles") or [None] * len(quantiles)
             each |= dict(zip(quantiles, values, strict=True))
             each |= {key: _finite(each[key]) for key in ("min", "max", "mean", "std", *quantiles)}
+        if "distinct" in each:
+            # An estimate may be beyond what there is.
+            each["distinct"] = min(each["distinct"], view.version.rows - each["missing"])
     return found
 
 

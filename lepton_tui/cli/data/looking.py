@@ -11,7 +11,7 @@ from lepton_tui.cli.interrupt import interruptible
 from lepton_tui.cli.options import comma_list
 from lepton_tui.cli.output import facts, note, put, put_json, table
 from lepton_tui.cli.status import working
-from screens.text import counted, human_bytes, human_count, human_number
+from screens.text import counted, human_bytes, human_count, human_number, sparkline
 
 if TYPE_CHECKING:
     from core.data.profile import ColumnProfile
@@ -140,7 +140,8 @@ def described(column: ColumnProfile) -> str:
         if "mean" not in column.numbers:
             return f"{low} to {high}"
         mean, median = (_figure(column.numbers[key]) for key in ("mean", "median"))
-        return f"{low} to {high}, mean {mean}, median {median}"
+        shape = sparkline(column.numbers["histogram"])
+        return f"{shape} {low} to {high}, mean {mean}, median {median}".strip()
     if column.images is not None:
         return ", ".join(f"{size} ({count})" for size, count in column.images["sizes"].items())
     if column.sounds is not None:
@@ -153,6 +154,9 @@ def described(column: ColumnProfile) -> str:
         told = [f"{language} {share:.0%}" for language, share in list(spoken.items())[:3]]
         words = f"{column.words['mean']:g} words, {column.words['vocabulary']:,} different"
         return ", ".join([words, *told])
+    if not column.top and column.text is not None:
+        shortest, longest = (human_number(column.text[key]) for key in ("shortest", "longest"))
+        return f"{shortest}{f' to {longest}' if longest != shortest else ''} characters"
     return ", ".join(f"{value} ({count})" for value, count in column.top[:4])
 
 
