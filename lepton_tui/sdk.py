@@ -180,8 +180,8 @@ class Model:
     def train(self, dataset: Dataset | str, **settings: Any) -> Model:
         """Train it in a process of its own, and follow it; one line an epoch.
 
-        `settings` are those of `lepton train`: epochs, batch_size, lr, seed and so on. An
-        interrupt (Ctrl-C) stops the run with all saved.
+        `settings` are those of `lepton train`: epochs, batch_size, lr, seed, augment
+        ("flip,rotate=15" or a list) and so on. An interrupt (Ctrl-C) stops the run with all saved.
 
         Raises:
             UsageError: a setting is wrong.

@@ -80,6 +80,8 @@ def training(info: dict[str, Any]) -> str:
     parts = [f"{told['epochs']} epochs", f"batch {told.get('batch_size')}"]
     if told.get("lr"):
         parts.append(f"lr {human_number(told['lr'])}")
+    if told.get("augment"):
+        parts.append(f"augmented by {','.join(told['augment'])}")
     if told.get("best_epoch"):
         parts.append(f"best in epoch {told['best_epoch']}")
     return ", ".join(parts)

@@ -110,6 +110,8 @@ def heading(seen: Snapshot) -> Text:
             device = f"cpu, {counted(plan['threads'], 'thread')}"
         size = f"{plan.get('architecture')}, {human_count(plan.get('parameters') or 0)} parameters"
         text.append(f"\n{plain(size)} · {plain(device)} · batch {plan.get('batch_size')}", "dim")
+        if plan.get("augment"):
+            text.append(f" · {plain(','.join(plan['augment']))}", "dim")
     text.append(f"\n{_progress(seen)}")
     if seen.metrics:
         text.append(f"\n{_metrics(seen)}")

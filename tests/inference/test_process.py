@@ -13,6 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from core.augmentation.examples import examples
+from core.augmentation.written import read
 from core.errors import LeptonError, UsageError
 from core.inference.engine import Engine
 from core.inference.inputs import read_inputs
@@ -60,6 +62,16 @@ def test_a_wrong_call_is_a_usage_error_and_hurts_nobody(engine: EngineProcess) -
     engine.load("flowers", PATIENCE)
     assert engine.predict("flowers", [ROW], PATIENCE)[0].ok
     assert engine.pid == before
+
+
+def test_it_augments_as_is_done_in_process(engine: EngineProcess) -> None:
+    rows: list[tuple[int, bytes | str | None]] = [(3, png(0)), (8, None), (9, png(1))]
+    found = engine.augment(["crop", "mixup=1"], "image", rows, [0, 4], seed=5, timeout=PATIENCE)
+    assert found == examples(read("crop,mixup=1"), "image", rows, [0, 4], 5)
+    assert [each.problem for each in found] == ["", "there is none", ""]
+    assert [each.partner for each in found] == [9, None, 3]
+    with pytest.raises(UsageError, match='no augmentation "crp"'):
+        engine.augment(["crp"], "image", rows, [0], timeout=PATIENCE)
 
 
 def test_many_threads_ask_at_once(engine: EngineProcess) -> None:

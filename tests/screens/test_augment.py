@@ -17,9 +17,12 @@ from core.workspace import Workspace
 from lepton_tui.app import LeptonApp
 from screens.data.example_views import PictureExample, SoundExample, TextExample, told
 from screens.data.screen import PANES
+from screens.models.card import training
+from screens.train.follower import Follower
+from screens.train.live import heading
 from screens.widgets.image_view import ImageView
 from tests.screens.golden import screen_text
-from tests.screens.walk import until
+from tests.screens.walk import PLAN, make_run, until
 
 SAMPLES = Path(__file__).parents[2] / "sample_data"
 TEXTS = [f"this is review number {n}, and the film was rather good in the end" for n in range(9)]
@@ -168,3 +171,11 @@ def test_an_example_is_the_same_after_a_journey() -> None:
     assert Example.from_json(unpacked(packed(example.to_json()))) == example
     lost = Example(3, problem="there is none")
     assert Example.from_json(unpacked(packed(lost.to_json()))) == lost
+
+
+def test_a_run_and_a_model_say_what_they_were_augmented_by(workspace: Workspace) -> None:
+    settings = {"epochs": 3, "batch_size": 8, "augment": ["flip", "rotate=30"]}
+    assert training({"training": settings}) == "3 epochs, batch 8, augmented by flip,rotate=30"
+    assert "augmented" not in training({"training": {**settings, "augment": []}})
+    run = make_run(workspace, "train-20200115-120000-aaaa", [{**PLAN, **settings}])
+    assert "batch 8 · flip,rotate=30" in heading(Follower(run).advance(1)).plain

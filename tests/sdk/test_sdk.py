@@ -178,6 +178,8 @@ def test_an_unknown_name_names_the_nearest(name: str, meant: str) -> None:
         ({"epochs": 0}, "epochs must be", ""),
         ({"device": "gpu"}, "device must be", ""),
         ({"lr": "fast"}, "lr must be", ""),
+        ({"augment": "flp"}, '"flp"', '"flip"'),
+        ({"augment": ["flip"]}, "flip is for images", "none for them"),
     ],
 )
 def test_a_wrong_setting_starts_no_run(home: Path, settings: dict, words: str, hint: str) -> None:
