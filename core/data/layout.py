@@ -27,7 +27,10 @@ def _keywords() -> frozenset[str]:
     import duckdb
 
     with duckdb.connect() as connection:
-        found = connection.execute("SELECT keyword_name FROM duckdb_keywords()").fetchall()
+        found = connection.execute(
+            "SELECT keyword_name FROM duckdb_keywords()"
+            " WHERE keyword_category IN ('reserved', 'type_function')"
+        ).fetchall()
     return frozenset(name for (name,) in found)
 
 
