@@ -164,7 +164,10 @@ def test_a_proxy_that_refuses(
 
 def test_a_host_that_nobody_knows(refuses: Refuses) -> None:
     error = refuses("https://no-such-host.invalid/a.csv", "the host is not found")
-    assert error.where == "https://no-such-host.invalid/a.csv"
+    assert (error.what, error.where) == (
+        "the host is not found",
+        "https://no-such-host.invalid/a.csv",
+    ), "it is not tried again"
 
 
 def test_a_server_that_says_nothing(refuses: Refuses, monkeypatch: pytest.MonkeyPatch) -> None:
