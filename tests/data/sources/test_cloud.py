@@ -203,6 +203,9 @@ def test_any_file_system(lake: Lake, memory: fsspec.AbstractFileSystem, refuses:
     assert len(read(lake, "memory://b")[1]) == 2
     assert len(read(lake, "memory://b/2.csv")[1]) == 1
     refuses("memory://b/3.csv", "no such file or folder", code=2)
+    memory.pipe({"/c/.hidden": b"a,b\n"})
+    for none in ("memory://c/.h*", "memory://c", "memory://b/*.tsv"):
+        refuses(none, "no file lies there", code=2)
 
 
 def test_what_a_library_says_is_told_without_keys(

@@ -52,12 +52,12 @@ def fetch_cloud(desk: Desk, source: str) -> Located:
         found, folder = waited(desk, partial(_listed, system, source, path))
         if (total := sum(found.values())) > desk.options.most_bytes:
             raise too_large(desk, total)
-        if not found:
+        places = _places(desk, source, found, folder) if found else {}
+        if not places:
             raise UsageError(
                 "no file lies there", where=shown(source), hint="Check the address and the pattern."
             )
         root = desk.scratch_folder()
-        places = _places(desk, source, found, folder)
         files = [(at, found[at], root / name) for at, name in places.items()]
         Copying(desk, system).all(files)
     scheme = source.partition("://")[0]
@@ -174,7 +174,7 @@ def _spoken(error: Exception, source: str) -> LeptonError:
     denied = isinstance(error, PermissionError) or kind in DENIED or said.startswith("Forbidden")
     if denied or status in (401, 403):
         return LeptonError(f"access is denied: {said}", where=where, hint=hint)
-    if kind in NOBODY or "credential" in said.lower() or "account" in said.lower():
+    if kind in NOBODY or "credential" in said.lower():
         return LeptonError(f"there are no credentials for {scheme}://", where=where, hint=hint)
     return LeptonError(
         f"the files cannot be read: {said or kind}",
