@@ -237,8 +237,6 @@ def _hue_parts(device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
     import torch
 
     there = torch.tensor(_YIQ, dtype=torch.float64)
-    # Grey has no colour at all, exactly: else it would take on a tint.
-    there[1:] -= there[1:].mean(1, keepdim=True)
     back = torch.linalg.inv(there)
     luma = back[:, :1] @ there[:1]
     cosine = back[:, 1:] @ there[1:]

@@ -106,5 +106,8 @@ def test_channels_are_changed_alike_in_time(sounds, words) -> None:
         assert torch.allclose(made["audio"][:, 0], one["audio"], atol=1e-5)
         assert torch.equal(made["audio"][:, 0], made["audio"][:, 1])
     else:
-        # Noise of their own.
+        # Noise of their own, whatever the sounds are padded to.
         assert not torch.equal(made["audio"][:, 0], made["audio"][:, 1])
+        longer = torch.nn.functional.pad(two["audio"], (0, 99))
+        padded = changed(words, {**two, "audio": longer})["audio"]
+        assert torch.allclose(padded[..., :-99], made["audio"], atol=1e-5)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,7 @@ from core.augmentation.written import read
 from core.data.layout import ROW_ID
 from core.training.feed import Split
 from tests.augmentation.conftest import changed, part
+from tests.training.test_feed import resident
 
 EACH = {
     "pictures": "flip=both,crop=0.4,rotate=30,colour,erase=0.3:p=0.7",
@@ -80,10 +83,12 @@ def test_rows_of_a_mapped_file_are_read_with_it(digits, tmp_path) -> None:
     image = np.load(tmp_path / "x.npy", mmap_mode="c")
     rids = np.load(tmp_path / "rids.npy", mmap_mode="c")
     split = Split({"image": torch.from_numpy(image)}, rids, {"image": image})
-    place = {rid: at for at, rid in enumerate(rids.tolist())}
+    place = {rid: at for at, rid in enumerate(digits[ROW_ID].tolist())}
     seen = []
     for batch in split.epoch(0, 0, 16, window=20):
         at = torch.tensor([place[rid] for rid in batch[ROW_ID].tolist()])
         assert torch.equal(batch["image"], digits["image"][at])
         seen += at.tolist()
     assert sorted(seen) == list(range(len(rids)))
+    if Path("/proc/self/smaps").exists():
+        assert resident(tmp_path / "x.npy") == resident(tmp_path / "rids.npy") == 0
