@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import Path
 
@@ -47,6 +48,27 @@ def test_a_finding_comes_with_the_command_that_mends_it(sales: Shell) -> None:
     again = sales("data", "check", "sales", "--json").json
     assert again["dataset"] == "sales@2"
     assert "id-like" not in {each["kind"] for each in again["findings"]}
+
+
+def test_the_steps_that_mend_are_a_recipe(lepton: Shell, tmp_path: Path) -> None:
+    source, recipe = tmp_path / "towns.csv", tmp_path / "mend.toml"
+    rows = (f"{n},{name}\n" for n, name in enumerate(['" Bern"', "bern", "Bern", "Basel"] * 10))
+    source.write_text("size,town\n" + "".join(rows) + "3,Basel\n3,Basel\n")
+    lepton("data", "import", source)
+    said = lepton("data", "check", "towns", "--save", recipe)
+    assert "The step fits no line: lepton data check towns@1 --save FILE" in said.out
+    assert "as comments to" in said.err
+    text = recipe.read_text()
+    assert all(line.startswith("#") or not line for line in text.splitlines())
+    again = lepton("data", "check", "towns", "--save", recipe)
+    assert (again.code, "something is there already" in again.err) == (2, True)
+    kept = [block for block in text.split("\n\n") if '"drop-columns"' not in block]
+    recipe.write_text(re.sub(r"(?m)^# (?=\[\[step|[a-z-]+ = )", "", "\n\n".join(kept)))
+    steps = lepton("data", "clean", "towns", "--recipe", recipe, "--json").json["params"]["steps"]
+    assert {step["step"]["do"] for step in steps} >= {"drop-duplicates", "map-values"}
+    left = lepton("data", "sql", "SELECT DISTINCT town FROM towns ORDER BY 1", "--json").json
+    assert left["rows"] == [["Basel"], ["Bern"]]
+    assert lepton("data", "check", "--save", tmp_path / "x.toml").code == 2
 
 
 def test_every_data_set_is_checked_when_none_is_named(sales: Shell, tmp_path: Path) -> None:

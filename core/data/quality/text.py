@@ -157,20 +157,31 @@ def _spellings(view: View, column: str, filled: int, target: str | None) -> Iter
     several = [sorted(way, key=lambda v: (-v[1], v[0])) for way in ways.values() if len(way) > 1]
     if not several:
         return
-    rarer = {value: way[0][0] for way in several for value, _ in way[1:]}
+    # What is written with blanks too many is not what is meant, however often it comes.
+    meant = [" ".join(min(way, key=lambda v: (_blanks(v[0]), -v[1]))[0].split()) for way in several]
+    rarer = {
+        value: one
+        for one, way in zip(meant, several, strict=True)
+        for value, _ in way
+        if value != one
+    }
     shown = "; ".join(", ".join(f'"{value}"' for value, _ in way) for way in several[:3])
     written = f"{name} IN ({', '.join(literal(value) for value in rarer)})"
     yield Finding(
         "warning" if column == target else "info",
         "spelling",
         column,
-        rows=sum(count for way in several for _, count in way[1:]),
+        rows=sum(count for way in several for value, count in way if value in rarer),
         what=f"the same value is written in several ways: {shown}",
         hint="Write each value in one way, or a model takes them for different ones.",
         examples=examples_of(view, written),
         mend={"do": "map-values", "columns": [column], "values": rarer},
         condition=written,
     )
+
+
+def _blanks(value: str) -> bool:
+    return value != " ".join(value.split())
 
 
 def _damage(view: View, column: str, spoilt: int, lost: int, control: int) -> Iterator[Finding]:

@@ -43,6 +43,9 @@ def check(
         None, metavar="TIME", help="Again and again: 15m, 1h, 1d. It tells what is new."
     ),
     detach: bool = typer.Option(False, "--detach", "-d", help="With --every: do not follow it."),
+    save: Path = typer.Option(
+        None, metavar="FILE", help="Write the steps that mend it as a recipe, all as comments."
+    ),
     history: bool = typer.Option(False, "--history", help="Show what earlier checks found."),
     json: bool = JSON,
 ) -> None:
@@ -53,10 +56,13 @@ def check(
     if history:
         _history(dataset, json=json)
         return
-    if dataset is None and (target or against or model):
+    if dataset is None and (target or against or model or save):
         raise UsageError(
-            "--target, --against and --model go with one data set", hint="Name it: lepton data ls"
+            "--target, --against, --model and --save go with one data set",
+            hint="Name it: lepton data ls",
         )
+    if save and every:
+        raise UsageError("--save and --every do not go together", hint="Check once to save.")
     if detach and every is None:
         raise UsageError("--detach goes with --every", hint="Such as: --every 1h --detach")
     spec = {"dataset": dataset, "target": target, "against": against, "model": model}
@@ -74,10 +80,21 @@ def check(
             if at:
                 put()
             _put_report(report)
+    if save:
+        _save(save.expanduser(), reports[0])
     failed = sum(report["failed_rules"] for report in reports)
     if failed:
         note(f"{counted(failed, 'rule')} failed.")
         raise typer.Exit(1)
+
+
+def _save(path: Path, report: dict[str, Any]) -> None:
+    from core.data.quality.finding import Finding
+    from core.data.quality.mending import save_mending_recipe
+
+    findings = [Finding.from_json(each) for each in report["findings"]]
+    steps = save_mending_recipe(path, report["dataset"], findings)
+    note(f"Saved {counted(steps, 'step')} as comments to {path}.")
 
 
 def _checked(spec: dict[str, Any]) -> list[dict[str, Any]]:
@@ -224,9 +241,13 @@ def put_findings(findings: Sequence[Finding], dataset: str) -> None:
         if finding.examples:
             shown = ", ".join(map(str, finding.examples[:8]))
             put(f"{'':<8} rows {shown}{' …' if finding.rows > 8 else ''}")
-        step = command_of(finding.mend) if finding.mend else None
+        if finding.mend is None:
+            continue
+        step = command_of(finding.mend)
         if step is not None and len(step) <= LONGEST_STEP:
             put(f"{'':<8} {plain(f'lepton data clean {dataset} --step {shell_word(step)}')}")
+        else:
+            put(f"{'':<8} The step fits no line: lepton data check {dataset} --save FILE")
 
 
 @app.command()
