@@ -7,9 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.data.builtin import BUILTIN, load_builtin
-from core.data.labels import stranded
-from core.data.lake import Lake
+from core.data.builtin.datasets import BUILTIN, load_builtin
+from core.data.labelling.labels import stranded
+from core.data.lake.lake import Lake
+from core.data.lake.version import Version
 from core.data.quality.keeping import broken_rules
 from core.data.quality.rule_file import rules_path
 from core.data.sources import (
@@ -21,7 +22,6 @@ from core.data.sources import (
     import_source,
     renew_source,
 )
-from core.data.version import Version
 from core.errors import Cancelled, UsageError, nearest
 from core.runs.job import Stopped
 from core.tasks import facts, guess

@@ -6,10 +6,10 @@ import sys
 import time
 from typing import Any
 
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
 from core.data.profile import profile
 from core.data.quality.check import check
-from core.data.split import ensure_split
+from core.data.splitting.split import ensure_split
 from core.errors import LeptonError
 from core.ingest import ingest
 from core.runs.run import Run

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.data.builtin import BUILTIN, load_builtin
-from core.data.lake import Lake
-from core.data.split import ensure_split
-from core.data.split import split as split_rows
-from core.data.version import Version
+from core.data.builtin.datasets import BUILTIN, load_builtin
+from core.data.lake.lake import Lake
+from core.data.lake.version import Version
+from core.data.splitting.split import ensure_split
+from core.data.splitting.split import split as split_rows
 from core.errors import LeptonError, UsageError, nearest
 from core.models.architectures import ARCHITECTURES
 from core.models.registry import ModelFolder, Models, task_of

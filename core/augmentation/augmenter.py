@@ -10,7 +10,7 @@ from core.augmentation.base import Augmentation
 from core.augmentation.chance import Chance
 from core.augmentation.image import Geometry, Warp
 from core.augmentation.mixing import Mix, Mixing
-from core.data.layout import ROW_ID
+from core.data.lake.layout import ROW_ID
 
 if TYPE_CHECKING:
     from core.augmentation.base import Batch

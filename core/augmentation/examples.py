@@ -17,7 +17,7 @@ from core.augmentation.base import AUDIO, IMAGE, TOKENS, Augmentation, Batch
 from core.augmentation.example import Cell, Changed, Example
 from core.augmentation.mixing import SHARE
 from core.data.cleaning.steps import audio
-from core.data.layout import ROW_ID
+from core.data.lake.layout import ROW_ID
 from core.data.png import encode_png
 from core.errors import LeptonError
 from core.tasks.image_classification import MOST_SIDE

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from core.augmentation.base import AUDIO, IMAGE, TOKENS
 from core.augmentation.example import Cell
-from core.data.version import Column
-from core.data.view import View
+from core.data.lake.version import Column
+from core.data.lake.view import View
 from core.errors import UsageError, nearest
 from core.tasks.facts import RESERVED, ColumnFacts
 from core.tasks.text_classification import is_prose

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from core.data.engine import connect
-from core.data.lake import Lake
-from core.data.version import Version
-from core.data.view import ROW_ID, View, quoted
+from core.data.lake.lake import Lake
+from core.data.lake.version import Version
+from core.data.lake.view import ROW_ID, View, quoted
 from core.errors import UsageError
 
 if TYPE_CHECKING:

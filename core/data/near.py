@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from core.data.layout import ROW_ID, quoted
+from core.data.lake.layout import ROW_ID, quoted
 from core.errors import Cancelled
 
 if TYPE_CHECKING:

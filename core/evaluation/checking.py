@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from core.atomic import write_json
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
+from core.data.lake.version import Version
 from core.data.quality.finding import Finding, worst_first
 from core.data.quality.keeping import RULE, check_rules
 from core.data.quality.rule_file import rules_path
 from core.data.quality.score import CHECK, Checked, check_version, note
-from core.data.version import Version
 from core.errors import Cancelled, LeptonError, UsageError
 from core.runs.job import Stopped
 

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from core.data.lake import Lake
-from core.data.version import Version
-from core.data.view import ROW_ID, View
+from core.data.lake.lake import Lake
+from core.data.lake.version import Version
+from core.data.lake.view import ROW_ID, View
 from core.errors import LeptonError, UsageError, nearest
 from core.evaluation.report import Report, Unreadable
 from core.inference.devices import resolve

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
+from core.data.lake.version import Version
+from core.data.lake.view import ROW_ID
 from core.data.quality.confident import suspicious
 from core.data.quality.finding import Finding, drop_named, named
-from core.data.version import Version
-from core.data.view import ROW_ID
 from core.errors import Cancelled, UsageError
 from core.evaluation.evaluate import BATCH, Judge, batches, check_columns, trained_on
 from core.inference.devices import resolve

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
 from core.data.sources.file_kind import content_kind, read_head
 from core.data.sources.signatures import IMAGE_SUFFIXES, image_kind
 from core.errors import UsageError, nearest

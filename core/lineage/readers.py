@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-from core.data.lake import Lake, split_ref
-from core.data.version import Version
+from core.data.lake.lake import Lake, split_ref
+from core.data.lake.version import Version
 from core.errors import UsageError
 from core.models.registry import INFO
 from core.runs.run import Run

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from core.data import garbage
-from core.data.garbage import Freed
-from core.data.labels import waiting
-from core.data.lake import Lake
+from core.data.labelling.labels import waiting
+from core.data.lake import garbage
+from core.data.lake.garbage import Freed
+from core.data.lake.lake import Lake
+from core.data.lake.version import Version
 from core.data.quality.rules import seconds_of
-from core.data.version import Version
 from core.errors import UsageError
 from core.lineage.readers import LIVING, RESUMABLE, Reader, readers
 from core.workspace import Workspace

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from core.data.lake import Lake
-from core.data.steps import in_words
-from core.data.version import Version
+from core.data.lake.lake import Lake
+from core.data.lake.steps import in_words
+from core.data.lake.version import Version
 from core.lineage.readers import Reader, readers
 from core.workspace import Workspace
 

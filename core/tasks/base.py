@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from torch import Tensor
 
-    from core.data.view import View
+    from core.data.lake.view import View
 
     Rows: TypeAlias = pa.Table | pa.RecordBatch | Sequence[Mapping[str, Any]]
     Arrays: TypeAlias = dict[str, np.ndarray[Any, Any]]

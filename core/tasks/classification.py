@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from core.data.view import View, quoted
+from core.data.lake.view import View, quoted
 from core.errors import LeptonError
 from core.tasks.base import UNKNOWN, Fit, Task
 from core.tasks.rows import condition, label_order, label_text, skipped_note, values

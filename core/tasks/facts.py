@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from core.data.view import ROW_ID, SPLIT, quoted
+from core.data.lake.view import ROW_ID, SPLIT, quoted
 from core.errors import UsageError, nearest
 
 if TYPE_CHECKING:
-    from core.data.view import View
+    from core.data.lake.view import View
 
 RESERVED = frozenset({ROW_ID, SPLIT})
 """Columns that say where a row stands, not what it is; no task reads them."""

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from core.data.view import View, quoted
+from core.data.lake.view import View, quoted
 from core.errors import LeptonError
 from core.tasks.facts import ColumnFacts
 from core.tasks.rows import label_text

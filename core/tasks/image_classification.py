@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from core.data.view import View
+from core.data.lake.view import View
 from core.errors import UsageError
 from core.tasks.base import Fit
 from core.tasks.classification import Array, Classification, learn_labels

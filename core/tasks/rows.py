@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from core.data.view import ROW_ID, SPLIT, View, quoted
+from core.data.lake.view import ROW_ID, SPLIT, View, quoted
 from core.errors import UsageError, nearest
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from core.data.view import View, quoted
+from core.data.lake.view import View, quoted
 from core.errors import LeptonError
 from core.tasks import features
 from core.tasks.base import Fit

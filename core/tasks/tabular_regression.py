@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from core.data.view import View, quoted
+from core.data.lake.view import View, quoted
 from core.errors import LeptonError
 from core.tasks.base import Fit, Task
 from core.tasks.facts import TableFacts, described

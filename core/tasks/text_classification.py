@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from core.data.view import View
+from core.data.lake.view import View
 from core.errors import LeptonError
 from core.tasks.base import Fit
 from core.tasks.classification import Array, Classification, learn_labels

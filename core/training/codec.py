@@ -14,7 +14,7 @@ from core.tasks.base import Fit, Task
 from core.workspace import Workspace
 
 if TYPE_CHECKING:
-    from core.data.view import View
+    from core.data.lake.view import View
 
 FORMAT = 1
 """One more when a task learns otherwise than it did: then what is kept is learnt anew."""

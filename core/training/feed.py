@@ -21,7 +21,7 @@ import psutil
 import torch
 
 from core import memory
-from core.data.layout import ROW_ID
+from core.data.lake.layout import ROW_ID
 from core.errors import LeptonError
 from core.runs.job import Stopped
 from core.tasks.rows import with_place
@@ -30,7 +30,7 @@ from core.training.shuffle import Window, batches, order, steps_in_epoch, window
 from core.workspace import Workspace
 
 if TYPE_CHECKING:
-    from core.data.view import View
+    from core.data.lake.view import View
     from core.tasks.base import Task
 
 Batch: TypeAlias = dict[str, torch.Tensor]

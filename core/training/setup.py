@@ -13,10 +13,10 @@ from typing import Any
 from core import tasks
 from core.atomic import write_json
 from core.augmentation import written
-from core.data.builtin import BUILTIN
-from core.data.lake import Lake, valid_name
-from core.data.split import ensure_split
-from core.data.version import Version
+from core.data.builtin.datasets import BUILTIN
+from core.data.lake.lake import Lake, valid_name
+from core.data.lake.version import Version
+from core.data.splitting.split import ensure_split
 from core.errors import LeptonError, UsageError, nearest
 from core.models import architectures
 from core.models.architectures import Architecture

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
 from core.errors import LeptonError
 from core.runs.run import Run
 from core.runs.store import Runs

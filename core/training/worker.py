@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import torch
 
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
 from core.errors import LeptonError
 from core.inference.devices import choose_threads, resolve
 from core.models import architectures

@@ -85,7 +85,7 @@ def _devices() -> list[str]:
 
 
 def _problems(workspace: Workspace, *, deep: bool) -> list[dict[str, str]]:
-    from core.data.lake import Lake
+    from core.data.lake.lake import Lake
 
     problems = []
     lake = Lake(workspace)

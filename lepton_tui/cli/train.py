@@ -94,7 +94,7 @@ def train(
 
 
 def _which_datasets() -> str:
-    from core.data.lake import Lake
+    from core.data.lake.lake import Lake
 
     names = [version.dataset for version in Lake(Workspace.open()).datasets()]
     return nearest("", names) or "Bring one in first: lepton data import FILE --name NAME"

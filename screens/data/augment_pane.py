@@ -17,8 +17,8 @@ from core.augmentation import Augmentation
 from core.augmentation.example import Cell, Example
 from core.augmentation.material import Material, cells, materials
 from core.augmentation.written import fitting, written
-from core.data.lake import Lake
-from core.data.version import Version
+from core.data.lake.lake import Lake
+from core.data.lake.version import Version
 from core.errors import LeptonError
 from screens.data.augmentation_form import AugmentationForm
 from screens.data.example_views import Examples

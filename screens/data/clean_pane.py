@@ -19,8 +19,8 @@ from textual.widgets.option_list import Option
 from core.data.cleaning.apply import clean, undo
 from core.data.cleaning.preview import Preview
 from core.data.cleaning.recipe import Recipe
-from core.data.lake import Lake
-from core.data.version import Version
+from core.data.lake.lake import Lake
+from core.data.lake.version import Version
 from core.errors import Cancelled, LeptonError
 from screens.data.pane import Pane
 from screens.data.previewer import Previewer

@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.suggester import Suggester
 from textual.widgets import Input
 
-from core.data.layout import quoted
+from core.data.lake.layout import quoted
 
 Completions = Callable[[str, int], Sequence[str]]
 """From a text and the place of the cursor to the words that the one there could become."""

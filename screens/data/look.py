@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass, replace
 
-from core.data.layout import ROW_ID
-from core.data.version import Version
+from core.data.lake.layout import ROW_ID
+from core.data.lake.version import Version
 
 
 @dataclass(frozen=True)

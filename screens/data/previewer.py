@@ -6,9 +6,9 @@ import threading
 
 from core.data.cleaning.preview import Preview, preview
 from core.data.cleaning.recipe import Recipe
-from core.data.lake import Lake
-from core.data.version import Version
-from core.data.view import View
+from core.data.lake.lake import Lake
+from core.data.lake.version import Version
+from core.data.lake.view import View
 from core.errors import Cancelled
 
 

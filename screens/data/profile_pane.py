@@ -13,10 +13,10 @@ from textual.message import Message
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
+from core.data.lake.version import Version
+from core.data.lake.view import View
 from core.data.profile import ColumnProfile, Profile, profile
-from core.data.version import Version
-from core.data.view import View
 from core.errors import Cancelled, LeptonError
 from screens.data.pane import Pane
 from screens.data.profile_table import column_detail, column_line, head_line

@@ -6,9 +6,9 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-from core.data.lake import Lake
-from core.data.selection import Selection
-from core.data.version import Version
+from core.data.lake.lake import Lake
+from core.data.lake.version import Version
+from core.data.sql.selection import Selection
 from core.workspace import Workspace
 from screens.data.look import Look
 from screens.widgets.pages import ColumnHead

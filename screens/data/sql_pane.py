@@ -12,10 +12,10 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Input, Static
 
-from core.data.console import LIMIT, Answer, Console, History, completions
-from core.data.lake import Lake
-from core.data.layout import quoted
-from core.data.version import Version
+from core.data.lake.lake import Lake
+from core.data.lake.layout import quoted
+from core.data.lake.version import Version
+from core.data.sql.console import LIMIT, Answer, Console, History, completions
 from core.errors import LeptonError
 from screens.data.completion import SqlInput
 from screens.data.pane import Pane

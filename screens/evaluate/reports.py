@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
 from core.models.registry import ModelFolder, Models
 from core.runs.run import Run
 from core.runs.state import RunState

@@ -7,8 +7,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.data.lake import Lake
-from core.data.version import Version
+from core.data.lake.lake import Lake
+from core.data.lake.version import Version
 from core.models.registry import ModelFolder, Models
 from core.runs.state import RunState
 from core.runs.store import Runs

@@ -14,7 +14,7 @@ from screens.listing import Line, LineList, headline_text
 from screens.text import counted, relative_time, state_badge
 
 if TYPE_CHECKING:
-    from core.data.version import Version
+    from core.data.lake.version import Version
     from core.models.registry import ModelFolder
     from core.runs.state import RunState
     from screens.home.overview import Overview

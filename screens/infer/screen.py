@@ -15,7 +15,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Input, OptionList, Static
 
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
 from core.errors import LeptonError, UsageError
 from core.inference.inputs import read_inputs
 from core.inference.messages import Answer, Row

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.augmentation import KINDS, written
-from core.data.lake import Lake, valid_name
-from core.data.version import Version
+from core.data.lake.lake import Lake, valid_name
+from core.data.lake.version import Version
 from core.errors import UsageError
 from core.models.architectures import ARCHITECTURES
 from core.tasks import TASKS, Fit, TableFacts, facts, guess, task

@@ -13,7 +13,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.widgets import OptionList, Static
 
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
 from core.errors import LeptonError
 from core.runs.run import Run
 from core.runs.state import RunState

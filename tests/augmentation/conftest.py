@@ -15,7 +15,7 @@ from core.augmentation.augmenter import Augmenter
 from core.augmentation.base import Batch
 from core.augmentation.written import read
 from core.data.cleaning.steps.audio import decode as decode_sound
-from core.data.layout import ROW_ID
+from core.data.lake.layout import ROW_ID
 from core.tasks.pixels import decode
 from core.tasks.words import Words
 

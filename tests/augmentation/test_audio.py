@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from core.data.layout import ROW_ID
+from core.data.lake.layout import ROW_ID
 from tests.augmentation.conftest import changed
 
 

@@ -10,7 +10,7 @@ import torch
 
 from core.augmentation.augmenter import Augmenter
 from core.augmentation.written import read
-from core.data.layout import ROW_ID
+from core.data.lake.layout import ROW_ID
 from core.training.feed import Split
 from tests.augmentation.conftest import changed, part
 from tests.training.test_feed import resident

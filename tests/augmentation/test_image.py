@@ -7,7 +7,7 @@ import torch
 
 from core.augmentation.chance import Chance
 from core.augmentation.image import Crop, Rotate, Warp
-from core.data.layout import ROW_ID
+from core.data.lake.layout import ROW_ID
 from tests.augmentation.conftest import changed
 
 

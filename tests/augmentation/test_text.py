@@ -62,7 +62,7 @@ def test_swap_lets_so_many_pairs_change_places(reviews) -> None:
 def test_swaps_are_anywhere_in_the_text(reviews) -> None:
     place = torch.arange(1, 61, dtype=torch.int32).repeat(500, 1)
     batch = {"tokens": place, "length": torch.full((500,), 60, dtype=torch.int32)}
-    from core.data.layout import ROW_ID
+    from core.data.lake.layout import ROW_ID
 
     made = changed("swap=0.1", {**batch, ROW_ID: torch.arange(500)})["tokens"]
     moved = (made != place).float().mean(0)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
 from core.errors import UsageError
 from core.evaluation.evaluate import evaluate_model
 from core.ingest import ingest

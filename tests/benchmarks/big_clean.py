@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 
 from core.data.cleaning.recipe import Recipe
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
 from core.data.sources import Reading, import_source
 from core.workspace import Workspace
 from tests.benchmarks.big_import import AS_THE_LAKE, ROWS, fresh, make

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import duckdb
 
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
 from core.data.sources import import_source
 from core.workspace import Workspace
 from tests.benchmarks.measure import Result, in_turns, seconds

@@ -7,10 +7,10 @@ import tempfile
 from pathlib import Path
 from statistics import median
 
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
 from core.data.profile import profile
-from core.data.selection import Selection
 from core.data.sources import import_source
+from core.data.sql.selection import Selection
 from core.workspace import Workspace
 from tests.benchmarks.big_import import ROWS, make
 from tests.benchmarks.measure import Result, in_turns, seconds

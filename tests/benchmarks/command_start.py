@@ -9,7 +9,7 @@ import tempfile
 
 import pyarrow as pa
 
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
 from core.workspace import Workspace
 from tests.app.terminal import lepton
 from tests.benchmarks.measure import Result, in_turns, seconds

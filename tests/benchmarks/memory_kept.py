@@ -10,11 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from core.data.cleaning.apply import clean
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
 from core.data.profile import profile
 from core.data.quality.check import check
 from core.data.sources import import_source
-from core.data.split import split
+from core.data.splitting.split import split
 from core.workspace import Workspace
 from tests.benchmarks.big_clean import RECIPE
 from tests.benchmarks.big_import import ROWS, make

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
 from core.data.sources import import_source
 from core.workspace import Workspace
 from tests.benchmarks.big_import import fresh

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from statistics import median
 
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
 from core.data.sources import import_source
 from core.training.config import TrainConfig
 from core.training.feed import compiled

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
 from core.tasks import task
 from core.tasks.base import Fit
 from core.training.codec import learned

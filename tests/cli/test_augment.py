@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from core.data.cleaning.steps.audio import decode
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
 from core.workspace import Workspace
 from tests.cli.conftest import Shell
 

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
 from core.workspace import Workspace
 from tests.cli.conftest import Said, Shell
 from tests.data.conftest import state

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
 from core.workspace import Workspace
 from tests.app.terminal import Terminal, lepton
 

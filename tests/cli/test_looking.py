@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
 from core.workspace import Workspace
 from tests.cli.conftest import SCRIPT, Shell
 

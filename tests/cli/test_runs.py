@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from core.data.samples import sample_data
+from core.data.builtin.samples import sample_data
 from core.models.registry import Models
 from core.runs.run import Run
 from core.runs.store import Runs

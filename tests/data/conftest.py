@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
 from core.data.sources import Options, Reading, import_source
 from core.errors import LeptonError
 from core.workspace import Workspace

@@ -30,7 +30,7 @@ import pytest
 from PIL import Image
 from pyarrow import feather
 
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
 from core.data.sources import import_source
 from core.errors import LeptonError
 from tests.data.conftest import state

@@ -16,11 +16,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.data import builtin
-from core.data.archives import Archive
-from core.data.builtin import BUILTIN, load_builtin
-from core.data.lake import Lake
-from core.data.samples import SAMPLES, sample, sample_data
+from core.data.builtin.archives import Archive
+from core.data.builtin.datasets import BUILTIN, load_builtin
+from core.data.builtin.samples import SAMPLES, sample, sample_data
+from core.data.lake.lake import Lake
 from core.errors import LeptonError, UsageError
 from tests.data.conftest import state
 from tests.data.test_images import IMAGES, LABELS, idx
@@ -134,7 +133,7 @@ def served(server: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
                 )
             )
         changed = replace(BUILTIN[name], archives=tuple(archives))
-        monkeypatch.setitem(builtin.BUILTIN, name, changed)
+        monkeypatch.setitem(BUILTIN, name, changed)
     return server
 
 

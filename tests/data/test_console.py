@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from core.data.console import REMEMBERED, Answer, Console, History, completions
-from core.data.lake import Lake
-from core.data.sandbox import Sandbox
-from core.data.statement import named
+from core.data.lake.lake import Lake
+from core.data.sql.console import REMEMBERED, Answer, Console, History, completions
+from core.data.sql.sandbox import Sandbox
+from core.data.sql.statement import named
 from core.errors import Cancelled, LeptonError, UsageError
 from tests.data.conftest import state
 
@@ -92,7 +92,7 @@ def test_more_rows_than_the_limit_are_cut_and_said_so(console: Console) -> None:
     ("statement", "what", "hint"),
     [
         ("SELECT * FROM flours", 'no data set "flours"', "flowers"),
-        ("SELECT * FROM flowers@7", "no version 7", "1 to 2"),
+        ("SELECT * FROM flowers@7", "no version 7", "versions 1 and 2"),
         ("SELECT hight FROM flowers", "hight", "height"),
         ("SELECT 1 FROM flowers, mnist-sample", "syntax", '"mnist-sample"'),
         ("SELEC 1", "SELEC", ""),

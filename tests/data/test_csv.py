@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
 from core.data.sources import ImportReport, import_source
 from tests.data.conftest import Refuses, state
 

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
 from core.data.sources import Reading, default_name, import_source
 from core.data.sources.detect import detect
 from tests.data.conftest import Refuses

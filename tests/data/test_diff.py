@@ -9,9 +9,9 @@ import pyarrow as pa
 import pytest
 
 from core.data.diff import diff
-from core.data.lake import Lake
-from core.data.split import split
-from core.data.version import Version
+from core.data.lake.lake import Lake
+from core.data.lake.version import Version
+from core.data.splitting.split import split
 from core.errors import UsageError
 
 

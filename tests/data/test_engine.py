@@ -12,7 +12,7 @@ import pytest
 
 from core import memory
 from core.data.engine import connect
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
 from core.errors import UsageError
 from core.workspace import Workspace
 

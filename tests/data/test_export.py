@@ -11,10 +11,10 @@ import pyarrow.parquet
 import pytest
 from PIL import Image
 
-from core.data.export import export
-from core.data.lake import Lake
+from core.data.exporting.export import export
+from core.data.lake.lake import Lake
 from core.data.sources import import_source
-from core.data.split import split
+from core.data.splitting.split import split
 from core.errors import Cancelled, LeptonError, UsageError
 
 ROWS = {

@@ -12,10 +12,10 @@ import pytest
 from openpyxl import load_workbook
 from python_calamine import CalamineWorkbook
 
-from core.data.export import export
 from core.data.exporting import excel
-from core.data.lake import Lake
-from core.data.split import split
+from core.data.exporting.export import export
+from core.data.lake.lake import Lake
+from core.data.splitting.split import split
 from core.errors import LeptonError, UsageError
 
 

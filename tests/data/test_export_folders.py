@@ -13,11 +13,11 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from core.data.export import export
 from core.data.exporting import huggingface
-from core.data.lake import Lake
-from core.data.split import split
-from core.data.version import Version
+from core.data.exporting.export import export
+from core.data.lake.lake import Lake
+from core.data.lake.version import Version
+from core.data.splitting.split import split
 from core.errors import LeptonError, UsageError
 
 

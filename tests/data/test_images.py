@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
 from core.data.png import encode_png
 from core.data.sources import import_source
 from tests.data.conftest import Refuses

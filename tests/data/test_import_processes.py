@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
 from core.data.sources import import_source, renew_source
 from core.errors import LeptonError
 from core.runs.store import Runs

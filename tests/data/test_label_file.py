@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from core.data.journal import Entry
-from core.data.label_file import read_labels
+from core.data.labelling.label_file import read_labels
+from core.data.lake.journal import Entry
 from core.errors import LeptonError
 
 

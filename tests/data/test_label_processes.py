@@ -15,10 +15,10 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from core.data.journal import Entry
-from core.data.labels import Labels, publish
-from core.data.lake import Lake
-from core.data.version import Version
+from core.data.labelling.labels import Labels, publish
+from core.data.lake.journal import Entry
+from core.data.lake.lake import Lake
+from core.data.lake.version import Version
 from core.errors import UsageError
 from core.workspace import Workspace
 

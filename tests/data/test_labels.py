@@ -9,11 +9,11 @@ import pytest
 
 from core.data.cleaning.apply import clean, undo
 from core.data.cleaning.recipe import Recipe
-from core.data.journal import Entry
-from core.data.labels import Labels, publish, stranded, waiting
-from core.data.lake import Lake
-from core.data.split import split
-from core.data.version import Version
+from core.data.labelling.labels import Labels, publish, stranded, waiting
+from core.data.lake.journal import Entry
+from core.data.lake.lake import Lake
+from core.data.lake.version import Version
+from core.data.splitting.split import split
 from core.errors import LeptonError, UsageError
 
 KINDS = ["cat", "dog", "cat", None, "dog", "cat"]
@@ -169,7 +169,7 @@ def test_what_happens_amid_a_publication_is_not_lost(lake: Lake, pets: Version) 
 
 
 def test_appended_rows_take_labels_too(lake: Lake, pets: Version) -> None:
-    from core.data.rows_file import copy_rows
+    from core.data.lake.rows_file import copy_rows
 
     more = lake.workspace.tmp / "more.parquet"
     with lake.open(pets) as view:

@@ -12,8 +12,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from core.data.journal import Entry
-from core.data.lake import Lake
+from core.data.lake.journal import Entry
+from core.data.lake.lake import Lake
 from core.errors import LeptonError, UsageError
 from core.workspace import Workspace
 

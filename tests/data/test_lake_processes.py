@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
 from core.workspace import Workspace
 
 COMMITS = 12

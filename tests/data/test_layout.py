@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import duckdb
 
-from core.data.layout import quoted, readable
+from core.data.lake.layout import quoted, readable
 
 
 def test_a_name_has_quotes_only_where_it_needs_them() -> None:

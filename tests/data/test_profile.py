@@ -12,9 +12,9 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
 from core.data.profile import BINS, ColumnProfile, Profile, profile
-from core.data.split import split
+from core.data.splitting.split import split
 from core.errors import Cancelled
 
 

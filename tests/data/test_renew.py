@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from core.data.cleaning.recipe import Recipe
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
 from core.data.sources import Options, Reading, import_source, preview_source, renew_source
 from core.errors import Cancelled, LeptonError, UsageError
 from tests.data.conftest import state

@@ -9,11 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from core.data import selection as module
-from core.data.lake import Lake
-from core.data.rows_file import copy_rows
-from core.data.selection import Selection
-from core.data.version import Version
+from core.data.lake.lake import Lake
+from core.data.lake.rows_file import copy_rows
+from core.data.lake.version import Version
+from core.data.sql import selection as module
+from core.data.sql.selection import Selection
 from core.errors import Cancelled, LeptonError, UsageError
 
 ROWS = 3000

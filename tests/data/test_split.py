@@ -7,9 +7,9 @@ from collections import Counter
 import pyarrow as pa
 import pytest
 
-from core.data.lake import Lake
-from core.data.split import ensure_split, planned, split
-from core.data.version import Version
+from core.data.lake.lake import Lake
+from core.data.lake.version import Version
+from core.data.splitting.split import ensure_split, planned, split
 from core.errors import LeptonError, UsageError
 
 

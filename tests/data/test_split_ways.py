@@ -11,9 +11,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from core.data.lake import Lake
-from core.data.split import ensure_split, split
-from core.data.version import Version
+from core.data.lake.lake import Lake
+from core.data.lake.version import Version
+from core.data.splitting.split import ensure_split, split
 from core.errors import LeptonError, UsageError
 
 PARTS = ("train", "validation", "test")

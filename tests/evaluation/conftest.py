@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
 from core.ingest import ingest
 from core.models.registry import Models
 from core.runs.events import EventWriter

@@ -8,7 +8,7 @@ import pytest
 import torch
 from sklearn import metrics as sk
 
-from core.data.split import split
+from core.data.splitting.split import split
 from core.errors import LeptonError, UsageError
 from core.evaluation.evaluate import Interrupted, evaluate_model
 from core.evaluation.report import plain

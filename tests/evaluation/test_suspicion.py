@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from core.data.lake import Lake
-from core.data.split import ensure_split
+from core.data.lake.lake import Lake
+from core.data.splitting.split import ensure_split
 from core.errors import Cancelled, UsageError
 from core.evaluation import checking
 from core.evaluation.suspicion import suspicious_labels

@@ -60,7 +60,7 @@ def test_answers_are_the_bare_models(
 
 
 def test_a_number_is_a_value(engine: Engine, models: Workspace) -> None:
-    from core.data.lake import Lake
+    from core.data.lake.lake import Lake
     from core.tasks import facts, guess
     from core.tasks import task as task_named
 

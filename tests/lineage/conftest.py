@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 
 from core.atomic import write_json
-from core.data.lake import Lake
-from core.data.version import Version
+from core.data.lake.lake import Lake
+from core.data.lake.version import Version
 from core.runs.events import EventWriter
 from core.runs.run import Run
 from core.runs.store import Runs

@@ -16,8 +16,8 @@ import pyarrow as pa
 import pytest
 
 from core.atomic import write_json
-from core.data.lake import Lake
-from core.data.split import split
+from core.data.lake.lake import Lake
+from core.data.splitting.split import split
 from core.errors import UsageError
 from core.lineage.removal import age_of, collect_garbage
 from core.runs.store import Runs

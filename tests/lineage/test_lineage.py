@@ -5,9 +5,9 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from core.data.lake import Lake
-from core.data.split import split
-from core.data.steps import in_words
+from core.data.lake.lake import Lake
+from core.data.lake.steps import in_words
+from core.data.splitting.split import split
 from core.errors import UsageError
 from core.lineage.removal import in_use, remove
 from core.lineage.tree import lineage

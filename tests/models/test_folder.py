@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 import torch
 
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
 from core.errors import LeptonError, UsageError
 from core.models.architectures import build, resolve
 from core.models.folder import load_module, save_model

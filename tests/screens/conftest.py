@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+
+from core.data.lake.lake import Lake
+from core.workspace import Workspace
+from tests.screens.trips import trips
 
 
 @pytest.fixture(autouse=True)
@@ -12,3 +18,9 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLORTERM", "truecolor")
     for name in ("NO_COLOR", "SSH_CONNECTION"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    """A lake with the data set `trips`."""
+    return trips(Lake(Workspace.open(tmp_path / "home")))

@@ -11,7 +11,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input, OptionList
 
 from core.augmentation.example import Changed, Example
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
 from core.data.png import encode_png
 from core.workspace import Workspace
 from lepton_tui.app import LeptonApp

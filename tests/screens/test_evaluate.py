@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 from textual.widgets import Button, Select
 
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
 from core.errors import LeptonError
 from core.runs.run import Run
 from core.runs.store import Runs

@@ -13,7 +13,7 @@ from textual import events
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
 from core.errors import LeptonError
 from core.inference.messages import Answer, Row
 from core.workspace import Workspace

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.data.samples import sample
+from core.data.builtin.samples import sample
 
 TIMEOUT = 400
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import lepton_tui as l
-from core.data.samples import sample_data
+from core.data.builtin.samples import sample_data
 from core.errors import LeptonError, UsageError
 from core.inference.messages import Answer
 from core.ingest import ingest

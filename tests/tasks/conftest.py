@@ -5,7 +5,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
 from core.ingest import ingest
 from core.workspace import Workspace
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
 from core.ingest import ingest
 from core.models import architectures
 from core.training.checkpoint import Checkpoints

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from core import tasks
-from core.data import garbage
-from core.data.lake import Lake
+from core.data.lake import garbage
+from core.data.lake.lake import Lake
 from core.errors import LeptonError, UsageError
 from core.runs.job import Stopped
 from core.training import arrays, feed

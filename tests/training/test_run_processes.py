@@ -188,7 +188,7 @@ def test_wrong_names_fail_the_run_with_words(train, penguins):
 
 
 def test_the_settings_of_a_first_start_outlive_changes_of_the_data(workspace, penguins):
-    from core.data.lake import Lake
+    from core.data.lake.lake import Lake
     from core.training.config import TrainConfig
     from core.training.setup import decide, load
 

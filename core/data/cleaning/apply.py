@@ -9,9 +9,9 @@ from core.data.cleaning.compile import Cleaned, as_error, compile_recipe
 from core.data.cleaning.recipe import Recipe
 from core.data.cleaning.step import Learned
 from core.data.cleaning.steps.missing import Fill
-from core.data.lake import Lake
-from core.data.version import Version
-from core.data.view import ROW_ID, View, literal, quoted
+from core.data.lake.lake import Lake
+from core.data.lake.version import Version
+from core.data.lake.view import ROW_ID, View, literal, quoted
 from core.errors import Cancelled, UsageError
 
 CLEAN = "clean"

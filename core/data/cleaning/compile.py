@@ -11,8 +11,8 @@ from core.data.cleaning.expression import lock
 from core.data.cleaning.recipe import Recipe
 from core.data.cleaning.sheet import HIDDEN, Sheet
 from core.data.cleaning.step import Learned
-from core.data.sandbox import told
-from core.data.version import Column
+from core.data.lake.version import Column
+from core.data.sql.sandbox import told
 from core.errors import Cancelled, LeptonError, UsageError
 
 if TYPE_CHECKING:

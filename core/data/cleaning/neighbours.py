@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from core.data.cleaning.sheet import FRACTIONS, HIDDEN, Sheet, finite, valid
-from core.data.version import Column
-from core.data.view import ROW_ID, SPLIT
+from core.data.lake.version import Column
+from core.data.lake.view import ROW_ID, SPLIT
 from core.errors import UsageError
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import Any
 from core.data.cleaning.compile import as_error, compile_recipe
 from core.data.cleaning.recipe import Recipe
 from core.data.cleaning.sheet import HIDDEN
-from core.data.lake import Lake
-from core.data.view import ROW_ID, View, quoted
+from core.data.lake.lake import Lake
+from core.data.lake.view import ROW_ID, View, quoted
 from core.errors import Cancelled
 
 SAMPLE = 100_000

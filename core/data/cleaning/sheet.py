@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from core.data.lake.version import Column
+from core.data.lake.view import ROW_ID, SPLIT, literal, quoted
 from core.data.profile import NUMBERS
-from core.data.version import Column
-from core.data.view import ROW_ID, SPLIT, literal, quoted
 from core.errors import Cancelled, LeptonError, UsageError, nearest
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from core.data.exporting.images import file_name
 from core.data.exporting.request import Request, Written, ending_of, size_of
-from core.data.view import ROW_ID, SPLIT, quoted
+from core.data.lake.view import ROW_ID, SPLIT, quoted
 from core.errors import LeptonError, UsageError
 
 OBJECTS = "objects"

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.data.exporting.request import Request, Written, ending_of
-from core.data.version import Column
-from core.data.view import ROW_ID, SPLIT
+from core.data.lake.version import Column
+from core.data.lake.view import ROW_ID, SPLIT
 from core.errors import UsageError
 
 if TYPE_CHECKING:

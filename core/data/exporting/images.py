@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from core.data.exporting.request import Request, Written, ending_of
-from core.data.view import ROW_ID, SPLIT
+from core.data.lake.view import ROW_ID, SPLIT
 from core.errors import UsageError
 
 BATCH = 256

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from core.data.lake.version import Column, Version
+from core.data.lake.view import SPLIT, View
 from core.data.sources.signatures import image_kind
-from core.data.version import Column, Version
-from core.data.view import SPLIT, View
 from core.errors import Cancelled, UsageError
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from core.data.engine import connect
 from core.data.exporting.request import Request, Written
-from core.data.view import literal
+from core.data.lake.view import literal
 from core.errors import LeptonError, UsageError
 
 if TYPE_CHECKING:

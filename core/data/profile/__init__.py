@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from core.data.lake.version import Column
+from core.data.lake.view import View, quoted
 from core.data.profile.figures import BINS, NUMBERS, figures, histogram, is_number, top_values
 from core.data.profile.media import images, sounds
 from core.data.profile.words import words
-from core.data.version import Column
-from core.data.view import View, quoted
 from core.errors import Cancelled
 
 __all__ = ["BINS", "NUMBERS", "ColumnProfile", "Profile", "is_number", "profile"]

@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from core.data.version import Column
-from core.data.view import View, quoted
+from core.data.lake.version import Column
+from core.data.lake.view import View, quoted
 
 BINS = 20
 TOP = 10

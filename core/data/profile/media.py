@@ -6,10 +6,10 @@ import io
 from collections import Counter
 from typing import Any
 
+from core.data.lake.view import ROW_ID, View, quoted
 from core.data.sources.media.pictures import MOST_PIXELS
 from core.data.sources.media.sounds import read_sound
 from core.data.sources.signatures import sound_kind
-from core.data.view import ROW_ID, View, quoted
 from core.errors import LeptonError
 
 LOOKED_AT = 256

@@ -7,7 +7,7 @@ from collections import Counter
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from core.data.view import ROW_ID, View, quoted
+from core.data.lake.view import ROW_ID, View, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from core.data.lake.view import SPLIT, View
 from core.data.quality.columns import check_columns
 from core.data.quality.drift import check_drift
 from core.data.quality.duplicates import check_duplicates
@@ -13,7 +14,6 @@ from core.data.quality.media import check_media
 from core.data.quality.similar import check_similar
 from core.data.quality.text import check_text
 from core.data.quality.told import check_told
-from core.data.view import SPLIT, View
 
 __all__ = ["Finding", "check"]
 

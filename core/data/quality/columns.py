@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from core.data.cleaning.sheet import finite, valid
+from core.data.lake.version import Column
+from core.data.lake.view import SPLIT, View, quoted
 from core.data.profile import is_number
 from core.data.quality.finding import Finding, examples_of
-from core.data.version import Column
-from core.data.view import SPLIT, View, quoted
 
 NEARLY = 0.95
 # An estimate of how many values there are may be that far off; beyond it they are counted.

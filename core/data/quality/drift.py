@@ -10,10 +10,10 @@ import math
 from collections.abc import Iterator, Sequence
 
 from core.data.cleaning.sheet import valid
+from core.data.lake.version import Column
+from core.data.lake.view import SPLIT, View, literal, quoted
 from core.data.profile import is_number
 from core.data.quality.finding import Finding, examples_of
-from core.data.version import Column
-from core.data.view import SPLIT, View, literal, quoted
 
 SOME, MUCH = 0.1, 0.25
 BINS = 10

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from core.data.lake.view import ROW_ID, SPLIT, View, quoted
 from core.data.quality.finding import MOST_NAMED, Finding, drop_named, examples_of
-from core.data.view import ROW_ID, SPLIT, View, quoted
 
 SERIOUS = 0.02
 

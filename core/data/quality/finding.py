@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from core.data.layout import ROW_ID, among
-from core.data.view import View
+from core.data.lake.layout import ROW_ID, among
+from core.data.lake.view import View
 from core.errors import Cancelled
 
 EXAMPLES = 20

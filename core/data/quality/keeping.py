@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
+from core.data.lake.version import Version
+from core.data.lake.view import ROW_ID, View
 from core.data.quality.finding import EXAMPLES, Finding
 from core.data.quality.rule_file import rules_of
 from core.data.quality.rules import Ask, Broken, Rule
-from core.data.sandbox import Sandbox, told
-from core.data.version import Version
-from core.data.view import ROW_ID, View
+from core.data.sql.sandbox import Sandbox, told
 from core.errors import Cancelled, LeptonError
 
 if TYPE_CHECKING:

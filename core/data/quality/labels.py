@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from core.data.layout import readable
+from core.data.lake.layout import readable
+from core.data.lake.view import View, literal, quoted
 from core.data.profile import is_number
 from core.data.quality.finding import Finding, examples_of, have
-from core.data.view import View, literal, quoted
 
 FEW_ROWS = 10
 IMBALANCE = 10

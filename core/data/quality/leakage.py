@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
+from core.data.lake.version import Version
+from core.data.lake.view import SPLIT
 from core.data.quality.duplicates import check_duplicates
 from core.data.quality.finding import Finding, stop_if, worst_first
 from core.data.quality.similar import check_similar
-from core.data.version import Version
-from core.data.view import SPLIT
 
 LEAKS = frozenset({"leak", "near-leak"})
 KIND = "split"

@@ -7,8 +7,8 @@ import wave
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+from core.data.lake.view import View
 from core.data.quality.finding import Finding, drop_named, named, stop_if
-from core.data.view import View
 from core.errors import LeptonError
 
 LOOKED_AT = 20_000

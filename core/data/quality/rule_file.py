@@ -23,8 +23,8 @@ from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from core.atomic import write_text
+from core.data.lake.version import Version
 from core.data.quality.rules import KINDS, Rule, Scalar
-from core.data.version import Version
 from core.errors import UsageError, nearest
 from core.workspace import Workspace
 

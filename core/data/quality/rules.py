@@ -15,9 +15,9 @@ from typing import Any, ClassVar
 from core.data.cleaning.expression import check_expression
 from core.data.cleaning.sheet import valid
 from core.data.engine import connect
-from core.data.layout import literal, quoted, readable
+from core.data.lake.layout import literal, quoted, readable
+from core.data.lake.version import Column, Version
 from core.data.profile import is_number
-from core.data.version import Column, Version
 from core.errors import UsageError
 
 Ask = Callable[[str], list[tuple[Any, ...]]]

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
+from core.data.lake.version import Version
 from core.data.quality.check import check
 from core.data.quality.finding import Finding, worst_first
 from core.data.quality.keeping import RULE, check_rules
-from core.data.version import Version
 
 WEIGHT = {"error": 0.4, "warning": 0.15, "info": 0.03}
 PRESENT = 1 / 3

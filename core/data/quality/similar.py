@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from uuid import uuid4
 
+from core.data.lake.version import Column
+from core.data.lake.view import ROW_ID, SPLIT, View, quoted
 from core.data.near import near_duplicate_images, near_duplicate_texts
 from core.data.quality.duplicates import SERIOUS
 from core.data.quality.finding import Finding, named, stop_if
-from core.data.version import Column
-from core.data.view import ROW_ID, SPLIT, View, quoted
 
 # What is looked at for this check: some seconds' work.
 MOST_TEXTS = 100_000

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from core.data.layout import literal, quoted
+from core.data.lake.layout import literal, quoted
+from core.data.lake.view import SPLIT, View
 from core.data.quality.finding import Finding, examples_of
 from core.data.quality.labels import CATEGORIES
 from core.data.sources.guess import MISSING_MARKS
-from core.data.view import SPLIT, View
 
 LONGEST = 80
 # From this share on, values of another kind than most are no accident.

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from core.data.lake.version import Column
+from core.data.lake.view import ROW_ID, SPLIT, View, quoted
 from core.data.profile import is_number
 from core.data.quality.finding import Finding
-from core.data.version import Column
-from core.data.view import ROW_ID, SPLIT, View, quoted
 
 if TYPE_CHECKING:
     import pyarrow as pa

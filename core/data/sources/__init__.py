@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from core.data.lake import Lake, valid_name
+from core.data.lake.lake import Lake, valid_name
+from core.data.lake.view import literal
 from core.data.sources.desk import Arrived, Desk, NoRecordsError, Options, Progress, Reject
 from core.data.sources.detect import detect
 from core.data.sources.folder_kind import labelled_kind
@@ -20,7 +21,6 @@ from core.data.sources.naming import default_name
 from core.data.sources.prints import fingerprints
 from core.data.sources.remote.address import scheme_of, shown
 from core.data.sources.renew import append_arrived, last_import, only_new, seen_files, types_of
-from core.data.view import literal
 from core.errors import UsageError, nearest
 
 if TYPE_CHECKING:

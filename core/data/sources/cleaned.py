@@ -8,10 +8,10 @@ from typing import Any
 
 from core.data.cleaning.compile import compile_recipe
 from core.data.cleaning.recipe import Recipe
+from core.data.lake.version import Column
+from core.data.lake.view import ROW_ID, literal
 from core.data.sources.desk import Arrived, Desk
 from core.data.sources.keep import telling
-from core.data.version import Column
-from core.data.view import ROW_ID, literal
 
 
 def cleaned(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from core.data.lake.view import ROW_ID, SPLIT, literal, quoted
 from core.data.sources.desk import Arrived, Desk
 from core.data.sources.guess import DOUBT, NOT_A, Out, settle_text, type_named
 from core.data.sources.signatures import image_kind, sound_kind
-from core.data.view import ROW_ID, SPLIT, literal, quoted
 
 SPLIT_NAMES = {
     "train": "train",

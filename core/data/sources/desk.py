@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from uuid import uuid4
 
 from core.data.engine import connect
-from core.data.lake import REJECT_COLUMNS
-from core.data.rows_file import copy_rows
-from core.data.view import quoted
+from core.data.lake.lake import REJECT_COLUMNS
+from core.data.lake.rows_file import copy_rows
+from core.data.lake.view import quoted
 from core.errors import Cancelled, LeptonError, UsageError
 from core.workspace import Workspace
 

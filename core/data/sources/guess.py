@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from core.data.lake.view import literal, quoted
 from core.data.sources.desk import Desk
-from core.data.view import literal, quoted
 from core.errors import UsageError, nearest
 
 MISSING_MARKS = ("", "na", "n/a", "nan", "null", "none", "-", "?")

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
+from core.data.lake.version import Version
 from core.data.sources.desk import Arrived, Desk, Reject
-from core.data.version import Version
 from core.errors import LeptonError, UsageError, nearest
 
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
+from core.data.lake.version import Version
+from core.data.lake.view import literal, quoted
 from core.data.sources.desk import Arrived, Desk
 from core.data.sources.guess import TYPES
 from core.data.sources.located import Located
-from core.data.version import Version
-from core.data.view import literal, quoted
 from core.errors import UsageError
 
 if TYPE_CHECKING:

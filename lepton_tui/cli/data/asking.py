@@ -16,7 +16,7 @@ from lepton_tui.cli.output import note, put_json, table
 from screens.text import counted, human_duration
 
 if TYPE_CHECKING:
-    from core.data.console import Answer, Console
+    from core.data.sql.console import Answer, Console
 
 SHOWN = 100
 PROMPT, MORE = "sql> ", "  -> "
@@ -45,7 +45,7 @@ def sql(
     A data set is a table by its name: mnist, or "mnist@3" for another version. Without a statement
     there is a prompt, until Ctrl-D.
     """
-    from core.data.console import Console
+    from core.data.sql.console import Console
 
     console = Console(open_lake(), memory=memory, seconds=timeout)
     if statement is None:
@@ -86,7 +86,7 @@ def _put(answer: Answer) -> None:
 
 
 def _put_csv(console: Console, statement: str, limit: int | None) -> None:
-    from core.data.console import as_rows
+    from core.data.sql.console import as_rows
 
     left = limit
     with console.answer(statement) as answer:
@@ -105,7 +105,7 @@ def _prompt(console: Console, limit: int) -> None:
     """Ask and answer until Ctrl-D; a line that ends with a backslash goes on in the next one."""
     import readline
 
-    from core.data.console import History, completions
+    from core.data.sql.console import History, completions
 
     history = History(console.lake)
     for line in history.read():

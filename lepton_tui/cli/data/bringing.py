@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from core.data.lake.version import Version
 from core.data.sources.remote.address import check_address
-from core.data.version import Version
 from core.errors import LeptonError, UsageError
 from core.workspace import Workspace
 from lepton_tui.cli.data.group import DATASET, JSON, app, inputs_of, open_lake
@@ -290,7 +290,7 @@ def rejects(
 
     Of a version that came of an import's, such as a split, it is what that import left out.
     """
-    from core.data.rejected import rejecting
+    from core.data.lake.rejected import rejecting
 
     lake = open_lake()
     version = rejecting(lake, dataset)

@@ -37,7 +37,7 @@ def split(
     Equal and nearly equal rows in different splits are told, each with the step that mends it.
     """
     from core.data.quality.leakage import check_leakage
-    from core.data.split import split as split_rows
+    from core.data.splitting.split import split as split_rows
 
     lake = open_lake()
     numbered = folds is not None and fold is None

@@ -17,8 +17,8 @@ from screens.text import counted, plain
 if TYPE_CHECKING:
     from core.data.cleaning.preview import Preview
     from core.data.cleaning.recipe import Recipe
-    from core.data.lake import Lake
-    from core.data.version import Version
+    from core.data.lake.lake import Lake
+    from core.data.lake.version import Version
 
 
 @app.command()

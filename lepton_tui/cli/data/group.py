@@ -10,8 +10,8 @@ from core.workspace import Workspace
 from lepton_tui.cli.groups import noun
 
 if TYPE_CHECKING:
-    from core.data.lake import Lake
-    from core.data.version import Version
+    from core.data.lake.lake import Lake
+    from core.data.lake.version import Version
 
 app = noun("Bring data in, look at it, check it, change it, send it on.")
 
@@ -21,7 +21,7 @@ JSON = typer.Option(False, "--json", help="Print one JSON document.")
 
 def open_lake() -> Lake:
     """The lake of the workspace that this command works in."""
-    from core.data.lake import Lake
+    from core.data.lake.lake import Lake
 
     return Lake(Workspace.open())
 

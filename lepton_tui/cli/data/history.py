@@ -29,7 +29,7 @@ def versions(
     name: str = typer.Argument(metavar="DATASET", help="A data set's name."), json: bool = JSON
 ) -> None:
     """List a data set's versions and the steps that made them."""
-    from core.data.steps import in_words
+    from core.data.lake.steps import in_words
 
     found = open_lake().versions(name)
     if json:
@@ -56,7 +56,7 @@ def versions(
 @app.command()
 def lineage(dataset: str = DATASET, json: bool = JSON) -> None:
     """Show what a version came from, what came of it, and which runs and models read it."""
-    from core.data.steps import in_words
+    from core.data.lake.steps import in_words
     from core.lineage.tree import lineage as lineage_of
 
     found = lineage_of(open_lake().workspace, dataset)
@@ -73,7 +73,7 @@ def lineage(dataset: str = DATASET, json: bool = JSON) -> None:
 
 
 def _put_relative(relative: Relative) -> None:
-    from core.data.steps import in_words
+    from core.data.lake.steps import in_words
 
     indent = "  " * (relative.branch + 1)
     version = relative.version

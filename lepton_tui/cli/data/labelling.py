@@ -16,9 +16,9 @@ from lepton_tui.cli.output import note, put, put_json, table
 from screens.text import counted, plain, relative_time
 
 if TYPE_CHECKING:
-    from core.data.journal import Entry, Label
-    from core.data.lake import Lake
-    from core.data.version import Version
+    from core.data.lake.journal import Entry, Label
+    from core.data.lake.lake import Lake
+    from core.data.lake.version import Version
 
 SHOWN = 20
 
@@ -56,7 +56,7 @@ def label(
     Any number of people and jobs can label at once. What a person says of a row stands above what
     a model or a rule says; else the last label stands.
     """
-    from core.data.journal import SOURCES
+    from core.data.lake.journal import SOURCES
 
     if source not in SOURCES:
         raise UsageError(f'"{source}" labels nothing', hint=f"There are: {', '.join(SOURCES)}.")
@@ -99,7 +99,7 @@ def _add(
     new: bool,
     json: bool,
 ) -> None:
-    from core.data.labels import Labels
+    from core.data.labelling.labels import Labels
     from lepton_tui.cli.status import counting
 
     if not words and file is None:
@@ -142,7 +142,7 @@ def _add(
 
 
 def _entry(word: str) -> Entry:
-    from core.data.journal import Entry
+    from core.data.lake.journal import Entry
 
     row, equals, value = word.partition("=")
     if not equals or not row.strip().isdecimal():
@@ -160,7 +160,7 @@ def _read(file: str, column: str, progress: Callable[[int, int], None]) -> tuple
         UsageError: there is no such file.
         LeptonError: a line of it cannot be read.
     """
-    from core.data.label_file import read_labels
+    from core.data.labelling.label_file import read_labels
 
     name = "standard input" if file == "-" else file
     try:
@@ -222,7 +222,7 @@ def _undo(
 
 
 def _publish(lake: Lake, dataset: str, column: str | None, *, json: bool) -> None:
-    from core.data.labels import publish
+    from core.data.labelling.labels import publish
     from core.ingest import note_task
 
     published = publish(lake, dataset, column)
@@ -244,7 +244,7 @@ def _publish(lake: Lake, dataset: str, column: str | None, *, json: bool) -> Non
 
 
 def _show(lake: Lake, version: Version, column: str | None, *, json: bool) -> None:
-    from core.data.labels import stranded
+    from core.data.labelling.labels import stranded
 
     waits = lake.waiting_labels(version, column)
     if json:

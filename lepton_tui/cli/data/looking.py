@@ -82,7 +82,7 @@ def rows(
     json: bool = JSON,
 ) -> None:
     """Show rows, a page at a time."""
-    from core.data.selection import Selection
+    from core.data.sql.selection import Selection
 
     lake = open_lake()
     version = lake.version(dataset)

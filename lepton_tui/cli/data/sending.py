@@ -31,7 +31,7 @@ def export(
     json: bool = JSON,
 ) -> None:
     """Write rows to a file, or to a folder that other tools read."""
-    from core.data.export import export as write
+    from core.data.exporting.export import export as write
     from lepton_tui.cli.status import counting
 
     with open_lake().open(dataset) as view, counting(f"Exporting {dataset}") as progress:

@@ -14,7 +14,7 @@ import pytest
 
 from core.data.cleaning.apply import clean, undo
 from core.data.cleaning.recipe import Recipe
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
 from core.workspace import Workspace
 
 spawn = mp.get_context("spawn")

@@ -13,8 +13,8 @@ from PIL import Image, ImageOps
 from core.data.cleaning.apply import clean
 from core.data.cleaning.recipe import Recipe
 from core.data.cleaning.steps.audio import decode
-from core.data.lake import Lake
-from core.data.version import Version
+from core.data.lake.lake import Lake
+from core.data.lake.version import Version
 from core.errors import UsageError
 from tests.data.sources.media import encoded, picture, png_head, samples, wav
 

@@ -13,7 +13,7 @@ from core.data.cleaning import sheet
 from core.data.cleaning.apply import clean, undo
 from core.data.cleaning.preview import preview
 from core.data.cleaning.recipe import Recipe
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
 from core.data.near import near_duplicate_texts
 from core.data.sources import Reading, import_source
 from core.errors import LeptonError, UsageError

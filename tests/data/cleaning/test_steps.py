@@ -12,7 +12,7 @@ import pytest
 
 from core.data.cleaning.apply import clean
 from core.data.cleaning.recipe import Recipe
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
 from core.errors import LeptonError, UsageError
 
 NAN = float("nan")

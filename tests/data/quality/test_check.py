@@ -9,9 +9,9 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
 from core.data.quality.check import Finding, check
-from core.data.split import split
+from core.data.splitting.split import split
 from core.errors import UsageError
 
 

@@ -13,11 +13,11 @@ from PIL import Image
 
 from core.data.cleaning.apply import clean
 from core.data.cleaning.recipe import Recipe
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
 from core.data.quality.check import Finding, check
 from core.data.quality.drift import by_chance, stability
 from core.data.quality.finding import command_of, shell_word
-from core.data.selection import Selection
+from core.data.sql.selection import Selection
 from core.errors import Cancelled
 
 Found = dict[tuple[str, str | None], Finding]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
 from core.data.sources import ImportReport, Options, Reading, import_source
 
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from core.data.export import export
-from core.data.lake import Lake
+from core.data.exporting.export import export
+from core.data.lake.lake import Lake
 from core.data.sources import Options, import_source, renew_source
 from core.data.sources.tables.json_elements import elements
-from core.data.split import split
+from core.data.splitting.split import split
 from core.errors import LeptonError
 from tests.data.conftest import Refuses
 from tests.data.sources.files import read, types, write

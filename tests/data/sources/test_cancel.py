@@ -16,7 +16,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import feather
 
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
 from core.data.sources import Reading, import_source
 from core.errors import Cancelled
 from tests.data.conftest import state

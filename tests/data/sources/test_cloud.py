@@ -11,7 +11,7 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
 from core.data.sources import Options, Reading, import_source, renew_source
 from core.errors import Cancelled
 from tests.data.conftest import Refuses, state

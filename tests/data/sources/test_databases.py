@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
 from core.data.sources import Options
 from tests.data.conftest import Refuses
 from tests.data.sources.files import read, types, write

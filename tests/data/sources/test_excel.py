@@ -12,7 +12,7 @@ from typing import Any
 import openpyxl
 import pytest
 
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
 from core.data.sources import Options
 from tests.data.conftest import Refuses
 from tests.data.sources.files import read, types, write

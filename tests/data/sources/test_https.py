@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
 from core.data.sources import Reading, import_source
 from core.data.sources.remote.address import same_place
 from core.errors import Cancelled

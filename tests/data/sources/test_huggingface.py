@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from core.data.export import export
-from core.data.lake import Lake
+from core.data.exporting.export import export
+from core.data.lake.lake import Lake
 from core.data.sources import import_source, renew_source
-from core.data.split import split
+from core.data.splitting.split import split
 from core.errors import LeptonError
 from tests.data.conftest import Refuses
 from tests.data.sources.files import read, types, write

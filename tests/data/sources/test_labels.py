@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
 from core.data.sources import import_source, renew_source
 from core.data.sources.media.pictures import image_fault, image_size
 from tests.data.conftest import Refuses

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
 from core.data.sources import Options, Reading, import_source, preview_source, renew_source
 from core.errors import Cancelled
 from tests.data.conftest import Refuses, state

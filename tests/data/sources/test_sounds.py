@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
 from core.data.sources import import_source
 from core.data.sources.media.sounds import Sound, read_sound
 from core.errors import LeptonError

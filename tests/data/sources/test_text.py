@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
 from core.data.sources import Options
 from core.data.sources.tables.text_files import PIECE
 from tests.data.conftest import Refuses

@@ -15,7 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
 from core.data.sources import Options, import_source
 from tests.data.conftest import Refuses, state
 from tests.data.sources.files import read, write

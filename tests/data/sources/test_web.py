@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
 from core.data.sources import Options, Reading, default_name, import_source, renew_source
 from core.errors import Cancelled, LeptonError
 from tests.data.conftest import Refuses, state

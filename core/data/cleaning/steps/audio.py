@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from core.data.cleaning.sheet import Sheet
 from core.data.cleaning.step import Learned, Step
-from core.data.view import quoted
+from core.data.lake.view import quoted
 from core.errors import LeptonError, UsageError
 from core.settings import setting
 

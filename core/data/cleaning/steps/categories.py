@@ -7,8 +7,8 @@ from typing import ClassVar, Literal
 
 from core.data.cleaning.sheet import HIDDEN, Sheet, valid
 from core.data.cleaning.step import Learned, Step
-from core.data.version import Column
-from core.data.view import SPLIT, literal
+from core.data.lake.version import Column
+from core.data.lake.view import SPLIT, literal
 from core.errors import LeptonError, UsageError
 from core.settings import setting
 

@@ -8,9 +8,9 @@ from typing import ClassVar, Literal
 from core.data.cleaning.expression import check_expression, has_window
 from core.data.cleaning.sheet import Sheet, sql_value
 from core.data.cleaning.step import Learned, Step
+from core.data.lake.version import Column
+from core.data.lake.view import SPLIT, literal, quoted
 from core.data.profile import NUMBERS
-from core.data.version import Column
-from core.data.view import SPLIT, literal, quoted
 from core.errors import LeptonError, UsageError
 from core.settings import Scalar, setting
 

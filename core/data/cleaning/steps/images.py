@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from core.data.cleaning.sheet import Sheet
 from core.data.cleaning.step import Learned, Step
+from core.data.lake.view import quoted
 from core.data.sources.media.image_folder import MOST_PIXELS
-from core.data.view import quoted
 from core.errors import UsageError
 from core.settings import setting
 

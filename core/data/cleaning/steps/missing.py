@@ -8,9 +8,9 @@ from typing import Any, ClassVar, Literal
 from core.data.cleaning.neighbours import fill_from_neighbours
 from core.data.cleaning.sheet import FRACTIONS, HIDDEN, Sheet, finite, sql_value, valid
 from core.data.cleaning.step import Learned, Step
+from core.data.lake.version import Column
+from core.data.lake.view import ROW_ID, SPLIT, quoted
 from core.data.profile import NUMBERS
-from core.data.version import Column
-from core.data.view import ROW_ID, SPLIT, quoted
 from core.errors import UsageError
 from core.settings import Scalar, setting
 

@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Literal
 
 from core.data.cleaning.sheet import FRACTIONS, HIDDEN, Sheet, finite, sql_value
 from core.data.cleaning.step import Learned, Step
-from core.data.version import Column
-from core.data.view import quoted
+from core.data.lake.version import Column
+from core.data.lake.view import quoted
 from core.errors import UsageError
 from core.settings import setting
 

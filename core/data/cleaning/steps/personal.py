@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 
 from core.data.cleaning.sheet import Sheet
 from core.data.cleaning.step import Learned, Step
-from core.data.view import literal, quoted
+from core.data.lake.view import literal, quoted
 from core.errors import UsageError
 from core.settings import setting
 

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from core.data.cleaning.expression import check_expression
 from core.data.cleaning.sheet import Sheet, valid
 from core.data.cleaning.step import Learned, Step
-from core.data.view import ROW_ID, quoted
+from core.data.lake.view import ROW_ID, quoted
 from core.errors import UsageError
 from core.settings import setting
 

@@ -11,8 +11,8 @@ from typing import ClassVar, Literal
 from core.data.cleaning.sheet import Sheet
 from core.data.cleaning.step import Learned, Step
 from core.data.cleaning.steps.columns import stop_at_unreadable
-from core.data.version import Column
-from core.data.view import literal, quoted
+from core.data.lake.version import Column
+from core.data.lake.view import literal, quoted
 from core.errors import UsageError
 from core.settings import setting
 

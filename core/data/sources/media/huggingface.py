@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.data.lake.view import SPLIT
 from core.data.sources.columns import SPLIT_NAMES, hand_over, lake_type
 from core.data.sources.desk import Arrived, Desk
 from core.data.sources.file_index import FileIndex
@@ -24,7 +25,6 @@ from core.data.sources.media.media_rows import read_file
 from core.data.sources.said import counted
 from core.data.sources.tables.arrow import add, arrow_batches, guarded, plain_batch
 from core.data.sources.tables.parquet import parquet_batches
-from core.data.view import SPLIT
 from core.errors import LeptonError, UsageError
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.data.lake.view import SPLIT, quoted
 from core.data.sources.columns import SPLIT_NAMES
 from core.data.sources.desk import Desk
 from core.data.sources.file_index import FileIndex
@@ -15,7 +16,6 @@ from core.data.sources.folders import listing, subfolders
 from core.data.sources.formats import FORMATS
 from core.data.sources.media.medium import Medium
 from core.data.sources.said import counted
-from core.data.view import SPLIT, quoted
 from core.errors import LeptonError, UsageError
 
 if TYPE_CHECKING:

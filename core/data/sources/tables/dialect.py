@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.data.lake.view import literal
 from core.data.sources.desk import Desk
 from core.data.sources.naming import column_names
-from core.data.view import literal
 from core.errors import UsageError
 
 SAMPLE_BYTES = 1 << 20

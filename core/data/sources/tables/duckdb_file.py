@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.data.engine import connect
+from core.data.lake.view import literal, quoted
 from core.data.sources.columns import Out, hand_over, lake_type
 from core.data.sources.desk import Arrived, Desk
 from core.data.sources.tables.arrow import add
-from core.data.view import literal, quoted
 from core.errors import LeptonError, UsageError, nearest
 
 if TYPE_CHECKING:

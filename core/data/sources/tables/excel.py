@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.data.lake.view import quoted
 from core.data.sources.columns import Out, Place, hand_over, refuse_bad_cells
 from core.data.sources.desk import Arrived, Desk
 from core.data.sources.guess import EXACT_INTEGERS, settle_text
@@ -17,7 +18,6 @@ from core.data.sources.naming import column_names
 from core.data.sources.tables.arrow import add
 from core.data.sources.tables.xlsx import extent, unpacked_bytes
 from core.data.sources.unpack import MOST_RATIO, RATIO_FROM
-from core.data.view import quoted
 from core.errors import LeptonError, UsageError, nearest
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from core.data.lake.view import file_list, quoted
 from core.data.sources.columns import (
     Out,
     Place,
@@ -18,7 +19,6 @@ from core.data.sources.columns import (
 from core.data.sources.desk import Arrived, Desk
 from core.data.sources.file_kind import suffix_of
 from core.data.sources.tables.plain_text import plain_utf8
-from core.data.view import file_list, quoted
 from core.errors import LeptonError
 
 LARGEST_OBJECT = 256 << 20

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.data.lake.view import file_list
 from core.data.sources.columns import hand_over, lake_type
 from core.data.sources.desk import Arrived, Desk
 from core.data.sources.file_kind import suffix_of
-from core.data.view import file_list
 from core.errors import LeptonError, UsageError
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from core.data.lake.view import quoted
 from core.data.sources.columns import Out, hand_over, refuse_bad_cells
 from core.data.sources.desk import Arrived, Desk
 from core.data.sources.guess import settle_text
 from core.data.sources.tables.arrow import add
-from core.data.view import quoted
 from core.errors import LeptonError, UsageError, nearest
 
 if TYPE_CHECKING:

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.data.archives import Archive, Local, find_archives
-from core.data.lake import Lake
+from core.data.builtin.archives import Archive, Local, find_archives
+from core.data.builtin.samples import SAMPLES, sample
+from core.data.lake.lake import Lake
+from core.data.lake.version import Version
 from core.data.png import encode_png
-from core.data.samples import SAMPLES, sample
 from core.data.sources import commit_arrived
 from core.data.sources.desk import Arrived, Desk, Progress
 from core.data.sources.media.idx import Pair, find_pairs, read_idx
-from core.data.version import Version
 from core.errors import UsageError, nearest
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal, NamedTuple, get_args
 
-from core.data.version import Version
+from core.data.lake.version import Version
 from core.errors import UsageError
 
 Source = Literal["human", "model", "rule"]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
-from core.data.version import DataFile, Version
+from core.data.lake.version import DataFile, Version
 
 ROW_ID = "_rid"
 

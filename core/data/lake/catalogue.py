@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from core.data.schema import create, make_current
-from core.data.version import Column, DataFile, QualityNote, Version
+from core.data.lake.schema import create, make_current
+from core.data.lake.version import Column, DataFile, QualityNote, Version
 from core.errors import LeptonError
 
 

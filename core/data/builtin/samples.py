@@ -15,7 +15,7 @@ def sample_data() -> Path:
     Raises:
         LeptonError: it is in neither place.
     """
-    root = Path(__file__).resolve().parents[2]
+    root = Path(__file__).resolve().parents[3]
     for folder in (root / "sample_data", root / "lepton_tui" / "sample_data"):
         if (folder / "NOTICE.md").is_file():
             return folder

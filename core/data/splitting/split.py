@@ -2,7 +2,7 @@
 
 There is one way for each danger. Classes keep their shares (`by`), what belongs together is not
 parted (`group`), the future does not train (`time`), rows stay where they are as others come
-(`hash`), and every row is tested once (`folds`). `core.data.partition` has the arithmetic.
+(`hash`), and every row is tested once (`folds`). `partition` has the arithmetic.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
-from core.data import coded, partition
-from core.data.lake import Lake
-from core.data.version import Version
-from core.data.view import ROW_ID, SPLIT, View
+from core.data.lake.lake import Lake
+from core.data.lake.version import Version
+from core.data.lake.view import ROW_ID, SPLIT, View
+from core.data.splitting import coded, partition
 from core.errors import LeptonError, UsageError
 
 if TYPE_CHECKING:

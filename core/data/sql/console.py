@@ -12,11 +12,11 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from core.atomic import write_text
-from core.data.answer_file import write_answer
-from core.data.lake import Lake
-from core.data.layout import ROW_ID, quoted
-from core.data.sandbox import MEMORY, SECONDS, Sandbox, Stream
-from core.data.statement import named, readable
+from core.data.lake.lake import Lake
+from core.data.lake.layout import ROW_ID, quoted
+from core.data.sql.answer_file import write_answer
+from core.data.sql.sandbox import MEMORY, SECONDS, Sandbox, Stream
+from core.data.sql.statement import named, readable
 from core.errors import UsageError, nearest
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ import tempfile
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
 
-from core.data.lake import Lake
-from core.data.layout import ROW_ID, quoted
-from core.data.sandbox import MEMORY, Sandbox, told
-from core.data.version import Version
+from core.data.lake.lake import Lake
+from core.data.lake.layout import ROW_ID, quoted
+from core.data.lake.version import Version
+from core.data.sql.sandbox import MEMORY, Sandbox, told
 from core.errors import Cancelled, UsageError
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any, NamedTuple, NoReturn
 
-from core.data.journal import Entry
-from core.data.layout import ROW_ID
+from core.data.lake.journal import Entry
+from core.data.lake.layout import ROW_ID
 from core.errors import LeptonError
 
 # Not "id": that is likely a column of the data's own.

@@ -10,8 +10,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from core.data.engine import connect
-from core.data.layout import ROW_ID, Layout, among, literal, quoted
-from core.data.version import Version
+from core.data.lake.layout import ROW_ID, Layout, among, literal, quoted
+from core.data.lake.version import Version
 from core.errors import LeptonError
 from core.workspace import Workspace
 

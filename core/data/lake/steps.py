@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
-from core.data.version import Version
+from core.data.lake.version import Version
 
 LONGEST_VALUE = 40
 QUIET = frozenset({"rows", "rejects", "notes", "seed", "way"})

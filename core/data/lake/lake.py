@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from core.atomic import sync_path
-from core.data import garbage, journal
-from core.data.catalogue import Catalogue
 from core.data.engine import connect
-from core.data.journal import Entry, Label, Source, Waiting
-from core.data.rows_file import columns_of, copy_rows, hashed, row_count, sha256_of, stage
-from core.data.version import Column, DataFile, QualityNote, Version
-from core.data.view import View
+from core.data.lake import garbage, journal
+from core.data.lake.catalogue import Catalogue
+from core.data.lake.journal import Entry, Label, Source, Waiting
+from core.data.lake.rows_file import columns_of, copy_rows, hashed, row_count, sha256_of, stage
+from core.data.lake.version import Column, DataFile, QualityNote, Version
+from core.data.lake.view import View
 from core.errors import LeptonError, UsageError, nearest
 from core.workspace import Workspace
 
@@ -335,7 +335,7 @@ class Lake:
         """Write labels into the journal, all or none; they wait there for `publish`.
 
         Any number of processes may do so at once. Rows and values are the caller's to check: see
-        `core.data.labels`.
+        `core.data.labelling.labels`.
 
         Raises:
             UsageError: the version and all that have its rows were removed.

@@ -10,8 +10,8 @@ from uuid import uuid4
 
 from core.atomic import sync_path
 from core.data.engine import connect
-from core.data.layout import literal
-from core.data.sandbox import Stream
+from core.data.lake.layout import literal
+from core.data.sql.sandbox import Stream
 from core.errors import LeptonError, UsageError
 
 if TYPE_CHECKING:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from core.data.lake import Lake
-from core.data.version import Version
+from core.data.lake.lake import Lake
+from core.data.lake.version import Version
 
 
 def rejecting(lake: Lake, ref: str | Version) -> Version:

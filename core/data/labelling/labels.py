@@ -11,11 +11,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
-from core.data.journal import Entry, Label, Source
-from core.data.lake import Lake, Overtaken
-from core.data.layout import ROW_ID, literal, quoted
-from core.data.version import Version
-from core.data.view import View
+from core.data.lake.journal import Entry, Label, Source
+from core.data.lake.lake import Lake, Overtaken
+from core.data.lake.layout import ROW_ID, literal, quoted
+from core.data.lake.version import Version
+from core.data.lake.view import View
 from core.errors import UsageError, nearest
 
 if TYPE_CHECKING:

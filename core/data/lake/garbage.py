@@ -16,8 +16,8 @@ from pathlib import Path
 from shutil import rmtree
 from uuid import uuid4
 
-from core.data.catalogue import Catalogue
-from core.data.version import Version
+from core.data.lake.catalogue import Catalogue
+from core.data.lake.version import Version
 from core.workspace import Workspace
 
 # A file that no version uses may be a table that waits for its version to be entered.

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.data.engine import connect
-from core.data.version import DataFile
-from core.data.view import file_list, literal
+from core.data.lake.version import DataFile
+from core.data.lake.view import file_list, literal
 
 if TYPE_CHECKING:
     import duckdb

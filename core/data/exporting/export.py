@@ -12,8 +12,8 @@ from uuid import uuid4
 from core.atomic import rename_folder, sync_path
 from core.data.exporting import coco, excel, huggingface, images, tables
 from core.data.exporting.request import Request, Written
-from core.data.version import Version
-from core.data.view import View
+from core.data.lake.version import Version
+from core.data.lake.view import View
 from core.errors import LeptonError, UsageError, nearest
 
 SUFFIXES = {

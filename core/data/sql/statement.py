@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterable, Iterator
 
 from core.data.engine import connect
-from core.data.lake import NAME, Lake
-from core.data.layout import quoted
-from core.data.version import Version
+from core.data.lake.lake import NAME, Lake
+from core.data.lake.layout import quoted
+from core.data.lake.version import Version
 from core.errors import UsageError
 
 READS = "Write a SELECT, DESCRIBE, SUMMARIZE or PIVOT; see: lepton data clean, lepton data export"
@@ -57,7 +57,7 @@ def readable(statement: str) -> str:
     """
     import duckdb
 
-    from core.data.sandbox import told
+    from core.data.sql.sandbox import told
 
     bare = "".join(" " if kind == "other" else text for kind, text in pieces(statement))
     first = _FIRST.match(bare)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from core.data.version import Version
-from core.data.view import ROW_ID, View, quoted
+from core.data.lake.version import Version
+from core.data.lake.view import ROW_ID, View, quoted
 from core.errors import UsageError
 
 if TYPE_CHECKING:

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any, Self
 from uuid import uuid4
 
 from core.data.engine import connect
-from core.data.layout import Layout, literal, quoted
-from core.data.version import DataFile, Version
+from core.data.lake.layout import Layout, literal, quoted
+from core.data.lake.version import DataFile, Version
 from core.errors import Cancelled, LeptonError, UsageError
 from core.memory import parse
 from core.workspace import Workspace
@@ -96,7 +96,7 @@ class Sandbox:
             raise
 
     def _lock(self, tables: Mapping[str, Version], files: Mapping[str, Any]) -> None:
-        from core.data.lake_files import SCHEME, LakeFiles
+        from core.data.sql.lake_files import SCHEME, LakeFiles
 
         con = self._connection
         con.register_filesystem(LakeFiles(files))

@@ -1,0 +1,1 @@
+"""Labels given to rows one by one, and read from files."""

@@ -1,0 +1,1 @@
+"""The lake: versions of immutable Parquet files, the catalogue that knows them, their rows."""

@@ -1,0 +1,1 @@
+"""What a person types: SQL over versions and nothing else, and conditions that choose rows."""
