@@ -1,4 +1,5 @@
-"""The bottom line: the keys that do something here, each of them a button too.
+"""The bottom line: the keys that do something here, each of them a button too. The way to all of
+them never gives way.
 
 Textual's Footer mounts a widget for each key anew whenever the keys change, and keeps a reference
 to every one it ever made: over a live run that is gigabytes in two days.
@@ -14,9 +15,13 @@ from textual.screen import Screen
 
 from screens.widgets.action_line import ActionLine, Piece
 
+SHOW_KEYS = "show_keys"
+"""The action of the app that shows every key."""
+
 
 class KeyHints(ActionLine):
-    """The bindings of the screen that are meant to be shown; the palette's at the right."""
+    """The bindings of the screen that are meant to be shown; at the right the one that shows all,
+    and where there is room the palette's."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "key-hints--key",
@@ -37,6 +42,7 @@ class KeyHints(ActionLine):
     def __init__(self) -> None:
         super().__init__()
         self._hints: list[Piece] = []
+        self._keys: list[Piece] = []
         self._palette: list[Piece] = []
 
     def on_mount(self) -> None:
@@ -47,7 +53,9 @@ class KeyHints(ActionLine):
         return self._hints
 
     def right(self) -> Sequence[Piece]:
-        return self._palette
+        every = [*self._hints, *self._keys, *self._palette]
+        fits = sum(piece.width for piece in every) <= self.size.width
+        return [*self._keys, *self._palette] if fits or not self._keys else self._keys
 
     def _changed(self, screen: Screen[object]) -> None:
         # While another window of the terminal has the focus, the keys of this one stay as they are.
@@ -55,15 +63,17 @@ class KeyHints(ActionLine):
             self._read()
 
     def _read(self) -> None:
-        before = (self._hints, self._palette)
+        before = (self._hints, self._keys, self._palette)
         shown: dict[str, ActiveBinding] = {}
         for active in self.screen.active_bindings.values():
             if active.binding.show:
                 shown.setdefault(active.binding.action, active)
+        keys = shown.pop(SHOW_KEYS, None)
         self._hints = [self._hint(each.binding, each.tooltip) for each in shown.values()]
+        self._keys = [self._hint(keys.binding, keys.tooltip, last=True)] if keys else []
         palette = self.screen.active_bindings.get(self.app.COMMAND_PALETTE_BINDING)
         self._palette = [self._hint(palette.binding, "", last=True)] if palette else []
-        if (self._hints, self._palette) != before:
+        if (self._hints, self._keys, self._palette) != before:
             self.refresh()
 
     def _hint(self, binding: Binding, tooltip: str, *, last: bool = False) -> Piece:

@@ -12,21 +12,16 @@ from textual.binding import Binding, BindingType
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
+from core.data.lake.version import Version
 from core.data.quality.finding import Finding
 from core.data.quality.score import Checked, check_version, note
-from core.data.version import Version
 from core.errors import Cancelled, LeptonError
+from screens.data.finding_words import finding_line
 from screens.data.look import Look
 from screens.data.pane import Pane
 from screens.data.step_words import step_words
 from screens.text import counted, plain
-
-SEVERITY = {
-    "error": ("✗", "bold red"),
-    "warning": ("!", "yellow"),
-    "info": ("·", "dim"),
-}
 
 
 class CheckPane(Pane):
@@ -88,7 +83,7 @@ class CheckPane(Pane):
         said = Text(f"score {checked.score:.0f} of 100{broken}", "bold")
         self.query_one("#score", Static).update(said)
         listed = self.query_one("#findings", OptionList)
-        listed.set_options(Option(_line(found)) for found in self._findings)
+        listed.set_options(Option(finding_line(found)) for found in self._findings)
         if self._findings:
             listed.highlighted = 0
         else:
@@ -152,9 +147,3 @@ class CheckPane(Pane):
 
     def shell_command(self) -> str:
         return f"lepton data check {self.name_in_shell}"
-
-
-def _line(found: Finding) -> Text:
-    glyph, style = SEVERITY[found.severity]
-    column = f"{plain(found.column)}: " if found.column else ""
-    return Text.assemble((f"{glyph} ", style), (column, "bold"), plain(found.what))

@@ -10,20 +10,18 @@ from typing import Any, ClassVar
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
-from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, VerticalScroll
-from textual.screen import ModalScreen
-from textual.widgets import Button, Input, Label, Select, Static
+from textual.widgets import Input, Select
 
-from core.data.lake import Lake
+from core.data.lake.lake import Lake
 from core.data.sources import Options, Preview, Reading
 from core.errors import LeptonError
 from core.tasks import TASKS
 from screens.data.fetching import Fetch
 from screens.text import counted, plain
 from screens.widgets.cells import cell_text
+from screens.widgets.form import Form, options, row
 
 SHOWN_ROWS = 4
 
@@ -62,103 +60,67 @@ class ImportRequest:
         return shlex.join(words)
 
 
-class ImportForm(ModalScreen[ImportRequest | None]):
+class ImportForm(Form[ImportRequest]):
     """Asks for a source; the rest can be left to Lepton, or looked at first."""
 
+    HEADING = "Bring data in"
+    KEYS = "enter imports · ^l looks first · tab next field · esc cancels"
+    BUTTONS = (("cancel", "Cancel"), ("look", "Look"), ("done", "Import"))
     AUTO_FOCUS = "#source"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "dismiss", "Cancel"),
         Binding("ctrl+l", "look", "Look first"),
         Binding("ctrl+y", "show_command", "Command"),
     ]
-    DEFAULT_CSS = """
-    ImportForm { align: center middle; }
-    ImportForm > VerticalScroll {
-        width: 78; max-width: 100%; height: auto; max-height: 100%;
-        border: round $primary; background: $surface; padding: 0 1; scrollbar-size-vertical: 1;
-    }
-    ImportForm .row { height: 1; }
-    ImportForm .row > Label { width: 9; color: $text-muted; }
-    ImportForm .row > Input { width: 1fr; background: $boost; padding: 0; }
-    ImportForm .row > Select { width: 1fr; }
-    ImportForm SelectCurrent { background: $boost; padding: 0; }
-    ImportForm .row > :focus, ImportForm Select:focus > SelectCurrent { background: $primary 30%; }
-    ImportForm #found { height: auto; margin-top: 1; }
-    ImportForm #problem { color: $text-error; height: auto; }
-    ImportForm #buttons { height: 1; margin-top: 1; align-horizontal: right; }
-    ImportForm Button { margin-left: 2; }
-    """
 
     def __init__(self, lake: Lake, fetch: Fetch[Preview]) -> None:
         super().__init__()
         self._lake = lake
         self._fetch = fetch
 
-    def compose(self) -> ComposeResult:
-        with VerticalScroll() as box:
-            box.can_focus = False
-            box.border_title = "Bring data in"
-            box.border_subtitle = "enter imports · ^l looks first · tab next field · esc cancels"
-            yield from _row("source", Input(placeholder="~/photos  reviews.csv  mnist-sample"))
-            yield from _row("name", Input(placeholder="from the file's name"))
-            yield from _row("target", Input(placeholder="the column to predict; guessed"))
-            options = [(name, name) for name in TASKS]
-            yield from _row("task", Select(options, prompt="guess it", compact=True))
-            yield from _row("types", Input(placeholder="zip=text, day=date; guessed"))
-            yield Static(
-                Text(
-                    "A file, a folder, a pattern ('days/*.csv'), an archive, an address, or a"
-                    " built-in set: mnist-sample, mnist, cifar10, imdb.",
-                    "dim",
-                ),
-                id="found",
-                markup=False,
+    def fields(self) -> ComposeResult:
+        yield from row("source", Input(placeholder="~/photos  reviews.csv  mnist-sample"))
+        yield from row("name", Input(placeholder="from the file's name"))
+        yield from row("target", Input(placeholder="the column to predict; guessed"))
+        tasks = Select(options(TASKS), prompt="guess it", compact=True)
+        yield from row("task", tasks)
+        yield from row("types", Input(placeholder="zip=text, day=date; guessed"))
+
+    def on_mount(self) -> None:
+        self.found(
+            Text(
+                "A file, a folder, a pattern ('days/*.csv'), an archive, an address, or a"
+                " built-in set: mnist-sample, mnist, cifar10, imdb.",
+                "dim",
             )
-            yield Static(id="problem", markup=False)
-            with Horizontal(id="buttons"):
-                yield Button("Cancel", id="cancel", compact=True)
-                yield Button("Look", id="look", compact=True)
-                yield Button("Import", id="import", variant="primary", compact=True)
+        )
 
-    def on_input_submitted(self) -> None:
-        self._submit()
-
-    @on(Button.Pressed)
-    def _pressed(self, event: Button.Pressed) -> None:
-        if event.button.id == "import":
-            self._submit()
-        elif event.button.id == "look":
-            self.action_look()
-        else:
-            self.dismiss(None)
-
-    def _submit(self) -> None:
+    def action_done(self) -> None:
         if (request := self._request()) is not None:
             self.dismiss(request)
 
     def _request(self) -> ImportRequest | None:
         """What the fields ask for; None where they cannot, which is said."""
-        source = self._typed("source")
+        source = self.typed("source")
         if source is None:
-            self._complain("Name a file, a folder or a data set.", "source")
+            self.complain("Name a file, a folder or a data set.", "source")
             return None
         types: dict[str, str] = {}
-        for part in filter(str.strip, (self._typed("types") or "").split(",")):
+        for part in filter(str.strip, (self.typed("types") or "").split(",")):
             column, equals, kind = part.partition("=")
             if not equals:
-                self._complain(f'Write COLUMN=TYPE; "{part.strip()}" is none.', "types")
+                self.complain(f'Write COLUMN=TYPE; "{part.strip()}" is none.', "types")
                 return None
             types[column.strip()] = kind.strip()
-        task = self.query_one("#task", Select).selection
-        return ImportRequest(source, self._typed("name"), self._typed("target"), task, types)
+        return ImportRequest(
+            source, self.typed("name"), self.typed("target"), self.typed("task"), types
+        )
 
     def action_look(self) -> None:
         """Show the columns with their types and the first rows; nothing is kept."""
         if (request := self._request()) is None:
             return
-        shown = self.query_one("#found", Static)
-        shown.update(Text("looking…", "dim"))
-        self._complain("")
+        self.found(Text("looking…", "dim"))
+        self.complain("")
 
         def look() -> Preview:
             from core.data.sources import preview_source
@@ -169,12 +131,12 @@ class ImportForm(ModalScreen[ImportRequest | None]):
 
         def done(found: Preview) -> None:
             if self.is_attached:
-                shown.update(preview_of(found))
+                self.found(preview_of(found))
 
         def failed(error: LeptonError) -> None:
             if self.is_attached:
-                shown.update("")
-                self._complain(". ".join(said for said in (str(error), error.hint) if said))
+                self.found("")
+                self.complain(error)
 
         self._fetch(look, done, group="look", failed=failed)
 
@@ -183,23 +145,6 @@ class ImportForm(ModalScreen[ImportRequest | None]):
 
         if (request := self._request()) is not None:
             self.app.push_screen(CommandModal(request.shell_command()))
-
-    def _complain(self, words: str, at: str | None = None) -> None:
-        self.query_one("#problem", Static).update(Text(f"✗ {plain(words)}" if words else ""))
-        if at is not None:
-            self.query_one(f"#{at}").focus()
-
-    def _typed(self, name: str) -> str | None:
-        return self.query_one(f"#{name}", Input).value.strip() or None
-
-
-def _row(name: str, widget: Input | Select[str]) -> ComposeResult:
-    widget.id = name
-    if isinstance(widget, Input):
-        widget.compact = True
-    with Horizontal(classes="row"):
-        yield Label(name.title())
-        yield widget
 
 
 def preview_of(found: Preview) -> RenderableType:

@@ -119,6 +119,4 @@ def ended_words(ended: ImportLine.Ended) -> tuple[str, str]:
     title = f"{ended.dataset}: {counted(ended.rows, 'row')}"
     if not ended.rejected:
         return title, " "
-    return title, (
-        f"{counted(ended.rejected, 'row')} not taken: lepton data rejects {ended.dataset}"
-    )
+    return title, (f"{counted(ended.rejected, 'row')} not taken: r among the rows shows them.")

@@ -8,9 +8,10 @@ from typing import Any, ClassVar, cast
 
 from textual.containers import Vertical
 from textual.message import Message
+from textual.widget import Widget
 
-from core.data.lake import Lake
-from core.data.version import Version
+from core.data.lake.lake import Lake
+from core.data.lake.version import Version
 from screens.base import LeptonScreen
 from screens.data.look import Look
 
@@ -32,6 +33,9 @@ class Pane(Vertical):
 
         version: Version
 
+    class VersionsGone(Message):
+        """Versions were removed here."""
+
     @dataclass
     class RowsWanted(Message):
         """A person wants to see these rows."""
@@ -44,10 +48,18 @@ class Pane(Vertical):
 
         step: dict[str, Any]
 
+    @dataclass
+    class Moved(Message):
+        """The `place` where a person is in the tab is another now."""
+
+        pane: Pane
+
     def __init__(self, lake: Lake) -> None:
         super().__init__()
         self.lake = lake
         self.version: Version | None = None
+        self.place = ""
+        self._newest = True
 
     @property
     def data_screen(self) -> LeptonScreen:
@@ -55,11 +67,19 @@ class Pane(Vertical):
         return cast("LeptonScreen", self.screen)
 
     @property
-    def name_in_shell(self) -> str:
-        return shlex.quote(self.version.dataset) if self.version else ""
+    def ref(self) -> str:
+        """The version as a person names it: the newest by its data set alone."""
+        if self.version is None:
+            return ""
+        return self.version.dataset if self._newest else self.version.ref
 
-    def look_at(self, version: Version) -> None:
+    @property
+    def name_in_shell(self) -> str:
+        return shlex.quote(self.ref)
+
+    def look_at(self, version: Version, *, newest: bool = True) -> None:
         """Show a version, unless it is the one that is shown."""
+        self._newest = newest
         if self.version is None or self.version.ref != version.ref:
             self.version = version
             self.changed(version)
@@ -71,6 +91,14 @@ class Pane(Vertical):
     def enter(self) -> None:
         """The tab was chosen by a key: give the keys to what is worked with."""
         raise NotImplementedError
+
+    def leave(self, focused: Widget | None) -> bool:
+        """Escape was pressed at a widget: whether something of the tab was left by it."""
+        return False
+
+    def for_training(self) -> dict[str, Any]:
+        """What was chosen here for a training, as its settings have it."""
+        return {}
 
     def stop(self) -> bool:
         """Stop what a person waits for here; whether there was something."""

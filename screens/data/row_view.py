@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from rich.markup import escape
@@ -22,49 +23,70 @@ LONGEST = 20_000
 
 
 class RowView(ModalScreen[None]):
-    """A window over the table with every value of a row."""
+    """A window over the table with every value of a row; `turn` is asked for another one."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,enter,q", "dismiss", "Close"),
+        Binding("escape,enter,q,v", "dismiss", "Close"),
+        Binding("right,n", "turn(1)", "Next row"),
+        Binding("left,p", "turn(-1)", "Previous row"),
     ]
     DEFAULT_CSS = """
     RowView { align: center middle; }
     RowView > VerticalScroll {
         width: 90%; max-width: 100; height: auto; max-height: 90%;
-        border: round $primary; background: $surface; padding: 0 1;
+        border: round $primary; background: $surface; padding: 0 1; scrollbar-size-vertical: 1;
     }
     RowView ImageView { height: 14; width: 1fr; margin-bottom: 1; }
     RowView SoundView { height: 4; width: 1fr; margin-bottom: 1; }
-    RowView Static { margin-bottom: 1; }
     """
 
-    def __init__(self, title: str, values: dict[str, Any]) -> None:
+    def __init__(
+        self, title: str, values: dict[str, Any], turn: Callable[[RowView, int], None] | None = None
+    ) -> None:
         super().__init__()
         self._title = title
         self._values = values
+        self._turn = turn
 
     def compose(self) -> ComposeResult:
         boxes = next((found for v in self._values.values() if (found := boxes_of(v))), [])
         with VerticalScroll() as box:
             box.border_title = escape(plain(self._title))
-            box.border_subtitle = "↑↓ scroll · esc closes"
+            turns = "←→ other rows · " if self._turn else ""
+            box.border_subtitle = f"{turns}↑↓ scroll · esc closes"
+            said: list[Text] = []
             for name, value in self._values.items():
-                if isinstance(value, bytes):
-                    yield Static(
-                        Text.assemble((plain(name), "bold"), f"  {human_bytes(len(value))}")
-                    )
-                    yield SoundView(value) if is_sound(value) else self._picture(value, boxes)
-                else:
-                    yield Static(written(name, value))
+                if not isinstance(value, bytes):
+                    said.append(written(name, value))
+                    continue
+                head = Text.assemble((plain(name), "bold"), f"  {human_bytes(len(value))}")
+                yield Static(Text("\n").join([*said, head]))
+                said = []
+                yield SoundView(value) if is_sound(value) else self._picture(value, boxes)
+            yield Static(Text("\n").join(said))
 
     def _picture(self, content: bytes, boxes: list[Box]) -> ImageView:
         return ImageView(boxed(content, boxes) if boxes else content)
+
+    def show(self, title: str, values: dict[str, Any]) -> None:
+        """Show another row in the same window."""
+        self._title, self._values = title, values
+        self.refresh(recompose=True)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return action != "turn" or self._turn is not None
+
+    def action_turn(self, by: int) -> None:
+        if self._turn is not None:
+            self._turn(self, by)
 
 
 def written(name: str, value: object) -> Text:
     """A value under its column's name; what is missing says so."""
     if value is None:
         said = Text("missing", "dim italic")
+    elif value == "":
+        said = Text("empty", "dim italic")
     elif found := boxes_of(value):
         said = Text("; ".join(each.said for each in found))
     else:
@@ -83,4 +105,5 @@ def _words(value: object) -> str:
 
 def printable(text: str) -> str:
     """Text with its line breaks, but with no character that a terminal would obey."""
-    return "".join(c if c == "\n" or c.isprintable() else "�" for c in text)
+    spaced = text.expandtabs(4)
+    return "".join(c if c == "\n" or c.isprintable() else "�" for c in spaced)

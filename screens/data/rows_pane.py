@@ -8,15 +8,18 @@ from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from core.data.lake import Lake
-from core.data.layout import ROW_ID
-from core.data.version import Version
+from core.data.lake.lake import Lake
+from core.data.lake.layout import ROW_ID
+from core.data.lake.rejected import rejecting
+from core.data.lake.version import Version
 from core.errors import Cancelled, LeptonError
 from screens.data.completion import SqlInput, column_completions
 from screens.data.look import Look
 from screens.data.pane import Pane
+from screens.data.rejects_view import RejectsView
 from screens.data.row_view import RowView
 from screens.data.rows import LakeRows
 from screens.text import counted, human_count, plain
@@ -37,6 +40,7 @@ class RowsPane(Pane):
         Binding("f", "fix", "Hold column still", show=False),
         Binding("colon", "jump", "Go to a row", key_display=":", show=False),
         Binding("backspace", "clear", "Show all rows", show=False),
+        Binding("r", "rejects", "What the import left out", show=False),
     ]
     DEFAULT_CSS = """
     RowsPane #filter { display: none; }
@@ -86,7 +90,9 @@ class RowsPane(Pane):
         def found(count: int) -> None:
             if rows is self._searching:
                 self._searching = None
-                self.remove_class("-wrong")
+                if self.query_one("#filter").has_focus:
+                    self.table.focus()
+                self.remove_class("-filtering", "-wrong")
                 self._show(rows, count)
 
         def failed(error: LeptonError) -> None:
@@ -116,6 +122,12 @@ class RowsPane(Pane):
         for rows in (self._rows, self._searching):
             if rows is not None:
                 rows.close()
+
+    @on(TableView.RowHighlighted)
+    def _moved(self, event: TableView.RowHighlighted) -> None:
+        count = self.table.row_count or 0
+        self.place = f"row {human_count(event.index + 1)} of {human_count(count)}"
+        self.post_message(self.Moved(self))
 
     def _complain(self, error: LeptonError) -> None:
         self.query_one("#wrong", Static).update(
@@ -158,10 +170,18 @@ class RowsPane(Pane):
     @on(Input.Submitted, "#filter")
     def _filter(self, event: Input.Submitted) -> None:
         event.stop()
+        # The field stays until the rows are found: a wrong condition is mended where it stands.
         self.show(self.look.where(event.value.strip() or None))
-        if not event.value.strip():
-            self.remove_class("-filtering")
+
+    def leave(self, focused: Widget | None) -> bool:
+        """From the condition back to the table; the rows stay as they are."""
+        field = self.query_one("#filter", SqlInput)
+        if focused is not field:
+            return False
+        field.value = self.look.condition or ""
+        self.remove_class("-filtering", "-wrong")
         self.table.focus()
+        return True
 
     def action_clear(self) -> None:
         """All rows again, in their own order."""
@@ -198,7 +218,8 @@ class RowsPane(Pane):
 
     def action_jump(self) -> None:
         rows = self.table.row_count or 0
-        explained = f"1 to {human_count(rows)}, or a share of the way such as 50%"
+        at = f"; this is {human_count(self.table.cursor_row + 1)}" if rows else ""
+        explained = f"1 to {human_count(rows)}, or a share of the way such as 50%{at}"
         self.app.push_screen(Ask("Go to row", explained=explained), self._jump)
 
     def _jump(self, typed: str | None) -> None:
@@ -220,18 +241,46 @@ class RowsPane(Pane):
         event.stop()
         self._open_row(event.index)
 
-    def _open_row(self, index: int, only: str | None = None) -> None:
+    def _open_row(
+        self, index: int, *, only: str | None = None, view: RowView | None = None
+    ) -> None:
+        """Show a row, or one value of it, in a window: a new one, or the `view` that is open."""
         source = self.table.source
         if not isinstance(source, LakeRows):
             return
 
+        def turn(view: RowView, by: int) -> None:
+            before = self.table.cursor_row
+            self.table.cursor_row += by
+            if self.table.cursor_row != before:
+                self._open_row(self.table.cursor_row, only=only, view=view)
+
         def show(row: tuple[int, dict[str, Any]]) -> None:
             number, values = row
+            title = f"row {human_count(index + 1)} · {ROW_ID} {number}"
             shown = values if only is None else {only: values[only]}
-            self.app.push_screen(RowView(f"row {number}", shown))
+            if view is None:
+                self.app.push_screen(RowView(title, shown, turn))
+            elif view.is_attached:
+                view.show(title, shown)
 
         self.data_screen.fetch(lambda: source.row(index), show, group="row")
 
+    def action_rejects(self) -> None:
+        version = self._there
+
+        def left_out() -> tuple[Version, Any]:
+            made = rejecting(self.lake, version)
+            return made, self.lake.rejects(made)
+
+        def show(found: tuple[Version, Any]) -> None:
+            made, rejects = found
+            if rejects.num_rows:
+                self.app.push_screen(RejectsView(made, rejects))
+            else:
+                self.notify("Every row was taken.", title="Nothing was left out", timeout=5)
+
+        self.data_screen.fetch(left_out, show, group="rejects")
+
     def shell_command(self) -> str:
-        ref = self._there.dataset if self.version else ""
-        return self.look.command(ref, self.table.cursor_row)
+        return self.look.command(self.ref, self.table.cursor_row)

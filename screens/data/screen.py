@@ -11,21 +11,27 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import OptionList, Static, TabbedContent, TabPane
 
-from core.data.lake import Lake
-from core.data.version import Version
+from core.data.exporting.export import Exported
+from core.data.lake.lake import Lake
+from core.data.lake.version import Version
 from screens.base import LeptonScreen
+from screens.data.augment_pane import AugmentPane
 from screens.data.check_pane import CheckPane
 from screens.data.clean_pane import CleanPane
+from screens.data.export_form import ExportForm, exported_words
 from screens.data.import_form import ImportForm, ImportRequest
 from screens.data.importing import ImportLine, ended_words
 from screens.data.pane import Pane
 from screens.data.profile_pane import ProfilePane
+from screens.data.removing import ask_to_remove
 from screens.data.rows_pane import RowsPane
+from screens.data.split_form import SplitForm
+from screens.data.split_result import SplitMade, SplitResult
+from screens.data.splitting import Planner, SplitRequest
 from screens.data.sql_pane import SqlPane
 from screens.data.versions_pane import VersionsPane
 from screens.listing import Line, LineList
 from screens.text import counted, human_bytes, human_count, plain
-from screens.widgets.confirm import Confirm
 
 PANES: dict[str, type[Pane]] = {
     "rows": RowsPane,
@@ -34,7 +40,10 @@ PANES: dict[str, type[Pane]] = {
     "check": CheckPane,
     "clean": CleanPane,
     "versions": VersionsPane,
+    "augment": AugmentPane,
 }
+
+LOOK_SECONDS = 2.0
 
 
 class DataScreen(LeptonScreen):
@@ -47,15 +56,16 @@ class DataScreen(LeptonScreen):
             "i", "import", "Import", tooltip="Bring in a file, a folder or a built-in data set"
         ),
         Binding("s", "split", "Split", tooltip="Give every row to train, validation or test"),
+        Binding("e", "export", "Export", tooltip="Write the rows to a file or a folder"),
         Binding("t", "train", "Train", tooltip="Train a model on this data set"),
         Binding("x", "remove", "Remove", tooltip="Remove this data set", show=False),
         Binding("left_square_bracket", "tab(-1)", "Previous tab", key_display="[", show=False),
         Binding(
             "right_square_bracket",
             "tab(1)",
-            "Next tab",
+            "Tab",
             key_display="]",
-            tooltip="Rows, SQL, profile, check, clean, versions",
+            tooltip="Rows, SQL, profile, check, clean, versions, augment",
         ),
     ]
     DEFAULT_CSS = """
@@ -67,7 +77,8 @@ class DataScreen(LeptonScreen):
         #welcome { padding: 1 2; display: none; height: 1fr; }
         &.-empty #welcome { display: block; }
         &.-empty #panes { display: none; }
-        TabPane { padding: 0; }
+        TabbedContent, ContentSwitcher { height: 1fr; }
+        TabPane { padding: 0; height: 1fr; }
     }
     """
 
@@ -78,6 +89,7 @@ class DataScreen(LeptonScreen):
         self._version: Version | None = None
         self._wanted: str | None = None
         self._opened: Version | None = None
+        self._seen: tuple[int, ...] = ()
 
     def body(self) -> ComposeResult:
         with Horizontal():
@@ -96,6 +108,7 @@ class DataScreen(LeptonScreen):
 
     def on_mount(self) -> None:
         self.refresh_datasets()
+        self.set_interval(LOOK_SECONDS, self._look_around)
 
     def on_screen_resume(self) -> None:
         self.refresh_datasets()
@@ -107,9 +120,31 @@ class DataScreen(LeptonScreen):
     # Which data set
 
     def refresh_datasets(self) -> None:
-        self.fetch(self._lake.datasets, self._list, group="datasets")
+        opened = self._opened
 
-    def _list(self, versions: list[Version]) -> None:
+        def look() -> tuple[list[Version], Version | None]:
+            versions = self._lake.datasets()
+            there = opened is not None and any(v.dataset == opened.dataset for v in versions)
+            own = self._lake.versions(opened.dataset) if opened and there else []
+            return versions, next((v for v in own if opened and v.ref == opened.ref), None)
+
+        self.fetch(look, lambda found: self._list(*found), group="datasets")
+
+    def _look_around(self) -> None:
+        """See what other processes do: the files of the catalogue change whenever one commits."""
+        if not self.is_current:
+            return
+        catalogue = self.workspace.catalogue
+        files = (catalogue, catalogue.with_name(f"{catalogue.name}-wal"))
+        seen = tuple(file.stat().st_mtime_ns for file in files if file.exists())
+        if seen != self._seen:
+            self._seen = seen
+            self.refresh_datasets()
+
+    def _list(self, versions: list[Version], opened: Version | None) -> None:
+        """Show what there is now; `opened` is the earlier version that is looked at, if it is there
+        still."""
+        self._tell_what_went({version.dataset for version in versions}, opened)
         self._versions = {version.dataset: version for version in versions}
         self.set_class(not versions, "-empty")
         datasets = self.query_one("#datasets", LineList)
@@ -134,6 +169,16 @@ class DataScreen(LeptonScreen):
         if self.focused is None:
             datasets.focus()
 
+    def _tell_what_went(self, there: set[str], opened: Version | None) -> None:
+        """Say that another process has removed what is shown."""
+        shown = self._version
+        if shown is None:
+            return
+        if shown.dataset not in there or (self._opened is not None and opened is None):
+            gone = shown.ref if shown.dataset in there else shown.dataset
+            self.notify(f"Somebody removed {gone}.", title="It is gone", markup=False)
+            self._opened = self._version = None
+
     @on(OptionList.OptionHighlighted, "#datasets")
     def _highlighted(self, event: OptionList.OptionHighlighted) -> None:
         version = self._versions.get(event.option_id or "")
@@ -150,9 +195,14 @@ class DataScreen(LeptonScreen):
         self._version = version
         if self._opened is not None and self._opened.ref != version.ref:
             self._opened = None
-        newest = self._versions.get(version.dataset, version)
-        self.query_one("#facts", Static).update(_facts(version, newest))
+        self._say_facts()
         self._fill()
+
+    def _say_facts(self, place: str = "") -> None:
+        version = self._version
+        if version is not None:
+            newest = self._versions.get(version.dataset, version)
+            self.query_one("#facts", Static).update(_facts(version, newest, place))
 
     @property
     def pane(self) -> Pane:
@@ -163,7 +213,8 @@ class DataScreen(LeptonScreen):
     @on(TabbedContent.TabActivated)
     def _fill(self) -> None:
         if self._version is not None:
-            self.pane.look_at(self._version)
+            self._say_facts(self.pane.place)
+            self.pane.look_at(self._version, newest=self._opened is None)
 
     def action_tab(self, step: int) -> None:
         names = list(PANES)
@@ -180,17 +231,21 @@ class DataScreen(LeptonScreen):
         """Stop what is waited for; else give the keys back to the list of data sets."""
         if self.pane.stop() or self.query_one(ImportLine).cancel():
             return
-        pane = self.pane
-        if self.focused is not None and pane in self.focused.ancestors:
+        if not self.pane.leave(self.focused):
             self.query_one("#datasets").focus()
-        else:
-            super().action_leave_field()
 
     # What the tabs ask for
+
+    def on_pane_moved(self, event: Pane.Moved) -> None:
+        if event.pane is self.pane:
+            self._say_facts(event.pane.place)
 
     def on_pane_version_made(self, event: Pane.VersionMade) -> None:
         self._opened = None
         self.arrive(dataset=event.version.dataset)
+
+    def on_pane_versions_gone(self) -> None:
+        self.refresh_datasets()
 
     def on_pane_rows_wanted(self, event: Pane.RowsWanted) -> None:
         self._open_tab("rows")
@@ -228,42 +283,45 @@ class DataScreen(LeptonScreen):
         version = self._version
         if version is None:
             return
+        planner = Planner(self._lake)
 
-        def split() -> Version:
-            from core.data.split import split as split_version
+        def asked(request: SplitRequest | None) -> None:
+            if request is not None:
+                result = SplitResult(self._lake, request, planner, self.fetch)
+                self.app.push_screen(result, made)
 
-            return split_version(self._lake, version.ref)
+        def made(split: SplitMade | None) -> None:
+            if split is not None:
+                self._opened = None
+                self.arrive(dataset=split.version.dataset)
+                if split.closer:
+                    self._open_tab("check")
 
-        def done(made: Version) -> None:
-            self.notify(f"{made.ref} has its splits.", markup=False)
-            self.arrive(dataset=made.dataset)
+        self.app.push_screen(SplitForm(version, planner, self.fetch), asked)
 
-        self.fetch(split, done, group="split")
+    def action_export(self) -> None:
+        def written(done: Exported | None) -> None:
+            if done is not None:
+                title, text = exported_words(done)
+                self.notify(text, title=title, markup=False, timeout=8)
+
+        if self._version is not None:
+            self.app.push_screen(ExportForm(self._lake, self._version, self.fetch), written)
 
     def action_train(self) -> None:
         if self._version is not None:
-            self.studio.visit("train", dataset=self._version.dataset)
+            chosen = self.pane.for_training()
+            self.studio.visit("train", dataset=self._version.dataset, **chosen)
 
     def action_remove(self) -> None:
-        version = self._version
-        if version is None:
+        if self._version is None:
             return
 
-        def answered(yes: bool | None) -> None:
-            if yes:
-                self.fetch(
-                    lambda: self._lake.remove(version.dataset),
-                    lambda _: self.refresh_datasets(),
-                    group="remove",
-                )
+        def removed() -> None:
+            self._version = self._opened = None
+            self.refresh_datasets()
 
-        self.app.push_screen(
-            Confirm(
-                f"Remove {version.dataset} and all its versions?",
-                "Models and runs that came from it stay. This cannot be undone.",
-            ),
-            answered,
-        )
+        ask_to_remove(self, self._version.dataset, removed)
 
     def shell_command(self) -> str:
         return self.pane.shell_command() if self._version is not None else "lepton data ls"
@@ -273,9 +331,9 @@ def _named(version: Version) -> Line:
     return Line(version.dataset, version.dataset, (human_count(version.rows),))
 
 
-def _facts(version: Version, newest: Version) -> Text:
+def _facts(version: Version, newest: Version, place: str) -> Text:
     said = [
-        counted(version.rows, "row"),
+        place or counted(version.rows, "row"),
         counted(len(version.columns), "column"),
         human_bytes(version.bytes),
         version.task or "no task",

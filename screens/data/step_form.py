@@ -9,10 +9,10 @@ from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.suggester import SuggestFromList
-from textual.widgets import Button, Input, Label, OptionList, Select, Static
+from textual.widgets import Input, OptionList, Select, Static
 from textual.widgets.option_list import Option
 
 from core.data.cleaning.recipe import Recipe, catalogue
@@ -21,6 +21,7 @@ from core.errors import UsageError
 from core.settings import from_words
 from screens.data.step_words import value_words
 from screens.text import plain
+from screens.widgets.form import Form, options, row
 
 Step = dict[str, Any]
 
@@ -93,30 +94,11 @@ class StepChoice(ModalScreen[str | None]):
         self.dismiss(event.option_id)
 
 
-class StepForm(ModalScreen[Step | None]):
+class StepForm(Form[Step]):
     """The settings of one step, over columns of these names. Answers with the step."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "dismiss", "Cancel"),
-        Binding("ctrl+s", "done", "Done"),
-    ]
-    DEFAULT_CSS = """
-    StepForm { align: center middle; }
-    StepForm > VerticalScroll {
-        width: 78; max-width: 100%; height: auto; max-height: 100%;
-        border: round $primary; background: $surface; padding: 0 1; scrollbar-size-vertical: 1;
-    }
-    StepForm .row { height: 1; }
-    StepForm .row > Label { width: 15; color: $text-muted; }
-    StepForm .row > Select { width: 1fr; }
-    StepForm .row > Input { width: 1fr; background: $boost; padding: 0; }
-    StepForm SelectCurrent { background: $boost; padding: 0; }
-    StepForm .row > :focus, StepForm Select:focus > SelectCurrent { background: $primary 30%; }
-    StepForm .help { height: auto; margin-left: 15; color: $text-muted; }
-    StepForm #problem { height: auto; color: $text-error; }
-    StepForm #buttons { height: 1; align-horizontal: right; }
-    StepForm Button { margin-left: 2; }
-    """
+    KEYS = "enter · tab next field · esc cancels"
+    BUTTONS = (("cancel", "Cancel"), ("done", "Done"))
 
     def __init__(self, do: str, columns: Sequence[str], given: Step | None = None) -> None:
         super().__init__()
@@ -125,26 +107,17 @@ class StepForm(ModalScreen[Step | None]):
         self._given = given or {}
         self._about = next(each for each in catalogue() if each["do"] == do)
 
-    def compose(self) -> ComposeResult:
-        with VerticalScroll() as box:
-            box.can_focus = False
-            box.border_title = self._do
-            box.border_subtitle = "enter · tab next field · esc cancels"
-            yield Static(Text(self._about["help"]), classes="about")
-            for number, setting in enumerate(self._about["settings"]):
-                with Horizontal(classes="row"):
-                    yield Label(setting["key"])
-                    yield self._field(f"setting-{number}", setting)
-                yield Static(Text(_explained(setting)), classes="help")
-            if any(setting["kind"] in ("column", "columns") for setting in self._about["settings"]):
-                names = ", ".join(plain(name) for name in self._columns[:30])
-                yield Static(Text(f"Columns: {names}", "dim"))
-            yield Static(id="problem", markup=False)
-            with Horizontal(id="buttons"):
-                yield Button("Cancel", id="cancel", compact=True)
-                yield Button("Done", id="done", variant="primary", compact=True)
+    def heading(self) -> str:
+        return self._do
 
-    def _field(self, id: str, setting: dict[str, Any]) -> Input | Select[str]:
+    def fields(self) -> ComposeResult:
+        yield Static(Text(self._about["help"]), classes="about")
+        for number, setting in enumerate(self._about["settings"]):
+            field = self._field(setting)
+            yield from row(f"setting-{number}", field, setting["key"])
+            yield Static(Text(_explained(setting)), classes="help")
+
+    def _field(self, setting: dict[str, Any]) -> Input | Select[str]:
         given = value_words(self._given.get(setting["key"]))
         default = value_words(setting["default"])
         choices = {
@@ -158,42 +131,33 @@ class StepForm(ModalScreen[Step | None]):
                 if setting["kind"] == "columns"
                 else None
             )
-            return Input(given, placeholder=default, suggester=suggester, id=id, compact=True)
-        options = [(Text(plain(choice)), choice) for choice in choices]
+            return Input(given, placeholder=default, suggester=suggester)
         prompt = default or ("choose" if setting["required"] else "none")
         if given in choices:
-            return Select(options, value=given, prompt=prompt, id=id, compact=True)
-        return Select(options, prompt=prompt, id=id, compact=True)
+            return Select(options(choices), value=given, prompt=prompt, compact=True)
+        return Select(options(choices), prompt=prompt, compact=True)
 
     def on_mount(self) -> None:
-        if not self._about["settings"]:
+        settings = self._about["settings"]
+        if any(setting["kind"] in ("column", "columns") for setting in settings):
+            names = ", ".join(plain(name) for name in self._columns[:30])
+            self.found(Text(f"Columns: {names}", "dim"))
+        if not settings:
             self.query_one("#done").focus()
 
-    @on(Input.Submitted)
     def action_done(self) -> None:
-        """Answer with the step, or say what is wrong with it."""
         words: dict[str, str] = {}
         for number, setting in enumerate(self._about["settings"]):
-            field = self.query_one(f"#setting-{number}")
-            typed = (field.selection or "") if isinstance(field, Select) else field.value.strip()  # type: ignore[attr-defined]
-            if typed:
+            if typed := self.typed(f"setting-{number}"):
                 words[setting["key"]] = typed
         step = {"do": self._do, **from_words(STEPS[self._do], words)}
         try:
             Recipe.of([step])
         except UsageError as error:
-            said = [error.what.partition(": ")[2] or error.what, error.hint]
-            told = ". ".join(plain(each) for each in said if each)
-            self.query_one("#problem", Static).update(Text(f"✗ {told}"))
+            told = error.what.partition(": ")[2] or error.what
+            self.complain(". ".join(each for each in (told, error.hint) if each))
             return
         self.dismiss(step)
-
-    @on(Button.Pressed)
-    def _pressed(self, event: Button.Pressed) -> None:
-        if event.button.id == "done":
-            self.action_done()
-        else:
-            self.dismiss(None)
 
 
 def _explained(setting: dict[str, Any]) -> str:

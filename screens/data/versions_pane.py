@@ -1,29 +1,31 @@
-"""The Versions tab: how the data set came to be; look at an earlier one, compare, bring it back."""
+"""The Versions tab: how the data set came to be, who reads it; compare, bring back, tag, remove."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from rich.console import Group, RenderableType
-from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
 from textual.message import Message
 from textual.widgets import OptionList, Static
 
-from core.data.diff import Diff, diff
-from core.data.lake import Lake
-from core.data.version import Version
+from core.data.lake.garbage import Freed
+from core.data.lake.lake import Lake
+from core.data.lake.version import Version
+from core.lineage.readers import readers
+from screens.data.diff_view import DiffView
+from screens.data.gc_form import GcForm, freed_words
 from screens.data.pane import Pane
-from screens.listing import Line, LineList
-from screens.tables import plain_table
-from screens.text import counted, human_count, plain, relative_time
+from screens.data.removing import ask_to_remove
+from screens.data.version_words import about, version_line
+from screens.listing import LineList
 from screens.widgets.ask import Ask
-from screens.widgets.cells import cell_text
 
-VALUE = 24
+if TYPE_CHECKING:
+    from core.lineage.readers import Reader
 
 
 class VersionsPane(Pane):
@@ -31,14 +33,26 @@ class VersionsPane(Pane):
 
     TITLE = "Versions"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "open", "Look at it"),
-        Binding("d", "diff", "Compare", tooltip="What changed since the version before"),
+        Binding(
+            "d",
+            "diff",
+            "Compare",
+            tooltip="Compare with the marked version, else with the one before",
+        ),
+        Binding("m", "mark", "Mark", tooltip="Mark a version to compare others with"),
         Binding("b", "restore", "Bring back", tooltip="Make this version the newest again"),
-        Binding("n", "tag", "Tag", tooltip="Give this version a name", show=False),
+        Binding("n", "tag", "Tag", tooltip="Give this version a name"),
+        Binding("u", "untag", "Take a tag off this version", show=False),
+        Binding("delete,D", "remove", "Remove this version", show=False),
+        Binding("g", "collect", "Remove old versions that nothing refers to", show=False),
     ]
     DEFAULT_CSS = """
     VersionsPane LineList, VersionsPane LineList:focus { border: none; height: 1fr; }
-    VersionsPane #about { height: auto; max-height: 60%; padding: 0 1; border-top: solid $panel; }
+    VersionsPane VerticalScroll {
+        height: auto; max-height: 50%; padding: 0 1; border-top: solid $panel;
+        scrollbar-size-vertical: 1;
+    }
+    VersionsPane #about { height: auto; }
     """
 
     @dataclass
@@ -50,34 +64,44 @@ class VersionsPane(Pane):
     def __init__(self, lake: Lake) -> None:
         super().__init__(lake)
         self._versions: dict[str, Version] = {}
+        self._readers: dict[str, list[Reader]] = {}
+        self._marked: str | None = None
+        self._wanted: str | None = None
 
     def compose(self) -> ComposeResult:
         yield LineList("", id="history")
-        yield Static(id="about", markup=False)
+        with VerticalScroll(can_focus=False):
+            yield Static(id="about", markup=False)
 
     def enter(self) -> None:
         self.query_one("#history").focus()
+        # Runs and models come and go while the version stays.
+        self.again()
 
     def changed(self, version: Version) -> None:
-        def show(versions: list[Version]) -> None:
-            self._versions = {each.ref: each for each in versions}
-            lines = [
-                Line(
-                    each.ref,
-                    " ".join([f"@{each.n}", each.op, *(f"#{tag}" for tag in each.tags)]),
-                    (human_count(each.rows), relative_time(each.created)),
-                )
-                for each in versions
-            ]
-            self.query_one("#history", LineList).show(lines, chosen=version.ref)
-            self._tell()
-
-        self.data_screen.fetch(lambda: self.lake.versions(version.dataset), show, group="versions")
+        self._wanted = version.ref
+        self.again()
 
     def again(self) -> None:
-        """Read the history anew."""
-        if self.version is not None:
-            self.changed(self.version)
+        """Read the history anew; the cursor stays where it is, but for a version that is wanted."""
+        if (version := self.version) is None:
+            return
+
+        def look() -> tuple[list[Version], dict[str, list[Reader]]]:
+            return self.lake.versions(version.dataset), readers(self.lake.workspace)
+
+        def show(found: tuple[list[Version], dict[str, list[Reader]]]) -> None:
+            versions, self._readers = found
+            self._versions = {each.ref: each for each in versions}
+            chosen, self._wanted = self._wanted, None
+            self._list(chosen)
+
+        self.data_screen.fetch(look, show, group="versions")
+
+    def _list(self, chosen: str | None = None) -> None:
+        lines = [version_line(v, marked=v.ref == self._marked) for v in self._versions.values()]
+        self.query_one("#history", LineList).show(lines, chosen=chosen)
+        self._tell()
 
     @property
     def _chosen(self) -> Version | None:
@@ -86,41 +110,47 @@ class VersionsPane(Pane):
     @on(OptionList.OptionHighlighted, "#history")
     def _tell(self) -> None:
         if (chosen := self._chosen) is not None:
-            self._say(about(chosen))
-
-    def _say(self, words: RenderableType) -> None:
-        self.query_one("#about", Static).update(words)
+            children = [v for v in self._versions.values() if chosen.ref in v.parents]
+            told = about(chosen, children, self._readers.get(chosen.ref, ()))
+            self.query_one("#about", Static).update(told)
 
     @on(OptionList.OptionSelected, "#history")
     def _selected(self, event: OptionList.OptionSelected) -> None:
         event.stop()
-        self.action_open()
-
-    def action_open(self) -> None:
         if (chosen := self._chosen) is not None:
             self.post_message(self.Opened(chosen))
 
+    def action_mark(self) -> None:
+        if (chosen := self._chosen) is not None:
+            self._marked = None if chosen.ref == self._marked else chosen.ref
+            self._list()
+
     def action_diff(self) -> None:
         chosen = self._chosen
-        before = self._versions.get(chosen.parents[0]) if chosen and chosen.parents else None
-        if chosen is None or before is None:
-            self._say(Text("There is no version before it to compare with.", "dim"))
+        if chosen is None:
             return
-        old, new = before, chosen
-        self._say(Text("comparing…", "dim"))
-        self.data_screen.fetch(
-            lambda: diff(self.lake, old, new), lambda found: self._say(told(found)), group="diff"
-        )
+        marked = self._versions.get(self._marked or "")
+        other = marked if marked is not None and marked is not chosen else self._before(chosen)
+        if other is None:
+            self.notify("Mark another with m, and compare again.", title="Nothing before it")
+            return
+        old, new = sorted((other, chosen), key=lambda version: version.n)
+        self.app.push_screen(DiffView(self.lake, old, new, self.data_screen.fetch))
+
+    def _before(self, version: Version) -> Version | None:
+        known = (self._versions.get(ref) for ref in version.parents)
+        return next((each for each in known if each is not None), None)
 
     def action_restore(self) -> None:
         chosen = self._chosen
         if chosen is None:
             return
         if chosen is next(iter(self._versions.values())):
-            self._say(Text("This is the newest version already.", "dim"))
+            self.notify("This is the newest version already.", title="Nothing to bring back")
             return
 
         def done(made: Version) -> None:
+            self.notify(f"It has the rows of {chosen.ref}.", title=f"{made.ref} is the newest")
             self.post_message(self.VersionMade(made))
 
         self.data_screen.fetch(lambda: self.lake.restore(chosen), done, group="restore")
@@ -136,53 +166,53 @@ class VersionsPane(Pane):
                     lambda: self.lake.tag(chosen, name), lambda _: self.again(), group="tag"
                 )
 
-        question = Ask(
-            f"A name for {chosen.ref}",
-            placeholder="best",
-            explained=f"{chosen.dataset}@NAME means this version from then on.",
-        )
+        explained = f"{chosen.dataset}@NAME means this version from then on."
+        question = Ask(f"A name for {chosen.ref}", placeholder="best", explained=explained)
         self.app.push_screen(question, tag)
 
+    def action_untag(self) -> None:
+        chosen = self._chosen
+        if chosen is None:
+            return
+        if not chosen.tags:
+            self.notify("n gives it one.", title=f"{chosen.ref} has no tag", timeout=5)
+            return
+
+        def untag(name: str | None) -> None:
+            if name is not None:
+                self.data_screen.fetch(
+                    lambda: self.lake.untag(chosen.dataset, name),
+                    lambda _: self.again(),
+                    group="tag",
+                )
+
+        if len(chosen.tags) == 1:
+            untag(chosen.tags[0])
+            return
+        explained = f"It has {', '.join(chosen.tags)}."
+        self.app.push_screen(
+            Ask("Which tag to take off", value=chosen.tags[0], explained=explained), untag
+        )
+
+    def action_remove(self) -> None:
+        if (chosen := self._chosen) is not None:
+            ask_to_remove(self.data_screen, chosen.ref, self._gone)
+
+    def action_collect(self) -> None:
+        def collected(freed: Freed | None) -> None:
+            if freed is not None:
+                self.notify(
+                    freed_words(freed, "Freed").plain, title="Old versions removed", markup=False
+                )
+                self._gone()
+
+        self.app.push_screen(GcForm(self.lake.workspace, self.data_screen.fetch), collected)
+
+    def _gone(self) -> None:
+        """Versions went: the screen sees to what it shows, and this tab to its list."""
+        self.post_message(self.VersionsGone())
+        self.again()
+
     def shell_command(self) -> str:
-        return f"lepton data versions {self.name_in_shell}"
-
-
-def about(version: Version) -> Text:
-    """How a version came to be."""
-    said = [f"{counted(version.rows, 'row')}, {counted(len(version.columns), 'column')}"]
-    if version.parents:
-        said.append(f"from {', '.join(version.parents)}")
-    if source := version.params.get("source"):
-        said.append(f"from {source}")
-    if version.author:
-        said.append(f"by {version.author}")
-    text = Text.assemble((version.ref, "bold"), "  ", plain(" · ".join(said)))
-    for done in version.params.get("steps", []):
-        counts = ", ".join(f"{count:,} {what}" for what, count in done["did"].items())
-        text.append(f"\n  {done['step']['do']}: {plain(counts or 'done')}", "dim")
-    return text
-
-
-def told(found: Diff) -> RenderableType:
-    """What differs between two versions."""
-    said = [
-        f"+ {counted(found.added, 'row')}" if found.added else "",
-        f"- {counted(found.removed, 'row')}" if found.removed else "",
-        f"~ {counted(found.changed, 'row')} changed" if found.changed else "",
-        f"+ {plain(', '.join(found.columns_added))}" if found.columns_added else "",
-        f"- {plain(', '.join(found.columns_removed))}" if found.columns_removed else "",
-        *(f"{plain(each.name)}: {each.old} → {each.new}" for each in found.retyped),
-    ]
-    head = Text.assemble(
-        (f"{found.old.ref} → {found.new.ref}  ", "bold"),
-        " · ".join(each for each in said if each) or "nothing differs",
-    )
-    table = plain_table("", "row", "column", "before", "after")
-    for change in found.examples[:8]:
-        sign = {"added": "+", "removed": "-", "changed": "~"}[change.kind]
-        key = ", ".join(cell_text(value, VALUE).text for value in change.key.values())
-        for name, (before, after) in list(change.cells.items())[:3]:
-            old = "" if change.kind == "added" else cell_text(before, VALUE).text
-            new = "" if change.kind == "removed" else cell_text(after, VALUE).text
-            table.add_row(sign, Text(key), Text(plain(name)), Text(old), Text(new))
-    return Group(head, table) if found.examples else head
+        chosen = self._chosen
+        return f"lepton data lineage {chosen.ref if chosen else self.name_in_shell}"

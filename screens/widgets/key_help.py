@@ -44,7 +44,7 @@ def key_groups(screen: Screen[object]) -> list[tuple[str, list[tuple[str, str]]]
         group.setdefault(said, []).append(screen.app.get_key_display(binding))
     return [
         (name, [(" ".join(keys), said) for said, keys in found.items()])
-        for name, found in (*groups.items(), *focused.items())
+        for name, found in (*focused.items(), *groups.items())
         if found
     ]
 

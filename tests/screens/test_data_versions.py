@@ -34,7 +34,7 @@ def app(lake: Lake) -> LeptonApp:
 
 async def versions(pilot: Pilot[None]) -> None:
     await enter(pilot, "versions", "trips@3")
-    await until(pilot, "@1 import")
+    await until(pilot, " import ")
     await until(pilot, "trips@3  2 rows")
 
 

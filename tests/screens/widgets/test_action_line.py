@@ -110,6 +110,25 @@ async def test_hints_are_the_keys_that_work_now() -> None:
         assert shown(pilot).startswith("b Bake ")
 
 
+@pytest.mark.parametrize(
+    ("width", "seen"),
+    [
+        (31, "a Add b Bake ▏? Keys▏^p palette"),
+        (30, f"{'a Add b Bake':<23}▏? Keys"),
+        (14, "a Add  ▏? Keys"),
+    ],
+)
+async def test_the_way_to_all_keys_never_gives_way(width: int, seen: str) -> None:
+    class WithKeys(Stage):
+        BINDINGS: ClassVar[list[BindingType]] = [
+            Binding("question_mark", "show_keys", "Keys", key_display="?")
+        ]
+
+    async with WithKeys(KeyHints()).run_test(size=(width, 3)) as pilot:
+        await pilot.pause()
+        assert shown(pilot) == seen
+
+
 async def test_a_hint_is_a_button() -> None:
     app = Stage(KeyHints())
     async with app.run_test(size=(50, 3)) as pilot:

@@ -1,0 +1,64 @@
+"""What an import left out, in a window: a row for each, with its file, place and reason."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+
+from core.data.lake.version import Version
+from screens.data.row_view import RowView
+from screens.text import counted
+from screens.widgets.pages import ColumnHead
+from screens.widgets.table_view import TableView
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class ArrowRows:
+    """A `RowSource` over an Arrow table; values become Python's where they are shown."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self.columns: Sequence[ColumnHead] = [ColumnHead(name) for name in table.column_names]
+        self._table = table
+
+    def count(self) -> int:
+        return int(self._table.num_rows)
+
+    def page(self, offset: int, limit: int) -> Sequence[tuple[Any, ...]]:
+        return [tuple(row.values()) for row in self._table.slice(offset, limit).to_pylist()]
+
+
+class RejectsView(ModalScreen[None]):
+    """A table of rejects, each of which opens."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,r", "dismiss", "Close")]
+    DEFAULT_CSS = """
+    RejectsView { align: center middle; }
+    RejectsView > Vertical {
+        width: 95%; height: 80%; border: round $primary; background: $surface;
+    }
+    """
+
+    def __init__(self, version: Version, rejects: pa.Table) -> None:
+        super().__init__()
+        self._version = version
+        self._rows = ArrowRows(rejects)
+
+    def compose(self) -> ComposeResult:
+        with Vertical() as box:
+            count = counted(self._rows.count(), "row")
+            box.border_title = f"{count} left out of {self._version.ref}"
+            box.border_subtitle = "enter opens one · esc closes"
+            yield TableView(self._rows)
+
+    def on_table_view_row_selected(self, event: TableView.RowSelected) -> None:
+        event.stop()
+        names = [column.name for column in self._rows.columns]
+        values = dict(zip(names, event.row, strict=True))
+        self.app.push_screen(RowView(f"left out: {event.index + 1}", values))
