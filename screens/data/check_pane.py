@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import threading
 from typing import ClassVar
 
@@ -17,11 +18,25 @@ from core.data.lake.version import Version
 from core.data.quality.finding import Finding
 from core.data.quality.score import Checked, check_version, note
 from core.errors import Cancelled, LeptonError
+from core.runs.run import Run
+from screens.data.doubting import DoubtForm, doubt
 from screens.data.finding_words import finding_line
 from screens.data.look import Look
-from screens.data.pane import Pane
+from screens.data.pane import STOPPED, Pane
+from screens.data.quality_words import history_told
+from screens.data.rules_view import RulesView
 from screens.data.step_words import step_words
 from screens.text import counted, plain
+from screens.widgets.ask import Ask
+from screens.widgets.text_window import TextWindow
+
+
+class Findings(OptionList):
+    """What was found; the rows of one that is chosen are shown."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "select", "Show rows", tooltip="Show the rows that it is about")
+    ]
 
 
 class CheckPane(Pane):
@@ -29,8 +44,13 @@ class CheckPane(Pane):
 
     TITLE = "Check"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "rows", "Show rows"),
         Binding("m", "mend", "Mend", tooltip="Put the step that mends it into the recipe"),
+        Binding("M", "mend_all", "Mend all", tooltip="Put every such step into it", show=False),
+        Binding("r", "again", "Again", tooltip="Check once more", show=False),
+        Binding("c", "compare", "Compare", tooltip="Check against another version: what drifted"),
+        Binding("d", "doubt", "Doubt", tooltip="Doubt labels that a model contradicts", show=False),
+        Binding("u", "rules", "Rules", tooltip="The rules that must hold; see and edit them"),
+        Binding("h", "history", "What earlier checks found", show=False),
     ]
     DEFAULT_CSS = """
     CheckPane OptionList, CheckPane OptionList:focus {
@@ -42,63 +62,130 @@ class CheckPane(Pane):
     def __init__(self, lake: Lake) -> None:
         super().__init__(lake)
         self._findings: list[Finding] = []
+        self._of = ""
+        self._against: str | None = None
+        self._model: str | None = None
         self._stop: threading.Event | None = None
+        self._doubting: Run | None = None
 
     def compose(self) -> ComposeResult:
         yield Static(id="score", classes="note", markup=False)
-        yield OptionList(id="findings")
+        yield Findings(id="findings")
         yield Static(id="todo", markup=False)
 
     def enter(self) -> None:
         self.query_one("#findings").focus()
 
-    def changed(self, version: Version) -> None:
-        self.stop()
-        self._findings = []
-        self.query_one("#score", Static).update("")
-        self.query_one("#findings", OptionList).clear_options()
-        todo = self.query_one("#todo", Static)
-        todo.update(Text("looking… esc stops", "dim"))
+    # Checking
 
+    def changed(self, version: Version) -> None:
+        # What it was held against is kept for the next version of the data set.
+        against = self._against if version.dataset == self._of else None
+        self._of = version.dataset
+        self._check(version, None if against == version.ref else against)
+
+    def _check(self, version: Version, against: str | None) -> None:
+        self.stop()
         self._stop = stop = threading.Event()
+        self._against, self._model = against, None
+        self._wait("looking… esc stops")
 
         def look() -> Checked:
-            checked = check_version(self.lake, version, should_stop=stop.is_set)
+            checked = check_version(self.lake, version, None, against, stop.is_set)
             note(self.lake, checked)
             return checked
 
-        def failed(error: LeptonError) -> None:
-            self._stop = None
-            # Whoever comes back to the tab sees the work begin again.
-            self.version = None
-            said = "stopped" if isinstance(error, Cancelled) else f"✗ {plain(str(error))}"
-            todo.update(Text("\n".join(each for each in (said, plain(error.hint)) if each)))
+        self.data_screen.fetch(look, self._show, group="check", failed=self._failed)
 
-        self.data_screen.fetch(look, self._show, group="check", failed=failed)
+    def _wait(self, words: str) -> None:
+        self._findings = []
+        self.query_one("#score", Static).update("")
+        self.query_one("#findings", OptionList).clear_options()
+        self.query_one("#todo", Static).update(Text(words, "dim"))
+
+    def _failed(self, error: LeptonError) -> None:
+        self._stop = self._doubting = None
+        self.unfinished = True
+        said = STOPPED if isinstance(error, Cancelled) else f"✗ {plain(str(error))}"
+        told = "\n".join(each for each in (said, plain(error.hint)) if each)
+        self.query_one("#todo", Static).update(Text(told))
 
     def _show(self, checked: Checked) -> None:
-        self._stop = None
+        self._stop = self._doubting = None
         self._findings = list(checked.findings)
-        broken = f" · {counted(len(checked.failed), 'rule')} failed" if checked.failed else ""
-        said = Text(f"score {checked.score:.0f} of 100{broken}", "bold")
-        self.query_one("#score", Static).update(said)
+        said = [f"score {checked.score:.0f} of 100"]
+        said += [f"{counted(len(checked.failed), 'rule')} failed"] if checked.failed else []
+        said += [f"against {self._against}"] if self._against else []
+        said += [f"doubted by {self._model}"] if self._model else []
+        self.query_one("#score", Static).update(Text(" · ".join(said), "bold"))
         listed = self.query_one("#findings", OptionList)
         listed.set_options(Option(finding_line(found)) for found in self._findings)
         if self._findings:
             listed.highlighted = 0
         else:
-            said = Text("✓ Nothing is wrong that the check knows to look for.", "green")
-            self.query_one("#todo", Static).update(said)
+            fine = Text("✓ Nothing is wrong that the check knows to look for.", "green")
+            self.query_one("#todo", Static).update(fine)
 
     def stop(self) -> bool:
         """Stop the check at its next step; whether there was one."""
-        if self._stop is None:
+        if (run := self._doubting) is not None:
+            self.data_screen.fetch(lambda: run.stop(wait=None), lambda _: None, group="stop check")
+        elif self._stop is not None:
+            self._stop.set()
+        else:
             return False
-        self._stop.set()
+        self.query_one("#todo", Static).update(Text("stopping…", "dim"))
         return True
 
     def on_unmount(self) -> None:
-        self.stop()
+        if self._stop is not None:
+            self._stop.set()
+
+    def action_compare(self) -> None:
+        version = self.version
+        if version is None:
+            return
+
+        def answered(other: str | None) -> None:
+            if other is not None:
+                self._check(version, other)
+
+        question = Ask(
+            f"Check {version.ref} against",
+            value=self._against or next(iter(version.parents), ""),
+            placeholder=f"{version.dataset}@1",
+            explained="Another version, or another data set: which columns have drifted since.",
+        )
+        self.app.push_screen(question, answered)
+
+    def action_doubt(self) -> None:
+        version = self.version
+        if version is None:
+            return
+
+        def answered(model: str | None) -> None:
+            if model is None:
+                return
+            self.stop()
+            self._stop, self._model = None, model
+            self._wait(f"doubting labels with {model}… esc stops")
+
+            def began(run: Run) -> None:
+                self._doubting = run
+
+            doubt(
+                self.data_screen,
+                version,
+                model,
+                against=self._against,
+                began=began,
+                done=self._show,
+                failed=self._failed,
+            )
+
+        self.app.push_screen(DoubtForm(version, self.lake, self.data_screen.fetch), answered)
+
+    # What was found
 
     @property
     def _chosen(self) -> Finding | None:
@@ -120,9 +207,6 @@ class CheckPane(Pane):
     @on(OptionList.OptionSelected, "#findings")
     def _opened(self, event: OptionList.OptionSelected) -> None:
         event.stop()
-        self.action_rows()
-
-    def action_rows(self) -> None:
         found = self._chosen
         if found is None:
             return
@@ -141,9 +225,37 @@ class CheckPane(Pane):
         if found is None:
             return
         if found.mend:
-            self.post_message(self.StepOffered(found.mend))
+            self.post_message(self.StepsOffered([found.mend]))
         else:
             self.notify(plain(found.hint), title="No step mends this", markup=False, timeout=8)
 
+    def action_mend_all(self) -> None:
+        steps = [found.mend for found in self._findings if found.mend]
+        if steps:
+            self.post_message(self.StepsOffered(steps))
+        else:
+            self.notify("No finding has a step that mends it.", title="Nothing to mend", timeout=5)
+
+    # Rules and history
+
+    def action_rules(self) -> None:
+        if self.version is not None:
+            self.app.push_screen(RulesView(self.lake, self.version, self.data_screen.fetch))
+
+    def action_history(self) -> None:
+        version = self.version
+        if version is None:
+            return
+        window = TextWindow(f"Checks of {version.dataset}", Text("looking…", "dim"))
+        self.app.push_screen(window)
+        self.data_screen.fetch(
+            lambda: self.lake.quality_history(version.dataset),
+            lambda notes: window.show(history_told(notes)),
+            group="quality history",
+        )
+
     def shell_command(self) -> str:
-        return f"lepton data check {self.name_in_shell}"
+        words = ["lepton", "data", "check", self.ref]
+        words += ["--against", self._against] if self._against else []
+        words += ["--model", self._model] if self._model else []
+        return shlex.join(words)

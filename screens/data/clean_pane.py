@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -29,8 +30,29 @@ from screens.data.step_words import clean_command, settings_words
 from screens.text import counted, human_count, plain
 from screens.widgets.ask import Ask
 from screens.widgets.cells import cell_text
+from screens.widgets.confirm import Confirm
 
 VALUE = 40
+NONE_YET = (
+    "No steps yet. Press a to add one, L to load a recipe's file; what it would do is shown here"
+    " before anything is changed."
+)
+
+
+@dataclass
+class Written:
+    """A step of the recipe; one that is switched off is kept, but not run."""
+
+    step: dict[str, Any]
+    on: bool = True
+
+
+class Steps(OptionList):
+    """The steps of the recipe; one that is chosen is edited."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "select", "Edit", tooltip="Change the settings of this step")
+    ]
 
 
 class CleanPane(Pane):
@@ -39,18 +61,19 @@ class CleanPane(Pane):
     TITLE = "Clean"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("a", "add", "Add step"),
-        Binding("enter", "edit", "Edit", show=False),
-        Binding("d,delete", "drop", "Drop step", show=False),
-        Binding("K", "shift(-1)", "Step up", show=False),
-        Binding("J", "shift(1)", "Step down", show=False),
+        Binding("space", "switch", "On/off", tooltip="Switch this step off, or on again"),
         Binding("r", "run", "Run", tooltip="Make the next version by these steps"),
-        Binding("w", "save", "Save", tooltip="Write the recipe to a file", show=False),
-        Binding("L", "load", "Load", tooltip="Read a recipe from a file", show=False),
         Binding("u", "undo", "Undo", tooltip="Take the last step of the data set back"),
+        Binding("d,delete", "drop", "Take this step out of the recipe", show=False),
+        Binding("K,ctrl+up", "shift(-1)", "Move this step up", show=False),
+        Binding("J,ctrl+down", "shift(1)", "Move this step down", show=False),
+        Binding("w", "save", "Write the recipe to a file", show=False),
+        Binding("L", "load", "Read a recipe from a file", show=False),
     ]
     DEFAULT_CSS = """
     CleanPane OptionList, CleanPane OptionList:focus {
         height: auto; max-height: 40%; border: none; padding: 0; background: $background;
+        text-wrap: nowrap; text-overflow: ellipsis;
     }
     CleanPane VerticalScroll { height: 1fr; padding: 0 1; }
     CleanPane VerticalScroll > Static { height: auto; }
@@ -58,12 +81,12 @@ class CleanPane(Pane):
 
     def __init__(self, lake: Lake) -> None:
         super().__init__(lake)
-        self.steps: list[dict[str, Any]] = []
+        self._recipe: list[Written] = []
         self._previewer = Previewer(lake)
         self._cleaning: threading.Event | None = None
 
     def compose(self) -> ComposeResult:
-        yield OptionList(id="steps")
+        yield Steps(id="steps")
         yield Static(id="doing", classes="note", markup=False)
         with VerticalScroll():
             yield Static(id="preview", markup=False)
@@ -83,26 +106,22 @@ class CleanPane(Pane):
     # The recipe
 
     @property
+    def steps(self) -> list[dict[str, Any]]:
+        """The steps that would run."""
+        return [each.step for each in self._recipe if each.on]
+
+    @property
     def _at(self) -> int | None:
         return self.query_one("#steps", OptionList).highlighted
 
     def _list(self, at: int | None = None) -> None:
         listed = self.query_one("#steps", OptionList)
         listed.set_options(
-            Option(
-                Text.assemble(
-                    (f" {number}  ", "dim"),
-                    (step["do"], "bold"),
-                    f"  {plain(settings_words(step))}",
-                    no_wrap=True,
-                    overflow="ellipsis",
-                )
-            )
-            for number, step in enumerate(self.steps, 1)
+            Option(_line(number, each)) for number, each in enumerate(self._recipe, 1)
         )
-        if self.steps:
-            wanted = len(self.steps) - 1 if at is None else at
-            listed.highlighted = min(wanted, len(self.steps) - 1)
+        if self._recipe:
+            wanted = len(self._recipe) - 1 if at is None else at
+            listed.highlighted = min(wanted, len(self._recipe) - 1)
         self._look()
 
     @on(OptionList.OptionHighlighted, "#steps")
@@ -112,16 +131,13 @@ class CleanPane(Pane):
         at = self._at
         if version is None:
             return
-        if not self.steps or at is None:
-            shown.update(
-                Text(
-                    "No steps yet. Press a to add one, L to load a recipe's file; what it would do"
-                    " is shown here before anything is changed.",
-                    "dim",
-                )
-            )
+        if not self._recipe or at is None:
+            shown.update(Text(NONE_YET, "dim"))
             return
-        steps = self.steps[: at + 1]
+        if not self._recipe[at].on:
+            shown.update(Text("This step is switched off; space switches it on.", "dim"))
+            return
+        steps = [each.step for each in self._recipe[: at + 1] if each.on]
         shown.update(Text("looking…", "dim"))
 
         def failed(error: LeptonError) -> None:
@@ -136,9 +152,10 @@ class CleanPane(Pane):
             failed=failed,
         )
 
-    def add(self, step: dict[str, Any]) -> None:
-        """Put a step at the end of the recipe."""
-        self.steps.append(step)
+    def add(self, *steps: dict[str, Any]) -> None:
+        """Put steps at the end of the recipe, but for those that it has already."""
+        known = [each.step for each in self._recipe]
+        self._recipe += [Written(step) for step in steps if step not in known]
         self._list()
 
     def action_add(self) -> None:
@@ -154,10 +171,11 @@ class CleanPane(Pane):
             return
 
         def put(step: dict[str, Any]) -> None:
-            self.steps[at] = step
+            self._recipe[at].step = step
             self._list(at)
 
-        self._ask(self.steps[at]["do"], self.steps[at], put)
+        step = self._recipe[at].step
+        self._ask(step["do"], step, put)
 
     @on(OptionList.OptionSelected, "#steps")
     def _opened(self, event: OptionList.OptionSelected) -> None:
@@ -172,31 +190,50 @@ class CleanPane(Pane):
         columns = self.version.column_names if self.version else []
         self.app.push_screen(StepForm(do, columns, given), answered)
 
+    def action_switch(self) -> None:
+        if (at := self._at) is not None:
+            self._recipe[at].on = not self._recipe[at].on
+            self._list(at)
+
     def action_drop(self) -> None:
         if (at := self._at) is not None:
-            del self.steps[at]
+            del self._recipe[at]
             self._list(at)
 
     def action_shift(self, by: int) -> None:
         at = self._at
-        if at is not None and 0 <= at + by < len(self.steps):
-            self.steps.insert(at + by, self.steps.pop(at))
+        if at is not None and 0 <= at + by < len(self._recipe):
+            self._recipe.insert(at + by, self._recipe.pop(at))
             self._list(at + by)
 
     def action_save(self) -> None:
         if self.steps:
             question = Ask("Save the recipe to", placeholder="recipe.toml")
-            self.app.push_screen(question, self._save)
+            self.app.push_screen(question, self._ask_to_replace)
+        else:
+            self.notify("No step is switched on.", title="Nothing to save", timeout=5)
 
-    def _save(self, typed: str | None) -> None:
+    def _ask_to_replace(self, typed: str | None) -> None:
         if typed is None:
             return
         path = Path(typed).expanduser()
+        if not path.exists():
+            self._save(path)
+            return
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self._save(path)
+
+        self.app.push_screen(Confirm(f"Replace {path}?", "The file is there already."), answered)
+
+    def _save(self, path: Path) -> None:
+        recipe = Recipe.of(self.steps)
 
         def saved(_: None) -> None:
             self._say(f"saved to {plain(str(path))}")
 
-        self.data_screen.fetch(lambda: Recipe.of(self.steps).save(path), saved, group="recipe")
+        self.data_screen.fetch(lambda: recipe.save(path), saved, group="recipe")
 
     def action_load(self) -> None:
         question = Ask("Load a recipe from", placeholder="recipe.toml")
@@ -207,7 +244,7 @@ class CleanPane(Pane):
             return
 
         def loaded(recipe: Recipe) -> None:
-            self.steps = recipe.to_json()
+            self._recipe = [Written(step) for step in recipe.to_json()]
             self._list()
 
         self.data_screen.fetch(lambda: Recipe.load(typed), loaded, group="recipe")
@@ -218,15 +255,18 @@ class CleanPane(Pane):
         self.query_one("#doing", Static).update(Text(words))
 
     def action_run(self) -> None:
-        version, steps = self.version, list(self.steps)
-        if version is None or not steps or self._cleaning is not None:
+        version, steps = self.version, self.steps
+        if version is None or self._cleaning is not None:
+            return
+        if not steps:
+            self.notify("Add a step with a, or switch one on.", title="Nothing to run", timeout=5)
             return
         self._cleaning = stop = threading.Event()
         self._say("cleaning… esc stops")
 
         def done(made: Version) -> None:
             self._ended(f"{made.ref}: {counted(made.rows, 'row')} · u takes it back")
-            self.steps.clear()
+            self._recipe = [each for each in self._recipe if not each.on]
             self._list()
             self.post_message(self.VersionMade(made))
 
@@ -251,6 +291,7 @@ class CleanPane(Pane):
         if self._cleaning is None:
             return False
         self._cleaning.set()
+        self._say("stopping…")
         return True
 
     def action_undo(self) -> None:
@@ -267,17 +308,30 @@ class CleanPane(Pane):
     def shell_command(self) -> str:
         if not self.steps:
             return f"lepton data clean {self.name_in_shell} --recipe FILE"
-        return clean_command(self.version.dataset if self.version else "", self.steps)
+        return clean_command(self.ref, self.steps)
+
+
+def _line(number: int, written: Written) -> Text:
+    """A step in a line of the list."""
+    style = "" if written.on else "strike dim"
+    return Text.assemble(
+        (f" {number}  ", "dim"),
+        (written.step["do"], f"bold {style}".strip()),
+        (f"  {plain(settings_words(written.step))}", style),
+        "" if written.on else ("  off", "yellow"),
+        no_wrap=True,
+        overflow="ellipsis",
+    )
 
 
 def preview_table(found: Preview) -> RenderableType:
     """What a step does: how many rows, which columns, and some of them before and after."""
-    of = f" of the {human_count(found.looked_at)} rows looked at" if found.sampled else ""
+    of = f"  among the {human_count(found.looked_at)} looked at" if found.sampled else ""
     said = [
         f"{counted(found.rows_changed, 'row')} changed" if found.rows_changed else "",
         f"{counted(found.rows_dropped, 'row')} dropped" if found.rows_dropped else "",
-        f"+ {plain(', '.join(found.columns_added))}" if found.columns_added else "",
-        f"- {plain(', '.join(found.columns_removed))}" if found.columns_removed else "",
+        f"+ column {plain(', '.join(found.columns_added))}" if found.columns_added else "",
+        f"- column {plain(', '.join(found.columns_removed))}" if found.columns_removed else "",
     ]
     told = " · ".join(each for each in said if each) or "nothing would change"
     head = Text.assemble((told, "bold"), (of, "dim"))

@@ -31,8 +31,10 @@ def column_completions(names: Sequence[str]) -> Completions:
 
 
 def _typed(text: str) -> str:
+    """The word that is being typed at the end of a text; none where a quoted name was closed."""
     found = _WORD.search(text)
-    return found.group() if found else ""
+    word = found.group() if found else ""
+    return "" if word.startswith('"') and text.count('"') % 2 == 0 else word
 
 
 class _Suggester(Suggester):

@@ -6,11 +6,7 @@ from typing import ClassVar
 
 from rich.console import Group, RenderableType
 from rich.text import Text
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
-from textual.screen import ModalScreen
-from textual.widgets import Static
 
 from core.data.diff import Diff, diff
 from core.data.lake.lake import Lake
@@ -22,6 +18,7 @@ from screens.text import counted, human_count, plain
 from screens.widgets.ask import Ask
 from screens.widgets.cells import cell_text
 from screens.widgets.command_modal import CommandModal
+from screens.widgets.text_window import TextWindow
 
 VALUE = 20
 SHOWN = 12
@@ -29,53 +26,37 @@ CELLS = 4
 SIGNS = {"added": "+", "removed": "-", "changed": "~"}
 
 
-class DiffView(ModalScreen[None]):
+class DiffView(TextWindow):
     """Compares two versions and shows columns, counts and some rows; by other columns on a wish."""
 
+    KEYS = "o other keys · y command · esc closes"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,enter,q,d", "dismiss", "Close"),
+        Binding("d", "dismiss", "Close", show=False),
         Binding("o", "tell_by", "Columns that tell a row"),
         Binding("y", "show_command", "Command"),
     ]
-    DEFAULT_CSS = """
-    DiffView { align: center middle; }
-    DiffView > VerticalScroll {
-        width: 100%; max-width: 110; height: auto; max-height: 95%;
-        border: round $primary; background: $surface; padding: 0 1; scrollbar-size-vertical: 1;
-    }
-    DiffView Static { height: auto; }
-    """
 
     def __init__(self, lake: Lake, old: Version, new: Version, fetch: Fetch[Diff]) -> None:
-        super().__init__()
+        super().__init__(f"{old.ref} → {new.ref}")
         self._lake = lake
         self._old = old
         self._new = new
         self._fetch = fetch
         self._on: list[str] = []
 
-    def compose(self) -> ComposeResult:
-        with VerticalScroll() as box:
-            box.border_title = f"{self._old.ref} → {self._new.ref}"
-            box.border_subtitle = "o other keys · y command · esc closes"
-            yield Static()
-
     def on_mount(self) -> None:
         self._compare()
 
     def _compare(self) -> None:
-        shown = self.query_one(Static)
-        shown.update(Text("comparing…", "dim"))
+        self.show(Text("comparing…", "dim"))
         on = self._on
 
         def done(found: Diff) -> None:
-            if self.is_attached:
-                shown.update(told(found))
+            self.show(told(found))
 
         def failed(error: LeptonError) -> None:
-            if self.is_attached:
-                words = "\n  ".join(plain(each) for each in (str(error), error.hint) if each)
-                shown.update(Text(f"✗ {words}", "red"))
+            words = "\n  ".join(plain(each) for each in (str(error), error.hint) if each)
+            self.show(Text(f"✗ {words}", "red"))
 
         self._fetch(
             lambda: diff(self._lake, self._old, self._new, on=on or None, examples=SHOWN),

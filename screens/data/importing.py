@@ -12,14 +12,12 @@ from textual.widgets import Static
 from core.errors import LeptonError
 from core.runs.run import Run
 from core.runs.state import RunState
-from core.runs.store import Runs
+from screens.data.following import follow, launched
 from screens.text import counted, percent, plain
 
 if TYPE_CHECKING:
     from screens.base import LeptonScreen
     from screens.data.import_form import ImportRequest
-
-POLL_SECONDS = 0.25
 
 
 class ImportLine(Static):
@@ -44,6 +42,7 @@ class ImportLine(Static):
         super().__init__(id=id, markup=False)
         self._run: Run | None = None
         self._what = ""
+        self._stopping = False
 
     @property
     def busy(self) -> bool:
@@ -57,12 +56,11 @@ class ImportLine(Static):
         """Begin the import that a person asked for."""
         workspace = self._home.workspace
         self._what = plain(request.source)
+        self._stopping = False
         self._tell("starting")
 
         def launch() -> Run:
-            run = Runs(workspace).create("import", request.spec(), dataset=request.name)
-            run.launch()
-            return run
+            return launched(workspace, "import", request.spec(), dataset=request.name)
 
         def failed(error: LeptonError) -> None:
             self._rest()
@@ -75,19 +73,20 @@ class ImportLine(Static):
         run = self._run
         if run is None:
             return False
-        self._tell("stopping")
+        self._stopping = True
+        self._tell("stopping…")
         self._home.fetch(lambda: run.stop(wait=None), lambda _: None, group="cancel import")
         return True
 
     def _follow(self, run: Run) -> None:
         self._run = run
 
-        def look(state: RunState) -> None:
-            if state.state in ("queued", "running"):
+        def going(state: RunState) -> None:
+            if not self._stopping:
                 share = state.step / state.steps if state.step and state.steps else None
-                self._tell(percent(share, 0) if share is not None else "reading")
-                self.set_timer(POLL_SECONDS, poll)
-                return
+                self._tell(f"{percent(share, 0) if share is not None else 'reading'} · esc stops")
+
+        def ended(state: RunState) -> None:
             self._rest()
             if state.state == "finished":
                 result = run.history().result or {}
@@ -100,14 +99,11 @@ class ImportLine(Static):
                 told = state.error or {"what": f"the import was {state.state}"}
                 self._home.show_error(LeptonError.from_json(told))
 
-        def poll() -> None:
-            self._home.fetch(run.state, look, group=f"await {run.id}")
-
-        poll()
+        follow(self._home, run, going=going, ended=ended)
 
     def _tell(self, words: str) -> None:
         self.add_class("-busy")
-        self.update(Text(f"importing {self._what}: {words} · esc stops", no_wrap=True))
+        self.update(Text(f"importing {self._what}: {words}", no_wrap=True))
 
     def _rest(self) -> None:
         self._run = None

@@ -15,6 +15,8 @@ from core.data.lake.version import Version
 from screens.base import LeptonScreen
 from screens.data.look import Look
 
+STOPPED = "stopped; r looks again"
+
 
 class Pane(Vertical):
     """A tab. It is told which version to show when it comes to the front."""
@@ -43,10 +45,10 @@ class Pane(Vertical):
         look: Look
 
     @dataclass
-    class StepOffered(Message):
-        """A step that would mend what was found, for the recipe."""
+    class StepsOffered(Message):
+        """Steps that would mend what was found, for the recipe."""
 
-        step: dict[str, Any]
+        steps: list[dict[str, Any]]
 
     @dataclass
     class Moved(Message):
@@ -56,9 +58,12 @@ class Pane(Vertical):
 
     def __init__(self, lake: Lake) -> None:
         super().__init__()
+        self.BINDING_GROUP_TITLE = self.TITLE
         self.lake = lake
         self.version: Version | None = None
         self.place = ""
+        # Work that was stopped: whoever comes back to the tab sees it begin again.
+        self.unfinished = False
         self._newest = True
 
     @property
@@ -78,11 +83,17 @@ class Pane(Vertical):
         return shlex.quote(self.ref)
 
     def look_at(self, version: Version, *, newest: bool = True) -> None:
-        """Show a version, unless it is the one that is shown."""
+        """Show a version, unless it is the one that is shown already, as a whole."""
         self._newest = newest
-        if self.version is None or self.version.ref != version.ref:
+        if self.unfinished or self.version is None or self.version.ref != version.ref:
             self.version = version
-            self.changed(version)
+            self.action_again()
+
+    def action_again(self) -> None:
+        """Look at the version once more."""
+        if self.version is not None:
+            self.unfinished = False
+            self.changed(self.version)
 
     def changed(self, version: Version) -> None:
         """Another version is to be shown."""

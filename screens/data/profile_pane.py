@@ -8,6 +8,7 @@ from typing import ClassVar
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.message import Message
 from textual.widgets import OptionList, Static
@@ -18,18 +19,30 @@ from core.data.lake.version import Version
 from core.data.lake.view import View
 from core.data.profile import ColumnProfile, Profile, profile
 from core.errors import Cancelled, LeptonError
-from screens.data.pane import Pane
+from screens.data.pane import STOPPED, Pane
 from screens.data.profile_table import column_detail, column_line, head_line
 from screens.text import plain
+from screens.widgets.text_window import TextWindow
+
+
+class Columns(OptionList):
+    """The columns; one that is chosen is told of in a window."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "select", "All of it", tooltip="Everything about this column, in a window")
+    ]
 
 
 class ProfilePane(Pane):
     """A line for each column as it becomes known, and below them all of the one at the cursor."""
 
     TITLE = "Profile"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("r", "again", "Again", tooltip="Look at the columns once more", show=False)
+    ]
     DEFAULT_CSS = """
     ProfilePane #head { height: 1; background: $panel; text-wrap: nowrap; }
-    ProfilePane OptionList, ProfilePane OptionList:focus {
+    ProfilePane Columns, ProfilePane Columns:focus {
         height: 1fr; border: none; padding: 0; background: $background;
         text-wrap: nowrap; text-overflow: ellipsis;
     }
@@ -41,9 +54,9 @@ class ProfilePane(Pane):
 
     @dataclass
     class _Arrived(Message):
-        """What a thread found of one column of a version."""
+        """What a thread found of one column, in its round."""
 
-        ref: str
+        round: int
         column: ColumnProfile
 
         bubble: ClassVar[bool] = False
@@ -51,11 +64,12 @@ class ProfilePane(Pane):
     def __init__(self, lake: Lake) -> None:
         super().__init__(lake)
         self._view: View | None = None
+        self._round = 0
         self._columns: list[ColumnProfile] = []
 
     def compose(self) -> ComposeResult:
         yield Static(head_line(), id="head")
-        yield OptionList(id="columns")
+        yield Columns(id="columns")
         with VerticalScroll(can_focus=False):
             yield Static(id="detail", markup=False)
 
@@ -65,12 +79,13 @@ class ProfilePane(Pane):
     def changed(self, version: Version) -> None:
         self.stop()
         self._columns = []
+        self._round = own = self._round + 1
         self.query_one("#columns", OptionList).clear_options()
         detail = self.query_one("#detail", Static)
         detail.update(Text("looking… esc stops", "dim"))
 
         def arrived(column: ColumnProfile) -> None:
-            self.post_message(self._Arrived(version.ref, column))
+            self.post_message(self._Arrived(own, column))
 
         def look() -> Profile:
             with self.lake.open(version) as view:
@@ -81,16 +96,15 @@ class ProfilePane(Pane):
                     self._view = None
 
         def failed(error: LeptonError) -> None:
-            # Whoever comes back to the tab sees the work begin again.
-            self.version = None
-            said = "stopped" if isinstance(error, Cancelled) else f"✗ {plain(str(error))}"
+            self.unfinished = True
+            said = STOPPED if isinstance(error, Cancelled) else f"✗ {plain(str(error))}"
             detail.update(Text("\n".join(each for each in (said, plain(error.hint)) if each)))
 
         self.data_screen.fetch(look, lambda _: self._tell(), group="profile", failed=failed)
 
     def on_profile_pane__arrived(self, message: _Arrived) -> None:
         version = self.version
-        if version is None or message.ref != version.ref:
+        if version is None or message.round != self._round:
             return
         self._columns.append(message.column)
         listed = self.query_one("#columns", OptionList)
@@ -104,6 +118,14 @@ class ProfilePane(Pane):
         if at is not None and at < len(self._columns) and self.version is not None:
             shown = column_detail(self._columns[at], self.version.rows)
             self.query_one("#detail", Static).update(shown)
+
+    @on(OptionList.OptionSelected, "#columns")
+    def _open(self, event: OptionList.OptionSelected) -> None:
+        event.stop()
+        if self.version is not None:
+            column = self._columns[event.option_index]
+            shown = column_detail(column, self.version.rows)
+            self.app.push_screen(TextWindow(f"{column.name} of {self.version.ref}", shown))
 
     def stop(self) -> bool:
         """Stop the counting; whether it was under way."""

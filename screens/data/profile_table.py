@@ -104,7 +104,7 @@ def _numbers(numbers: Mapping[str, Any]) -> RenderableType:
     ends = f"zeros {human_count(numbers['zeros'])}  negative {human_count(numbers['negative'])}"
     lines = [
         f"{told('min', 'mean', 'max', 'std')}  {ends}",
-        told("q01", "q05", "q25", "median", "q75", "q95", "q99"),
+        told("q01", "q05", "q25", "median", "q75", "q95", "q99").replace("median", "q50"),
     ]
     bins = numbers["histogram"]
     if not bins:

@@ -251,9 +251,9 @@ class DataScreen(LeptonScreen):
         self._open_tab("rows")
         self.query_one(RowsPane).show(event.look)
 
-    def on_pane_step_offered(self, event: Pane.StepOffered) -> None:
+    def on_pane_steps_offered(self, event: Pane.StepsOffered) -> None:
         self._open_tab("clean")
-        self.query_one(CleanPane).add(event.step)
+        self.query_one(CleanPane).add(*event.steps)
 
     def on_versions_pane_opened(self, event: VersionsPane.Opened) -> None:
         newest = self._versions.get(event.version.dataset)

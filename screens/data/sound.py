@@ -10,7 +10,7 @@ from rich.text import Text
 from textual.message import Message
 from textual.widget import Widget
 
-from screens.text import counted, human_duration
+from screens.text import BARS, counted, human_duration
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     Loudness = npt.NDArray[np.float64]
 
-BARS = " ▁▂▃▄▅▆▇█"
+
 COLUMNS = 512
 FRAMES_AT_ONCE = 1 << 16
 

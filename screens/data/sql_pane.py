@@ -15,14 +15,17 @@ from textual.widgets import Input, Static
 from core.data.lake.lake import Lake
 from core.data.lake.layout import quoted
 from core.data.lake.version import Version
+from core.data.sql.answer_file import ENDINGS
 from core.data.sql.console import LIMIT, Answer, Console, History, completions
-from core.errors import LeptonError
+from core.data.sql.sandbox import SECONDS
+from core.errors import Cancelled, LeptonError
 from screens.data.completion import SqlInput
 from screens.data.pane import Pane
 from screens.data.row_view import RowView
 from screens.data.rows import ListRows
 from screens.text import counted, human_duration, plain
 from screens.widgets.ask import Ask
+from screens.widgets.confirm import Confirm
 from screens.widgets.table_view import TableView
 
 
@@ -54,7 +57,7 @@ class SqlPane(Pane):
     def on_mount(self) -> None:
         self._field.complete_with(lambda text, cursor: completions(self.lake, text, cursor))
         self._field.remember(self._history.read())
-        self._say("/ types · tab completes · ↑ what was asked before · enter runs", "dim")
+        self._say("/ types · tab completes · ↑ earlier ones · enter runs", "dim")
 
     def changed(self, version: Version) -> None:
         if not self._field.value:
@@ -78,7 +81,7 @@ class SqlPane(Pane):
             return
         self.stop()
         self._running = True
-        self._say("running… esc stops", "dim")
+        self._say(f"running, {human_duration(SECONDS)} at most… esc stops", "dim")
 
         def work() -> Answer:
             self._history.add(statement)
@@ -92,7 +95,7 @@ class SqlPane(Pane):
             took = human_duration(answer.seconds)
             told = f"{counted(len(answer.rows), 'row')} in {took}"
             if answer.truncated:
-                told = f"the first {counted(LIMIT, 'row')}, in {took} · e writes all to a file"
+                told = f"the first {counted(LIMIT, 'row')}, in {took} · e writes all"
             self._say(told, "dim")
             self.query_one("#answer").focus()
 
@@ -100,7 +103,10 @@ class SqlPane(Pane):
 
     def _failed(self, error: LeptonError) -> None:
         self._running = False
-        self._say("✗ " + ". ".join(plain(said) for said in (error.what, error.hint) if said))
+        if isinstance(error, Cancelled):
+            self._say("stopped", "dim")
+        else:
+            self._say("✗ " + ". ".join(plain(said) for said in (error.what, error.hint) if said))
 
     def stop(self) -> bool:
         """Stop the statement that runs; whether there was one."""
@@ -125,23 +131,40 @@ class SqlPane(Pane):
         if self._asked is None:
             self.notify("Run a statement first.", title="Nothing to write", timeout=5)
             return
-        question = Ask(
-            "Write the whole answer to", placeholder="answer.csv  .parquet  .jsonl  .xlsx"
-        )
-        self.app.push_screen(question, self._export)
+        question = Ask("Write the whole answer to", placeholder=f"answer{'  '.join(ENDINGS)}")
+        self.app.push_screen(question, self._ask_to_replace)
 
-    def _export(self, typed: str | None) -> None:
-        statement = self._asked
-        if typed is None or statement is None:
+    def _ask_to_replace(self, typed: str | None) -> None:
+        if typed is None:
             return
         place = Path(typed).expanduser()
+        if not place.is_file():
+            self._export(place)
+            return
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self._export(place, replace=True)
+
+        self.app.push_screen(Confirm(f"Replace {place}?", "The file is there already."), answered)
+
+    def _export(self, place: Path, *, replace: bool = False) -> None:
+        statement = self._asked
+        if statement is None:
+            return
+        self.stop()
+        self._running = True
 
         def done(rows: int) -> None:
+            self._running = False
             self._say(f"{counted(rows, 'row')} written to {plain(str(place))}", "dim")
 
-        self._say("writing…", "dim")
+        self._say("writing… esc stops", "dim")
         self.data_screen.fetch(
-            lambda: self._sql.export(statement, place), done, group="sql", failed=self._failed
+            lambda: self._sql.export(statement, place, replace=replace),
+            done,
+            group="sql",
+            failed=self._failed,
         )
 
     def shell_command(self) -> str:

@@ -28,6 +28,14 @@ if TYPE_CHECKING:
     from core.lineage.readers import Reader
 
 
+class History(LineList):
+    """The versions; one that is chosen is looked at."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "select", "Open", tooltip="Look at the rows of this version")
+    ]
+
+
 class VersionsPane(Pane):
     """A line for each version, newest first; below it what the one at the cursor is."""
 
@@ -69,7 +77,7 @@ class VersionsPane(Pane):
         self._wanted: str | None = None
 
     def compose(self) -> ComposeResult:
-        yield LineList("", id="history")
+        yield History("", id="history")
         with VerticalScroll(can_focus=False):
             yield Static(id="about", markup=False)
 

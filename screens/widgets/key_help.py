@@ -25,14 +25,20 @@ GENERAL = {
     if isinstance(binding, Binding)
 }
 
+# What any list can do, and nobody looks for.
+SCROLLING = ("scroll_", "page_left", "page_right")
+
 
 def key_groups(screen: Screen[object]) -> list[tuple[str, list[tuple[str, str]]]]:
-    """The keys that do something now: of the screen, of the app, of what has the focus."""
+    """The keys that do something now: of what the focus is in, the outermost first, of the screen
+    and of the app."""
     groups: dict[str, dict[str, list[str]]] = {SCREEN: {}, EVERYWHERE: {}}
     focused: dict[str, dict[str, list[str]]] = {}
     for active in screen.active_bindings.values():
         binding = active.binding
         if not (binding.description and active.enabled) or binding.system:
+            continue
+        if binding.action.startswith(SCROLLING):
             continue
         if isinstance(active.node, App) or (binding.action, binding.description) in GENERAL:
             group = groups[EVERYWHERE]
@@ -44,7 +50,7 @@ def key_groups(screen: Screen[object]) -> list[tuple[str, list[tuple[str, str]]]
         group.setdefault(said, []).append(screen.app.get_key_display(binding))
     return [
         (name, [(" ".join(keys), said) for said, keys in found.items()])
-        for name, found in (*focused.items(), *groups.items())
+        for name, found in (*reversed(focused.items()), *groups.items())
         if found
     ]
 

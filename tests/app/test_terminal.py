@@ -8,8 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
+from core.data.lake.lake import Lake
+from core.workspace import Workspace
 from tests.app.terminal import Terminal, lepton
 
 READY = "Nothing is here yet"
@@ -111,3 +114,28 @@ def test_the_app_refuses_a_redirected_output(tmp_path: Path) -> None:
     )
     assert "UsageError" in done.stderr and "needs a terminal" in done.stderr
     assert done.stdout == ""
+
+
+def test_rules_are_written_in_a_persons_own_editor(tmp_path: Path) -> None:
+    lake = Lake(Workspace.open(tmp_path / "home"))
+    lake.commit("trips", pa.table({"age": [1, 2, 90]}), op="import")
+    editor = tmp_path / "editor"
+    rule = r'[[rule]]\ncheck = "range"\ncolumn = "age"\nmin = 0\nmax = 50\n'
+    editor.write_text(f"#!/bin/sh\nprintf '{rule}' >> \"$1\"\n")
+    editor.chmod(0o755)
+    env = {"EDITOR": str(editor), "VISUAL": ""}
+    with Terminal(lepton(), home=tmp_path / "home", env=env) as terminal:
+        terminal.wait_for("trips")
+        terminal.send("2")
+        terminal.wait_for("trips@1")
+        terminal.send("\r]]]")
+        terminal.wait_for("score ")
+        terminal.send("u")
+        terminal.wait_for("There are no rules yet.")
+        terminal.send("e")
+        terminal.wait_for("0 of 1 hold in trips@1")
+        terminal.send("q")
+        terminal.wait_for(lambda shown: "Rules of trips" not in shown)
+        terminal.send("q")
+        assert terminal.wait_for_exit() == 0
+        assert restored(terminal)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
 from core.data.lake.lake import Lake
 from core.data.sql.console import History
 from lepton_tui.app import LeptonApp
+from screens.data.completion import SqlInput, column_completions
 from screens.widgets.table_view import TableView
 from tests.screens.golden import golden, screen_text
-from tests.screens.trips import ROWS, enter, heads, table, turn_to, type_in
+from tests.screens.trips import ROWS, enter, heads, table, type_in
 from tests.screens.walk import until
 
 
@@ -141,6 +143,55 @@ async def test_a_statement_is_asked_answered_and_written(lake: Lake, tmp_path: P
     assert "GROUP BY ALL" in History(lake).read()[-1]
 
 
+async def test_a_statement_is_stopped_and_its_answer_replaces_no_file_unasked(
+    lake: Lake, tmp_path: Path
+) -> None:
+    (file := tmp_path / "answer.csv").write_text("kept")
+    async with app(lake).run_test(size=(80, 24)) as pilot:
+        await enter(pilot, "sql")
+        await pilot.press("slash", "ctrl+u")
+        many = ", ".join(f"trips t{n}" for n in range(4))
+        await type_in(pilot, f"SELECT sum(hash(t1.id, t2.id, t3.id, t0.id)) FROM {many}")
+        await until(pilot, "running, 30 s at most")
+        await pilot.press("escape")
+        await until(pilot, "stopped")
+        await pilot.press("slash", "ctrl+u")
+        await type_in(pilot, "SELECT id FROM trips")
+        await until(pilot, "the first 1,000 rows")
+        await pilot.press("e")
+        await type_in(pilot, str(tmp_path / "answer.xlsx"))
+        await until(pilot, "✗ the ending does not tell the format")
+        await pilot.press("e")
+        await type_in(pilot, str(file))
+        await until(pilot, "The file is there already.")
+        await pilot.press("n")
+        assert file.read_text() == "kept"
+        await pilot.press("e")
+        await type_in(pilot, str(file))
+        await pilot.press("y")
+        await until(pilot, "2,000 rows written")
+        assert file.read_text().startswith("id\n0\n")
+
+
+def test_a_name_that_was_closed_is_not_completed_again() -> None:
+    complete = column_completions(['quote"d', "age"])
+    field = SqlInput(placeholder="", id="field")
+    field.complete_with(complete)
+    assert asyncio.run(field.suggester.get_suggestion('"quo')) == '"quote""d"'  # type: ignore[union-attr]
+    assert asyncio.run(field.suggester.get_suggestion('"quote""d"')) is None  # type: ignore[union-attr]
+
+
+async def test_a_column_is_told_of_whole_in_a_window(lake: Lake) -> None:
+    async with app(lake).run_test(size=(80, 24)) as pilot:
+        await enter(pilot, "profile")
+        await until(pilot, "kind")
+        await pilot.press("down", "enter")
+        shown = await until(pilot, "age of trips@1")
+        assert "200 missing (10.0 %)" in shown and "q99" in shown
+        await pilot.press("escape", "y")
+        await until(pilot, "lepton data profile trips")
+
+
 async def test_a_statement_that_writes_or_reads_files_is_refused(
     lake: Lake, tmp_path: Path
 ) -> None:
@@ -154,57 +205,6 @@ async def test_a_statement_that_writes_or_reads_files_is_refused(
         await until(pilot, "✗")
         answer = pilot.app.screen.query_one("#answer", TableView)
         assert not answer.row_count
-
-
-async def test_a_finding_shows_its_rows_and_offers_a_step(lake: Lake) -> None:
-    async with app(lake).run_test(size=(80, 24)) as pilot:
-        await enter(pilot, "check")
-        shown = await until(pilot, "age: 10.0% of the values are missing")
-        assert "score " in shown
-        options = pilot.app.screen.query_one("#findings")
-        for _ in range(10):
-            if "fill columns=age" in screen_text(pilot.app):
-                break
-            await pilot.press("down")
-            await pilot.pause()
-        assert "m mends: fill columns=age" in screen_text(pilot.app)
-        assert options.has_focus
-        await pilot.press("enter")
-        await until(pilot, "200 of 2,000 rows")
-        await turn_to(pilot, "check")
-        await pilot.press("m")
-        await until(pilot, "200 rows changed")
-
-
-async def test_a_recipe_is_built_previewed_run_and_taken_back(lake: Lake, tmp_path: Path) -> None:
-    async with app(lake).run_test(size=(80, 24)) as pilot:
-        await enter(pilot, "clean")
-        await until(pilot, "No steps yet")
-        await pilot.press("a")
-        await until(pilot, "type to find")
-        await pilot.press(*"fill", "enter")
-        await until(pilot, "What to fill with")
-        await pilot.press(*"agee", "enter")
-        await until(pilot, "✗")
-        # The wrong column is told by the preview; the step is mended where it stands.
-        await pilot.press("enter")
-        await until(pilot, "What to fill with")
-        await pilot.press("backspace", "enter")
-        await until(pilot, "200 rows changed")
-        await golden(pilot, "data-clean", (80, 24))
-        await pilot.press("w")
-        await type_in(pilot, str(tmp_path / "recipe.toml"))
-        await until(pilot, "saved to")
-        await pilot.press("r")
-        await until(pilot, "trips@2")
-        await until(pilot, "u takes it back")
-        with lake.open("trips@2") as view:
-            assert view.sql("SELECT count(*) FROM rows WHERE age IS NULL") == [(0,)]
-        await pilot.press("u")
-        await until(pilot, "taken back")
-    with lake.open("trips") as view:
-        assert view.sql("SELECT count(*) FROM rows WHERE age IS NULL") == [(200,)]
-    assert 'do = "fill"' in (tmp_path / "recipe.toml").read_text()
 
 
 async def test_an_import_is_looked_at_with_its_types_first(lake: Lake, tmp_path: Path) -> None:

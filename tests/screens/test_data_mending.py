@@ -1,0 +1,192 @@
+"""The Check and the Clean tab: what is wrong, the rules, and a recipe that makes it right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from textual.widgets import OptionList
+
+from core.data.lake.lake import Lake
+from core.data.quality.rule_file import rules_path
+from lepton_tui.app import LeptonApp
+from tests.screens.golden import golden, screen_text
+from tests.screens.trips import enter, turn_to, type_in
+from tests.screens.walk import make_model, until
+
+
+def app(lake: Lake) -> LeptonApp:
+    return LeptonApp(lake.workspace)
+
+
+async def test_a_finding_shows_its_rows_and_offers_a_step(lake: Lake) -> None:
+    async with app(lake).run_test(size=(80, 24)) as pilot:
+        await enter(pilot, "check")
+        shown = await until(pilot, "age: 10.0% of the values are missing")
+        assert "score " in shown
+        options = pilot.app.screen.query_one("#findings")
+        for _ in range(10):
+            if "fill columns=age" in screen_text(pilot.app):
+                break
+            await pilot.press("down")
+            await pilot.pause()
+        assert "m mends: fill columns=age" in screen_text(pilot.app)
+        assert options.has_focus
+        await pilot.press("enter")
+        await until(pilot, "200 of 2,000 rows")
+        await turn_to(pilot, "check")
+        await pilot.press("m")
+        await until(pilot, "200 rows changed")
+
+
+async def test_a_recipe_is_built_previewed_run_and_taken_back(lake: Lake, tmp_path: Path) -> None:
+    async with app(lake).run_test(size=(80, 24)) as pilot:
+        await enter(pilot, "clean")
+        await until(pilot, "No steps yet")
+        await pilot.press("a")
+        await until(pilot, "type to find")
+        await pilot.press(*"fill", "enter")
+        await until(pilot, "What to fill with")
+        await pilot.press(*"agee", "enter")
+        await until(pilot, "✗")
+        # The wrong column is told by the preview; the step is mended where it stands.
+        await pilot.press("enter")
+        await until(pilot, "What to fill with")
+        await pilot.press("backspace", "enter")
+        await until(pilot, "200 rows changed")
+        await golden(pilot, "data-clean", (80, 24))
+        await pilot.press("w")
+        await type_in(pilot, str(tmp_path / "recipe.toml"))
+        await until(pilot, "saved to")
+        await pilot.press("r")
+        await until(pilot, "trips@2")
+        await until(pilot, "u takes it back")
+        with lake.open("trips@2") as view:
+            assert view.sql("SELECT count(*) FROM rows WHERE age IS NULL") == [(0,)]
+        await pilot.press("u")
+        await until(pilot, "taken back")
+    with lake.open("trips") as view:
+        assert view.sql("SELECT count(*) FROM rows WHERE age IS NULL") == [(200,)]
+    assert 'do = "fill"' in (tmp_path / "recipe.toml").read_text()
+
+
+async def test_every_step_that_mends_goes_into_the_recipe_once(lake: Lake) -> None:
+    async with app(lake).run_test(size=(80, 24)) as pilot:
+        await enter(pilot, "check")
+        await until(pilot, "age: 10.0% of the values are missing")
+        await pilot.press("M")
+        await until(pilot, "fill  columns=age")
+        steps = pilot.app.screen.query_one("#steps", OptionList).option_count
+        await turn_to(pilot, "check")
+        await pilot.press("M")
+        await until(pilot, "fill  columns=age")
+        assert pilot.app.screen.query_one("#steps", OptionList).option_count == steps > 1
+
+
+async def test_a_check_is_stopped_begun_again_and_held_against_another_version(lake: Lake) -> None:
+    later = {"id": [1], "age": [200], "city": ["Bern"], "comment": [""], "kind": ["a"]}
+    lake.commit("later", pa.table({name: each * 60 for name, each in later.items()}), op="import")
+    async with app(lake).run_test(size=(80, 24)) as pilot:
+        await pilot.press("2")
+        await until(pilot, "later@1")
+        await pilot.press("down", "enter")
+        await turn_to(pilot, "check")
+        await pilot.press("escape")
+        await until(pilot, lambda: "looking" not in screen_text(pilot.app))
+        if "stopped; r looks again" in screen_text(pilot.app):
+            await pilot.press("enter", "r")
+        await until(pilot, "score ")
+        await pilot.press("enter", "c", "ctrl+u", *"later@1", "enter")
+        await until(pilot, "against later@1")
+        await pilot.press("y")
+        await until(pilot, "lepton data check trips --against later@1")
+        await pilot.press("escape", "c", "ctrl+u", *"nowhere", "enter")
+        await until(pilot, '✗ no data set "nowhere"')
+        await pilot.press("c", "ctrl+u", *"later", "enter")
+        await until(pilot, "against later")
+        await pilot.press("h")
+        shown = await until(pilot, "rules failed")
+        assert shown.count("trips@1") >= 3
+
+
+async def test_rules_are_begun_in_an_editor_and_tried(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = rules_path(lake.workspace, "trips")
+    monkeypatch.setenv("EDITOR", "true")
+    async with app(lake).run_test(size=(80, 24), notifications=True) as pilot:
+        await enter(pilot, "check")
+        await until(pilot, "score ")
+        await pilot.press("u")
+        await until(pilot, "There are no rules yet.")
+        await pilot.press("e")
+        # A terminal of a test cannot be lent; the file is there all the same, and is named.
+        await until(pilot, "the terminal cannot be lent")
+        assert file.read_text().startswith("# Rules for the data set trips")
+        holds = '[[rule]]\ncheck = "range"\ncolumn = "age"\nmin = 0\nmax = 99\n'
+        file.write_text(holds + holds.replace("99", "50"))
+        await pilot.press("escape", "u")
+        shown = await until(pilot, "1 of 2 hold in trips@1")
+        assert "✓ 1 range: age from 0 to 99" in shown and "✗ 2 range: age from 0 to 50" in shown
+        file.write_text("[[rule]]\ncheck = 'rang'\n")
+        await pilot.press("escape", "u")
+        await until(pilot, "✗ rule 1")
+        file.write_text(holds.replace("99", "50"))
+        await pilot.press("escape", "r")
+        await until(pilot, "1 rule failed")
+
+
+async def test_labels_are_doubted_by_a_model_in_a_process_of_its_own(lake: Lake) -> None:
+    async with app(lake).run_test(size=(80, 24)) as pilot:
+        await enter(pilot, "check")
+        await until(pilot, "score ")
+        await pilot.press("d")
+        await until(pilot, "There is no model that tells classes yet.")
+        await pilot.press("escape")
+        make_model(lake.workspace, "trips_mlp", dataset="trips", dataset_version=1)
+        await pilot.press("d")
+        await until(pilot, "trips_mlp@1  trips")
+        await pilot.press("ctrl+s")
+        await until(pilot, "doubting labels with trips_mlp@1")
+        # This model is a folder without weights: the run fails, in words.
+        await until(pilot, "✗ ")
+        await pilot.press("r")
+        await until(pilot, "score ")
+
+
+async def test_a_step_is_switched_off_moved_and_kept_from_running(
+    lake: Lake, tmp_path: Path
+) -> None:
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(
+        '[[step]]\ndo = "trim"\ncolumns = ["city"]\n'
+        '[[step]]\ndo = "drop-columns"\ncolumns = ["comment"]\n'
+        '[[step]]\ndo = "fill"\ncolumns = ["age"]\n'
+    )
+    async with app(lake).run_test(size=(80, 24), notifications=True) as pilot:
+        await enter(pilot, "clean")
+        await pilot.press("r")
+        await until(pilot, "Nothing to run")
+        await pilot.press("L")
+        await type_in(pilot, str(recipe))
+        await until(pilot, "200 rows changed")
+        await pilot.press("up")
+        await until(pilot, "- column comment")
+        await pilot.press("space")
+        await until(pilot, "This step is switched off")
+        await pilot.press("K")
+        await until(pilot, "1  drop-columns  columns=comment  off")
+        await pilot.press("y")
+        shown = await until(pilot, "The same in a shell")
+        assert "drop-columns" not in shown.partition("The same in a shell")[2]
+        await pilot.press("escape", "w")
+        await type_in(pilot, str(recipe))
+        await until(pilot, "The file is there already.")
+        await pilot.press("y")
+        await until(pilot, "saved to")
+        assert "drop-columns" not in recipe.read_text()
+        await pilot.press("r")
+        await until(pilot, "trips@2")
+        assert "1  drop-columns  columns=comment  off" in screen_text(pilot.app)
+    assert "comment" in lake.version("trips").column_names
