@@ -37,6 +37,7 @@ SCREENS = {
 }
 RUNNING_POLL_SECONDS = 2.0
 SCREEN_CHANGE_SECONDS = 0.01
+WARM_SECONDS = 0.3
 
 
 @dataclass
@@ -94,6 +95,16 @@ class LeptonApp(App[None]):
         self.set_interval(RUNNING_POLL_SECONDS, self._count_running)
         self.set_interval(LOOK_SECONDS, self._garbage.look)
         self.call_after_refresh(self._count_running)
+        self.set_timer(WARM_SECONDS, self._warm)
+
+    def _warm(self) -> None:
+        """Import the other screens while a person reads the first: a visit waits for none."""
+
+        def read() -> None:
+            for place in SCREENS.values():
+                import_module(place.partition(":")[0])
+
+        self.run_worker(read, thread=True, group="warm", exit_on_error=False)
 
     def on_unmount(self) -> None:
         self._garbage.end()

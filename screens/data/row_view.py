@@ -15,8 +15,9 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from screens.data.boxes import Box, boxed, boxes_of
-from screens.data.sound import SoundView, is_sound
+from screens.data.sound import SoundView
 from screens.text import counted, human_bytes, plain
+from screens.widgets.cells import media_kind
 from screens.widgets.image_view import ImageView
 
 LONGEST = 20_000
@@ -62,7 +63,8 @@ class RowView(ModalScreen[None]):
                 head = Text.assemble((plain(name), "bold"), f"  {human_bytes(len(value))}")
                 yield Static(Text("\n").join([*said, head]))
                 said = []
-                yield SoundView(value) if is_sound(value) else self._picture(value, boxes)
+                sound = media_kind(value[:12]) == "sound"
+                yield SoundView(value) if sound else self._picture(value, boxes)
             yield Static(Text("\n").join(said))
 
     def _picture(self, content: bytes, boxes: list[Box]) -> ImageView:

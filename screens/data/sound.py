@@ -38,14 +38,6 @@ class Heard:
         return f"{length} · {self.rate:,} Hz · {counted(self.channels, 'channel')}"
 
 
-def is_sound(content: bytes) -> bool:
-    """Whether the first bytes are of WAV, FLAC, OGG or MP3."""
-    head = content[:12]
-    wav = head[:4] == b"RIFF" and head[8:12] == b"WAVE"
-    mp3 = head[:3] == b"ID3" or (head[:1] == b"\xff" and head[1:2] in (b"\xfb", b"\xf3", b"\xf2"))
-    return wav or mp3 or head[:4] in (b"fLaC", b"OggS")
-
-
 def heard(content: bytes) -> Heard:
     """Decode a sound in pieces, whatever its length.
 

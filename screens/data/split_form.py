@@ -24,6 +24,7 @@ from screens.data.splitting import (
     counts_line,
     numbers_folds,
 )
+from screens.text import plain
 from screens.widgets.form import Form, options, row
 
 LABELS = {"by": "Classes", "hash": "Hash of", "fold": "Test fold"}
@@ -103,7 +104,7 @@ class SplitForm(Form[SplitRequest]):
 
         def done(plan: Plan) -> None:
             if self.is_attached:
-                self.found(self._outlook(plan))
+                self.found(self._outlook(plan, request.how.get("by")))
 
         def failed(error: LeptonError) -> None:
             if self.is_attached and not isinstance(error, Cancelled):
@@ -112,8 +113,12 @@ class SplitForm(Form[SplitRequest]):
 
         self._fetch(lambda: self._planner.plan(request), done, group="plan", failed=failed)
 
-    def _outlook(self, plan: Plan) -> Text:
+    def _outlook(self, plan: Plan, by: str | None) -> Text:
         said = counts_line(plan.counts, folds=numbers_folds(plan.params))
+        if by is not None and plan.params["by"] is None:
+            said.append(
+                f"\n{plain(by)} has too many values for classes: no shares are kept.", "dim"
+            )
         if plan.parts is not None and SPLIT in self._version.column_names:
             said.append("\nIt has a split already; the next version will have this one.", "dim")
         return said

@@ -11,6 +11,7 @@ from screens.text import clip, human_bytes, plain
 
 MISSING = "∅"
 _IMAGES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\x00", b"MM\x00*")
+_SOUNDS = (b"fLaC", b"OggS", b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2")
 
 
 class CellText(NamedTuple):
@@ -26,7 +27,7 @@ def cell_text(value: object, width: int) -> CellText:
     if value is None:
         return CellText(MISSING, dim=True)
     if isinstance(value, bytes | bytearray | memoryview):
-        kind = "image" if _is_image(bytes(value[:12])) else "bytes"
+        kind = media_kind(bytes(value[:12])) or "bytes"
         return CellText(clip(f"<{kind} {human_bytes(len(value))}>", width), dim=True)
     if isinstance(value, bool):
         return CellText("true" if value else "false")
@@ -39,8 +40,12 @@ def cell_text(value: object, width: int) -> CellText:
     return CellText(clip(plain(_words(value, most)[:most]), width))
 
 
-def _is_image(start: bytes) -> bool:
-    return start.startswith(_IMAGES) or (start[:4] == b"RIFF" and start[8:12] == b"WEBP")
+def media_kind(start: bytes) -> str:
+    """What bytes are by their first twelve: "image" or "sound", or "" for neither."""
+    riff = start[8:12] if start[:4] == b"RIFF" else b""
+    if start.startswith(_IMAGES) or riff == b"WEBP":
+        return "image"
+    return "sound" if start.startswith(_SOUNDS) or riff == b"WAVE" else ""
 
 
 def _float(value: float) -> str:

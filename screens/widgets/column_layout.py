@@ -16,6 +16,16 @@ WIDEST_COLUMN = 40
 GAP = 2
 
 
+def wanted_widths(columns: Sequence[ColumnHead], rows: Sequence[Row]) -> list[int]:
+    """The cells that each column needs for its head and these rows."""
+    wanted = []
+    for place, column in enumerate(columns):
+        words = [plain(column.name), plain(column.type)]
+        words += [cell_text(row[place], WIDEST_COLUMN).text for row in rows if place < len(row)]
+        wanted.append(min(max(map(cell_len, words)), WIDEST_COLUMN))
+    return wanted
+
+
 class ColumnLayout:
     """How wide each column is. The first `fixed` of them stand still while the others scroll."""
 
@@ -23,18 +33,13 @@ class ColumnLayout:
         self.widths: list[int] = []
         self.fixed = fixed
 
-    def grow(self, columns: Sequence[ColumnHead], rows: Sequence[Row]) -> None:
-        """Make room for a head and rows.
+    def grow(self, wanted: Sequence[int]) -> None:
+        """Make room for columns of these widths.
 
         Columns only grow: a number further down is not cut, and nothing jumps on the way back.
         """
-        before = self.widths
-        self.widths = []
-        for place, column in enumerate(columns):
-            words = [plain(column.name), plain(column.type)]
-            words += [cell_text(row[place], WIDEST_COLUMN).text for row in rows if place < len(row)]
-            widest = min(max(map(cell_len, words)), WIDEST_COLUMN)
-            self.widths.append(max(widest, before[place]) if before else widest)
+        before = self.widths or [0] * len(wanted)
+        self.widths = [max(pair) for pair in zip(wanted, before, strict=True)]
 
     @property
     def edges(self) -> list[int]:

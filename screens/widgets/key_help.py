@@ -15,7 +15,7 @@ from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
 SCREEN, EVERYWHERE, HERE = "This screen", "Everywhere", "Here"
-NARROWEST_KEYS, WIDEST_KEYS, TABLE_WIDTH = 12, 24, 66
+NARROWEST_KEYS, WIDEST_KEYS, WINDOW, FRAME = 12, 24, 72, 5
 
 
 # What every Textual screen has; a person looks for what this one has.
@@ -55,15 +55,17 @@ def key_groups(screen: Screen[object]) -> list[tuple[str, list[tuple[str, str]]]
     ]
 
 
-def key_table(groups: list[tuple[str, list[tuple[str, str]]]]) -> Text:
-    """The groups one below the other, keys at the right of their column."""
+def key_table(groups: list[tuple[str, list[tuple[str, str]]]], cells: int = WINDOW - FRAME) -> Text:
+    """The groups one below the other in so many cells, keys at the right of their column."""
     table = Text()
     for title, keys in groups:
         longest = max(cell_len(key) for key, _ in keys)
         width = max(NARROWEST_KEYS, min(longest, WIDEST_KEYS))
         table.append(f"{title}\n", "bold underline")
         for key, said in keys:
-            lines = zip_longest(wrap(key, width), wrap(said, TABLE_WIDTH - width), fillvalue="")
+            lines = zip_longest(
+                wrap(key, width), wrap(said, max(cells - width - 2, NARROWEST_KEYS)), fillvalue=""
+            )
             for left, right in lines:
                 table.append(" " * (width - cell_len(left)) + left, "bold")
                 table.append(f"  {right}\n")
@@ -93,7 +95,9 @@ class HelpScreen(ModalScreen[None]):
         with VerticalScroll() as box:
             box.border_title = "Keys"
             box.border_subtitle = "[@click=screen.dismiss]esc closes[/]"
-            yield Static(key_table(key_groups(below)))
+            # The frame, the padding and a scrollbar take the rest.
+            cells = min(WINDOW, self.app.size.width) - FRAME
+            yield Static(key_table(key_groups(below), cells))
 
     def action_scroll(self, lines: int) -> None:
         self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)

@@ -70,6 +70,11 @@ class Pages:
         """The rows there are, as far as that is known."""
         return self.count if self.count is not None else len(self._pages.get(0) or ())
 
+    @property
+    def heads(self) -> Sequence[ColumnHead]:
+        """The columns of the source, also before the event loop knows them."""
+        return self.source.columns if self.source is not None else ()
+
     def row(self, index: int) -> Row | None:
         """A row's values if they are at hand."""
         page = self._pages.get(index // PAGE_ROWS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -18,7 +19,7 @@ from textual.strip import Strip
 
 from screens import text
 from screens.widgets.cells import cell_text
-from screens.widgets.column_layout import ColumnLayout
+from screens.widgets.column_layout import ColumnLayout, wanted_widths
 from screens.widgets.pages import ColumnHead, Loaded, Pages, Row, RowSource
 
 __all__ = ["ColumnHead", "RowSource", "TableView"]
@@ -116,6 +117,7 @@ class TableView(ScrollView, can_focus=True):
 
         pages: Pages
         answer: Loaded | Exception
+        widths: Sequence[int] = ()
 
         bubble: ClassVar[bool] = False
 
@@ -191,9 +193,13 @@ class TableView(ScrollView, can_focus=True):
             return
 
         def bring() -> None:
+            measured: tuple[Sequence[Row], list[int]] | None = None
             try:
                 for loaded in pages.fetch(page):
-                    self.post_message(self._Brought(pages, loaded))
+                    # A table may have thousands of columns: nobody waits for their widths.
+                    if measured is None or measured[0] is not loaded.rows:
+                        measured = (loaded.rows, wanted_widths(pages.heads, loaded.rows))
+                    self.post_message(self._Brought(pages, loaded, measured[1]))
             except Exception as error:
                 self.post_message(self._Brought(pages, error))
 
@@ -210,7 +216,7 @@ class TableView(ScrollView, can_focus=True):
             return
         pages.take(answer)
         self._strips.clear()
-        self._layout.grow(pages.columns, answer.rows)
+        self._layout.grow(message.widths)
         self.virtual_size = Size(self._total, pages.known + self.head_height)
         if answer.columns is not None:
             self.set_reactive(TableView.cursor_column, self._column_there(self.cursor_column))

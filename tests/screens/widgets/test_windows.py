@@ -174,6 +174,15 @@ async def test_the_help_names_what_works_here_and_nothing_else() -> None:
         assert ("home g", "First row") in groups["Table"]
 
 
+async def test_the_help_fits_a_narrow_terminal() -> None:
+    async with over(HelpScreen(), (44, 20)) as pilot:
+        inside = [line.strip("│ ") for line in lines(pilot) if "│" in line]
+        at = next(i for i, line in enumerate(inside) if line.endswith("Crosshair ten to the"))
+        # What does not fit goes on below its own column.
+        assert inside[at + 1] == "right"
+        assert lines(pilot)[at + 2].startswith("│" + " " * 15 + "right")
+
+
 async def test_the_help_closes_and_leaves_the_app() -> None:
     async with Below().run_test() as pilot:
         for at, key in enumerate(["escape", "q", "enter", "question_mark"], 1):
