@@ -126,6 +126,16 @@ def test_removing_a_data_set_keeps_what_another_one_uses(lake: Lake) -> None:
     assert not (lake.workspace.data / one.files[0].name).exists()
 
 
+def test_what_was_removed_meanwhile_does_not_come_back_without_its_rows(lake: Lake) -> None:
+    base = lake.commit("gone", pa.table({"x": [1, 2]}), op="import")
+    split = pa.table({"_rid": [0, 1], "split": ["train", "test"]})
+    lake.remove("gone")
+    with pytest.raises(LeptonError, match="a data file of gone@1 is missing"):
+        lake.commit_columns(base, split, op="split")
+    assert lake.datasets() == []
+    assert list(lake.workspace.tmp.iterdir()) == []
+
+
 def test_removing_one_version_leaves_the_others_and_their_numbers(lake: Lake) -> None:
     for rows in (1, 2, 3):
         lake.commit("things", table(rows), op="import")

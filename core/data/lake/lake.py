@@ -438,14 +438,7 @@ class Lake:
             rejects=None,
         )
         with self._catalogue.write() as db:
-            # Inside the transaction: a removal of the same files waits for it.
-            for file in version.files:
-                if not (self.workspace.data / file.name).exists():
-                    raise LeptonError(
-                        f"a data file of {version.ref} is missing",
-                        where=str(self.workspace.data / file.name),
-                        hint="Restore the file from a copy, or import the data set again.",
-                    )
+            self._check_there(version.ref, version.files)
             n = self._catalogue.insert(db, entered)
         return self._catalogue.versions(version.dataset, n=n)[0]
 
@@ -547,10 +540,26 @@ class Lake:
                 )
             if labelled and journal.taken_back(db, version, labelled):
                 raise Overtaken("a label was taken back meanwhile", hint="Publish once more.")
+            # What it is laid over or put behind may have been removed while it was made.
+            self._check_there(", ".join(version.parents), version.files[:-1])
             staged.replace(final)
             sync_path(final.parent)
             n = self._catalogue.insert(db, version)
         return self._catalogue.versions(version.dataset, n=n)[0]
+
+    def _check_there(self, ref: str, files: Sequence[DataFile]) -> None:
+        """Inside a write transaction, for which a removal of the same files waits.
+
+        Raises:
+            LeptonError: a file is missing.
+        """
+        for file in files:
+            if not (self.workspace.data / file.name).exists():
+                raise LeptonError(
+                    f"a data file of {ref} is missing",
+                    where=str(self.workspace.data / file.name),
+                    hint="It was removed, or lost: import the data set again, or restore the file.",
+                )
 
     @contextmanager
     def _staged(self) -> Iterator[tuple[Path, duckdb.DuckDBPyConnection]]:
