@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from core.data.lake.view import ROW_ID, SPLIT, quoted
+from core.data.lake.view import MOST_DISTINCT, ROW_ID, SPLIT, quoted
 from core.errors import UsageError, nearest
 
 if TYPE_CHECKING:
@@ -95,15 +95,16 @@ def described(view: View, name: str) -> ColumnFacts:
 def facts(view: View) -> TableFacts:
     """Look at a data set once: nulls and distinct values of each column, a sample of its texts.
 
-    Distinct values are estimated (within a few per cent) above 100,000 rows.
+    Distinct values are estimated (within a few per cent) above 100,000 rows or 100 columns.
     """
     version = view.version
     columns = [column for column in version.columns if column.name not in RESERVED]
     rows = view.count()
-    count = "count(DISTINCT {})" if rows <= _EXACT else "approx_count_distinct({})"
+    exact = rows <= _EXACT and len(columns) <= MOST_DISTINCT
+    count = "count(DISTINCT {})" if exact else "approx_count_distinct({})"
     wanted = [f"count({quoted(c.name)})" for c in columns]
     wanted += ["0" if c.type == "BLOB" else count.format(quoted(c.name)) for c in columns]
-    counted = view.sql(f"SELECT {', '.join(wanted)} FROM rows")[0] if columns else ()
+    counted = view.aggregates(wanted)
     there, distinct = counted[: len(columns)], counted[len(columns) :]
     looks = _look(view, [c.name for c in columns if c.type != "BLOB"], rows)
     return TableFacts(

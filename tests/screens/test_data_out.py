@@ -78,6 +78,15 @@ async def test_every_way_to_split_asks_for_what_it_needs(lake: Lake) -> None:
     assert [version.n for version in lake.versions("trips")] == [1]
 
 
+async def test_a_column_of_too_many_values_is_told_to_be_no_classes(lake: Lake) -> None:
+    async with app(lake).run_test(size=(80, 24)) as pilot:
+        await enter(pilot)
+        await pilot.press("s")
+        await until(pilot, "train 1,600")
+        pilot.app.screen.query_one("#by", Select).value = "id"
+        await until(pilot, "id has too many values for classes: no shares are kept.")
+
+
 async def test_rows_that_leak_are_told_and_looked_at(lake: Lake) -> None:
     twins = {"x": [n // 2 for n in range(200)], "kind": ["ab"[n % 2] for n in range(200)]}
     lake.commit("twins", pa.table(twins), op="import", target="kind")

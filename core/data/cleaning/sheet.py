@@ -22,6 +22,7 @@ FRACTIONS = ("FLOAT", "DOUBLE")
 GROUPS = 10_000
 MOST_BITS = 999_999_999
 """Ids that one map of bits can tell; DuckDB makes none larger."""
+MOST_ASKED = 300
 _NUMBERS = itertools.count()
 
 
@@ -48,6 +49,10 @@ class Sheet:
     tables: list[str] = field(default_factory=list)
     _waiting: dict[str, tuple[dict[str, int], str]] = field(default_factory=dict)
     _before: tuple[dict[str, int], int] | None = None
+    _every: list[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._every = [ROW_ID, *self.names]
 
     # -- what there is ------------------------------------------------------------------------
 
@@ -150,8 +155,11 @@ class Sheet:
             asked[HIDDEN + "rows"] = "count(*)"
         if not asked:
             return {}
-        listed = ", ".join(asked.values())
-        row = self.connection.execute(f"SELECT {listed} FROM {self.relation}").fetchone() or ()
+        wanted, row = list(asked.values()), list[Any]()
+        # Of a wide table in several passes, for DuckDB cannot take all of it in one.
+        for at in range(0, len(wanted), MOST_ASKED):
+            listed = ", ".join(wanted[at : at + MOST_ASKED])
+            row += self.connection.execute(f"SELECT {listed} FROM {self.relation}").fetchone() or ()
         found = dict(zip(asked, row, strict=True))
         for name, (did, key) in waiting.items():
             did[key] = did.get(key, 0) + int(found.pop(name))
@@ -195,8 +203,14 @@ class Sheet:
         own; it must not change which rows there are.
         """
         known = {name.lower() for name in self.names}
-        changed = [f"({sql}) AS {quoted(n)}" for n, sql in cells.items() if n.lower() in known]
-        parts = ["r.*" + (f" REPLACE ({', '.join(changed)})" if changed else "")]
+        changed = {name.lower(): sql for name, sql in cells.items()}
+        # All are listed: what DuckDB needs for r.* REPLACE (…) grows with the square of them.
+        parts = [
+            f"({changed[name.lower()]}) AS {quoted(name)}"
+            if name.lower() in changed.keys() & known
+            else f"r.{quoted(name)}"
+            for name in self._every
+        ]
         parts += [f"({sql}) AS {quoted(n)}" for n, sql in cells.items() if n.lower() not in known]
         for key, condition in (counts or {}).items():
             name = self.hidden("count")
@@ -355,6 +369,7 @@ class Sheet:
         described = self.connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
         known = {column.name: column.media for column in self.columns} | dict(media or {})
         self.relation = relation
+        self._every = [name for name, *_ in described]
         self.columns = tuple(
             Column(name, kind, known.get(name) if kind == "BLOB" else None)
             for name, kind, *_ in described

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 
 from core.data.lake.version import DataFile, Version
@@ -37,6 +37,14 @@ def _keywords() -> frozenset[str]:
 def literal(text: str) -> str:
     """An SQL string, for the statements that take no parameters."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def sum_of(terms: Iterable[str]) -> str:
+    """SQL for a sum, of which DuckDB takes a thousand terms in a row and more only in brackets."""
+    left = list(terms)
+    while len(left) > 1:
+        left = [f"({' + '.join(left[at : at + 100])})" for at in range(0, len(left), 100)]
+    return left[0] if left else "0"
 
 
 def among(ids: Sequence[int]) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from core import memory
 from core.data.engine import connect
 from core.data.lake.layout import ROW_ID, Layout, among, literal, quoted
 from core.data.lake.version import Version
@@ -22,6 +23,12 @@ if TYPE_CHECKING:
 __all__ = ["ROW_ID", "SPLIT", "View", "file_list", "literal", "quoted"]
 
 SPLIT = "split"
+MOST_AGGREGATES = 1000
+WIDE = 200
+A_CELL = 16
+"""Bytes that a cell is taken to need in memory."""
+MOST_DISTINCT = 100
+"""Of more columns at once than that, the number of different values is estimated."""
 
 
 def file_list(paths: Sequence[Path]) -> str:
@@ -41,6 +48,7 @@ class View:
         self.workspace = Workspace(folder.parent)
         self._layout = Layout(version, lambda file: str(folder / file.name))
         self._folder = folder
+        self._held = False
         self._lock = threading.Lock()
         self._check_files()
         self._connection = connect(self.workspace)
@@ -86,6 +94,39 @@ class View:
         """
         with self._told():
             return self._connection.sql(query).to_arrow_table()
+
+    def hold(self) -> None:
+        """Keep the rows of a wide version in memory, for whoever asks something of each column.
+
+        A query over files looks at all their columns first: of 5,000 that takes 100 ms, and 2 ms
+        over a table. Rows that would fill too much of the memory, and media, stay where they are.
+        """
+        columns = self.version.columns
+        cells = self.version.rows * len(columns)
+        if (
+            self._held
+            or len(columns) < WIDE
+            or any(column.media for column in columns)
+            or cells * A_CELL > memory.limit() / 4
+        ):
+            return
+        with self._told():
+            self._connection.execute("CREATE TABLE held AS SELECT * FROM rows")
+            self._connection.execute("DROP VIEW rows")
+            self._connection.execute("ALTER TABLE held RENAME TO rows")
+        self._held = True
+
+    def aggregates(self, wanted: Sequence[str]) -> list[Any]:
+        """One value of all rows for each SQL aggregate, in as few passes as DuckDB can take.
+
+        What it takes for a query grows faster than the aggregates in it; at some ten thousand, as
+        a table of 5,000 columns would ask for, it is the end of the process.
+        """
+        found: list[Any] = []
+        for at in range(0, len(wanted), MOST_AGGREGATES):
+            listed = ", ".join(wanted[at : at + MOST_AGGREGATES])
+            found += self.sql(f"SELECT {listed} FROM rows")[0]
+        return found
 
     @contextmanager
     def _told(self) -> Iterator[None]:

@@ -80,6 +80,7 @@ def profile(
     version = view.version
     found: dict[str, ColumnProfile] = {}
     try:
+        view.hold()
         plain = [column for column in version.columns if column.type != "BLOB"]
         known = figures(view, plain, QUANTILES)
         for column in version.columns:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from core.data.lake.version import Column
-from core.data.lake.view import View, quoted
+from core.data.lake.view import MOST_DISTINCT, View, quoted
 
 BINS = 20
 TOP = 10
@@ -30,7 +30,7 @@ def figures(
 
     Numbers have the `quantiles` under their names; what is not finite does not count in them.
     """
-    exact = view.version.rows < EXACT_ROWS
+    exact = view.version.rows < EXACT_ROWS and len(columns) <= MOST_DISTINCT
     wanted: list[tuple[str, str, str]] = []
     for column in columns:
         name = quoted(column.name)
@@ -52,10 +52,9 @@ def figures(
             }
         wanted += [(column.name, key, sql) for key, sql in asked.items()]
     found: dict[str, dict[str, Any]] = {column.name: {} for column in columns}
-    if wanted:
-        row = view.sql(f"SELECT {', '.join(sql for *_, sql in wanted)} FROM rows")[0]
-        for (column_name, key, _), value in zip(wanted, row, strict=True):
-            found[column_name][key] = value
+    known = view.aggregates([sql for *_, sql in wanted])
+    for (column_name, key, _), value in zip(wanted, known, strict=True):
+        found[column_name][key] = value
     for each in found.values():
         if "quantiles" in each:
             values = each.pop("quantiles") or [None] * len(quantiles)

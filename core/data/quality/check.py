@@ -33,6 +33,7 @@ def check(
         UsageError: there is no such column.
         Cancelled: `should_stop` said so.
     """
+    view.hold()
     target = target or view.version.target
     if target is not None:
         view.version.column(target)

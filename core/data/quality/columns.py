@@ -36,7 +36,7 @@ def check_columns(view: View, target: str | None) -> Iterator[Finding]:
         )
         spaced = f"avg(contains({name}, ' ')::INT)" if column.type == "VARCHAR" else "NULL"
         wanted += [f"count({valid(column)})", distinct, quartiles, spaced]
-    row = view.sql(f"SELECT {', '.join(wanted)} FROM rows")[0]
+    row = view.aggregates(wanted)
     for i, column in enumerate(columns):
         filled, distinct_count, quartiles, spaced = row[4 * i : 4 * i + 4]
         if filled < rows:

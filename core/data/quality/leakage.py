@@ -30,6 +30,7 @@ def check_leakage(
     if SPLIT not in version.column_names:
         return []
     with lake.open(version) as view:
+        view.hold()
         found = [*check_duplicates(view, version.target)]
         stop_if(should_stop())
         found += check_similar(view, should_stop)

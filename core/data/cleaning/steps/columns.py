@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 from core.data.cleaning.expression import check_expression, has_window
 from core.data.cleaning.sheet import Sheet, sql_value
 from core.data.cleaning.step import Learned, Step
+from core.data.lake.layout import sum_of
 from core.data.lake.version import Column
 from core.data.lake.view import SPLIT, literal, quoted
 from core.data.profile import NUMBERS
@@ -230,5 +231,5 @@ def stop_at_unreadable(sheet: Sheet, lost: dict[str, str], what: str, other_way:
 
 def _summed(key: str, conditions: dict[str, str]) -> dict[str, str]:
     """One count of the cells, in whatever column, for which its condition holds."""
-    total = " + ".join(f"CAST(coalesce({each}, false) AS BIGINT)" for each in conditions.values())
+    total = sum_of(f"CAST(coalesce({each}, false) AS BIGINT)" for each in conditions.values())
     return {key: total}

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 from core.data.cleaning.neighbours import fill_from_neighbours
 from core.data.cleaning.sheet import FRACTIONS, HIDDEN, Sheet, finite, sql_value, valid
 from core.data.cleaning.step import Learned, Step
+from core.data.lake.layout import sum_of
 from core.data.lake.version import Column
 from core.data.lake.view import ROW_ID, SPLIT, quoted
 from core.data.profile import NUMBERS
@@ -60,7 +61,8 @@ class Fill(Step):
         function = {"mean": "avg", "median": "median"}[self.with_]
         asked = {column.name: f"{function}({finite(column)}){part}" for column in columns}
         if self.by is None:
-            empty = " + ".join(f"count(*) - count({valid(column)})" for column in columns)
+            there = sum_of(f"count({valid(column)})" for column in columns)
+            empty = f"{len(columns)} * count(*) - {there}"
             found = sheet.ask({**asked, HIDDEN + "filled": empty})
             filled = found.pop(HIDDEN + "filled")
             if all(value is not None for value in found.values()):
@@ -205,5 +207,4 @@ def _filler(column: Column, value: Any) -> str:
 def _counted(sheet: Sheet, filled: dict[str, str]) -> dict[str, str] | None:
     if "cells filled" in sheet.did:
         return None
-    total = " + ".join(f"CAST({condition} AS BIGINT)" for condition in filled.values())
-    return {"cells filled": total}
+    return {"cells filled": sum_of(f"CAST({condition} AS BIGINT)" for condition in filled.values())}

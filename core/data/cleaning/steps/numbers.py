@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 
 from core.data.cleaning.sheet import FRACTIONS, HIDDEN, Sheet, finite, sql_value
 from core.data.cleaning.step import Learned, Step
+from core.data.lake.layout import sum_of
 from core.data.lake.version import Column
 from core.data.lake.view import quoted
 from core.errors import UsageError
@@ -37,7 +38,7 @@ class Scale(Step):
                 "robust": f"quantile_cont({value}, [0.25, 0.5, 0.75]){part}",
             }
             asked[column.name] = wanted[self.how]
-        filled = " + ".join(f"count({quoted(column.name)})" for column in columns)
+        filled = sum_of(f"count({quoted(column.name)})" for column in columns)
         found = sheet.ask({**asked, HIDDEN + "filled": filled})
         sheet.did["cells changed"] = found.pop(HIDDEN + "filled")
         return {name: self._two(figures) for name, figures in found.items()}
@@ -66,9 +67,7 @@ class Scale(Step):
             f" / {sql_value(learned[column.name]['spread'], 'DOUBLE')}"
             for column in columns
         }
-        total = " + ".join(
-            f"CAST({quoted(column.name)} IS NOT NULL AS BIGINT)" for column in columns
-        )
+        total = sum_of(f"CAST({quoted(column.name)} IS NOT NULL AS BIGINT)" for column in columns)
         counts = None if "cells changed" in sheet.did else {"cells changed": total}
         sheet.change(cells, counts=counts)
 
@@ -134,7 +133,7 @@ class ClipOutliers(_Outliers):
                 f" ELSE {quoted(column.name)} END AS {column.type})"
             )
             outside.append(f"CAST(coalesce({_far(column, low, high)}, false) AS BIGINT)")
-        sheet.change(cells, counts={"cells changed": " + ".join(outside)} if cells else None)
+        sheet.change(cells, counts={"cells changed": sum_of(outside)} if cells else None)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import ClassVar, Literal
 from core.data.cleaning.sheet import Sheet
 from core.data.cleaning.step import Learned, Step
 from core.data.cleaning.steps.columns import stop_at_unreadable
+from core.data.lake.layout import sum_of
 from core.data.lake.version import Column
 from core.data.lake.view import literal, quoted
 from core.errors import UsageError
@@ -95,7 +96,7 @@ class NormaliseText(Step):
         sheet.change(
             {column.name: self._cell(column) for column in columns},
             counts={
-                "cells changed": " + ".join(
+                "cells changed": sum_of(
                     f"CAST(({self._cell(column)}) IS DISTINCT FROM {quoted(before[column.name])}"
                     " AS BIGINT)"
                     for column in columns
@@ -160,7 +161,7 @@ class ParseDates(Step):
         }
         if self.unreadable == "stop":
             stop_at_unreadable(sheet, lost, "is no date in " + _spoken(learned))
-        total = " + ".join(f"CAST({condition} AS BIGINT)" for condition in lost.values())
+        total = sum_of(f"CAST({condition} AS BIGINT)" for condition in lost.values())
         sheet.change(cells, counts={"unreadable": total})
         sheet.did["columns read"] = len(cells)
 
@@ -206,7 +207,7 @@ def _no_html(cells: list[str]) -> list[str]:
 
 
 def _change(sheet: Sheet, cells: dict[str, str]) -> None:
-    total = " + ".join(
+    total = sum_of(
         f"CAST(({cell}) IS DISTINCT FROM {quoted(name)} AS BIGINT)" for name, cell in cells.items()
     )
     sheet.change(cells, counts={"cells changed": total})
