@@ -155,10 +155,10 @@ class Sheet:
             asked[HIDDEN + "rows"] = "count(*)"
         if not asked:
             return {}
-        wanted, row = list(asked.values()), list[Any]()
+        every, row = list(asked.values()), list[Any]()
         # Of a wide table in several passes, for DuckDB cannot take all of it in one.
-        for at in range(0, len(wanted), MOST_ASKED):
-            listed = ", ".join(wanted[at : at + MOST_ASKED])
+        for at in range(0, len(every), MOST_ASKED):
+            listed = ", ".join(every[at : at + MOST_ASKED])
             row += self.connection.execute(f"SELECT {listed} FROM {self.relation}").fetchone() or ()
         found = dict(zip(asked, row, strict=True))
         for name, (did, key) in waiting.items():

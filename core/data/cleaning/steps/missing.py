@@ -15,6 +15,8 @@ from core.data.profile import NUMBERS
 from core.errors import UsageError
 from core.settings import Scalar, setting
 
+MANY = 50
+
 
 @dataclass(frozen=True)
 class Fill(Step):
@@ -56,7 +58,10 @@ class Fill(Step):
             sheet.part(self.from_)
             return {column.name: {} for column in columns}
         if self.with_ == "mode":
-            return {column.name: self._modes(sheet, column) for column in columns}
+            few = len(columns) < MANY
+            # Each column has a query of its own, and needs not read the whole recipe again.
+            rows = sheet.relation if few else sheet.table(f"SELECT * FROM {sheet.relation}")
+            return {column.name: self._modes(sheet, column, rows) for column in columns}
         part = sheet.part(self.from_)
         function = {"mean": "avg", "median": "median"}[self.with_]
         asked = {column.name: f"{function}({finite(column)}){part}" for column in columns}
@@ -109,7 +114,7 @@ class Fill(Step):
             raise UsageError("there is no column to fill", hint='Name it in "columns".')
         return found
 
-    def _modes(self, sheet: Sheet, column: Column) -> dict[str, Any]:
+    def _modes(self, sheet: Sheet, column: Column, rows: str) -> dict[str, Any]:
         """The most common value, of equally common ones the least, for all rows and by group."""
         value, where = valid(column), f"{valid(column)} IS NOT NULL"
         sheet.part(self.from_)
@@ -117,7 +122,7 @@ class Fill(Step):
             where += f" AND {SPLIT} = 'train'"
         kept = value if column.type in NUMBERS or column.type == "BOOLEAN" else _text(value)
         first = sheet.connection.execute(
-            f"SELECT {kept} FROM {sheet.relation} WHERE {where}"
+            f"SELECT {kept} FROM {rows} WHERE {where}"
             f" GROUP BY {value} ORDER BY count(*) DESC, {value} LIMIT 1"
         ).fetchone()
         found: dict[str, Any] = {"all": first[0] if first else None}
@@ -125,7 +130,7 @@ class Fill(Step):
             groups = sheet.groups(
                 f"SELECT g, {_text('v') if kept != value else 'v'} FROM"
                 f" (SELECT {_group(sheet, self.by)} AS g, {value} AS v, count(*) AS n"
-                f" FROM {sheet.relation} WHERE {where} GROUP BY ALL)"
+                f" FROM {rows} WHERE {where} GROUP BY ALL)"
                 " QUALIFY row_number() OVER (PARTITION BY g ORDER BY n DESC, v) = 1"
                 " ORDER BY g NULLS FIRST"
             )
