@@ -13,7 +13,7 @@ from textual.widget import Widget
 from core.data.lake.lake import Lake
 from core.data.lake.version import Version
 from screens.base import LeptonScreen
-from screens.data.look import Look
+from screens.data.rows.look import Look
 
 STOPPED = "stopped; r looks again"
 

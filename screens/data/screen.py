@@ -15,21 +15,21 @@ from core.data.exporting.export import Exported
 from core.data.lake.lake import Lake
 from core.data.lake.version import Version
 from screens.base import LeptonScreen
-from screens.data.augment_pane import AugmentPane
-from screens.data.check_pane import CheckPane
-from screens.data.clean_pane import CleanPane
-from screens.data.export_form import ExportForm, exported_words
-from screens.data.import_form import ImportForm, ImportRequest
-from screens.data.importing import ImportLine, ended_words
+from screens.data.augment.pane import AugmentPane
+from screens.data.check.pane import CheckPane
+from screens.data.clean.pane import CleanPane
+from screens.data.forms.export_form import ExportForm, exported_words
+from screens.data.forms.import_form import ImportForm, ImportRequest
+from screens.data.forms.importing import ImportLine, ended_words
+from screens.data.forms.split_form import SplitForm
+from screens.data.forms.split_result import SplitMade, SplitResult
+from screens.data.forms.splitting import Planner, SplitRequest
 from screens.data.pane import Pane
-from screens.data.profile_pane import ProfilePane
-from screens.data.removing import ask_to_remove
-from screens.data.rows_pane import RowsPane
-from screens.data.split_form import SplitForm
-from screens.data.split_result import SplitMade, SplitResult
-from screens.data.splitting import Planner, SplitRequest
-from screens.data.sql_pane import SqlPane
-from screens.data.versions_pane import VersionsPane
+from screens.data.profile.pane import ProfilePane
+from screens.data.rows.pane import RowsPane
+from screens.data.sql.pane import SqlPane
+from screens.data.versions.pane import VersionsPane
+from screens.data.versions.removing import ask_to_remove
 from screens.listing import Line, LineList
 from screens.text import counted, human_bytes, human_count, plain
 

@@ -15,7 +15,7 @@ from core.data.lake.lake import Lake
 from core.data.png import encode_png
 from core.workspace import Workspace
 from lepton_tui.app import LeptonApp
-from screens.data.example_views import PictureExample, SoundExample, TextExample, told
+from screens.data.augment.example_views import PictureExample, SoundExample, TextExample, told
 from screens.data.screen import PANES
 from screens.models.card import training
 from screens.train.follower import Follower

@@ -9,7 +9,7 @@ from pathlib import Path
 from core.data.lake.lake import Lake
 from core.data.sql.console import History
 from lepton_tui.app import LeptonApp
-from screens.data.completion import SqlInput, column_completions
+from screens.data.sql.completion import SqlInput, column_completions
 from screens.widgets.table_view import TableView
 from tests.screens.golden import golden, screen_text
 from tests.screens.trips import ROWS, enter, heads, table, type_in
@@ -228,7 +228,7 @@ async def test_boxes_are_drawn_over_their_picture(lake: Lake) -> None:
 
     from PIL import Image
 
-    from screens.data.boxes import boxed, boxes_of
+    from screens.data.rows.boxes import boxed, boxes_of
 
     plain = io.BytesIO()
     Image.new("RGB", (60, 40), "black").save(plain, "PNG")

@@ -10,7 +10,7 @@ from textual.widgets import Select
 from core.data.lake.lake import Lake
 from core.data.splitting.split import planned
 from lepton_tui.app import LeptonApp
-from screens.data.splitting import Planner, SplitRequest
+from screens.data.forms.splitting import Planner, SplitRequest
 from tests.screens.golden import golden, screen_text
 from tests.screens.trips import ROWS, enter, type_in
 from tests.screens.walk import until

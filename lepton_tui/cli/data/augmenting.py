@@ -191,7 +191,7 @@ def _put_texts(example: Example) -> None:
 
 
 def _put_sounds(example: Example) -> None:
-    from screens.data.sound import heard, wave
+    from screens.data.rows.sound import heard, wave
 
     for name, content in _contents(example):
         assert isinstance(content, bytes)

@@ -20,9 +20,9 @@ from core.data.quality.finding import Finding
 from core.data.quality.leakage import check_leakage
 from core.data.splitting.split import keep
 from core.errors import Cancelled, LeptonError
+from screens.data.check.finding_words import finding_line
 from screens.data.fetching import Fetch
-from screens.data.finding_words import finding_line
-from screens.data.splitting import Planner, SplitRequest, counts_line, numbers_folds
+from screens.data.forms.splitting import Planner, SplitRequest, counts_line, numbers_folds
 from screens.text import plain
 
 

@@ -10,7 +10,7 @@ from core.data.lake.lake import Lake
 from core.data.lake.version import Version
 from core.data.sql.selection import Selection
 from core.workspace import Workspace
-from screens.data.look import Look
+from screens.data.rows.look import Look
 from screens.widgets.pages import ColumnHead
 
 

@@ -12,7 +12,7 @@ from textual.widgets import Static
 
 from core.augmentation.base import AUDIO, IMAGE, TOKENS
 from core.augmentation.example import Cell, Example
-from screens.data.sound import SoundView
+from screens.data.rows.sound import SoundView
 from screens.text import plain
 from screens.widgets.image_view import ImageView
 

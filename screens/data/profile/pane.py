@@ -20,7 +20,7 @@ from core.data.lake.view import View
 from core.data.profile import ColumnProfile, Profile, profile
 from core.errors import Cancelled, LeptonError
 from screens.data.pane import STOPPED, Pane
-from screens.data.profile_table import column_detail, column_line, head_line
+from screens.data.profile.profile_table import column_detail, column_line, head_line
 from screens.text import plain
 from screens.widgets.text_window import TextWindow
 

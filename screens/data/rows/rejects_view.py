@@ -11,7 +11,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 
 from core.data.lake.version import Version
-from screens.data.row_view import RowView
+from screens.data.rows.row_view import RowView
 from screens.text import counted
 from screens.widgets.pages import ColumnHead
 from screens.widgets.table_view import TableView

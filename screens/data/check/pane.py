@@ -19,13 +19,13 @@ from core.data.quality.finding import Finding
 from core.data.quality.score import Checked, check_version, note
 from core.errors import Cancelled, LeptonError
 from core.runs.run import Run
-from screens.data.doubting import DoubtForm, doubt
-from screens.data.finding_words import finding_line
-from screens.data.look import Look
+from screens.data.check.doubting import DoubtForm, doubt
+from screens.data.check.finding_words import finding_line
+from screens.data.check.quality_words import history_told
+from screens.data.check.rules_view import RulesView
+from screens.data.clean.step_words import step_words
 from screens.data.pane import STOPPED, Pane
-from screens.data.quality_words import history_told
-from screens.data.rules_view import RulesView
-from screens.data.step_words import step_words
+from screens.data.rows.look import Look
 from screens.text import counted, plain
 from screens.widgets.ask import Ask
 from screens.widgets.text_window import TextWindow

@@ -20,8 +20,8 @@ from core.augmentation.written import fitting, written
 from core.data.lake.lake import Lake
 from core.data.lake.version import Version
 from core.errors import LeptonError
-from screens.data.augmentation_form import AugmentationForm
-from screens.data.example_views import Examples
+from screens.data.augment.augmentation_form import AugmentationForm
+from screens.data.augment.example_views import Examples
 from screens.data.pane import Pane
 from screens.text import plain
 

@@ -14,8 +14,8 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from screens.data.boxes import Box, boxed, boxes_of
-from screens.data.sound import SoundView
+from screens.data.rows.boxes import Box, boxed, boxes_of
+from screens.data.rows.sound import SoundView
 from screens.text import counted, human_bytes, plain
 from screens.widgets.cells import media_kind
 from screens.widgets.image_view import ImageView

@@ -23,10 +23,10 @@ from core.data.cleaning.recipe import Recipe
 from core.data.lake.lake import Lake
 from core.data.lake.version import Version
 from core.errors import Cancelled, LeptonError
+from screens.data.clean.previewer import Previewer
+from screens.data.clean.step_form import StepChoice, StepForm
+from screens.data.clean.step_words import clean_command, settings_words
 from screens.data.pane import Pane
-from screens.data.previewer import Previewer
-from screens.data.step_form import StepChoice, StepForm
-from screens.data.step_words import clean_command, settings_words
 from screens.text import counted, human_count, plain
 from screens.widgets.ask import Ask
 from screens.widgets.cells import cell_text

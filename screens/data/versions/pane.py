@@ -16,11 +16,11 @@ from core.data.lake.garbage import Freed
 from core.data.lake.lake import Lake
 from core.data.lake.version import Version
 from core.lineage.readers import readers
-from screens.data.diff_view import DiffView
-from screens.data.gc_form import GcForm, freed_words
 from screens.data.pane import Pane
-from screens.data.removing import ask_to_remove
-from screens.data.version_words import about, version_line
+from screens.data.versions.diff_view import DiffView
+from screens.data.versions.gc_form import GcForm, freed_words
+from screens.data.versions.removing import ask_to_remove
+from screens.data.versions.version_words import about, version_line
 from screens.listing import LineList
 from screens.widgets.ask import Ask
 

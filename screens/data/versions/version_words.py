@@ -10,7 +10,7 @@ from rich.text import Text
 
 from core.data.lake.steps import in_words
 from core.data.lake.version import Version
-from screens.data.step_words import settings_words, value_words
+from screens.data.clean.step_words import settings_words, value_words
 from screens.listing import Line
 from screens.text import clip, counted, human_count, plain, relative_time
 

@@ -16,7 +16,7 @@ from core.data.lake.view import SPLIT
 from core.data.splitting.split import FOLD, How, Plan, has_classes
 from core.errors import Cancelled, LeptonError
 from screens.data.fetching import Fetch
-from screens.data.splitting import (
+from screens.data.forms.splitting import (
     ARGUMENTS,
     WAYS,
     Planner,

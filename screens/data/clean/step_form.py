@@ -19,7 +19,7 @@ from core.data.cleaning.recipe import Recipe, catalogue
 from core.data.cleaning.steps import STEPS
 from core.errors import UsageError
 from core.settings import from_words
-from screens.data.step_words import value_words
+from screens.data.clean.step_words import value_words
 from screens.text import plain
 from screens.widgets.form import Form, options, row
 

@@ -19,10 +19,10 @@ from core.data.sql.answer_file import ENDINGS
 from core.data.sql.console import LIMIT, Answer, Console, History, completions
 from core.data.sql.sandbox import SECONDS
 from core.errors import Cancelled, LeptonError
-from screens.data.completion import SqlInput
 from screens.data.pane import Pane
-from screens.data.row_view import RowView
-from screens.data.rows import ListRows
+from screens.data.rows.row_view import RowView
+from screens.data.rows.rows import ListRows
+from screens.data.sql.completion import SqlInput
 from screens.text import counted, human_duration, plain
 from screens.widgets.ask import Ask
 from screens.widgets.confirm import Confirm

@@ -16,12 +16,12 @@ from core.data.lake.layout import ROW_ID
 from core.data.lake.rejected import rejecting
 from core.data.lake.version import Version
 from core.errors import Cancelled, LeptonError
-from screens.data.completion import SqlInput, column_completions
-from screens.data.look import Look
 from screens.data.pane import Pane
-from screens.data.rejects_view import RejectsView
-from screens.data.row_view import RowView
-from screens.data.rows import LakeRows
+from screens.data.rows.look import Look
+from screens.data.rows.rejects_view import RejectsView
+from screens.data.rows.row_view import RowView
+from screens.data.rows.rows import LakeRows
+from screens.data.sql.completion import SqlInput, column_completions
 from screens.text import counted, human_count, plain
 from screens.widgets.ask import Ask
 from screens.widgets.table_view import TableView

@@ -17,7 +17,7 @@ from screens.text import counted, percent, plain
 
 if TYPE_CHECKING:
     from screens.base import LeptonScreen
-    from screens.data.import_form import ImportRequest
+    from screens.data.forms.import_form import ImportRequest
 
 
 class ImportLine(Static):

@@ -1,0 +1,1 @@
+"""Windows that bring data in, split it and send it on."""
