@@ -183,3 +183,32 @@ def state_badge(state: str) -> str:
 def state_color(state: str) -> str:
     """The theme variable for a run's state, as Textual's `Content.styled` takes it."""
     return _STATES.get(state, ("?", "$text-muted"))[1]
+
+
+SHOWN_BOXES = 3
+SHOWN_VALUES = 6
+
+
+def answer_words(output: object) -> str:
+    """A model's answer in a few words, whatever the kind of problem (`Task.answers`)."""
+    match output:
+        case {"label": label, "score": score}:
+            return f"{plain(label)}  {percent(score)}"
+        case {"labels": labels}:
+            return ", ".join(map(plain, labels)) or "none of the labels"
+        case {"text": text}:
+            return plain(text)
+        case {"boxes": []}:
+            return "nothing found"
+        case {"boxes": boxes}:
+            told = [f"{plain(each['label'])} {percent(each['score'])}" for each in boxes]
+            return counted(len(boxes), "box", "boxes") + ": " + _first(told, SHOWN_BOXES)
+        case {"values": values}:
+            return _first([human_number(value) for value in values], SHOWN_VALUES)
+        case int() | float():
+            return human_number(output)
+    return plain(str(output))
+
+
+def _first(words: list[str], most: int) -> str:
+    return ", ".join([*words[:most], *(["…"] if len(words) > most else [])])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,13 +15,16 @@ from core.data.lake.lake import Lake
 from core.data.lake.version import Version
 from core.data.lake.view import ROW_ID, View
 from core.errors import LeptonError, UsageError, nearest
-from core.evaluation.report import Report, Unreadable
+from core.evaluation.report import Report
 from core.inference.devices import resolve
-from core.inference.forward import outputs
+from core.inference.examples import as_tensors
+from core.inference.forward import Judged, joined, judged, naive
 from core.models.folder import load_module
 from core.models.registry import ModelFolder, Models, task_of
 from core.tasks.base import Task
-from core.tasks.rows import PATH, with_place
+from core.tasks.ragged import Ragged
+from core.tasks.reading import LeftOut
+from core.tasks.rows import PATH
 from core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -67,30 +71,33 @@ def evaluate_model(
     check_columns(task, version, folder)
     where = resolve(device)
     module = load_module(folder, where)
-    if task.shape["kind"] == "image":
+    if task.reads == "image":
         module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     with lake.open(version) as view:
         part = _part(view, split)
         judge = Judge(task, module, where, batch_size or BATCH)
-        total = view.count(None if part == ALL else part)
-        done = 0
-        for batch in batches(view, task, None if part == ALL else part, judge.batch_size):
-            if should_stop():
-                raise Interrupted
-            judge.add(batch)
-            done += len(batch)
-            if on_progress is not None:
-                on_progress(done, total)
-    found, target = judge.together(version, part)
-    if judge.skipped:
-        notes.append(f"{judge.skipped} rows have no {task.target} and were left out")
+        rows = None if part == ALL else part
+        total = view.count(rows)
+
+        def told() -> Iterator[pa.RecordBatch]:
+            done = 0
+            for batch in task.read(view, rows, judge.batch_size):
+                if should_stop():
+                    raise Interrupted
+                yield batch
+                done = min(total, done + len(batch))
+                if on_progress is not None:
+                    on_progress(done, total)
+
+        judge.add(told())
+        found, target = judge.together(version, part)
+        details = task.report(found, target)
+        _name_rows(view, judge, details.get("mistakes", []))
+    if judge.left_out.without_target:
+        count = judge.left_out.without_target
+        notes.append(f"{count} rows have no {task.target} and were left out")
     notes += _leaks(lake, folder, version, part, set(judge.rids))
-    details = task.report(found, target)
-    for mistake in details.get("mistakes", []):
-        at = mistake.pop("row")
-        mistake[ROW_ID] = judge.rids[at]
-        if judge.paths:
-            mistake[PATH] = judge.paths[at]
+    unreadable = judge.left_out.unreadable
     return Report(
         model=folder.ref,
         task=task.name,
@@ -98,18 +105,18 @@ def evaluate_model(
         target=task.target,
         split=part,
         rows=len(target),
-        metrics=_metrics(task, found, target),
-        baseline=_baseline(lake, folder, task, target, version),
+        metrics={**task.scores(found, target), "loss": judge.loss},
+        baseline=judge.baseline(target),
         details=details,
-        unreadable=judge.unreadable[:_NAMED],
-        unreadable_rows=len(judge.unreadable),
+        unreadable=unreadable[:_NAMED],
+        unreadable_rows=len(unreadable),
         notes=notes,
         seconds=time.monotonic() - began,
     )
 
 
 class Judge:
-    """Gathers outputs and targets batch by batch; a row that cannot be read is set aside."""
+    """Gathers what model and baseline make of examples; a row that cannot be read is set aside."""
 
     def __init__(
         self, task: Task, module: nn.Module, device: torch.device, batch_size: int
@@ -119,68 +126,73 @@ class Judge:
         self.device = device
         self.batch_size = batch_size
         self.rids: list[int] = []
-        self.paths: list[str] = []
-        self.unreadable: list[Unreadable] = []
-        self.skipped = 0
-        self._outputs: list[Array] = []
-        self._targets: list[Array] = []
+        self.left_out = LeftOut()
+        self._told: list[Judged] = []
+        self._naive: list[Judged] = []
+        self._targets: list[Any] = []
 
-    def add(self, rows: pa.RecordBatch) -> None:
-        for readable, arrays in self._encoded(rows):
-            at = arrays.pop("row")
-            self.skipped += len(readable) - len(at)
-            if not len(at):
-                continue
-            self.rids += readable.column(ROW_ID).to_numpy()[at].tolist()
-            if PATH in readable.schema.names:
-                paths = readable.column(PATH).to_pylist()
-                self.paths += [str(paths[each]) for each in at]
-            self._targets.append(arrays.pop("target"))
-            tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
-            self._outputs.append(
-                outputs(
-                    self.module,
-                    self.task,
-                    tensors,
-                    device=self.device,
-                    batch_size=self.batch_size,
-                )
+    def add(self, batches: Iterable[pa.RecordBatch]) -> None:
+        """Judge the examples that the task makes of these rows."""
+        for arrays in self.task.examples(batches, self.left_out):
+            self.rids += np.asarray(arrays[ROW_ID]).tolist()
+            self._targets.append(arrays["target"])
+            examples = as_tensors(arrays)
+            size = self.batch_size
+            self._told.append(
+                judged(self.module, self.task, examples, device=self.device, batch_size=size)
             )
+            self._naive.append(naive(self.task, examples, batch_size=size))
 
-    def _encoded(self, rows: pa.RecordBatch) -> Iterator[tuple[pa.RecordBatch, dict[str, Array]]]:
-        """The batch encoded; where a row of it cannot be, in halves, down to that row."""
-        try:
-            yield rows, self.task.encode(rows, target=True)
-        except UsageError:
-            raise
-        except LeptonError as error:
-            if len(rows) == 1:
-                rid = int(rows.column(ROW_ID)[0].as_py())
-                self.unreadable.append(Unreadable(rid, error.what, error.where))
-                return
-            half = len(rows) // 2
-            yield from self._encoded(rows.slice(0, half))
-            yield from self._encoded(rows.slice(half))
-
-    def together(self, version: Version, part: str) -> tuple[Array, Array]:
-        """All outputs, float32 [n, outputs], and encoded targets [n].
+    def together(self, version: Version, part: str) -> tuple[Array, Any]:
+        """All that was kept, float32 [n, …], and the targets of all.
 
         Raises:
             LeptonError: no row could be judged, or the model answers with what is no number.
         """
-        if not self._outputs:
-            first = f"; the first: {self.unreadable[0].why}" if self.unreadable else ""
+        if not self._told:
+            bad = self.left_out.unreadable
+            first = f"; the first: {bad[0].why}" if bad else ""
             raise LeptonError(
-                f"no {part} row can be judged: {self.skipped} have no {self.task.target},"
-                f" {len(self.unreadable)} cannot be read{first}",
+                f"no {part} row can be judged: {self.left_out.without_target} have no"
+                f" {self.task.target}, {len(bad)} cannot be read{first}",
                 where=version.ref,
             )
-        found = np.concatenate(self._outputs)
+        found = joined([each.found for each in self._told])
         if not np.isfinite(found).all():
             raise LeptonError(
                 "the model's output is not a number", hint="Train it again with a smaller lr."
             )
-        return found, np.concatenate(self._targets)
+        return found, _all(self._targets)
+
+    @property
+    def loss(self) -> float:
+        return _mean_loss(self._told)
+
+    def baseline(self, target: Any) -> dict[str, float]:
+        """The scores and the loss of the task's baseline."""
+        found = joined([each.found for each in self._naive])
+        return {**self.task.scores(found, target), "loss": _mean_loss(self._naive)}
+
+
+def _mean_loss(told: list[Judged]) -> float:
+    known = [each for each in told if not math.isnan(each.loss)]
+    rows = sum(len(each.found) for each in known)
+    return sum(each.loss * len(each.found) for each in known) / rows if rows else math.nan
+
+
+def _all(targets: list[Any]) -> Any:
+    return Ragged.joined(targets) if isinstance(targets[0], Ragged) else np.concatenate(targets)
+
+
+def _name_rows(view: View, judge: Judge, mistakes: list[dict[str, Any]]) -> None:
+    """The row of each mistake by its id, and by its path where rows have one."""
+    for mistake in mistakes:
+        mistake[ROW_ID] = judge.rids[mistake.pop("row")]
+    if PATH in view.version.column_names:
+        found = view.rows([mistake[ROW_ID] for mistake in mistakes], [PATH])
+        paths = {row[ROW_ID]: row[PATH] for row in found}
+        for mistake in mistakes:
+            mistake[PATH] = str(paths[mistake[ROW_ID]])
 
 
 def _version(lake: Lake, folder: ModelFolder, dataset: str | None) -> tuple[Version, list[str]]:
@@ -252,33 +264,6 @@ def _part(view: View, split: str | None) -> str:
         f"{view.version.ref} has no test or validation rows",
         hint="Name a split with --split, or split the data set: lepton data split.",
     )
-
-
-def batches(view: View, task: Task, split: str | None, rows: int) -> Iterator[pa.RecordBatch]:
-    columns = with_place((*task.columns, task.target), view)
-    return view.batches(columns, split=split, rows=rows)
-
-
-def _metrics(task: Task, found: Array, target: Array) -> dict[str, float]:
-    loss = task.loss(torch.from_numpy(found), {"target": torch.from_numpy(target)})
-    return {**task.scores(found, target), "loss": float(loss)}
-
-
-def _baseline(
-    lake: Lake, folder: ModelFolder, task: Task, target: Array, version: Version
-) -> dict[str, float]:
-    """Scores of an answer learnt from training targets alone; empty when there are none here."""
-    for source in (trained_on(lake, folder), version):
-        if source is None or not {"split", task.target} <= set(source.column_names):
-            continue
-        with lake.open(source) as view:
-            known = [
-                task.encode_target(batch)["target"]
-                for batch in view.batches([task.target], split="train")
-            ]
-        if known:
-            return task.baseline(np.concatenate(known), target)
-    return {}
 
 
 def _leaks(

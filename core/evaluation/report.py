@@ -8,20 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from core.atomic import write_json, write_text
+from core.tasks.reading import Unreadable
 
 JSON = "report.json"
 MARKDOWN = "report.md"
 _WIDEST_MATRIX = 20
 _SHOWN_CONFUSIONS = 20
-
-
-@dataclass(frozen=True)
-class Unreadable:
-    """A row that could not be judged."""
-
-    rid: int
-    why: str
-    where: str
 
 
 @dataclass(frozen=True)
@@ -42,7 +34,7 @@ class Report:
     rows: int
     metrics: dict[str, float]
     baseline: dict[str, float]
-    """The same metrics for an answer that looks at no input: the commonest class, or the mean."""
+    """The same metrics for the task's baseline, which has learnt nothing (`Task.naive`)."""
     details: dict[str, Any]
     unreadable: list[Unreadable] = field(default_factory=list)
     """The first rows that could not be read; `unreadable_rows` counts them all."""
@@ -76,8 +68,8 @@ class Report:
                     for name, value in self.metrics.items()
                 ],
             ),
-            "The baseline looks at no input: it always gives the commonest class, or the mean,"
-            " of the training rows.",
+            "The baseline has learnt nothing: it gives what is commonest among the training rows,"
+            " their mean, or what was there before.",
             *self._confusion(),
             *self._classes(),
             *self._residuals(),

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from core.data.lake.lake import Lake
 from core.data.lake.version import Version
-from core.data.lake.view import ROW_ID
+from core.data.lake.view import ROW_ID, View
 from core.data.quality.confident import suspicious
 from core.data.quality.finding import Finding, drop_named, named
 from core.errors import Cancelled, UsageError
-from core.evaluation.evaluate import BATCH, Judge, batches, check_columns, trained_on
+from core.evaluation.evaluate import BATCH, Judge, check_columns, trained_on
 from core.inference.devices import resolve
 from core.models.folder import load_module
 from core.models.registry import ModelFolder, Models, task_of
 from core.tasks.classification import Classification, softmax
 from core.workspace import Workspace
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 SHOWN = 3
 
@@ -57,22 +60,25 @@ def suspicious_labels(
     check_columns(task, version, folder)
     where = resolve(device)
     module = load_module(folder, where)
-    if task.shape["kind"] == "image":
+    if task.reads == "image":
         module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     seen, notes = _seen(lake, folder, version)
     judge = Judge(task, module, where, BATCH)
-    done = 0
-    with lake.open(version) as view:
-        for batch in batches(view, task, None, BATCH):
+
+    def unseen(view: View) -> Iterator[pa.RecordBatch]:
+        done = 0
+        for batch in task.read(view, None, BATCH):
             if should_stop():
                 raise Cancelled("the check was cancelled")
             done += len(batch)
-            ids = batch.column(ROW_ID).to_numpy()
-            unseen = np.flatnonzero(~np.isin(ids, seen))
-            if len(unseen):
-                judge.add(batch.take(unseen))
+            kept = np.flatnonzero(~np.isin(batch.column(ROW_ID).to_numpy(), seen))
+            if len(kept):
+                yield batch.take(kept)
             if on_progress is not None:
                 on_progress(done, version.rows)
+
+    with lake.open(version) as view:
+        judge.add(unseen(view))
     found, target = judge.together(version, "labelled")
     doubts = suspicious(target, softmax(found))
     if not len(doubts.rows):

@@ -17,7 +17,8 @@ from torch import nn
 from core.errors import LeptonError, UsageError
 from core.inference.cache import Cache
 from core.inference.devices import resolve
-from core.inference.forward import outputs
+from core.inference.examples import as_tensors
+from core.inference.forward import solved
 from core.inference.messages import Answer, Row
 from core.models.folder import load_module
 from core.models.registry import INFO, ModelFolder, Models, task_of
@@ -115,7 +116,7 @@ class Engine:
         gc.unfreeze()
         task = task_of(folder)
         module = load_module(folder, self.device)
-        if task.shape["kind"] == "image":
+        if task.reads == "image":
             module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         size = sum(each.nbytes for each in (*module.parameters(), *module.buffers()))
         # A full collection with torch loaded takes 0.1 s; frozen, what stays is not looked at.
@@ -149,17 +150,14 @@ def _answer(model: Loaded, rows: Sequence[Given], device: torch.device) -> list[
 def _forward(
     model: Loaded, named: Sequence[str], columns: list[dict[str, Any]], device: torch.device
 ) -> list[Answer]:
-    arrays = {
-        name: torch.from_numpy(np.ascontiguousarray(array))
-        for name, array in model.task.encode(columns, target=False).items()
-    }
-    found = outputs(model.module, model.task, arrays, device=device, batch_size=BATCH)
+    examples = as_tensors(model.task.encode(columns, target=False))
+    found = solved(model.module, model.task, examples, device=device, batch_size=BATCH)
     if not np.isfinite(found).all():
         raise LeptonError(
             "the model's output is not a number", hint="Train it again, or try a checkpoint."
         )
     answers = zip(named, model.task.answers(found), strict=True)
-    return [Answer(name, **answer) for name, answer in answers]
+    return [Answer(name, output) for name, output in answers]
 
 
 def _name(given: Given) -> str:

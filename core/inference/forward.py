@@ -1,20 +1,37 @@
-"""A model's outputs for encoded rows, batch by batch: shared by all that judge or predict."""
+"""What a model says of encoded examples, batch by batch: shared by all that judge or predict."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from core.inference.examples import Batch, Examples, count, run
+
 if TYPE_CHECKING:
     from core.tasks.base import Task
 
+Array = np.ndarray[Any, Any]
 
-def to_device(batch: Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor]:
+NOTHING = -1.0
+"""Fills up what is kept of an example where another one of the split has more."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What was kept of the outputs, float32 [n, …], and the mean loss; NaN where none is known."""
+
+    found: Array
+    loss: float
+
+
+def to_device(batch: Mapping[str, Tensor], device: torch.device) -> Batch:
     """Encoded arrays on the device."""
     return {name: values.to(device, non_blocking=True) for name, values in batch.items()}
 
@@ -26,31 +43,92 @@ def precision_context(precision: str, device: torch.device) -> AbstractContextMa
     return nullcontext()
 
 
-def outputs(
+def solved(
+    module: nn.Module, task: Task, examples: Examples, *, device: torch.device, batch_size: int
+) -> Array:
+    """What answers are made of, float32 [n, …]: `Task.solve` of every example."""
+    with _evaluating(module), torch.inference_mode():
+        batches = _batches(examples, device, batch_size)
+        return _together([task.solve(module, batch).float() for batch in batches])
+
+
+def judged(
     module: nn.Module,
     task: Task,
-    arrays: Mapping[str, Tensor],
+    examples: Examples,
     *,
     device: torch.device,
     batch_size: int,
     precision: str = "fp32",
-    on_progress: Callable[[int], None] | None = None,
-) -> np.ndarray[Any, Any]:
-    """The module's outputs, float32 [n, outputs], for row-aligned encoded arrays on any device.
+) -> Judged:
+    """What the module makes of examples with targets; it is left in the mode in which it came."""
+    with _evaluating(module), precision_context(precision, device):
+        return _judged(
+            lambda batch: module(*task.inputs(batch)), task, examples, device, batch_size
+        )
 
-    The module is left in the mode (training or not) in which it came. `on_progress` hears the
-    number of rows done after each batch.
-    """
-    rows = len(next(iter(arrays.values())))
+
+def naive(
+    task: Task, examples: Examples, *, batch_size: int, device: torch.device | None = None
+) -> Judged:
+    """What the task's baseline makes of them."""
+    return _judged(task.naive, task, examples, device or torch.device("cpu"), batch_size)
+
+
+def _judged(
+    model: Callable[[Batch], Any],
+    task: Task,
+    examples: Examples,
+    device: torch.device,
+    batch_size: int,
+) -> Judged:
+    parts: list[Tensor] = []
+    losses: list[Tensor] = []
+    sizes: list[int] = []
+    with torch.inference_mode():
+        for batch in _batches(examples, device, batch_size):
+            outputs = model(batch)
+            losses.append(task.loss(outputs, batch).float())
+            parts.append(task.keep(outputs, batch).float())
+            sizes.append(len(parts[-1]))
+    known = [
+        (loss * size, size)
+        for loss, size in zip(torch.stack(losses).tolist(), sizes, strict=True)
+        if not math.isnan(loss)
+    ]
+    total = sum(size for _, size in known)
+    return Judged(_together(parts), sum(loss for loss, _ in known) / total if total else math.nan)
+
+
+def _batches(examples: Examples, device: torch.device, batch_size: int) -> Iterator[Batch]:
+    rows = count(examples)
+    for start in range(0, rows, batch_size):
+        yield to_device(run(examples, start, min(start + batch_size, rows)), device)
+
+
+@contextmanager
+def _evaluating(module: nn.Module) -> Iterator[None]:
+    """The module in evaluation mode, and back."""
     was_training = module.training
     module.eval()
-    found = []
-    with torch.inference_mode(), precision_context(precision, device):
-        for start in range(0, rows, batch_size):
-            batch = {name: values[start : start + batch_size] for name, values in arrays.items()}
-            found.append(module(*task.inputs(to_device(batch, device))).float())
-            if on_progress is not None:
-                on_progress(min(start + batch_size, rows))
-    module.train(was_training)
-    together = torch.cat(found).cpu().numpy()
-    return np.asarray(together, dtype=np.float32)
+    try:
+        yield
+    finally:
+        module.train(was_training)
+
+
+def _together(parts: list[Tensor]) -> Array:
+    return joined([part.cpu().numpy() for part in parts])
+
+
+def joined(parts: list[Array]) -> Array:
+    """Kept parts end to end, float32; where one is wider, the others are filled with `NOTHING`."""
+    widest = [max(sizes) for sizes in zip(*(part.shape[1:] for part in parts), strict=True)]
+    if all(list(part.shape[1:]) == widest for part in parts):
+        return np.concatenate(parts).astype(np.float32, copy=False)
+    whole = np.full((sum(map(len, parts)), *widest), NOTHING, np.float32)
+    at = 0
+    for part in parts:
+        whole[(slice(at, at + len(part)), *map(slice, part.shape[1:]))] = part
+        at += len(part)
+    return whole

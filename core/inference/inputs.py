@@ -5,14 +5,14 @@ from __future__ import annotations
 import glob
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from core.data.lake.lake import Lake
 from core.data.sources.file_kind import content_kind, read_head
-from core.data.sources.signatures import IMAGE_SUFFIXES, image_kind
+from core.data.sources.signatures import IMAGE_SUFFIXES, SOUND_SUFFIXES, image_kind, sound_kind
 from core.errors import UsageError, nearest
 from core.inference.messages import Row
 from core.inference.tables import is_table, require, table_rows
@@ -26,19 +26,41 @@ _PORTABLE_IMAGE = re.compile(rb"P[1-6]\s")
 _MOST_ROWS = 100_000
 
 
+class _Medium(NamedTuple):
+    """Files that are each an input of their own."""
+
+    suffixes: frozenset[str]
+    one: str
+    several: str
+    known: Callable[[bytes], bool]
+
+
+_MEDIA = {
+    "image": _Medium(
+        IMAGE_SUFFIXES,
+        "an image",
+        "image files",
+        lambda head: image_kind(head) is not None or _PORTABLE_IMAGE.match(head) is not None,
+    ),
+    "audio": _Medium(
+        SOUND_SUFFIXES, "a sound", "sound files", lambda head: sound_kind(head) is not None
+    ),
+}
+
+
 def read_inputs(workspace: Workspace, task: Task, given: Sequence[object]) -> list[Row]:
     """Rows for a task, each with the name by which the person knows it.
 
     Each of `given` is one of: a row as a mapping or JSON object; `name#3,7-9` or `name@2#3`, rows
-    of a data set by their row id; the path of a table file; and, by the task's kind, an image file,
-    a folder or pattern of them; a text, or a text file with one text a line; `column=value` pairs,
-    of which one row may take several of `given`.
+    of a data set by their row id; the path of a table file; and, by what the task reads, an image
+    or a sound, a folder or pattern of them; a text, or a text file with one text a line;
+    `column=value` pairs, of which one row may take several of `given`.
 
     Raises:
         UsageError: a file is missing or not of that kind, a column is missing or unknown.
         LeptonError: a table file is damaged as a whole.
     """
-    kind = task.shape["kind"]
+    kind = task.reads
     rows: list[Row] = []
     pairs: dict[str, str] = {}
     for each in given:
@@ -83,12 +105,13 @@ def lake_rows(workspace: Workspace, task: Task, ref: str, ids: Sequence[int]) ->
 
 
 def _read(workspace: Workspace, task: Task, given: object) -> list[Row]:
-    kind = task.shape["kind"]
+    kind = task.reads
+    medium = _MEDIA.get(kind)
     if isinstance(given, Row):
         return [given]
     if isinstance(given, Mapping):
         return [_row(task, given)]
-    if isinstance(given, bytes) and kind == "image":
+    if isinstance(given, bytes) and medium:
         return [Row(f"{len(given)} bytes", {task.columns[0]: given})]
     if not isinstance(given, str | Path):
         raise UsageError(f"{type(given).__name__} is no input: {_wanted(task)}")
@@ -102,41 +125,41 @@ def _read(workspace: Workspace, task: Task, given: object) -> list[Row]:
     # An empty text is no path, though Path takes it for the working folder.
     if text and _exists(path):
         return _path(workspace, task, path)
-    if glob.has_magic(text) and (kind == "image" or is_table(path)):
+    if glob.has_magic(text) and (medium or is_table(path)):
         matched = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207
         if not matched:
             raise UsageError("no file matches", where=text, hint="Check the pattern.")
-        if kind == "image":
-            return [_image(task, Path(each)) for each in matched if Path(each).is_file()]
+        if medium:
+            return [_file(task, Path(each)) for each in matched if Path(each).is_file()]
         return [row for each in matched for row in table_rows(workspace, Path(each), task.columns)]
     looks_path = isinstance(given, Path) or is_table(path) or path.suffix == ".txt"
     if kind == "tokens" and not (looks_path and not re.search(r"\s", text)):
         return [Row(text, {task.columns[0]: text})]
-    if kind == "image" or looks_path:
+    if medium or looks_path:
         raise _missing(path)
     raise UsageError(f'"{text}" is no row: {_wanted(task)}')
 
 
 def _path(workspace: Workspace, task: Task, path: Path) -> list[Row]:
-    kind = task.shape["kind"]
+    medium = _MEDIA.get(task.reads)
     if path.is_dir():
-        if kind != "image":
+        if medium is None:
             raise UsageError("this is a folder", where=str(path), hint=_wanted(task))
-        found = sorted(p for p in path.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
+        found = sorted(p for p in path.rglob("*") if p.suffix.lower() in medium.suffixes)
         if not found:
-            raise UsageError("the folder holds no image", where=str(path), hint=_wanted(task))
-        return [_image(task, each) for each in found]
+            what = f"the folder holds no {medium.one.split()[1]}"
+            raise UsageError(what, where=str(path), hint=_wanted(task))
+        return [_file(task, each) for each in found]
     if is_table(path):
         rows = table_rows(workspace, path, task.columns)
-        return [_files_beside(path, row, task) for row in rows] if kind == "image" else rows
+        return [_files_beside(path, row, task) for row in rows] if medium else rows
     head = read_head(path)
-    if kind == "image":
-        if image_kind(head) is None and not _PORTABLE_IMAGE.match(head):
-            raise UsageError(
-                f"the file is not an image: this is {content_kind(head)}", where=str(path)
-            )
-        return [_image(task, path)]
-    if kind == "tokens" and content_kind(head) == "text":
+    if medium:
+        if not medium.known(head):
+            what = f"the file is not {medium.one}: this is {content_kind(head)}"
+            raise UsageError(what, where=str(path))
+        return [_file(task, path)]
+    if task.reads == "tokens" and content_kind(head) == "text":
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
         return [Row(line, {task.columns[0]: line}) for line in lines if line.strip()]
     raise UsageError(
@@ -144,12 +167,12 @@ def _path(workspace: Workspace, task: Task, path: Path) -> list[Row]:
     )
 
 
-def _image(task: Task, path: Path) -> Row:
+def _file(task: Task, path: Path) -> Row:
     return Row(str(path), {task.columns[0]: path.absolute()})
 
 
 def _files_beside(table: Path, row: Row, task: Task) -> Row:
-    """A text in the image column of a table is the path of a file, seen from the table's folder."""
+    """A text where an image or a sound belongs is a file's path, seen from the table's folder."""
     (column,) = task.columns
     value = row.values.get(column)
     if not isinstance(value, str):
@@ -237,9 +260,8 @@ def _missing(path: Path) -> UsageError:
 
 
 def _wanted(task: Task) -> str:
-    kind = task.shape["kind"]
-    if kind == "image":
-        return "Give image files, a folder of them, or a table file."
-    if kind == "tokens":
+    if medium := _MEDIA.get(task.reads):
+        return f"Give {medium.several}, a folder of them, or a table file."
+    if task.reads == "tokens":
         return "Give a text, a text file, or a table file."
     return f"Give {task.columns[0]}=value and so on, a JSON object, or a table file."

@@ -51,37 +51,47 @@ class Row:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model says about one row: a label with probabilities, a value, or why neither."""
+    """What a model says about one row, or why nothing: `output` is as `Task.answers` has it."""
 
     input: str
-    label: str | None = None
-    score: float | None = None
-    scores: Mapping[str, float] = field(default_factory=dict)
-    """Probability of each label, the most likely first."""
-    value: float | None = None
+    output: Any = None
     error: LeptonError | None = None
 
     @property
     def ok(self) -> bool:
         return self.error is None
 
+    @property
+    def label(self) -> Any:
+        """The class, where it tells one."""
+        return self._part("label")
+
+    @property
+    def score(self) -> Any:
+        return self._part("score")
+
+    @property
+    def scores(self) -> Mapping[str, float]:
+        """Probability of each label, the most likely first; empty where it tells no class."""
+        return self._part("scores") or {}
+
+    @property
+    def value(self) -> float | None:
+        """The number, where it tells one."""
+        return self.output if isinstance(self.output, int | float) else None
+
+    def _part(self, name: str) -> Any:
+        return self.output.get(name) if isinstance(self.output, Mapping) else None
+
     def to_json(self) -> dict[str, Any]:
-        """`input`, and `output`: `label score scores`, the number, or null with an `error`."""
-        if self.error is not None:
-            return {"input": self.input, "output": None, "error": self.error.to_json()}
-        if self.label is None:
-            return {"input": self.input, "output": self.value}
-        output = {"label": self.label, "score": self.score, "scores": dict(self.scores)}
-        return {"input": self.input, "output": output}
+        """`input` and `output`; the output is null where there is an `error`."""
+        fault = {} if self.error is None else {"error": self.error.to_json()}
+        return {"input": self.input, "output": self.output, **fault}
 
     @classmethod
     def from_json(cls, answer: Mapping[str, Any]) -> Answer:
-        given, output = answer["input"], answer["output"]
-        if "error" in answer:
-            return cls(given, error=LeptonError.from_json(answer["error"]))
-        if isinstance(output, dict):
-            return cls(given, output["label"], output["score"], output["scores"])
-        return cls(given, value=output)
+        error = LeptonError.from_json(answer["error"]) if "error" in answer else None
+        return cls(answer["input"], answer["output"], error)
 
 
 def packed(value: Any) -> Any:

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 
 from core.errors import UsageError
 from core.tasks.facts import TableFacts
+from core.tasks.reading import LeftOut, row_examples
+from core.tasks.rows import with_place
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from core.data.lake.view import View
 
     Rows: TypeAlias = pa.Table | pa.RecordBatch | Sequence[Mapping[str, Any]]
-    Arrays: TypeAlias = dict[str, np.ndarray[Any, Any]]
+    Array: TypeAlias = np.ndarray[Any, Any]
+    Arrays: TypeAlias = dict[str, Any]
+    """Each is an array, or `Ragged`."""
+    Batch: TypeAlias = dict[str, Tensor]
 
 UNKNOWN = -1
 """The encoded target of a class that the training split does not have."""
@@ -40,9 +45,12 @@ class Fit:
 class Task(ABC):
     """A kind of problem; an instance holds its codec: what it learned from the training split.
 
-    Outputs are what a model returns, float [n, shape["outputs"]]: logits for classes, the
-    standardised value for a number. Targets are encoded: class numbers int64 [n] (UNKNOWN for a
-    class that training did not have), or standardised values float32 [n].
+    The road of an example: rows are read (`read`), made examples (`examples`, which for most tasks
+    is `encode`, row by row), and come to the model by the batch (`inputs`). What the model returns
+    goes into `loss`, and `keep` says what of it is kept to judge the model by.
+
+    Arrays are aligned by example; one that differs in length from example to example is `Ragged`,
+    and comes in a batch padded with zeros, its lengths beside it under NAME_length.
     """
 
     name: ClassVar[str]
@@ -55,7 +63,7 @@ class Task(ABC):
     """The key of `scores` that says which model is best."""
     higher_is_better: ClassVar[bool] = True
     reads: ClassVar[str]
-    """What its inputs are, as `shape` says it: image, tokens, audio or table."""
+    """What a person gives it: image, tokens (text), audio or table."""
     mixes: ClassVar[bool] = False
     """Whether `loss` takes weights, so that two examples can be trained on as a mix of both."""
     options: ClassVar[Mapping[str, int]] = {}
@@ -114,15 +122,35 @@ class Task(ABC):
         """What an architecture needs to know: "kind", "outputs" and the sizes of that kind.
 
         {"kind": "image", "channels", "height", "width"}, {"kind": "tokens", "vocabulary",
-        "length"} or {"kind": "table", "numbers": how many, "categories": [size of each]}.
+        "length"} or {"kind": "table", "numbers": how many, "categories": [size of each]}; a task
+        whose models are of their own has a kind of its own.
         """
+
+    def read(self, view: View, split: str | None, rows: int) -> Iterator[pa.RecordBatch]:
+        """The rows of a split (of all, for None), `rows` at a time, as `examples` wants them."""
+        return view.batches(with_place((*self.columns, self.target), view), split=split, rows=rows)
+
+    def examples(
+        self, batches: Iterable[pa.RecordBatch], left_out: LeftOut | None = None
+    ) -> Iterator[Arrays]:
+        """Examples with "target" and `ROW_ID`, the row that each came from, int64 [n].
+
+        One for each row that has a target, unless a task says otherwise: a window of a series,
+        a block of many texts. `left_out` hears of rows that none was made of.
+
+        Raises:
+            UsageError: a column is missing.
+            LeptonError: a value cannot be read, and `left_out` is None.
+        """
+        return row_examples(self, batches, left_out)
 
     @abstractmethod
     def encode(self, rows: Rows, *, target: bool) -> Arrays:
         """Turn rows into arrays, one entry a row, in their order.
 
         With `target`, rows whose target is null are left out and two arrays are added: "target",
-        and "row", int64, the position in `rows` that each entry came from.
+        and "row", int64, the position in `rows` that each entry came from. Classes are encoded as
+        numbers, int64 (UNKNOWN for one that training did not have).
 
         Raises:
             UsageError: a column is missing.
@@ -130,36 +158,41 @@ class Task(ABC):
         """
 
     @abstractmethod
-    def encode_target(self, rows: Rows) -> Arrays:
-        """Only "target" and "row", as `encode` gives them; the inputs are not looked at."""
-
-    @abstractmethod
-    def inputs(self, batch: dict[str, Tensor]) -> tuple[Tensor, ...]:
+    def inputs(self, batch: Batch) -> tuple[Tensor, ...]:
         """The model's arguments, made from encoded arrays on the device; normalised here."""
 
     @abstractmethod
-    def loss(
-        self, outputs: Tensor, batch: dict[str, Tensor], weight: Tensor | None = None
-    ) -> Tensor:
-        """Mean loss over the rows whose target is known, a scalar; NaN when there are none.
+    def loss(self, outputs: Any, batch: Batch, weight: Tensor | None = None) -> Tensor:
+        """Mean loss over the examples whose target is known, a scalar; NaN when there are none.
 
-        With `weight`, float [n], the loss of each row is multiplied by its weight before.
+        `outputs` is what the model returned. With `weight`, float [n], the loss of each example is
+        multiplied by its weight before.
         """
 
     @abstractmethod
-    def scores(
-        self, outputs: np.ndarray[Any, Any], target: np.ndarray[Any, Any]
-    ) -> dict[str, float]:
-        """Metrics under the names that scikit-learn and torchmetrics use; needs no torch."""
+    def naive(self, batch: Batch) -> Any:
+        """The outputs of the baseline: of a model that looks at no input, or knows no better trick.
+
+        The commonest class, the mean, the value of a season before.
+        """
+
+    def keep(self, outputs: Any, batch: Batch) -> Tensor:
+        """What is kept of a batch's outputs to score and report, float [n, …].
+
+        The outputs themselves, unless they are too large, or not one tensor. What one batch has
+        more of than another (boxes, letters) is filled up with -1.
+        """
+        kept: Tensor = outputs
+        return kept
 
     @abstractmethod
-    def baseline(
-        self, train_target: np.ndarray[Any, Any], target: np.ndarray[Any, Any]
-    ) -> dict[str, float]:
-        """The same metrics for an answer without inputs: the commonest class, or the mean."""
+    def scores(self, found: Array, target: Any) -> dict[str, float]:
+        """Metrics of what was kept against all targets (an array or `Ragged`), named as
+        scikit-learn and torchmetrics name them; needs no torch.
+        """
 
     @abstractmethod
-    def report(self, outputs: np.ndarray[Any, Any], target: np.ndarray[Any, Any]) -> dict[str, Any]:
+    def report(self, found: Array, target: Any) -> dict[str, Any]:
         """What a person reads to judge a model, as JSON values.
 
         Keys, where they make sense: "confusion" {"labels", "matrix" (row = truth, column =
@@ -168,9 +201,20 @@ class Task(ABC):
         "answer", "score" or "error"}], worst first.
         """
 
+    def solve(self, module: nn.Module, batch: Batch) -> Tensor:
+        """What the answers to a batch without targets are made of, float [n, …].
+
+        One pass of the model, unless answering takes more, as writing a text does.
+        """
+        return self.keep(module(*self.inputs(batch)), batch)
+
     @abstractmethod
-    def answers(self, outputs: np.ndarray[Any, Any]) -> list[dict[str, Any]]:
-        """One answer a row: {"label", "score", "scores": {label: probability}} or {"value"}."""
+    def answers(self, found: Array) -> list[Any]:
+        """One answer an example, as JSON values, made of what `solve` gave.
+
+        A number; {"label", "score", "scores": {label: probability}}; {"labels", "scores"};
+        {"text"}; {"boxes": [{"label", "score", "box": [left, top, right, bottom]}]}; {"values"}.
+        """
 
     def row(self, given: object) -> dict[str, Any]:
         """A row from what a person gave: a mapping of columns, or whatever else the task can read.

@@ -30,6 +30,8 @@ class Classification(Task):
     metric: ClassVar[str] = "accuracy"
     mixes: ClassVar[bool] = True
     labels: tuple[str, ...]
+    counts: tuple[int, ...]
+    """How many training rows each label has; empty where it was not kept."""
 
     @classmethod
     def check_target(cls, fit: Fit, view: View) -> None:
@@ -63,8 +65,8 @@ class Classification(Task):
         each = F.cross_entropy(outputs, target, ignore_index=UNKNOWN, reduction="none")
         return (weight * each).sum() / (target != UNKNOWN).sum()
 
-    def scores(self, outputs: Array, target: Array) -> dict[str, float]:
-        matrix = confusion(outputs, target)
+    def scores(self, found: Array, target: Array) -> dict[str, float]:
+        matrix = confusion(found, target)
         precision, recall, f1, support = per_class(matrix)
         # As scikit-learn: the mean over classes that occur in the truth or among the answers.
         there = (support + matrix.sum(0)) > 0
@@ -74,22 +76,24 @@ class Classification(Task):
             "precision_macro": _mean(precision[there]),
             "recall_macro": _mean(recall[there]),
         }
-        if outputs.shape[1] == 2:
+        if found.shape[1] == 2:
             known = target != UNKNOWN
-            margin = outputs[known, 1].astype(np.float64) - outputs[known, 0]
+            margin = found[known, 1].astype(np.float64) - found[known, 0]
             area = auroc(margin, target[known])
             if area is not None:
                 scores["auroc"] = area
         return scores
 
-    def baseline(self, train_target: Array, target: Array) -> dict[str, float]:
-        counts = np.bincount(train_target[train_target >= 0], minlength=len(self.labels))
-        constant = np.zeros((len(target), len(self.labels)), np.float32)
-        constant[:, counts.argmax()] = 1
-        return self.scores(constant, target)
+    def naive(self, batch: dict[str, Tensor]) -> Tensor:
+        """Each label as likely as it is among the training rows."""
+        import torch
 
-    def report(self, outputs: Array, target: Array) -> dict[str, Any]:
-        matrix = confusion(outputs, target)
+        target = batch["target"]
+        counts = torch.tensor(self.counts or [1] * len(self.labels), dtype=torch.float32)
+        return (counts / counts.sum()).log().to(target.device).expand(len(target), -1)
+
+    def report(self, found: Array, target: Array) -> dict[str, Any]:
+        matrix = confusion(found, target)
         labels = list(self.labels)
         if matrix[-1].any():
             labels.append(NOT_IN_TRAINING)
@@ -99,12 +103,12 @@ class Classification(Task):
         return {
             "confusion": {"labels": labels, "matrix": matrix[:size, :size].tolist()},
             "per_class": [dict(zip(names, row, strict=True)) for row in columns],
-            "mistakes": self._mistakes(outputs, target),
+            "mistakes": self._mistakes(found, target),
         }
 
-    def answers(self, outputs: Array) -> list[dict[str, Any]]:
+    def answers(self, found: Array) -> list[dict[str, Any]]:
         answers = []
-        for row in softmax(outputs):
+        for row in softmax(found):
             best = np.argsort(-row, kind="stable")
             scores = {self.labels[at]: float(row[at]) for at in best}
             answers.append(
@@ -112,9 +116,9 @@ class Classification(Task):
             )
         return answers
 
-    def _mistakes(self, outputs: Array, target: Array) -> list[dict[str, Any]]:
+    def _mistakes(self, found: Array, target: Array) -> list[dict[str, Any]]:
         """The wrong answers that the model was surest of."""
-        chances = softmax(outputs)
+        chances = softmax(found)
         answer = chances.argmax(1)
         sure = chances.max(1)
         wrong = np.flatnonzero(answer != target)
@@ -130,8 +134,8 @@ class Classification(Task):
         ]
 
 
-def learn_labels(view: View, fit: Fit, split: str | None) -> tuple[tuple[str, ...], list[str]]:
-    """The classes of one split, in order, and a note when rows have none.
+def learn_labels(view: View, fit: Fit, split: str | None) -> tuple[dict[str, int], list[str]]:
+    """The classes of one split, in order, with their rows; and a note when rows have none.
 
     Raises:
         LeptonError: the column has no value, one class only, or nearly a class for each row.
@@ -164,7 +168,8 @@ def learn_labels(view: View, fit: Fit, split: str | None) -> tuple[tuple[str, ..
             where=place,
             hint=hint,
         )
-    return tuple(sorted(counts, key=label_order)), skipped_note(fit.target, empty)
+    ordered = {label: counts[label] for label in sorted(counts, key=label_order)}
+    return ordered, skipped_note(fit.target, empty)
 
 
 def confusion(outputs: Array, target: Array) -> Array:

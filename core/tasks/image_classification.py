@@ -52,10 +52,12 @@ class ImageClassification(Classification):
         mean: Sequence[float],
         std: Sequence[float],
         notes: Sequence[str] = (),
+        counts: Sequence[int] = (),
     ) -> None:
         self.columns = (column,)
         self.target = target
         self.labels = tuple(labels)
+        self.counts = tuple(counts)
         self.size = size
         self.mean = tuple(mean)
         self.std = tuple(std)
@@ -108,11 +110,12 @@ class ImageClassification(Classification):
         return cls(
             column,
             fit.target,
-            labels,
+            tuple(labels),
             size=size,
             mean=mean,
             std=std,
             notes=(*fit.notes, *notes),
+            counts=tuple(labels.values()),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -120,6 +123,7 @@ class ImageClassification(Classification):
             "column": self.columns[0],
             "target": self.target,
             "labels": list(self.labels),
+            "counts": list(self.counts),
             "height": self.size[0],
             "width": self.size[1],
             "mean": list(self.mean),
@@ -137,6 +141,7 @@ class ImageClassification(Classification):
             mean=codec["mean"],
             std=codec["std"],
             notes=codec["notes"],
+            counts=codec.get("counts", ()),
         )
 
     @property

@@ -29,12 +29,18 @@ class TabularClassification(Classification):
     reads: ClassVar[str] = "table"
 
     def __init__(
-        self, codec: TableCodec, target: str, labels: Sequence[str], notes: Sequence[str] = ()
+        self,
+        codec: TableCodec,
+        target: str,
+        labels: Sequence[str],
+        notes: Sequence[str] = (),
+        counts: Sequence[int] = (),
     ) -> None:
         self.codec = codec
         self.columns = codec.columns
         self.target = target
         self.labels = tuple(labels)
+        self.counts = tuple(counts)
         self.notes = tuple(notes)
 
     @classmethod
@@ -62,20 +68,23 @@ class TabularClassification(Classification):
         whole_options(cls.name, cls.options, options)
         labels, notes = learn_labels(view, fit, split)
         codec = TableCodec.learn(view, fit, split)
-        return cls(codec, fit.target, labels, (*fit.notes, *notes))
+        told = (*fit.notes, *notes)
+        return cls(codec, fit.target, tuple(labels), told, tuple(labels.values()))
 
     def to_json(self) -> dict[str, Any]:
         return {
             "features": self.codec.to_json(),
             "target": self.target,
             "labels": list(self.labels),
+            "counts": list(self.counts),
             "notes": list(self.notes),
         }
 
     @classmethod
     def from_json(cls, codec: Mapping[str, Any]) -> Self:
         table = TableCodec.from_json(codec["features"])
-        return cls(table, codec["target"], codec["labels"], codec["notes"])
+        counts = codec.get("counts", ())
+        return cls(table, codec["target"], codec["labels"], codec["notes"], counts)
 
     @property
     def shape(self) -> dict[str, Any]:

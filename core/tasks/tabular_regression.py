@@ -136,9 +136,9 @@ class TabularRegression(Task):
             return F.mse_loss(outputs[:, 0], batch["target"])
         return (weight * (outputs[:, 0] - batch["target"]).square()).mean()
 
-    def scores(self, outputs: Array, target: Array) -> dict[str, float]:
+    def scores(self, found: Array, target: Array) -> dict[str, float]:
         truth = self._value(target)
-        error = self._value(outputs[:, 0]) - truth
+        error = self._value(found[:, 0]) - truth
         spread = float(((truth - truth.mean()) ** 2).sum()) if len(truth) else 0.0
         squared = float((error**2).sum())
         # As scikit-learn: without spread in the truth, only a perfect answer scores 1.
@@ -150,12 +150,12 @@ class TabularRegression(Task):
             "root_mean_squared_error": float(np.sqrt(squared / count)),
         }
 
-    def baseline(self, train_target: Array, target: Array) -> dict[str, float]:
-        mean = train_target.astype(np.float64).mean() if len(train_target) else 0.0
-        return self.scores(np.full((len(target), 1), mean), target)
+    def naive(self, batch: dict[str, Tensor]) -> Tensor:
+        """The mean of the training rows, which is zero after standardising."""
+        return batch["target"].new_zeros(len(batch["target"]), 1)
 
-    def report(self, outputs: Array, target: Array) -> dict[str, Any]:
-        truth, answer = self._value(target), self._value(outputs[:, 0])
+    def report(self, found: Array, target: Array) -> dict[str, Any]:
+        truth, answer = self._value(target), self._value(found[:, 0])
         error = answer - truth
         if not len(error):
             return {}
@@ -182,8 +182,8 @@ class TabularRegression(Task):
             ],
         }
 
-    def answers(self, outputs: Array) -> list[dict[str, Any]]:
-        return [{"value": value} for value in self._value(outputs[:, 0]).tolist()]
+    def answers(self, found: Array) -> list[Any]:
+        return list(self._value(found[:, 0]).tolist())
 
     def _value(self, standardised: Array) -> Array:
         return standardised.astype(np.float64) * self.std + self.mean

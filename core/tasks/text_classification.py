@@ -37,11 +37,14 @@ class TextClassification(Classification):
         target: str,
         labels: Sequence[str],
         words: Words,
+        *,
         notes: Sequence[str] = (),
+        counts: Sequence[int] = (),
     ) -> None:
         self.columns = (column,)
         self.target = target
         self.labels = tuple(labels)
+        self.counts = tuple(counts)
         self.words = words
         self.notes = tuple(notes)
 
@@ -89,13 +92,17 @@ class TextClassification(Classification):
                         yield text
 
         words = Words.learn(texts(), chosen["length"], chosen["vocabulary"])
-        return cls(column, fit.target, labels, words, (*fit.notes, *notes))
+        told = (*fit.notes, *notes)
+        return cls(
+            column, fit.target, tuple(labels), words, notes=told, counts=tuple(labels.values())
+        )
 
     def to_json(self) -> dict[str, Any]:
         return {
             "column": self.columns[0],
             "target": self.target,
             "labels": list(self.labels),
+            "counts": list(self.counts),
             "vocabulary": list(self.words.vocabulary),
             "length": self.words.length,
             "notes": list(self.notes),
@@ -104,7 +111,15 @@ class TextClassification(Classification):
     @classmethod
     def from_json(cls, codec: Mapping[str, Any]) -> Self:
         words = Words(tuple(codec["vocabulary"]), int(codec["length"]))
-        return cls(codec["column"], codec["target"], codec["labels"], words, codec["notes"])
+        counts = codec.get("counts", ())
+        return cls(
+            codec["column"],
+            codec["target"],
+            codec["labels"],
+            words,
+            notes=codec["notes"],
+            counts=counts,
+        )
 
     @property
     def shape(self) -> dict[str, Any]:

@@ -7,13 +7,13 @@ import json
 import mmap
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import numpy as np
@@ -23,17 +23,18 @@ import torch
 from core import memory
 from core.data.lake.layout import ROW_ID
 from core.errors import LeptonError
+from core.inference.examples import LENGTH, Batch, Examples, RaggedTensor, joined, spans, take
 from core.runs.job import Stopped
-from core.tasks.rows import with_place
+from core.tasks.ragged import Ragged
 from core.training.arrays import STAGED, Array, Growing, finish, open_arrays, put
 from core.training.shuffle import Window, batches, order, steps_in_epoch, windows
 from core.workspace import Workspace
 
 if TYPE_CHECKING:
-    from core.data.lake.view import View
-    from core.tasks.base import Task
+    import pyarrow as pa
 
-Batch: TypeAlias = dict[str, torch.Tensor]
+    from core.data.lake.view import View
+    from core.tasks.base import Arrays, Task
 
 FORMAT = 1
 ROWS_AT_ONCE = 2048
@@ -47,9 +48,9 @@ WINDOW_SHARE = 8
 
 @dataclass(frozen=True)
 class Split:
-    """One encoded split: row-aligned tensors on the CPU, and the row id of each entry."""
+    """One encoded split: tensors aligned by example, and the row id of each example."""
 
-    tensors: dict[str, torch.Tensor]
+    tensors: Examples
     rids: Array
     mapped: dict[str, np.memmap[Any, Any]] = field(default_factory=dict)
     """The files behind those tensors that were not loaded."""
@@ -59,13 +60,20 @@ class Split:
         return len(self.rids)
 
     @cached_property
-    def _ids(self) -> torch.Tensor:
+    def _all(self) -> Examples:
+        """The tensors, and the ids of their rows on the same device."""
         device = next(iter(self.tensors.values())).device
-        return torch.from_numpy(self.rids).to(device)
+        return {**self.tensors, ROW_ID: torch.from_numpy(self.rids).to(device)}
 
     @property
     def bytes(self) -> int:
         return sum(tensor.nbytes for tensor in self.tensors.values())
+
+    @property
+    def target(self) -> Any:
+        """All targets: an array, or `Ragged`."""
+        target = self.tensors["target"]
+        return target.numpy() if isinstance(target, RaggedTensor) else target.cpu().numpy()
 
     def to(self, device: torch.device) -> Split:
         """The split on a GPU when that takes under a quarter of its free memory, else itself."""
@@ -74,9 +82,8 @@ class Split:
         return Split({name: each.to(device) for name, each in self.tensors.items()}, self.rids)
 
     def batch(self, index: torch.Tensor) -> Batch:
-        """The entries at `index`, int64 [b], and the ids of their rows; a gather for each array."""
-        found = {name: each.index_select(0, index) for name, each in self.tensors.items()}
-        return {**found, ROW_ID: self._ids.index_select(0, index)}
+        """The examples at `index`, int64 [b] on the CPU, and the ids of their rows."""
+        return take(self._all, index)
 
     def window_rows(self) -> int:
         """How many rows to mix at a time; 0: all of them, since they fit or are on the GPU.
@@ -101,9 +108,8 @@ class Split:
             steps = steps_in_epoch(self.rows, batch_size) - start
             yield from islice(self._windowed(seed, epoch, batch_size, start, window), steps)
             return
-        here = next(iter(self.tensors.values())).device
         for index in batches(order(seed, epoch, self.rows), batch_size, start):
-            yield self.batch(index.to(here, non_blocking=True))
+            yield self.batch(index)
 
     def release(self) -> None:
         """Let go of the pages that were read of mapped files; they are read again when needed."""
@@ -129,33 +135,40 @@ class Split:
                 missing = batch_size - (_rows(left) if left else 0)
                 for part in (index[:missing], *torch.split(index[missing:], batch_size)):
                     if len(part):
-                        batch = {name: each.index_select(0, part) for name, each in loaded.items()}
-                        left = _joined(left, batch) if left else batch
+                        batch = take(loaded, part)
+                        left = joined(left, batch) if left else batch
                     if left and _rows(left) == batch_size:
                         yield left
                         left = None
         if left:
             yield left
 
-    def _read(self, window: Window) -> Batch:
+    def _read(self, window: Window) -> Examples:
         """The rows of a window, copied into memory in the order in which they lie."""
         files = {**self.mapped, ROW_ID: self.rids}
-        return {
-            name: _read_spans(array, window)
-            if isinstance(array := files.get(name), np.memmap)
-            else torch.cat([each[start:stop] for start, stop in window.spans])
-            for name, each in (*self.tensors.items(), (ROW_ID, self._ids))
-        }
+        loaded: dict[str, torch.Tensor | RaggedTensor] = {}
+        for name, each in self._all.items():
+            array = files.get(name)
+            if not isinstance(array, np.memmap):
+                loaded |= spans({name: each}, window.spans)
+            elif isinstance(each, RaggedTensor):
+                ends = [(int(each.offsets[a]), int(each.offsets[b])) for a, b in window.spans]
+                lengths = torch.cat([each.lengths[a:b] for a, b in window.spans])
+                loaded[name] = RaggedTensor(_read_spans(array, ends), lengths)
+            else:
+                loaded[name] = _read_spans(array, window.spans)
+        return loaded
 
 
-def _read_spans(array: np.memmap[Any, Any], window: Window) -> torch.Tensor:
+def _read_spans(array: np.memmap[Any, Any], ranges: Sequence[tuple[int, int]]) -> torch.Tensor:
     """Read, not copied from the mapping: whole runs at once, and no page of it stays ours."""
-    found = np.empty((window.rows, *array.shape[1:]), array.dtype)
+    rows = sum(stop - start for start, stop in ranges)
+    found = np.empty((rows, *array.shape[1:]), array.dtype)
     at = 0
     if not found.nbytes:  # a table without categories
         return torch.from_numpy(found)
     with Path(str(array.filename)).open("rb", buffering=0) as file:
-        for start, stop in window.spans:
+        for start, stop in ranges:
             file.seek(array.offset + start * (array.nbytes // len(array)))
             place = found[at : at + stop - start].data.cast("B")
             while len(place):
@@ -172,11 +185,7 @@ def _read_spans(array: np.memmap[Any, Any], window: Window) -> torch.Tensor:
 
 
 def _rows(batch: Batch) -> int:
-    return len(next(iter(batch.values())))
-
-
-def _joined(one: Batch, other: Batch) -> Batch:
-    return {name: torch.cat([each, other[name]]) for name, each in one.items()}
+    return len(batch[ROW_ID])
 
 
 def compiled(
@@ -220,8 +229,14 @@ def compiled(
         if found is None:
             raise LeptonError("the encoded split cannot be read back", where=str(folder))
     rids = found.pop(ROW_ID)
+    lengths = {name: found.pop(name + LENGTH) for name in list(found) if name + LENGTH in found}
     mapped = {name: array for name, array in found.items() if isinstance(array, np.memmap)}
-    tensors = {name: torch.from_numpy(array) for name, array in found.items()}
+    tensors = {
+        name: RaggedTensor(torch.from_numpy(array), torch.from_numpy(np.array(lengths[name])))
+        if name in lengths
+        else torch.from_numpy(array)
+        for name, array in found.items()
+    }
     return Split(tensors, rids, mapped)
 
 
@@ -242,15 +257,17 @@ def _encode(
     view: View, task: Task, split: str, folder: Path, should_stop: Callable[[], bool]
 ) -> None:
     """Write one .npy file for each array, in pieces, and the facts about them last."""
-    columns = with_place((*task.columns, task.target), view)
     growing: dict[str, Growing] = {}
-    try:
-        for rows in view.batches(columns, split=split, rows=ROWS_AT_ONCE):
+
+    def rows() -> Iterator[pa.RecordBatch]:
+        for batch in task.read(view, split, ROWS_AT_ONCE):
             if should_stop():
                 raise Stopped
-            arrays = task.encode(rows, target=True)
-            arrays[ROW_ID] = rows.column(ROW_ID).to_numpy()[arrays.pop("row")]
-            for name, array in arrays.items():
+            yield batch
+
+    try:
+        for arrays in task.examples(rows()):
+            for name, array in _flat(arrays):
                 if name not in growing:
                     growing[name] = Growing(folder / f"{name}.npy", array)
                 growing[name].append(array)
@@ -266,6 +283,16 @@ def _encode(
     # The garbage collector asks whose rows these are.
     of = {"version": view.version.ref, "files": [file.sha256 for file in view.version.files]}
     finish(folder, list(growing), of)
+
+
+def _flat(arrays: Arrays) -> Iterator[tuple[str, Array]]:
+    """What is written: of examples of different length, the values and the lengths."""
+    for name, each in arrays.items():
+        if isinstance(each, Ragged):
+            yield name, each.values
+            yield name + LENGTH, each.lengths
+        else:
+            yield name, each
 
 
 def _sweep(tmp: Path) -> None:

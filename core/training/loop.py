@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from core.augmentation.augmenter import Augmenter
 from core.augmentation.mixing import loss as mixed_loss
 from core.augmentation.written import read
+from core.data.lake.layout import ROW_ID
 from core.errors import LeptonError
-from core.inference.forward import outputs, precision_context, to_device
+from core.inference.forward import judged, precision_context, to_device
 from core.training.checkpoint import Checkpoint, Checkpoints
 from core.training.config import TrainConfig, learning_rate
 from core.training.feed import Split
@@ -101,7 +102,7 @@ class Trainer:
         self.emit = emit
         self.should_stop = should_stop
         # Convolutions are 2 to 4 times quicker on a CPU when the channels lie innermost.
-        images = any(each.dim() == 4 for each in train.tensors.values())
+        images = task.reads == "image"
         self.module = module.to(device)
         if images:
             self.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -173,7 +174,7 @@ class Trainer:
         ):
             batch = self.augmenter(to_device(rows, self.device), at.epoch)
             self._losses.append(self.train_step(batch))
-            self._sizes.append(len(batch["target"]))
+            self._sizes.append(len(batch[ROW_ID]))
             at.step += 1
             at.position += 1
             now = time.monotonic()
@@ -260,7 +261,7 @@ class Trainer:
     def _validate(self) -> dict[str, float]:
         if self.validation is None:
             return {}
-        found = outputs(
+        told = judged(
             self.module,
             self.task,
             self.validation.tensors,
@@ -269,10 +270,8 @@ class Trainer:
             precision=self.config.precision,
         )
         self.validation.release()
-        target = self.validation.tensors["target"]
-        loss = self.task.loss(torch.from_numpy(found), {"target": target}).item()
-        scores = self.task.scores(found, target.numpy())
-        return {"val/loss": loss, **{f"val/{name}": value for name, value in scores.items()}}
+        scores = self.task.scores(told.found, self.validation.target)
+        return {"val/loss": told.loss, **{f"val/{name}": value for name, value in scores.items()}}
 
     def _judge(self, metrics: dict[str, float]) -> bool:
         """Keep these weights when no epoch was better; without a validation split, the newest."""

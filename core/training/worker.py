@@ -14,6 +14,7 @@ import torch
 from core.data.lake.lake import Lake
 from core.errors import LeptonError
 from core.inference.devices import choose_threads, resolve
+from core.inference.forward import naive
 from core.models import architectures
 from core.models.folder import save_model
 from core.models.registry import ModelFolder, Models
@@ -188,9 +189,9 @@ def _publish(job: Job, setup: Setup, trainer: Trainer) -> ModelFolder:
 
 
 def _baseline(setup: Setup, trainer: Trainer) -> dict[str, float]:
-    """What an answer that looks at no input reaches on the validation split."""
+    """What the task's baseline reaches on the validation split."""
     if trainer.validation is None:
         return {}
-    known = trainer.train.tensors["target"].cpu().numpy()
-    scores = setup.task.baseline(known, trainer.validation.tensors["target"].numpy())
-    return {f"val/{name}": value for name, value in scores.items()}
+    told = naive(setup.task, trainer.validation.tensors, batch_size=256)
+    scores = setup.task.scores(told.found, trainer.validation.target)
+    return {"val/loss": told.loss, **{f"val/{name}": value for name, value in scores.items()}}

@@ -15,7 +15,7 @@ from core.tasks.rows import label_text
 from core.workspace import Workspace
 from lepton_tui.cli.groups import single
 from lepton_tui.cli.output import bar, in_colour, in_terminal, note, put, put_json, table
-from screens.text import human_number, percent, plain
+from screens.text import answer_words, percent
 
 if TYPE_CHECKING:
     from core.inference.messages import Answer, Row
@@ -52,7 +52,7 @@ def predict(
     given: list[object] = []
     for word in inputs or []:
         given += [line.rstrip("\n") for line in sys.stdin] if word == "-" else [word]
-    if text and task.shape["kind"] != "tokens":
+    if text and task.reads != "tokens":
         raise UsageError(f"--text is for models of texts; this one is for {task.name}")
     given += [Row(each, {task.columns[0]: each}) for each in text or []]
     if not given:
@@ -84,22 +84,23 @@ def put_answers(rows: list[Row], answers: list[Answer]) -> None:
                     put_picture(value)
     if not any(answer.ok for answer in answers):
         return
-    numbers = all(answer.label is None for answer in answers)
-    heads = ["input", "value"] if numbers else ["input", "label", "score", ""]
-    told = [_cells(answer, numbers=numbers) for answer in answers]
+    classes = any(answer.label is not None for answer in answers)
+    heads = ["input", "label", "score", ""] if classes else ["input", "answer"]
+    told = [_cells(answer, classes=classes) for answer in answers]
     if any(row.truth is not None for row in rows):
         heads.insert(2, "truth")
         for row, cells in zip(rows, told, strict=True):
-            cells.insert(2, row.truth if numbers else label_text(row.truth))
+            cells.insert(2, label_text(row.truth) if classes else row.truth)
     table(heads, told)
 
 
-def _cells(answer: Answer, *, numbers: bool) -> list[object]:
+def _cells(answer: Answer, *, classes: bool) -> list[object]:
     if not answer.ok:
-        return [answer.input, "✗ no answer", *([] if numbers else ["", ""])]
-    if numbers:
-        return [answer.input, answer.value]
-    return [answer.input, answer.label, percent(answer.score), bar(answer.score or 0.0, 12)]
+        return [answer.input, "✗ no answer", *(["", ""] if classes else [])]
+    if classes:
+        return [answer.input, answer.label, percent(answer.score), bar(answer.score or 0.0, 12)]
+    value = answer.value
+    return [answer.input, answer_words(answer.output) if value is None else value]
 
 
 def _json(row: Row, answer: Answer) -> dict[str, object]:
@@ -138,6 +139,4 @@ def summary(answer: Answer) -> str:
     """One answer in a few words."""
     if not answer.ok:
         return f"✗ {answer.error}"
-    if answer.label is None:
-        return human_number(answer.value)
-    return f"{plain(answer.label)}  {percent(answer.score)}"
+    return answer_words(answer.output)

@@ -23,7 +23,15 @@ from core.models.registry import ModelFolder, Models, task_of
 from core.tasks.rows import label_text
 from screens.base import LeptonScreen
 from screens.listing import Line, LineList, headline
-from screens.text import clip, counted, human_duration, human_number, percent, plain
+from screens.text import (
+    answer_words,
+    clip,
+    counted,
+    human_duration,
+    human_number,
+    percent,
+    plain,
+)
 from screens.widgets.bars import ScoreBars
 from screens.widgets.image_view import ImageView
 
@@ -33,6 +41,7 @@ SHOWN_INPUT = 60
 ASK = {
     "image": "an image's path, a folder, or a row: mnist#12",
     "tokens": "a text, or a row: reviews#12",
+    "audio": "a sound's path, a folder, or a row: digits#12",
     "table": "column=value …, or a row: penguins#12",
 }
 
@@ -258,7 +267,7 @@ def _said(answer: Answer, truth: object) -> Text:
     if answer.error is not None:
         return Text.assemble(("✗ ", "red"), f"{asked}: {plain(str(answer.error))}")
     if answer.label is None:
-        said = Text.assemble((human_number(answer.value), "bold"))
+        said = Text.assemble((answer_words(answer.output), "bold"))
         if isinstance(truth, int | float):
             said.append(f"  the row says {human_number(float(truth))}")
         return said.append(f"  {asked}", "dim")

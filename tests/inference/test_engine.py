@@ -70,7 +70,7 @@ def test_a_number_is_a_value(engine: Engine, models: Workspace) -> None:
     publish(models, task, "lengths")
     (answer,) = engine.predict("lengths", [{"colour": "red", "species": "long"}])
     (expected,) = bare(models, "lengths", task, [{"colour": "red", "species": "long"}])
-    assert answer.value == pytest.approx(expected["value"], abs=1e-5)
+    assert answer.value == pytest.approx(expected, abs=1e-5)
     assert answer.label is None
     assert answer.to_json()["output"] == answer.value
 

@@ -182,8 +182,8 @@ def test_rows_and_answers_travel_as_json(pictures: Path) -> None:
     back = Row.from_json(json.loads(json.dumps(row.to_json())))
     assert back.values == {"image": pictures, "raw": b"\0\xff", "n": 3, "many": [1.5, None, None]}
     for answer in (
-        Answer("a", "cat", 0.5, {"cat": 0.5, "dog": 0.5}),
-        Answer("b", value=-2.5),
+        Answer("a", {"label": "cat", "score": 0.5, "scores": {"cat": 0.5, "dog": 0.5}}),
+        Answer("b", -2.5),
         Answer("c", error=UsageError("what", where="where", hint="hint")),
     ):
         there = json.loads(json.dumps(answer.to_json()))

@@ -149,7 +149,9 @@ async def test_golden(tmp_path: Path, size: tuple[int, int]) -> None:
         assert isinstance(screen, InferScreen)
         scores = {"[b]Gentoo[/b]": 0.912, "Adelie": 0.08, "Chinstrap": 0.008}
         rows = [Row("penguins@2#12", {}, truth="Adelie")]
-        answer = Answer("penguins@2#12", "[b]Gentoo[/b]", 0.912, scores)
+        answer = Answer(
+            "penguins@2#12", {"label": "[b]Gentoo[/b]", "score": 0.912, "scores": scores}
+        )
         screen._show(Tried(rows, [answer], 0.5))
         await golden(pilot, "infer", size)
         unread = Answer("a.png", error=LeptonError("it is no [image]", where="a.png"))

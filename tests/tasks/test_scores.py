@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 import sklearn.metrics as sk
+import torch
 
+from core.inference.forward import naive
 from core.tasks.base import UNKNOWN
 from core.tasks.classification import NOT_IN_TRAINING
 from core.tasks.table import TableCodec
@@ -11,8 +13,8 @@ from core.tasks.tabular_classification import TabularClassification
 from core.tasks.tabular_regression import TabularRegression
 
 
-def classes(*labels):
-    return TabularClassification(TableCodec(()), "y", labels)
+def classes(*labels, counts=()):
+    return TabularClassification(TableCodec(()), "y", labels, counts=counts)
 
 
 def random_case(size, rows, seed, unseen=0):
@@ -87,8 +89,12 @@ def test_answers_are_probabilities_best_first():
 
 
 def test_the_baseline_is_the_commonest_class_of_training():
-    scores = classes("a", "b").baseline(np.array([1, 1, 0]), np.array([0, 0, 0, 1]))
+    target = np.array([0, 0, 0, 1])
+    task = classes("a", "b", counts=(1, 3))
+    told = naive(task, {"target": torch.from_numpy(target)}, batch_size=3)
+    scores = task.scores(told.found, target)
     assert (scores["accuracy"], scores["auroc"]) == (0.25, 0.5)
+    assert told.loss == pytest.approx(-(3 * np.log(0.25) + np.log(0.75)) / 4)
 
 
 def test_scores_of_nothing_and_of_one_class_do_not_fail():
@@ -117,14 +123,16 @@ def test_regression_scores_are_those_of_scikit_learn_in_the_targets_unit():
 
 
 def test_the_baseline_of_a_number_is_the_mean_of_training():
-    scores = regression().baseline(np.array([0.0, 1.0]), np.array([0.0, 1.0]))
+    target = np.array([0.5, -0.5], np.float32)
+    told = naive(regression(), {"target": torch.from_numpy(target)}, batch_size=8)
+    scores = regression().scores(told.found, target)
     assert scores["r2"] == pytest.approx(0)
     assert scores["mean_absolute_error"] == pytest.approx(10)
 
 
 def test_regression_answers_and_residuals_are_in_the_targets_unit():
     outputs = np.array([[0.0], [1.0], [-3.0]], np.float32)
-    assert regression().answers(outputs) == [{"value": 100}, {"value": 120}, {"value": 40}]
+    assert regression().answers(outputs) == [100, 120, 40]
     report = regression().report(outputs, np.zeros(3, np.float32))
     assert report["residuals"]["mean"] == pytest.approx((20 - 60) / 3)
     assert sum(report["residuals"]["histogram"]["counts"]) == 3

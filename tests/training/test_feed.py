@@ -14,6 +14,7 @@ from core.data.lake import garbage
 from core.data.lake.lake import Lake
 from core.errors import LeptonError, UsageError
 from core.runs.job import Stopped
+from core.tasks.ragged import Ragged
 from core.training import arrays, feed
 from core.training.codec import learned
 from core.training.shuffle import steps_in_epoch
@@ -343,3 +344,39 @@ def test_an_array_cut_while_it_is_read_is_an_error(tmp_path):
     os.truncate(tmp_path / "x.npy", 400_000)
     with pytest.raises(LeptonError, match="shorter"):
         list(split.epoch(0, 0, 100, window=1000))
+
+
+@pytest.fixture
+def trailing(task):
+    """The task, with an array of another length for each row: as many of its number as its rest."""
+
+    class Trailing(type(task)):
+        def encode(self, rows, *, target):
+            made = super().encode(rows, target=target)
+            rids = rows.column("_rid").to_numpy()[made["row"]]
+            trails = [np.full(rid % 4, rid, np.float32) for rid in rids]
+            return {**made, "trail": Ragged.of(trails)}
+
+    return Trailing.from_json(task.to_json())
+
+
+@pytest.mark.parametrize("limit", [None, 2000])
+def test_arrays_of_different_length_are_padded_in_each_batch_and_cut_nowhere(
+    workspace, view, trailing, monkeypatch, limit
+):
+    if limit is not None:
+        monkeypatch.setattr(feed.memory, "limit", lambda: limit)
+    train = feed.compiled(workspace, view, trailing, "train")
+    window = train.window_rows()
+    assert bool(window) == (limit is not None)
+    seen = []
+    for batch in train.epoch(seed=1, epoch=0, batch_size=7, window=window):
+        lengths = batch["trail_length"].tolist()
+        assert batch["trail"].shape == (len(lengths), max(lengths))
+        for rid, length, trail in zip(
+            batch["_rid"].tolist(), lengths, batch["trail"].tolist(), strict=True
+        ):
+            seen.append(rid)
+            assert length == rid % 4
+            assert trail == [rid] * length + [0] * (max(lengths) - length)
+    assert sorted(seen) == train.rids.tolist()

@@ -1,0 +1,39 @@
+"""Arrays of examples that differ in length, laid end to end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Ragged:
+    """`values` [sum of lengths, …] and `lengths` int64 [n]: example i has `lengths[i]` of them."""
+
+    values: Array
+    lengths: Array
+
+    @classmethod
+    def of(cls, parts: Sequence[Array]) -> Ragged:
+        """One example from each array; they are of one type, and at least one of them is given."""
+        return cls(np.concatenate(parts), np.array([len(part) for part in parts], np.int64))
+
+    @classmethod
+    def joined(cls, several: Sequence[Ragged]) -> Ragged:
+        """The examples of all, in order."""
+        return cls(
+            np.concatenate([each.values for each in several]),
+            np.concatenate([each.lengths for each in several]),
+        )
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def parts(self) -> list[Array]:
+        """Each example's own array."""
+        return np.split(self.values, np.cumsum(self.lengths)[:-1]) if len(self) else []
