@@ -72,7 +72,7 @@ def test_a_regression_is_scored_as_scikit_learn_scores_it(workspace, lake, mass)
     report = evaluate_model(workspace, "mass", split="validation")
     assert report.split == "validation"
     truth, answers = answers_one_by_one(lake, mass, report.dataset, "validation")
-    said = [answer for answer in answers]
+    said = list(answers)
     assert report.metrics["r2"] == pytest.approx(sk.r2_score(truth, said), abs=1e-5)
     error = sk.mean_absolute_error(truth, said)
     assert report.metrics["mean_absolute_error"] == pytest.approx(error, rel=1e-5)
