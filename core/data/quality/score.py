@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,24 +15,32 @@ from core.data.quality.keeping import RULE, check_rules
 
 WEIGHT = {"error": 0.4, "warning": 0.15, "info": 0.03}
 PRESENT = 1 / 3
+TYPICAL = 10
+"""Columns of a table in which every finding counts whole."""
 # Training splits what is not split; the rows are as good.
 UNSCORED = frozenset({"unsplit"})
 CHECK = "check"
 
 
-def score(findings: Sequence[Finding], rows: int) -> float:
-    """How good a version of `rows` rows is, from 0 to 100 with one decimal.
+def score(findings: Sequence[Finding], rows: int, columns: int) -> float:
+    """How good a version of so many rows and columns is, from 0 to 100 with one decimal.
 
     It starts at 100, and each finding takes away a part of what is left: up to 40 % for an error,
     15 % for a warning, 3 % for the rest. A third of that is for being there, the other two thirds
-    grow with the share of the rows that it is about. That no row is in a split costs nothing.
+    grow with the share of the rows that it is about. What is found of a kind in a table of more
+    than ten columns counts as much as it would in ten with the same share of them. That no row is
+    in a split costs nothing.
     """
-    left = 100.0
+    kinds: dict[tuple[str, str], list[float]] = {}
     for finding in findings:
-        if finding.kind in UNSCORED:
-            continue
-        share = min(1.0, finding.rows / max(rows, 1))
-        left *= 1 - WEIGHT[finding.severity] * (PRESENT + (1 - PRESENT) * share)
+        if finding.kind not in UNSCORED:
+            share = min(1.0, finding.rows / max(rows, 1))
+            part = WEIGHT[finding.severity] * (PRESENT + (1 - PRESENT) * share)
+            kinds.setdefault((finding.severity, finding.kind), []).append(math.log1p(-part))
+    left = 100.0
+    for taken in kinds.values():
+        wide = min(1.0, TYPICAL / max(columns, 1))
+        left *= math.exp(min(min(taken), sum(taken) * wide))
     return round(left, 1)
 
 
@@ -44,7 +53,7 @@ class Checked:
 
     @property
     def score(self) -> float:
-        return score(self.findings, self.version.rows)
+        return score(self.findings, self.version.rows, len(self.version.columns))
 
     @property
     def failed(self) -> tuple[Finding, ...]:

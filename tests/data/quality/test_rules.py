@@ -221,13 +221,17 @@ def test_the_score_falls_with_the_share_and_the_weight() -> None:
     def finding(severity: str, rows: int) -> Finding:
         return Finding(severity, "x", None, rows, "", "")
 
-    assert score([], 100) == 100
-    assert score([finding("error", 100)], 100) == 60
-    assert score([finding("warning", 100)], 100) == 85
-    assert score([finding("warning", 0)], 100) == 95
-    assert score([finding("info", 10)], 100) > score([finding("info", 50)], 100)
-    assert score([finding("error", 100)] * 50, 100) >= 0
-    assert score([Finding("info", "unsplit", None, 100, "", "")], 100) == 100
+    assert score([], 100, 10) == 100
+    assert score([finding("error", 100)], 100, 10) == 60
+    assert score([finding("warning", 100)], 100, 10) == 85
+    assert score([finding("warning", 0)], 100, 10) == 95
+    assert score([finding("info", 10)], 100, 10) > score([finding("info", 50)], 100, 10)
+    assert score([finding("error", 100)] * 50, 100, 10) >= 0
+    assert score([Finding("info", "unsplit", None, 100, "", "")], 100, 10) == 100
+    # A hundred columns with twenty faults are as good as ten with two; one of them still counts.
+    faults = [finding("warning", 50)] * 20
+    assert score(faults, 100, 100) == score(faults[:2], 100, 10)
+    assert score(faults[:1], 100, 100) == score(faults[:1], 100, 10) < 100
 
 
 def test_the_history_of_a_data_set(sales: Lake) -> None:
