@@ -17,6 +17,8 @@ from tests.benchmarks.measure import Result
 
 MEASUREMENTS = (
     "training_step",
+    "metric_record",
+    "resume_start",
     "command_start",
     "first_paint",
     "key_press",
