@@ -107,6 +107,12 @@ ARCHITECTURES: dict[str, Architecture] = {
                 Option(
                     "width", 32, "channels of the first stage; each later one doubles it", 4, 512
                 ),
+                Option(
+                    "stem",
+                    "full",
+                    "strided: begins at half the size, a third of the work, a little less exact",
+                    choices=("full", "strided"),
+                ),
                 _DROPOUT,
             ),
             {"lr": 2e-3, "batch_size": 64},

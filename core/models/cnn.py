@@ -16,7 +16,14 @@ class CNN(nn.Module):
     """float [n, c, h, w] to logits [n, outputs], for any h and w from 8 on."""
 
     def __init__(
-        self, channels: int, side: int, outputs: int, *, width: int = 32, dropout: float = 0.1
+        self,
+        channels: int,
+        side: int,
+        outputs: int,
+        *,
+        width: int = 32,
+        dropout: float = 0.1,
+        stem: str = "full",
     ) -> None:
         super().__init__()
         stages: list[nn.Module] = []
@@ -24,10 +31,13 @@ class CNN(nn.Module):
         if side > _SMALL:
             stages.append(_convolution(before, width, stride=2))
             before, side = width, side // 2
+        if stem == "strided":
+            stages.append(_convolution(before, width, size=5, stride=2))
+            before, side, stage = width, side // 2, 1
         while not stages or side > 7:
             after = width * min(2**stage, _WIDEST)
             # One convolution at full resolution is enough, and costs a third less time in all.
-            deep = [_convolution(after, after)] if stage else []
+            deep = [_convolution(after, after)] if stage and stem == "full" else []
             stages += [_convolution(before, after), *deep, nn.MaxPool2d(2)]
             before, side, stage = after, side // 2, stage + 1
         after = width * min(2**stage, _WIDEST)
@@ -39,10 +49,10 @@ class CNN(nn.Module):
         return logits
 
 
-def build(shape: Mapping[str, Any], *, width: int, dropout: float) -> nn.Module:
+def build(shape: Mapping[str, Any], *, width: int, dropout: float, stem: str) -> nn.Module:
     side = min(shape["height"], shape["width"])
-    model = CNN(shape["channels"], side, shape["outputs"], width=width, dropout=dropout)
-    return initialised(model)
+    options: dict[str, Any] = {"width": width, "dropout": dropout, "stem": stem}
+    return initialised(CNN(shape["channels"], side, shape["outputs"], **options))
 
 
 def initialised(model: nn.Module) -> nn.Module:
@@ -53,9 +63,9 @@ def initialised(model: nn.Module) -> nn.Module:
     return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 
-def _convolution(before: int, after: int, stride: int = 1) -> nn.Sequential:
+def _convolution(before: int, after: int, size: int = 3, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(before, after, 3, stride=stride, padding=1, bias=False),
+        nn.Conv2d(before, after, size, stride=stride, padding=size // 2, bias=False),
         nn.BatchNorm2d(after),
         nn.ReLU(inplace=True),
     )

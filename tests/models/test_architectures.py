@@ -181,3 +181,12 @@ def test_what_cannot_be_built_is_refused_with_the_way_out(name, shape, options, 
         build(name, shape, options)
     assert words in str(caught.value)
     assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize(("height", "width"), [(8, 8), (28, 28), (9, 31), (120, 96)])
+@pytest.mark.parametrize("stem", ["full", "strided"])
+def test_the_cnn_takes_pictures_of_any_size(height, width, stem):
+    shape = {"kind": "image", "channels": 3, "height": height, "width": width, "outputs": 5}
+    model = build("cnn", shape, {"stem": stem, "width": 4}).eval()
+    with torch.inference_mode():
+        assert model(*random_inputs(shape, 2)).shape == (2, 5)
