@@ -176,7 +176,7 @@ class LeptonApp(App[None]):
     def _count(self) -> None:
         from core.runs.store import Runs
 
-        running = sum(state.state == "running" for state in Runs(self.workspace).list())
+        running = sum(run.state().state == "running" for run in Runs(self.workspace).alive())
         self.post_message(RunningCounted(running))
 
     def on_running_counted(self, message: RunningCounted) -> None:

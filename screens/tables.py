@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from rich.table import Table
 from rich.text import Text
 
+from core.runs.compare import lower_is_better
 from screens.text import human_number, plain
-
-_LOWER_IS_BETTER = ("error", "loss")
 
 
 def plain_table(*heads: str) -> Table:
@@ -40,5 +39,4 @@ def _verdict(name: str, value: float, baseline: float | None) -> str:
         return ""
     if value == baseline:
         return "= the same"
-    lower = any(word in name for word in _LOWER_IS_BETTER)
-    return "▲ better" if (value < baseline) == lower else "▼ worse"
+    return "▲ better" if (value < baseline) == lower_is_better(name) else "▼ worse"

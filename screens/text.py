@@ -165,6 +165,24 @@ def sparkline(counts: Sequence[int], cells: int = 10) -> str:
     return "".join(BARS[-(-height * 8 // most)] for height in heights) if most else ""
 
 
+def spark(values: Sequence[float], cells: int = 8) -> str:
+    """The shape of a curve in one line of block characters, from its lowest to its highest value.
+
+    A blank is a value that is not finite.
+    """
+    known = [value for value in values if math.isfinite(value)]
+    if not known:
+        return ""
+    low, high = min(known), max(known)
+    shown = [values[at * len(values) // cells] for at in range(cells)]
+    return "".join(
+        BARS[1 + round((value - low) / (high - low) * 7) if high > low else 4]
+        if math.isfinite(value)
+        else " "
+        for value in (shown if len(values) > cells else values)
+    )
+
+
 _STATES = {
     "queued": ("…", "$text-muted"),
     "running": ("●", "$text-primary"),

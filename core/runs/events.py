@@ -184,14 +184,19 @@ def last_event(content: bytes, event: str, *, end: int | None = None) -> tuple[i
     return None
 
 
-def all_events(content: bytes, event: str) -> list[Event]:
-    """Every event of this name in a log's bytes, in order."""
+def placed_events(content: bytes, event: str) -> list[tuple[int, Event]]:
+    """Every event of this name in a log's bytes, in order, and where its line begins."""
     events = []
     found = last_event(content, event)
     while found:
-        events.append(found[1])
+        events.append(found)
         found = last_event(content, event, end=found[0])
     return events[::-1]
+
+
+def all_events(content: bytes, event: str) -> list[Event]:
+    """Every event of this name in a log's bytes, in order."""
+    return [found for _, found in placed_events(content, event)]
 
 
 def _ends_torn(file: int) -> bool:

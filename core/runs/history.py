@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any
 
 from core.runs.events import Event
+from core.runs.series import Series
 
 _NOT_SERIES = frozenset({"time", "event", "step", "epoch"})
-
-
-class Series(NamedTuple):
-    """A curve: `steps` (training steps, rising) and the value at each."""
-
-    steps: list[int]
-    values: list[float]
+_PACE_OVER = 40
+REMEMBERED = 1000
+"""Epochs, checkpoints, samples and lines of the log: the last of each, in a run that has more."""
 
 
 @dataclass
@@ -25,8 +22,9 @@ class RunHistory:
 
     `state` is the last one in the log; whether its process still lives, only the run can tell.
     `series` has the numbers of `step` events under their own names (loss, lr, examples_per_second)
-    and the metrics of `epoch` events under theirs (train/loss, val/accuracy). `epochs` and
-    `checkpoints` are events as they came. `metrics` are the result's, or else the last epoch's.
+    and the metrics of `epoch` events under theirs (train/loss, val/accuracy). `epochs`,
+    `checkpoints` and `samples` are events as they came. `metrics` are the result's, or else the
+    last epoch's. Times are Unix seconds; `last` is that of the newest event.
     """
 
     state: str = "queued"
@@ -37,11 +35,19 @@ class RunHistory:
     series: dict[str, Series] = field(default_factory=dict)
     epochs: list[Event] = field(default_factory=list)
     checkpoints: list[Event] = field(default_factory=list)
+    samples: list[Event] = field(default_factory=list)
     logs: list[str] = field(default_factory=list)
     error: dict[str, str] | None = None
     result: Event | None = None
     started: float | None = None
     ended: float | None = None
+    last: float = 0.0
+    worked: float = 0.0
+    """Seconds that processes which have ended worked on it; a resumed run has had several."""
+    since: float | None = None
+    """When the process began that works on it."""
+    pace: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=_PACE_OVER))
+    """Time and step of the newest records of this process."""
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -52,7 +58,23 @@ class RunHistory:
     @property
     def examples_per_second(self) -> float | None:
         series = self.series.get("examples_per_second")
-        return series.values[-1] if series and series.values else None
+        return series.last if series else None
+
+    def elapsed(self, now: float | None = None) -> float | None:
+        """Seconds of work so far; up to `now` while a process is at it, else to its last word."""
+        if self.since is None:
+            return self.worked or None
+        return self.worked + max(0.0, (self.last if now is None else now) - self.since)
+
+    def remaining(self) -> float | None:
+        """Seconds to the last step at the newest pace; None when nothing tells."""
+        steps = self.plan.get("steps")
+        if not steps or len(self.pace) < 2:
+            return None
+        (first_at, first), (last_at, last) = self.pace[0], self.pace[-1]
+        if last_at <= first_at or last <= first:
+            return None
+        return float(max(0, steps - last)) * (last_at - first_at) / (last - first)
 
     def feed(self, event: Event) -> None:
         """Take one more event in. Names that it does not know change nothing."""
@@ -63,21 +85,25 @@ class RunHistory:
                 self.plan = event
             case "step":
                 self._at(event)
+                self.pace.append((event["time"], event["step"]))
                 numbers = {name: event[name] for name in event if name not in _NOT_SERIES}
                 self._append(event["step"], numbers)
             case "epoch":
                 self._at(event)
-                self.epochs.append(event)
+                _remember(self.epochs, event)
                 self._append(event["step"], event.get("metrics", {}))
             case "checkpoint":
-                self.checkpoints.append(event)
+                _remember(self.checkpoints, event)
+            case "samples":
+                _remember(self.samples, event)
             case "resumed":
                 self._take_back(event["step"])
                 self._at(event)
             case "log":
-                self.logs.append(event["text"])
+                _remember(self.logs, event["text"])
             case "result":
                 self.result = event
+        self.last = event["time"]
 
     def _feed_state(self, event: Event) -> None:
         if event["state"] == "stopping":
@@ -89,7 +115,15 @@ class RunHistory:
         self.ended = None
         if self.state == "running":
             self.started = self.started or event["time"]
-        elif self.state != "queued":
+            self.since = event["time"]
+            self.pace.clear()
+            return
+        if self.since is not None:
+            # "queued" after a kill: that process worked until its last word.
+            until = self.last if self.state == "queued" else event["time"]
+            self.worked += max(0.0, until - self.since)
+            self.since = None
+        if self.state != "queued":
             self.ended = event["time"]
 
     def _at(self, event: Event) -> None:
@@ -99,17 +133,39 @@ class RunHistory:
     def _append(self, step: int, numbers: dict[str, float]) -> None:
         for name, value in numbers.items():
             if isinstance(value, (int, float)):
-                series = self.series.setdefault(name, Series([], []))
-                series.steps.append(step)
-                series.values.append(value)
+                series = self.series.get(name)
+                if series is None:
+                    series = self.series[name] = Series()
+                series.append(step, value)
 
     def _take_back(self, step: int) -> None:
         """Drop what lies after the step that a resumed run went back to."""
-        for steps, values in self.series.values():
-            keep = bisect_right(steps, step)
-            del steps[keep:], values[keep:]
-        self.epochs = [event for event in self.epochs if event["step"] <= step]
-        self.checkpoints = [event for event in self.checkpoints if event["step"] <= step]
+        for series in self.series.values():
+            series.take_back(step)
+        self.pace.clear()
+        for events in (self.epochs, self.checkpoints, self.samples):
+            events[:] = [event for event in events if event["step"] <= step]
+
+    def to_json(self) -> dict[str, Any]:
+        """All but the series, as plain JSON values."""
+        told = {name: value for name, value in vars(self).items() if name != "series"}
+        return {**told, "pace": list(self.pace)}
+
+    @classmethod
+    def from_json(cls, told: dict[str, Any], series: dict[str, Series]) -> RunHistory:
+        """What `to_json` wrote, and the series.
+
+        Raises:
+            TypeError: it is of another version.
+        """
+        pace = deque(((at, step) for at, step in told.pop("pace")), maxlen=_PACE_OVER)
+        return cls(**told, pace=pace, series=series)
+
+
+def _remember(kept: list[Any], newest: Any) -> None:
+    kept.append(newest)
+    if len(kept) > 2 * REMEMBERED:
+        del kept[:-REMEMBERED]
 
 
 def history(events: Iterable[Event]) -> RunHistory:

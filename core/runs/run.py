@@ -20,6 +20,7 @@ from core.errors import LeptonError, UsageError
 from core.runs import lock
 from core.runs.events import Event, EventReader, EventWriter
 from core.runs.history import RunHistory, history
+from core.runs.notes import read_notes
 from core.runs.state import TERMINAL, RunState, Summary, summary
 from core.workspace import Workspace
 
@@ -136,11 +137,13 @@ class Run:
             state = "stopped" if told.stopping else "interrupted"
         if state == "interrupted":
             error = self._last_words(told)
+        alive = held and state not in TERMINAL
+        notes = read_notes(self.path)
         return RunState(
             id=self.id,
             kind=self.kind,
             state=state,
-            pid=lock.read_pid(self.lock_path) if held and state not in TERMINAL else None,
+            pid=lock.read_pid(self.lock_path) if alive else None,
             dataset=self.info.get("dataset"),
             model=told.result.get("model") or self.info.get("model"),
             device=told.plan.get("device"),
@@ -153,6 +156,9 @@ class Run:
             created=self.created,
             started=told.started,
             ended=told.ended,
+            remaining=told.remaining if alive else None,
+            note=notes.note,
+            tags=notes.tags,
         )
 
     def _last_words(self, told: Summary) -> dict[str, str]:

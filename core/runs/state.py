@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from functools import lru_cache
+import os
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
-from core.runs.events import Event, all_events, last_event
+from core.runs.events import Event, all_events, last_event, placed_events
 
 TERMINAL = frozenset({"finished", "failed", "stopped"})
 
@@ -19,7 +20,8 @@ class RunState:
     `state` is queued, running, finished, failed, stopped or interrupted. `pid` is the process while
     it lives. `created` is ISO 8601 in UTC; `started` and `ended` are Unix seconds. `epochs` and
     `steps` are the totals that were planned. `error` has `what`, `where` and `hint` when the run
-    failed or was interrupted.
+    failed or was interrupted. `remaining` are seconds to its end while it lives. `note` and `tags`
+    are what a person wrote about it.
     """
 
     id: str
@@ -38,6 +40,9 @@ class RunState:
     created: str
     started: float | None
     ended: float | None
+    remaining: float | None = None
+    note: str = ""
+    tags: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The keys of `lepton runs ls --json`, in the order of the listing."""
@@ -50,6 +55,7 @@ class Summary:
 
     `state` is the last one recorded, None before the first; `stopping` says that somebody asked the
     run to stop since then. `log_offset` is where the last launch begins in `log`, in bytes.
+    `epochs` are the steps and metrics of the newest epochs, `speed` is in examples a second.
     """
 
     state: str | None = None
@@ -57,59 +63,127 @@ class Summary:
     log_offset: int = 0
     plan: Event = field(default_factory=dict)
     progress: Event = field(default_factory=dict)
+    speed: float | None = None
     result: Event = field(default_factory=dict)
-    metrics: dict[str, float] = field(default_factory=dict)
+    epochs: tuple[tuple[int, dict[str, float]], ...] = ()
     error: dict[str, str] | None = None
     started: float | None = None
     ended: float | None = None
 
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The result's, or else the last epoch's."""
+        return self.result.get("metrics") or (self.epochs[-1][1] if self.epochs else {})
+
+    @property
+    def remaining(self) -> float | None:
+        """Seconds to the last step, at the pace that was last recorded."""
+        steps, speed = self.plan.get("steps"), self.speed
+        if not (steps and speed and self.plan.get("batch_size")):
+            return None
+        return float(max(steps - self.progress["step"], 0) * self.plan["batch_size"] / speed)
+
+
+@dataclass(frozen=True)
+class _Searched:
+    """A log as far as it was searched: to `end`, the last whole line of `size` bytes."""
+
+    inode: int
+    size: int
+    end: int
+    told: Summary
+
+
+_PIECE = 8 * 1024 * 1024
+_REMEMBERED = 4096
+_searched: dict[Path, _Searched] = {}
+_searched_lock = Lock()
+
 
 def summary(path: Path) -> tuple[Summary, int]:
-    """The summary of an event log, and the size in bytes of the log it was made from."""
+    """The summary of an event log, and the size in bytes of the log it was made from.
+
+    What was searched once is not searched again: a log only grows.
+    """
     try:
-        size = path.stat().st_size
+        found = path.stat()
     except FileNotFoundError:
         return Summary(), 0
-    return _summary(path, size), size
+    known = _searched.get(path)
+    if known is None or known.inode != found.st_ino or known.size > found.st_size:
+        known = _Searched(found.st_ino, 0, 0, Summary())
+    if known.size < found.st_size:
+        known = _search_on(path, known, found.st_size)
+        with _searched_lock:
+            _searched.pop(path, None)
+            _searched[path] = known
+            while len(_searched) > _REMEMBERED:
+                del _searched[next(iter(_searched))]
+    return known.told, known.size
 
 
-@lru_cache(maxsize=1024)
-def _summary(path: Path, size: int) -> Summary:
-    # Searching bytes goes at gigabytes a second; parsing every line of a long log would not.
+def _search_on(path: Path, known: _Searched, size: int) -> _Searched:
+    """Searching bytes goes at gigabytes a second; parsing every line of a long log would not."""
+    told, end = known.told, known.end
     with path.open("rb") as file:
-        content = file.read(size)
-    states = all_events(content, "state")
-    reached = [state for state in states if state["state"] != "stopping"]
-    last: Event = reached[-1] if reached else {}
+        while end < size:
+            content = os.pread(file.fileno(), min(size - end, _PIECE), end)
+            whole = content.rfind(b"\n") + 1
+            if not whole and len(content) == _PIECE:
+                content = os.pread(file.fileno(), size - end, end)
+                whole = content.rfind(b"\n") + 1
+            if not whole:
+                break
+            told, end = _told_on(told, content[:whole]), end + whole
+    return _Searched(known.inode, size, end, told)
+
+
+def _told_on(told: Summary, content: bytes) -> Summary:
+    """A summary with what some more whole lines say."""
+    for state in all_events(content, "state"):
+        told = _in_state(told, state)
     resumed = last_event(content, "resumed")
-    result = _event(content, "result")
-    return Summary(
-        state=last.get("state"),
-        stopping=states[-1:] != reached[-1:],
-        log_offset=next((s["log"] for s in reversed(reached) if s["state"] == "queued"), 0),
-        plan=_event(content, "plan"),
-        progress=_progress(content, resumed),
-        result=result,
-        metrics=result.get("metrics") or _metrics(content, resumed),
-        error=last.get("error"),
-        started=next((s["time"] for s in reached if s["state"] == "running"), None),
-        ended=last["time"] if last.get("state") in TERMINAL else None,
+    step = last_event(content, "step")
+    progress = max(
+        (found for found in (step, last_event(content, "epoch"), resumed) if found),
+        default=(-1, {}),
+        key=lambda found: found[0],
+    )
+    plan, result = last_event(content, "plan"), last_event(content, "result")
+    return replace(
+        told,
+        plan=plan[1] if plan else told.plan,
+        result=result[1] if result else told.result,
+        progress=progress[1] or told.progress,
+        speed=step[1].get("examples_per_second") if step else told.speed,
+        epochs=_epochs(told.epochs, content),
     )
 
 
-def _event(content: bytes, name: str) -> Event:
-    found = last_event(content, name)
-    return found[1] if found else {}
+def _in_state(told: Summary, event: Event) -> Summary:
+    state = event["state"]
+    if state == "stopping":
+        return replace(told, stopping=True)
+    return replace(
+        told,
+        state=state,
+        stopping=False,
+        log_offset=event.get("log", told.log_offset),
+        error=event.get("error"),
+        started=told.started or (event["time"] if state == "running" else None),
+        ended=event["time"] if state in TERMINAL else None,
+    )
 
 
-def _progress(content: bytes, resumed: tuple[int, Event] | None) -> Event:
-    places = [last_event(content, "step"), last_event(content, "epoch"), resumed]
-    return max((place for place in places if place), key=lambda place: place[0], default=(0, {}))[1]
-
-
-def _metrics(content: bytes, resumed: tuple[int, Event] | None) -> dict[str, float]:
-    """Of the last epoch that counts: a resumed run takes back what came after its step."""
-    found = last_event(content, "epoch")
-    while found and resumed and found[0] < resumed[0] and found[1]["step"] > resumed[1]["step"]:
-        found = last_event(content, "epoch", end=found[0])
-    return found[1].get("metrics", {}) if found else {}
+def _epochs(
+    known: tuple[tuple[int, dict[str, float]], ...], content: bytes
+) -> tuple[tuple[int, dict[str, float]], ...]:
+    """The epochs that count: a resumed run takes back what came after its step."""
+    epochs = list(known)
+    placed = [found for name in ("epoch", "resumed") for found in placed_events(content, name)]
+    for _, event in sorted(placed, key=lambda found: found[0]):
+        if event["event"] == "resumed":
+            epochs = [each for each in epochs if each[0] <= event["step"]]
+        else:
+            epochs.append((event["step"], event.get("metrics", {})))
+    return tuple(epochs[-_REMEMBERED:])

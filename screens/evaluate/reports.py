@@ -60,7 +60,7 @@ class Reports:
 
     def look(self) -> Seen:
         """Everything as it is now (in a thread: it reads files)."""
-        found = [self.of(run) for run in Runs(self._workspace).all() if run.kind == KIND]
+        found = [self.of(run) for run in Runs(self._workspace).newest(KIND)]
         datasets = [version.dataset for version in Lake(self._workspace).datasets()]
         return Seen(Models(self._workspace).list(), found, datasets)
 

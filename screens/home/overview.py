@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from core.data.lake.lake import Lake
@@ -36,7 +37,7 @@ def overview(workspace: Workspace) -> Overview:
     """Read the catalogue, the run folders and the model folders."""
     return Overview(
         datasets=Lake(workspace).datasets(),
-        runs=Runs(workspace).list()[:SHOWN_RUNS],
+        runs=[run.state() for run in islice(Runs(workspace).newest(), SHOWN_RUNS)],
         models=Models(workspace).list(),
         machine=_machine(workspace),
     )

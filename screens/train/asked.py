@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -113,10 +114,32 @@ def mistakes(given: Mapping[str, Any], fit: Fit | None = None) -> dict[str, str]
     return wrong
 
 
+def of_run(spec: Mapping[str, Any]) -> Settings:
+    """What a run was asked to do, without what nobody asked for: a form can be filled with it."""
+    usual = TrainConfig(dataset="").to_json()
+    return {name: value for name, value in spec.items() if value != usual.get(name)}
+
+
+def typed(value: Any) -> str:
+    """A setting as a field holds it."""
+    if isinstance(value, list | tuple):
+        return ",".join(map(str, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 def command(given: Mapping[str, Any]) -> str:
     """The same training from a shell."""
     words = ["lepton", "train", str(given.get("dataset", "DATASET"))]
     for name in FIELDS[1:]:
         if name in given:
-            words += [f"--{name.replace('_', '-')}", str(given[name])]
+            words += [f"--{name.replace('_', '-')}", typed(given[name])]
+    # What no field asks for: a run that is cloned may have been set in other ways too.
+    others = {name: value for name, value in given.items() if name not in FIELDS}
+    others |= others.pop("options", {})
+    words += [f"{name}={_as_word(value)}" for name, value in others.items()]
     return shlex.join(words)
+
+
+def _as_word(value: Any) -> str:
+    """A value of the form key=value: as TOML has it, or else as it is."""
+    return value if isinstance(value, str) else json.dumps(value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Protocol
 
 from rich.text import Text
@@ -78,16 +78,23 @@ class StartForm(ModalScreen[Settings | None]):
     def __init__(
         self,
         datasets: list[str],
+        given: Mapping[str, Any],
         *,
-        chosen: str | None,
-        augment: str = "",
         survey: Callable[[str], Surveyed],
         fetch: Fetch,
     ) -> None:
         super().__init__()
+        chosen = str(given.get("dataset") or "")
+        # A run names the version it read; the form knows data sets, and those versions it is given.
         self._datasets = datasets
-        self._chosen = chosen if chosen in datasets else datasets[0]
-        self._augment = augment
+        if "@" in chosen and chosen.partition("@")[0] in datasets:
+            self._datasets = [chosen, *datasets]
+        self._given = {
+            name: asked.typed(value) for name, value in given.items() if name in asked.FIELDS
+        }
+        self._model = given.get("model")
+        self._others = {n: value for n, value in given.items() if n not in asked.FIELDS}
+        self._chosen = chosen if chosen in self._datasets else datasets[0]
         self._survey = survey
         self._fetch = fetch
         self._surveyed: Surveyed | None = None
@@ -102,16 +109,19 @@ class StartForm(ModalScreen[Settings | None]):
             yield from self._row("task", _select(asked.tasks(), prompt="guess it"))
             yield from self._row("target", _select([], prompt="guess it"))
             yield from self._row("model", _select([], prompt="looking…"))
-            yield from self._row("epochs", Input(str(asked.DEFAULT_EPOCHS), compact=True))
+            yield from self._row("epochs", self._input("epochs", str(asked.DEFAULT_EPOCHS)))
             for name in ("batch_size", "lr"):
-                yield from self._row(name, Input(compact=True))
-            yield from self._row("augment", Input(self._augment, compact=True))
-            yield from self._row("name", Input(compact=True))
+                yield from self._row(name, self._input(name))
+            yield from self._row("augment", self._input("augment"))
+            yield from self._row("name", self._input("name"))
             yield Static(id="found", markup=False)
             yield Static(id="command", markup=False)
             with Horizontal(id="buttons"):
                 yield Button("Cancel", id="cancel", compact=True)
                 yield Button("Start", id="start", variant="primary", compact=True)
+
+    def _input(self, name: str, usual: str = "") -> Input:
+        return Input(self._given.get(name, usual), compact=True)
 
     def _row(self, name: str, field: Input | Select[str]) -> ComposeResult:
         field.id = name
@@ -121,6 +131,9 @@ class StartForm(ModalScreen[Settings | None]):
         yield Static(id=f"{name}-problem", classes="problem", markup=False)
 
     def on_mount(self) -> None:
+        if (task := self._given.get("task")) in asked.tasks():
+            with self.prevent(Select.Changed):
+                self.query_one("#task", Select).value = task
         self._look()
         self._say()
 
@@ -139,12 +152,16 @@ class StartForm(ModalScreen[Settings | None]):
 
     def _learnt(self, surveyed: Surveyed) -> None:
         # The answer may come when the person has gone, or has chosen another data set.
-        if self not in self.app.screen_stack or surveyed.version.dataset != self._typed("dataset"):
+        version, wanted = surveyed.version, self._typed("dataset")
+        if self not in self.app.screen_stack or wanted not in (version.dataset, version.ref):
             return
         self._surveyed = surveyed
         target = self.query_one("#target", Select)
         with self.prevent(Select.Changed):
-            target.set_options([_option(column.name) for column in surveyed.facts.columns])
+            names = [column.name for column in surveyed.facts.columns]
+            target.set_options([_option(name) for name in names])
+            if (column := self._given.pop("target", None)) in names:
+                target.value = column
         self._guess()
 
     def _guess(self) -> None:
@@ -162,7 +179,8 @@ class StartForm(ModalScreen[Settings | None]):
         self._show_problems({})
         self.query_one("#task", Select).prompt = f"{self._fit.task} (guessed)"
         self.query_one("#target", Select).prompt = f"{plain(self._fit.target)} (guessed)"
-        model, kept = self.query_one("#model", Select), self._typed("model")
+        model = self.query_one("#model", Select)
+        kept = self._typed("model") or self._given.get("model")
         known = asked.models(self._fit.task)
         with self.prevent(Select.Changed):
             model.set_options([(Text(f"{name}: {summary}"), name) for name, summary in known])
@@ -230,8 +248,15 @@ class StartForm(ModalScreen[Settings | None]):
     # Fields
 
     def settings(self) -> Settings:
-        """What the fields hold, without those left empty."""
-        return asked.settings({name: self._typed(name) for name in asked.FIELDS})
+        """What the fields hold, without those left empty, and what a cloned run has besides."""
+        given = asked.settings({name: self._typed(name) for name in asked.FIELDS})
+        others = dict(self._others)
+        # Options are those of a model, inputs those of a data set.
+        if given.get("model") != self._model:
+            others.pop("options", None)
+        if given.get("dataset") != self._chosen:
+            others.pop("inputs", None)
+        return given | others
 
     def _typed(self, name: str) -> str:
         field = self.query_one(f"#{name}")

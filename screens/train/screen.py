@@ -3,36 +3,39 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
-from textual.widgets import OptionList, Static
+from textual.widgets import OptionList, Static, TabbedContent
 
-from core.data.lake.lake import Lake
 from core.errors import LeptonError
+from core.runs.compare import Comparison, compare, settings
+from core.runs.notes import Notes, write_notes
 from core.runs.run import Run
 from core.runs.state import RunState
 from core.runs.store import Runs
 from core.training.start import start_training
 from screens.base import LeptonScreen
-from screens.listing import Line, LineList, headline
+from screens.listing import LineList
 from screens.refresh import refresh_interval
-from screens.text import human_number, plain, relative_time, state_badge
 from screens.train import asked
 from screens.train.asked import Settings
 from screens.train.follower import Follower, Snapshot
 from screens.train.form import StartForm
-from screens.train.live import LiveView
+from screens.train.lines import AT_ONCE, Seen, lines, look, named, short
+from screens.train.live import CHARTS, COMPARE, LOG, SETTINGS, LiveView
+from screens.train.panes import comparison_words, log_words, settings_words
+from screens.widgets.ask import Ask
 from screens.widgets.confirm import Confirm
 
 LIST_SECONDS = 2.0
-KIND = "train"
 RESUMABLE = frozenset({"stopped", "failed", "interrupted", "queued"})
+MOST_MARKED = 5
+NEAR_THE_END = 10
 
 NO_DATA = """\
 No runs yet, and no data set to train on.
@@ -46,41 +49,51 @@ A run goes on when you leave the app or lose the connection.\
 """
 
 
-@dataclass(frozen=True)
-class Seen:
-    """The runs and data sets of the workspace at one moment."""
-
-    runs: list[RunState]
-    datasets: list[str]
-
-
 class TrainScreen(LeptonScreen):
     """Start runs and watch them learn."""
 
     MODE = "train"
     TITLE = "Train"
-    # The screen's keys go before those of a chart that has the focus: s is always Stop.
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "new", "New run", tooltip="Train a model"),
-        Binding("s", "stop", "Stop", tooltip="Stop the run and save", priority=True),
+        Binding("s", "stop", "Stop", tooltip="Stop the run and save"),
         Binding("r", "resume", "Resume", tooltip="Go on from the last checkpoint"),
         Binding("e", "evaluate", "Evaluate", tooltip="Judge the model it made"),
+        Binding("c", "clone", "Clone", tooltip="A new run with these settings, to be changed"),
+        Binding("space", "mark", "Mark", tooltip="Lay its curves over, and compare it"),
+        Binding("o", "note", "Note", tooltip="Write a note and #tags on the run"),
         Binding("x", "remove", "Remove", tooltip="Remove the run", show=False),
+        Binding("left_square_bracket", "tab(-1)", "Previous tab", key_display="[", show=False),
         Binding(
-            "l", "switch('log_y')", "Log", tooltip="Loss on a log axis", show=False, priority=True
+            "right_square_bracket",
+            "tab(1)",
+            "Tab",
+            key_display="]",
+            tooltip="Charts, samples, log, settings, compare",
         ),
+        Binding("slash", "filter", "Filter", tooltip="Only charts whose name has a word"),
+        Binding("l", "switch('log_y')", "Log", tooltip="Losses on a log axis", show=False),
         Binding("m", "switch('smoothed')", "Smooth", tooltip="Smooth the curves", show=False),
+        Binding("left", "steer('crosshair', -1)", "Crosshair left", show=False),
+        Binding("right", "steer('crosshair', 1)", "Crosshair right", show=False),
+        Binding("plus,equals_sign", "steer('zoom', 0.5)", "Zoom in", key_display="+", show=False),
+        Binding("minus", "steer('zoom', 2)", "Zoom out", key_display="-", show=False),
+        Binding("0", "steer('zoom_out')", "All steps", show=False),
+        Binding("comma", "steer('pan', -1)", "Earlier steps", key_display=",", show=False),
+        Binding("full_stop", "steer('pan', 1)", "Later steps", key_display=".", show=False),
     ]
     DEFAULT_CSS = """
     TrainScreen {
         #panes { layout: horizontal; height: 1fr; }
-        #runs { width: 40; }
+        #runs { width: 44; }
         #welcome { padding: 1 2; height: 1fr; display: none; }
         #live { width: 1fr; height: 1fr; }
         &.-narrow #panes { layout: vertical; }
         &.-narrow #runs { width: 1fr; height: auto; max-height: 6; }
-        &.-narrow #charts { layout: horizontal; }
         &.-narrow #said { max-height: 4; }
+        &.-narrow Tabs { height: 1; }
+        &.-narrow Underline { display: none; }
+        Tab.-active { text-style: bold reverse; }
         &.-empty #welcome { display: block; }
         &.-empty #panes { display: none; }
     }
@@ -89,12 +102,15 @@ class TrainScreen(LeptonScreen):
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._runs = Runs(self.workspace)
-        self._seen = Seen([], [])
+        self._seen = Seen([], {}, [], more=False)
+        self._most = AT_ONCE
         self._wanted: str | None = None
         self._form_for: str | None = None
         self._augment = ""
         self._follower: Follower | None = None
         self._snapshot: Snapshot | None = None
+        self._marked: dict[str, Snapshot | None] = {}
+        self._others: dict[str, Follower] = {}
         self._reading = False
 
     def body(self) -> ComposeResult:
@@ -122,48 +138,57 @@ class TrainScreen(LeptonScreen):
         self._form_for, self._augment = dataset, augment
         self._look()
 
+    @property
+    def live(self) -> LiveView:
+        return self.query_one(LiveView)
+
     # The list
 
     def _look(self) -> None:
         if self.is_current:
-            self.fetch(self._gather, self._list, group="runs")
-
-    def _gather(self) -> Seen:
-        runs = [run for run in self._runs.list() if run.kind == KIND]
-        return Seen(runs, [version.dataset for version in Lake(self.workspace).datasets()])
+            most, wanted = self._most, self._wanted
+            self.fetch(lambda: look(self.workspace, most, wanted), self._list, group="runs")
 
     def _list(self, seen: Seen) -> None:
         self._seen = seen
+        self._most = max(self._most, len(seen.runs))
         self.set_class(not seen.runs, "-empty")
         self.query_one("#welcome", Static).update(NO_RUNS if seen.datasets else NO_DATA)
+        there = {run.id for run in seen.runs}
+        self._forget_marks(gone=self._marked.keys() - there)
         runs = self.query_one("#runs", LineList)
-        runs.show([_line(run) for run in seen.runs], chosen=self._wanted)
-        if self._wanted in {run.id for run in seen.runs}:
+        runs.border_subtitle = f"the newest {len(seen.runs)}" if seen.more else ""
+        runs.show(lines(seen, self._marked), chosen=self._wanted)
+        if self._wanted in there:
             self._wanted = None
         if runs.chosen is None:
             self._leave()
         elif self.focused is None:
             runs.focus()
         self._wake()
+        self._fill_tab()
         self.refresh_bindings()
         if self._form_for is not None and self.is_current:
             dataset, self._form_for = self._form_for, None
-            self._ask(dataset, self._augment)
+            self._ask({"dataset": dataset, "augment": self._augment})
 
     @property
     def chosen(self) -> RunState | None:
         """The run that the cursor is on, as it was at the last look."""
-        named = self.query_one("#runs", LineList).chosen
-        return next((run for run in self._seen.runs if run.id == named), None)
+        name = self.query_one("#runs", LineList).chosen
+        return next((run for run in self._seen.runs if run.id == name), None)
 
     # The live view
 
     @on(OptionList.OptionHighlighted, "#runs")
     def _highlighted(self, event: OptionList.OptionHighlighted) -> None:
-        named = event.option_id
-        if named is not None and (self._follower is None or self._follower.run.id != named):
+        name = event.option_id
+        if name is not None and (self._follower is None or self._follower.run.id != name):
             self._leave()
-            self.fetch(lambda: Follower(self._runs.get(named)), self._follow, group="live")
+            self.fetch(lambda: Follower(self._runs.get(name)), self._follow, group="live")
+        if self._seen.more and event.option_index >= len(self._seen.runs) - NEAR_THE_END:
+            self._most = len(self._seen.runs) + AT_ONCE
+            self._look()
         self.refresh_bindings()
 
     def _follow(self, follower: Follower) -> None:
@@ -174,34 +199,59 @@ class TrainScreen(LeptonScreen):
 
     def _leave(self) -> None:
         self._follower = self._snapshot = None
+        self.live.clear()
+        self._draw_anew()
+
+    def _draw_anew(self) -> None:
+        """Let every curve be given once more: others lie over each other now."""
         self._reading = False
-        self.query_one(LiveView).clear()
+        self.live.charts.clear()
+        for follower in (self._follower, *self._others.values()):
+            if follower is not None:
+                follower.give_again()
+        self._snapshot = None
+        self._marked = dict.fromkeys(self._marked)
 
     def _read_on(self) -> None:
-        """Read the log on in a thread, unless that is being done or there is nothing to come."""
-        follower, seen = self._follower, self._snapshot
-        settled = seen is not None and not seen.alive and not seen.behind
-        if follower is None or self._reading or settled or not self.is_current:
+        """Read the logs on in a thread, unless that is being done or there is nothing to come."""
+        follower = self._follower
+        if follower is None or self._reading or not self.is_current:
+            return
+        others = [
+            self._others[name]
+            for name, seen in self._marked.items()
+            if name != follower.run.id and _goes_on(seen)
+        ]
+        due = [follower, *others] if _goes_on(self._snapshot) else others
+        if not due:
             return
         self._reading = True
+        each = refresh_interval() / len(due)
         self.fetch(
-            lambda: (follower, follower.advance(refresh_interval())),
+            lambda: (follower, [other.advance(each) for other in due]),
             self._draw,
             group="live",
             failed=self._lost,
         )
 
-    def _draw(self, read: tuple[Follower, Snapshot]) -> None:
-        follower, seen = read
+    def _draw(self, read: tuple[Follower, list[Snapshot]]) -> None:
+        follower, snapshots = read
         if follower is not self._follower:
             return
-        before, self._snapshot = self._snapshot, seen
         self._reading = False
+        changed = False
         with self.app.batch_update():
-            self.query_one(LiveView).show(seen)
-        if before is None or before.state != seen.state:
+            for seen in snapshots:
+                if seen.run == follower.run.id:
+                    before, self._snapshot = self._snapshot, seen
+                    changed = before is None or before.state != seen.state
+                    self.live.show(seen, label=short(seen.run) if self._compared() else "")
+                elif seen.run in self._marked:
+                    self._marked[seen.run] = seen
+                    self.live.lay_over([(short(seen.run), seen)])
+        if changed:
             self._look()
-        if seen.behind:
+        if any(seen.behind for seen in snapshots):
             self._read_on()
 
     def _lost(self, error: LeptonError) -> None:
@@ -217,6 +267,110 @@ class TrainScreen(LeptonScreen):
             self._snapshot = None
             self._read_on()
 
+    # The tabs
+
+    @on(TabbedContent.TabActivated)
+    def _fill_tab(self) -> None:
+        """Read what the open tab shows besides the run's log of events."""
+        seen, run = self._snapshot, self.chosen
+        if run is None:
+            return
+        match self.live.tab:
+            case "log" if seen is not None:
+                self.fetch(
+                    lambda: self._runs.get(run.id).log_tail(),
+                    lambda printed: self.live.show_words(
+                        LOG,
+                        lambda: log_words(seen.logs, printed),
+                        (run.id, seen.logs, printed),
+                    ),
+                    group="tab",
+                )
+            case "settings":
+                self.fetch(
+                    lambda: settings(self._runs.get(run.id)),
+                    lambda found: self.live.show_words(
+                        SETTINGS, lambda: settings_words(found), (run.id, found)
+                    ),
+                    group="tab",
+                )
+            case "compare":
+                names = [run.id, *self._compared()]
+                self.fetch(
+                    lambda: compare([self._runs.get(name) for name in names]),
+                    lambda found: self._show_comparison(names, found),
+                    group="tab",
+                )
+        self.refresh_bindings()
+
+    def _show_comparison(self, names: list[str], found: Comparison) -> None:
+        self.live.show_words(
+            COMPARE,
+            lambda: comparison_words(found, [short(name) for name in names]),
+            found,
+        )
+
+    def _compared(self) -> list[str]:
+        """The marked runs beside the chosen one."""
+        chosen = self.query_one("#runs", LineList).chosen
+        return [name for name in self._marked if name != chosen]
+
+    def action_tab(self, step: int) -> None:
+        self.live.next_tab(step)
+
+    def action_filter(self) -> None:
+        self.live.open_tab(CHARTS)
+        self.live.charts.ask_filter()
+
+    def action_switch(self, switch: str) -> None:
+        self.live.charts.toggle(switch)
+
+    def action_steer(self, action: str, amount: float = 0) -> None:
+        self.live.charts.steer(action, amount)
+
+    def action_leave_field(self) -> None:
+        """Hide the crosshair; else show all charts; else give the keys back to the list."""
+        charts = self.live.charts
+        if charts.crosshair:
+            charts.hide_crosshair()
+        elif not charts.drop_filter() or self.focused is None:
+            self.query_one("#runs").focus()
+
+    # Runs beside each other
+
+    def action_mark(self) -> None:
+        """Mark the run, or take its mark away."""
+        run = self.chosen
+        if run is None:
+            return
+        if run.id in self._marked:
+            self._forget_marks(gone={run.id})
+        elif len(self._marked) == MOST_MARKED:
+            self.notify("space takes a mark away.", title=f"{MOST_MARKED} runs are marked")
+        else:
+            self.fetch(
+                lambda: Follower(self._runs.get(run.id)),
+                self._mark,
+                group="mark",
+            )
+
+    def _mark(self, follower: Follower) -> None:
+        self._others[follower.run.id] = follower
+        self._marked[follower.run.id] = None
+        self._marks_changed()
+
+    def _forget_marks(self, gone: set[str]) -> None:
+        if gone:
+            for name in gone:
+                del self._marked[name], self._others[name]
+            self._marks_changed()
+
+    def _marks_changed(self) -> None:
+        self.query_one("#runs", LineList).show(lines(self._seen, self._marked))
+        self._draw_anew()
+        self._read_on()
+        self._fill_tab()
+
     # What a person does
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -228,22 +382,25 @@ class TrainScreen(LeptonScreen):
                 return run is not None and run.pid is None and run.state in RESUMABLE
             case "evaluate":
                 return run is not None and run.state == "finished"
-            case "remove" | "switch":
+            case "remove" | "switch" | "clone" | "mark" | "note" | "tab" | "filter" | "steer":
                 return run is not None
         return True
 
     def action_new(self) -> None:
         run = self.chosen
-        self._ask(run.dataset.partition("@")[0] if run and run.dataset else None)
+        self._ask({"dataset": run.dataset.partition("@")[0] if run and run.dataset else None})
 
-    def _ask(self, dataset: str | None, augment: str = "") -> None:
+    def action_clone(self) -> None:
+        if run := self.chosen:
+            self.fetch(lambda: asked.of_run(self._runs.get(run.id).spec), self._ask, group="clone")
+
+    def _ask(self, given: Mapping[str, Any]) -> None:
         if not self._seen.datasets:
             self.notify("Press 2 to bring one in.", title="There is no data set", markup=False)
             return
         form = StartForm(
             self._seen.datasets,
-            chosen=dataset,
-            augment=augment,
+            given,
             survey=lambda name: asked.survey(self.workspace, name),
             fetch=self.fetch,
         )
@@ -277,6 +434,26 @@ class TrainScreen(LeptonScreen):
             lambda r: r.remove(),
         )
 
+    def action_note(self) -> None:
+        """Ask for the note and tags of the run, as they are now."""
+        run = self.chosen
+        if run is None:
+            return
+
+        def answered(written: str | None) -> None:
+            if written is not None:
+                notes = Notes.written(written)
+                self._do(run.id, lambda run: write_notes(run.path, lambda _: notes))
+
+        now = Notes(run.note, run.tags)
+        question = Ask(
+            f"Note on {named(run)}",
+            value=str(now),
+            placeholder="flips help #augmented #best",
+            explained="Words that begin with # are tags. A single - takes the note away.",
+        )
+        self.app.push_screen(question, answered)
+
     def _confirm(self, verb: str, consequences: str, work: Callable[[Run], object]) -> None:
         run = self.chosen
         if run is None:
@@ -286,7 +463,7 @@ class TrainScreen(LeptonScreen):
             if yes:
                 self._do(run.id, work)
 
-        self.app.push_screen(Confirm(f"{verb} {_named(run)}?", consequences), answered)
+        self.app.push_screen(Confirm(f"{verb} {named(run)}?", consequences), answered)
 
     def _do(self, run: str, work: Callable[[Run], object]) -> None:
         self.fetch(lambda: work(self._runs.get(run)), lambda _: self._look(), group="do")
@@ -295,26 +472,18 @@ class TrainScreen(LeptonScreen):
         if run := self.chosen:
             self.studio.visit("evaluate", model=run.model)
 
-    def action_switch(self, switch: str) -> None:
-        self.query_one(LiveView).toggle(switch)
-
     def shell_command(self) -> str:
         run = self.chosen
         if run is None:
             return asked.command({})
+        if self.live.tab == COMPARE:
+            return shlex.join(["lepton", "runs", "compare", run.id, *self._compared()])
+        if self.live.tab == LOG:
+            return shlex.join(["lepton", "runs", "log", run.id])
         verb = "attach" if run.pid is not None else "show"
         return shlex.join(["lepton", "runs", verb, run.id])
 
 
-def _named(run: RunState) -> str:
-    return plain(run.model or run.dataset or run.id)
-
-
-def _line(run: RunState) -> Line:
-    if run.pid is not None and run.epochs:
-        far = f"{run.epoch or 1}/{run.epochs}"
-    else:
-        found = headline(run.metrics)
-        far = human_number(found[1], 3) if found else ""
-    age = relative_time(run.created).removesuffix(" ago")
-    return Line(run.id, f"{state_badge(run.state)[0]} {_named(run)}", (far, age))
+def _goes_on(seen: Snapshot | None) -> bool:
+    """Whether there may be more to read of a run than was seen of it."""
+    return seen is None or seen.alive or seen.behind

@@ -14,6 +14,7 @@ Floats = npt.NDArray[np.float64]
 Dots = npt.NDArray[np.bool_]
 Cells = npt.NDArray[np.uint8]
 Span = tuple[float, float]
+Band = tuple[Floats, Floats]
 
 DOTS_ACROSS = 2
 DOTS_DOWN = 4
@@ -22,14 +23,15 @@ _BITS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]], dtype
 
 
 def column_range(
-    x: Floats, y: Floats, low: float, high: float, columns: int
+    x: Floats, y: Floats | Band, low: float, high: float, columns: int
 ) -> tuple[Floats, Floats]:
     """The lowest and highest value of the curve through (x, y) in each of `columns` columns.
 
-    x [n] ascends, y [n] is finite or NaN; the columns divide the span from `low` to `high`, which
-    the last one owns. Between two points the curve is a straight line; a NaN interrupts it. Where
-    there is no curve both answers are NaN.
+    x [n] ascends, y [n] is finite or NaN, or two such, the lower and the upper edge of a band. The
+    columns divide the span from `low` to `high`, which the last one owns. Between two points the
+    curve is a straight line; a NaN interrupts it. Where there is no curve both answers are NaN.
     """
+    lower, upper = y if isinstance(y, tuple) else (y, y)
     edges = np.linspace(low, high, columns + 1)
     edges[-1] = high
     starts = np.searchsorted(x, edges[:-1], side="left")
@@ -39,13 +41,13 @@ def column_range(
     filled = starts < ends
     if filled.any():
         # Empty columns are not among the starts, so each piece runs to the next filled one.
-        points = y[: ends[filled][-1]]
-        least[filled] = np.fmin.reduceat(points, starts[filled])
-        most[filled] = np.fmax.reduceat(points, starts[filled])
-    crossing = _values_at(x, y, edges)
-    for side in (crossing[:-1], crossing[1:]):
-        least = np.fmin(least, side)
-        most = np.fmax(most, side)
+        last = ends[filled][-1]
+        least[filled] = np.fmin.reduceat(lower[:last], starts[filled])
+        most[filled] = np.fmax.reduceat(upper[:last], starts[filled])
+    below = _values_at(x, lower, edges)
+    above = below if upper is lower else _values_at(x, upper, edges)
+    least = np.fmin(least, np.fmin(below[:-1], below[1:]))
+    most = np.fmax(most, np.fmax(above[:-1], above[1:]))
     return least, most
 
 
@@ -81,7 +83,9 @@ def cells(dots: Dots) -> Cells:
     return patterns
 
 
-def curve(x: Floats, y: Floats, *, span: Span, bounds: Span, width: int, height: int) -> Cells:
+def curve(
+    x: Floats, y: Floats | Band, *, span: Span, bounds: Span, width: int, height: int
+) -> Cells:
     """The patterns [height, width] of a curve: the width shows `span` of x, the height `bounds`."""
     least, most = column_range(x, y, *span, width * DOTS_ACROSS)
     return cells(strokes(least, most, *bounds, height * DOTS_DOWN))

@@ -20,9 +20,14 @@ from textual.widget import Widget
 
 from screens import text
 from screens.refresh import refresh_interval
-from screens.widgets.braille import Floats
+from screens.widgets import consoles
+from screens.widgets.braille import Floats, Span
 from screens.widgets.plot import LEAST_SPAN, MARKS, Grid, Line, Part, Role, draw, message
 from screens.widgets.series import Series
+
+Window = tuple[float, float | None]
+NARROWEST = 4.0
+"""The least of x that is zoomed to, in steps."""
 
 _PREFERRED = {"train": 0, "val": 1, "validation": 1, "test": 2}
 
@@ -33,7 +38,7 @@ class LineChart(Widget, can_focus=True):
     Data may come as often as it likes: a redraw for it happens at most every `refresh_interval()`.
     Each series has its own mark and colour, the same in every chart (`train`, `val` and `test` are
     fixed); a value that is not finite is a gap. The arrow keys and the mouse move a crosshair,
-    which turns the legend from the last values to those at the crosshair.
+    which turns the legend from the last values to those at the crosshair; + and - zoom around it.
     """
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
@@ -81,14 +86,23 @@ class LineChart(Widget, can_focus=True):
         Binding("home", "crosshair_end(-1)", "Crosshair to the first point", show=False),
         Binding("end", "crosshair_end(1)", "Crosshair to the last point", show=False),
         Binding("escape", "hide_crosshair", "Hide the crosshair", show=False),
+        Binding("plus,equals_sign", "zoom(0.5)", "Zoom in", key_display="+", show=False),
+        Binding("minus", "zoom(2)", "Zoom out", show=False),
+        Binding("0", "zoom_out", "Show all", show=False),
+        Binding("comma,ctrl+left", "pan(-1)", "Move to earlier steps", show=False),
+        Binding("full_stop,ctrl+right", "pan(1)", "Move to later steps", show=False),
         Binding("l", "toggle_log", "Log axis", show=False),
-        Binding("s", "toggle_smooth", "Smooth", show=False),
+        Binding("m", "toggle_smooth", "Smooth", show=False),
     ]
     BINDING_GROUP_TITLE = "Chart"
 
     log_y: reactive[bool] = reactive(False)
     smoothed: reactive[bool] = reactive(False)
     crosshair: reactive[float | None] = reactive(None, init=False)
+    window: reactive[Window | None] = reactive(None, init=False)
+    """The part of x that is shown; one without an end grows with the curves. None: all of it."""
+    extent: reactive[Span | None] = reactive(None, init=False)
+    """What all of it is, where charts beside each other show the same x; None: what is there."""
 
     @dataclass
     class CrosshairMoved(Message):
@@ -96,6 +110,17 @@ class LineChart(Widget, can_focus=True):
 
         chart: LineChart
         x: float | None
+
+        @property
+        def control(self) -> LineChart:
+            return self.chart
+
+    @dataclass
+    class Zoomed(Message):
+        """Another part of x is shown; set `window` of other charts to follow."""
+
+        chart: LineChart
+        window: Window | None
 
         @property
         def control(self) -> LineChart:
@@ -126,10 +151,19 @@ class LineChart(Widget, can_focus=True):
 
     # Data
 
-    def set_series(self, name: str, x: npt.ArrayLike, y: npt.ArrayLike) -> None:
-        """Replace the points of a series; a new name makes a new one. x is sorted if it is not."""
+    def set_series(
+        self,
+        name: str,
+        x: npt.ArrayLike,
+        y: npt.ArrayLike,
+        between: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
+    ) -> None:
+        """Replace the points of a series; a new name makes a new one. x is sorted if it is not.
+
+        Where a point stands for many, they lie `between` a lowest and a highest value.
+        """
         series = self._named(name)
-        series.curve.set(x, y)
+        series.curve.set(x, y, between)
         self._data_changed(series)
 
     def append(self, name: str, x: npt.ArrayLike, y: npt.ArrayLike) -> None:
@@ -141,11 +175,29 @@ class LineChart(Widget, can_focus=True):
         series.curve.append(x, y)
         self._data_changed(series)
 
+    def drop(self, name: str) -> None:
+        """Forget a series."""
+        if self._series.pop(name, None) is not None:
+            self._redraw()
+
     def clear(self) -> None:
         """Forget every series."""
         self._series.clear()
-        self.crosshair = None
+        self.crosshair = self.window = None
         self._redraw()
+
+    @property
+    def names(self) -> list[str]:
+        """The series, in the order of the legend."""
+        return list(self._series)
+
+    @property
+    def reach(self) -> Span | None:
+        """The first and the last x of all series; None without any."""
+        curves = [series.curve for series in self._series.values() if len(series.curve)]
+        if not curves:
+            return None
+        return min(float(c.x[0]) for c in curves), max(float(c.x[-1]) for c in curves)
 
     @property
     def readings(self) -> dict[str, float | None]:
@@ -189,10 +241,20 @@ class LineChart(Widget, can_focus=True):
             y = series.shown(smoothed=self.smoothed)
             at = len(y) - 1 if self.crosshair is None else series.nearest(self.crosshair)
             value = float(y[at]) if at is not None and len(y) else None
-            raw = series.curve.y if self.smoothed else None
+            band = (series.curve.low, series.curve.high)
             if self.log_y:
-                y, raw = _exponents(y), None if raw is None else _exponents(raw)
-            lines.append(Line(series.name, series.slot, series.curve.x, y, raw, value))
+                y, band = _exponents(y), (_exponents(band[0]), _exponents(band[1]))
+            lines.append(
+                Line(
+                    series.name,
+                    series.slot,
+                    series.curve.x,
+                    y,
+                    band if self.smoothed or series.curve.bundled else None,
+                    self.smoothed,
+                    value,
+                )
+            )
         return lines
 
     def _headline(self) -> str:
@@ -203,7 +265,18 @@ class LineChart(Widget, can_focus=True):
             notes.append("log")
         if self.smoothed:
             notes.append("smoothed")
+        if self.window is not None:
+            notes.append("zoomed")
         return " · ".join(notes)
+
+    def _span(self) -> Span | None:
+        """What is shown of x; None for all that there is."""
+        reach = self.extent or self.reach
+        if reach is None or self.window is None:
+            return reach if reach is not None and reach[0] < reach[1] else None
+        low, high = self.window
+        high = reach[1] if high is None else high
+        return (low, high) if low < high else None
 
     def _draw(self) -> None:
         self._stale = False
@@ -214,9 +287,12 @@ class LineChart(Widget, can_focus=True):
             lines,
             width,
             height,
-            title=self._headline(),
+            title=self.title,
+            headline=self._headline(),
             log=self.log_y,
+            span=self._span(),
             crosshair=self.crosshair,
+            without_braille=consoles.without_braille(),
         )
         if self._grid is None:
             style = self.get_component_rich_style("line-chart--empty")
@@ -289,6 +365,13 @@ class LineChart(Widget, can_focus=True):
     def watch_smoothed(self) -> None:
         self._redraw()
 
+    def watch_extent(self) -> None:
+        self._redraw()
+
+    def watch_window(self, window: Window | None) -> None:
+        self._redraw()
+        self.post_message(self.Zoomed(self, window))
+
     def watch_crosshair(self, x: float | None) -> None:
         self._redraw()
         self.post_message(self.CrosshairMoved(self, x))
@@ -334,6 +417,53 @@ class LineChart(Widget, can_focus=True):
         else:
             self.action_crosshair_end(columns)
 
+    def action_zoom(self, factor: float) -> None:
+        """Show `factor` of the width that is shown now, around the crosshair or the middle."""
+        if self._grid is None:
+            return
+        low, high = self._grid.span
+        middle = (low + high) / 2 if self.crosshair is None else self.crosshair
+        share = min(max((middle - low) / (high - low), 0.0), 1.0)
+        width = max((high - low) * factor, NARROWEST)
+        self._look_at(middle - share * width, middle + (1 - share) * width)
+
+    def action_zoom_out(self) -> None:
+        """Show all of x."""
+        self.window = None
+
+    def action_pan(self, direction: int) -> None:
+        """Move a quarter of the width to earlier (-1) or later (1) steps."""
+        if self._grid is None or self.window is None:
+            return
+        low, high = self._grid.span
+        self._look_at(*_moved(low, high, direction * (high - low) / 4, self.extent or self.reach))
+
+    def _look_at(self, low: float, high: float) -> None:
+        """Show a part of x; what lies outside of all there is counts as its edge."""
+        reach = self.extent or self.reach
+        if reach is None:
+            return
+        low = max(low, reach[0])
+        end = None if high >= reach[1] else high
+        self.window = None if end is None and low <= reach[0] else (low, end)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        self._wheel(event, zoom=0.5, pan=-1)
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        self._wheel(event, zoom=2, pan=1)
+
+    def _wheel(self, event: events.MouseEvent, *, zoom: float, pan: int) -> None:
+        """With ctrl the wheel zooms, with shift it pans; else it is whose the charts scroll in."""
+        if event.ctrl:
+            self.action_zoom(zoom)
+        elif event.shift:
+            self.action_pan(pan)
+        else:
+            return
+        event.stop()
+        event.prevent_default()
+
     def on_mouse_move(self, event: events.MouseMove) -> None:
         offset = event.get_content_offset(self)
         if offset is None or self._grid is None:
@@ -353,6 +483,13 @@ class LineChart(Widget, can_focus=True):
     def on_leave(self) -> None:
         if not self.has_focus:
             self.crosshair = None
+
+
+def _moved(low: float, high: float, by: float, reach: Span | None) -> Span:
+    """A part of x moved, as far as it stays within all there is."""
+    if reach is not None:
+        by = min(max(by, reach[0] - low), reach[1] - high)
+    return low + by, high + by
 
 
 def _exponents(y: Floats) -> Floats:

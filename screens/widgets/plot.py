@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 import numpy as np
@@ -11,8 +11,8 @@ import numpy.typing as npt
 from rich.cells import cell_len, get_character_cell_size
 
 from screens import text
-from screens.widgets import axes
-from screens.widgets.braille import DOTS_DOWN, Cells, Floats, Span, curve
+from screens.widgets import axes, consoles
+from screens.widgets.braille import DOTS_DOWN, Band, Cells, Floats, Span, curve
 
 MARKS = "●○▲△■□"
 LEAST_FOR_AXES = 7
@@ -38,20 +38,42 @@ Role = tuple[Part, int]
 
 @dataclass(frozen=True)
 class Line:
-    """One series: x [n] ascends, y [n] is finite or NaN; `raw` is drawn faintly behind."""
+    """One series: x [n] ascends, y [n] is finite or NaN.
+
+    `band` are the lowest and highest values that the points stand for. Where y is an average of
+    them (`smoothed`) the band is drawn faintly behind, else in its place.
+    """
 
     name: str
     slot: int
     x: Floats
     y: Floats
-    raw: Floats | None = None
+    band: Band | None = None
+    smoothed: bool = False
     value: float | None = None
 
-    def legend(self, *, brief: bool = False) -> str:
-        """Mark, name and value; `brief` leaves out the last part of a name such as train/loss."""
+    def within(self, span: Span) -> Line:
+        """The points in a span of x and those next to it, so that the curve runs to the edges."""
+        first = max(int(np.searchsorted(self.x, span[0], side="left")) - 1, 0)
+        end = int(np.searchsorted(self.x, span[1], side="right")) + 1
+        if first == 0 and end >= len(self.x):
+            return self
+        part = slice(first, end)
+        band = self.band and (self.band[0][part], self.band[1][part])
+        return replace(self, x=self.x[part], y=self.y[part], band=band)
+
+    def heights(self, span: Span) -> list[Floats]:
+        """All values that are to be seen in a span; those beside it where none lies within."""
+        inside = (self.x >= span[0]) & (self.x <= span[1])
+        drawn = [*(self.band or ()), *([self.y] if self.smoothed or self.band is None else [])]
+        return [y[inside] if inside.any() else y for y in drawn]
+
+    def legend(self, *, title: str = "", brief: bool = False) -> str:
+        """Mark, name and value; `brief` leaves out the last part of a name such as train/loss, and
+        what is named as its chart needs no name."""
         name = self.name.rpartition("/")[0] if brief else self.name
-        mark = MARKS[self.slot % len(MARKS)]
-        return f"{mark} {text.plain(name or self.name)} {text.human_number(self.value)}"
+        words = [MARKS[self.slot % len(MARKS)], text.plain(name or self.name)]
+        return " ".join([*words[: 1 if self.name == title else 2], text.human_number(self.value)])
 
 
 @dataclass
@@ -145,21 +167,28 @@ def draw(
     height: int,
     *,
     title: str,
+    headline: str = "",
     log: bool = False,
+    span: Span | None = None,
     crosshair: float | None = None,
+    without_braille: bool = False,
 ) -> Grid | None:
     """The chart in `width` x `height` cells, or None where there is nothing to draw or no room.
 
-    Later series cover earlier ones. With `log`, y holds exponents of ten. `crosshair` is the value
-    of x whose column is marked.
+    Later series cover earlier ones. With `log`, y holds exponents of ten. `span` is the part of x
+    to show, all of it where it is None. `crosshair` is the value of x whose column is marked.
+    `headline` is the title with what there is to say of the moment.
     """
     drawn = [line for line in lines if len(line.x)]
-    seen = [*(line.y for line in drawn), *(line.raw for line in drawn if line.raw is not None)]
-    limits = bounds(seen, log=log)
-    if limits is None or width < 8 or height < 3:
+    if not drawn or width < 8 or height < 3:
         return None
-    grid = Grid(width, height, span=x_span(drawn))
-    top = _head(grid, lines, title)
+    span = span or x_span(drawn)
+    drawn = [line.within(span) for line in drawn]
+    limits = bounds([y for line in drawn for y in line.heights(span)], log=log)
+    if limits is None:
+        return None
+    grid = Grid(width, height, span=span)
+    top = _head(grid, lines, headline or title, title)
     axis_rows = 2 if height - top >= LEAST_FOR_AXES - 2 else 0
     rows = height - top - axis_rows
     y_ticks, y_labels = _y_ticks(limits, rows, log=log) if axis_rows else ([], [])
@@ -172,24 +201,28 @@ def draw(
         _y_axis(grid, limits, y_ticks, y_labels)
         _x_axis(grid, whole=all(_whole(line.x) for line in drawn))
     for line in drawn:
-        if line.raw is not None:
-            _curve(grid, line.x, line.raw, limits, (Part.RAW, line.slot))
-        _curve(grid, line.x, line.y, limits, (Part.CURVE, line.slot))
+        if line.band is not None:
+            part = Part.RAW if line.smoothed else Part.CURVE
+            _curve(grid, line.x, line.band, limits, (part, line.slot))
+        if line.band is None or line.smoothed:
+            _curve(grid, line.x, line.y, limits, (Part.CURVE, line.slot))
     for line in drawn:
         _mark_end(grid, line, limits)
-    if crosshair is not None:
+    if crosshair is not None and span[0] <= crosshair <= span[1]:
         _crosshair(grid, grid.column(crosshair))
+    if without_braille:
+        grid.characters = [consoles.in_ascii(row) for row in grid.characters]
     return grid
 
 
-def _head(grid: Grid, lines: Sequence[Line], title: str) -> int:
+def _head(grid: Grid, lines: Sequence[Line], headline: str, name: str) -> int:
     """Title and legend, in one line where they fit; the rows they take."""
-    title = text.clip(text.plain(title), grid.width)
+    title = text.clip(text.plain(headline), grid.width)
     # Names that end alike (train/loss, val/loss) are told apart by what comes before.
     brief = len({line.name.rpartition("/")[2] for line in lines}) == 1 and (
         sum(cell_len(line.legend()) + 2 for line in lines) > grid.width + 2
     )
-    legends = [line.legend(brief=brief) for line in lines]
+    legends = [line.legend(title=name, brief=brief) for line in lines]
     legend = "  ".join(legends)
     one_line = cell_len(title) + 2 + cell_len(legend) <= grid.width
     grid.write(0, 0, title, (Part.TITLE, 0))
@@ -250,7 +283,7 @@ def _x_axis(grid: Grid, *, whole: bool) -> None:
             free = grid.write(start, top + rows + 1, name, (Part.LABEL, 0)) + 1
 
 
-def _curve(grid: Grid, x: Floats, y: Floats, limits: Span, role: Role) -> None:
+def _curve(grid: Grid, x: Floats, y: Floats | Band, limits: Span, role: Role) -> None:
     left, top, columns, rows = grid.plot
     patterns: Cells = curve(x, y, span=grid.span, bounds=limits, width=columns, height=rows)
     lit: npt.NDArray[np.intp] = np.argwhere(patterns)
@@ -261,10 +294,14 @@ def _curve(grid: Grid, x: Floats, y: Floats, limits: Span, role: Role) -> None:
 
 def _mark_end(grid: Grid, line: Line, limits: Span) -> None:
     """The series' mark at its last value: known without colour, and a lone point is seen."""
-    known = np.flatnonzero(~np.isnan(line.y[-1000:]))
+    end = int(np.searchsorted(line.x, grid.span[1], side="right"))
+    first = max(end - 1000, 0)
+    known = np.flatnonzero(~np.isnan(line.y[first:end]))
     if not len(known):
         return
-    last = len(line.y) - min(len(line.y), 1000) + int(known[-1])
+    last = first + int(known[-1])
+    if float(line.x[last]) < grid.span[0]:
+        return
     x = grid.plot[0] + grid.column(float(line.x[last]))
     y = grid.plot[1] + _row(grid, float(line.y[last]), limits)
     grid.write(x, y, MARKS[line.slot % len(MARKS)], (Part.CURVE, line.slot))

@@ -14,11 +14,15 @@ SMOOTHING = 0.9
 
 
 class Curve:
-    """One growing series: x ascends, and what is not finite in y is a gap (NaN)."""
+    """One growing series: x ascends, and what is not finite in y is a gap (NaN).
+
+    A point may stand for many, which lie between `low` and `high` around `y`.
+    """
 
     def __init__(self) -> None:
         self._points = np.empty((2, 256))
         self._length = 0
+        self._between: tuple[Floats, Floats] | None = None
 
     def __len__(self) -> int:
         return self._length
@@ -31,12 +35,26 @@ class Curve:
     def y(self) -> Floats:
         return self._points[1, : self._length]
 
+    @property
+    def bundled(self) -> bool:
+        """Whether a point stands for many."""
+        return self._between is not None
+
+    @property
+    def low(self) -> Floats:
+        return self.y if self._between is None else self._between[0]
+
+    @property
+    def high(self) -> Floats:
+        return self.y if self._between is None else self._between[1]
+
     def append(self, x: npt.ArrayLike, y: npt.ArrayLike) -> None:
         """Add points (numbers or arrays of one length). One that goes back in x drops what came
         after it, as a run does that goes on from a checkpoint."""
         xs, ys = _pair(x, y)
         if not len(xs):
             return
+        self._between = None
         if self._length and xs[0] <= self._points[0, self._length - 1]:
             self._length = int(np.searchsorted(self.x, xs[0], side="left"))
         needed = self._length + len(xs)
@@ -48,19 +66,30 @@ class Curve:
         self._points[1, self._length : needed] = ys
         self._length = needed
 
-    def set(self, x: npt.ArrayLike, y: npt.ArrayLike) -> None:
-        """Replace all points."""
+    def set(
+        self,
+        x: npt.ArrayLike,
+        y: npt.ArrayLike,
+        between: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
+    ) -> None:
+        """Replace all points; `between` are the lowest and the highest value that each stands for,
+        at places that ascend."""
         xs, ys = _pair(x, y)
         self._points = np.stack([xs, ys]) if len(xs) else np.empty((2, 256))
         self._length = len(xs)
+        low, high = (None, None) if between is None else (_gapped(each) for each in between)
+        self._between = None
+        if low is not None and high is not None:
+            if not len(low) == len(high) == len(xs):
+                raise ValueError("a curve needs as many low and high values as x")
+            self._between = (low, high)
 
 
 def _pair(x: npt.ArrayLike, y: npt.ArrayLike) -> tuple[Floats, Floats]:
     xs: Floats = np.atleast_1d(np.asarray(x, dtype=np.float64)).ravel()
-    ys: Floats = np.atleast_1d(np.array(y, dtype=np.float64)).ravel()
+    ys = _gapped(y)
     if len(xs) != len(ys):
         raise ValueError(f"a curve needs as many x as y; these are {len(xs)} and {len(ys)}")
-    ys[~(np.abs(ys) <= LARGEST)] = np.nan
     places = np.abs(xs) <= LARGEST
     if not places.all():
         xs, ys = xs[places], ys[places]
@@ -68,6 +97,13 @@ def _pair(x: npt.ArrayLike, y: npt.ArrayLike) -> tuple[Floats, Floats]:
         order: npt.NDArray[Any] = np.argsort(xs, kind="stable")
         xs, ys = xs[order], ys[order]
     return xs, ys
+
+
+def _gapped(y: npt.ArrayLike) -> Floats:
+    """The values, with NaN for all that has no height on a chart."""
+    ys: Floats = np.atleast_1d(np.array(y, dtype=np.float64)).ravel()
+    ys[~(np.abs(ys) <= LARGEST)] = np.nan
+    return ys
 
 
 def smooth(y: Floats, weight: float) -> Floats:

@@ -23,6 +23,8 @@ MEASUREMENTS = (
     "first_paint",
     "key_press",
     "chart",
+    "chart_opens",
+    "runs_listing",
     "big_import",
     "big_clean",
     "big_profile",

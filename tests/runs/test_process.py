@@ -38,7 +38,7 @@ def test_a_run_runs_to_its_end(job: Job) -> None:
     assert (state.model, state.device, state.step, state.steps) == ("digits@1", "cpu", 3, 3)
     assert state.metrics == {"val/accuracy": 0.75}
     assert state.started < state.ended
-    assert run.history().series["loss"] == ([1, 2, 3], [1.0, 1 / 2, 1 / 3])
+    assert run.history().series["loss"].points().mean.tolist() == [1.0, 1 / 2, 1 / 3]
     with pytest.raises(UsageError, match="has finished"):
         run.launch()
     with pytest.raises(UsageError, match="it is finished"):
@@ -313,10 +313,10 @@ def test_a_resumed_run_takes_back_and_its_torn_line_is_skipped(job: Job) -> None
     run = job("resumes")
     run.launch()
     assert ended(run) == "interrupted"
-    assert run.history().series["loss"].steps == [1, 2, 3, 4]
+    assert run.history().series["loss"].points().steps.tolist() == [1, 2, 3, 4]
     run.launch()
     assert ended(run) == "finished"
-    assert run.history().series["loss"] == ([1, 2, 3], [1.0, 1.0, 0.3])
+    assert run.history().series["loss"].points().mean.tolist() == [1.0, 1.0, 0.3]
     assert run.state().step == 3
     reader = EventReader(run.events_path)
     reader.read_all()

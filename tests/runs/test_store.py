@@ -1,13 +1,16 @@
 """Making, finding, listing and removing runs; no process needed."""
 
 import json
+import os
 import re
 
 import pytest
 
 from core.errors import LeptonError, UsageError
+from core.runs import lock
 from core.runs.events import EventWriter
 from core.runs.run import Run
+from core.runs.state import summary
 from core.runs.store import Runs
 
 
@@ -43,6 +46,7 @@ def test_newest_first_and_what_is_no_run_is_left_out(runs: Runs) -> None:
     (runs.workspace.runs / "list" / "run.json").write_text("[]")
     (runs.workspace.runs / ".DS_Store").touch()
     assert [state.id for state in runs.list()] == made[::-1]
+    assert runs.alive() == []
 
 
 def test_a_run_is_found_by_any_unambiguous_piece(runs: Runs) -> None:
@@ -93,3 +97,76 @@ def test_a_listing_reads_the_end_of_a_long_log(runs: Runs) -> None:
 def test_the_folder_of_something_else(runs: Runs, tmp_path) -> None:
     with pytest.raises(LeptonError, match="not the folder of a run"):
         Run(tmp_path, runs.workspace)
+
+
+def test_only_the_runs_that_are_come_to_are_read(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = [runs.create(kind, {}) for kind in ("train", "evaluate", "train")]
+    for at, run in enumerate(made):
+        run.path.rename(run.path.with_name(f"{run.kind}-2020010{at + 1}-000000-{run.id[-4:]}"))
+    read: list[str] = []
+    opened = runs._opened
+    monkeypatch.setattr(runs, "_opened", lambda name: read.append(name) or opened(name))
+    newest = runs.newest("train")
+    assert next(newest).id == made[2].id
+    assert [name[6:14] for name in read] == ["20200103"]
+    assert [run.id for run in newest] == [made[0].id]
+    assert [run.id for run in runs.newest("evaluate")] == [made[1].id]
+
+
+def test_of_all_runs_those_that_are_alive(runs: Runs) -> None:
+    first, _, third = (runs.create("train", {}) for _ in range(3))
+    held = [lock.take(run.lock_path) for run in (first, third)]
+    assert [run.id for run in runs.alive()] == [third.id, first.id]
+    for descriptor in held:
+        os.close(descriptor)
+    assert runs.alive() == []
+
+
+def test_a_log_that_was_searched_is_searched_on_from_there(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.runs.state._PIECE", 300)
+    run = runs.create("train", {})
+    read: list[int] = []
+    pread = os.pread
+    monkeypatch.setattr(
+        os, "pread", lambda file, size, at: read.append(at) or pread(file, size, at)
+    )
+    with EventWriter(run.events_path) as events:
+        events.write("state", state="queued", log=3)
+        events.write("state", state="running", pid=1)
+        events.write("plan", device="cpu", epochs=9, steps=100, batch_size=10)
+        for step in range(1, 31):
+            events.write("step", step=step, loss=1.0, examples_per_second=20.0)
+            if step % 10 == 0:
+                events.write("epoch", epoch=step // 10, step=step, metrics={"loss": 1.0 / step})
+        events.write("log", text="long " * 200)
+        size = run.events_path.stat().st_size
+        told, _ = summary(run.events_path)
+        assert (told.state, told.log_offset, told.progress["step"]) == ("running", 3, 30)
+        assert (told.metrics, told.remaining) == ({"loss": 1 / 30}, 70 * 10 / 20)
+        read.clear()
+        events.write("resumed", step=20, epoch=3)
+        events.write("step", step=21, loss=1.0, examples_per_second=20.0)
+        with run.events_path.open("ab") as log:
+            log.write(b'{"event":"step","st')
+        told, _ = summary(run.events_path)
+    assert min(read) == size
+    assert (told.metrics, told.remaining) == ({"loss": 1 / 20}, 79 * 10 / 20)
+    with run.events_path.open("ab") as log:
+        log.write(b'ep":22,"examples_per_second":79.0,"time":1}\n')
+    assert summary(run.events_path)[0].remaining == 78 * 10 / 79
+
+
+def test_a_log_that_is_another_one_is_searched_anew(runs: Runs) -> None:
+    run = runs.create("train", {})
+    with EventWriter(run.events_path) as events:
+        events.write("state", state="failed", error=None)
+    assert run.state().state == "failed"
+    run.events_path.unlink()
+    assert run.state().state == "queued"
+    with EventWriter(run.events_path) as events:
+        events.write("state", state="queued", log=0)
+    assert summary(run.events_path)[0].state == "queued"

@@ -60,7 +60,9 @@ def penguins(workspace: Workspace) -> Workspace:
 
 
 def chart(pilot: Pilot[None], name: str) -> LineChart:
-    return pilot.app.screen.query_one(f"#{name}", LineChart)
+    found = screen(pilot).live.charts.chart(name)
+    assert found is not None
+    return found
 
 
 def screen(pilot: Pilot[None]) -> TrainScreen:
@@ -93,7 +95,7 @@ async def test_a_run_from_the_form_to_its_model(penguins: Workspace) -> None:
         shown = await until(pilot, "✓ finished")
         assert "epoch 4/4" in shown
         assert set(chart(pilot, "loss").readings) == {"train/loss", "val/loss"}
-        assert chart(pilot, "metric").readings["val/accuracy"] is not None
+        assert chart(pilot, "accuracy").readings["val/accuracy"] is not None
         shown = await until(pilot, "e Evaluate")
         assert "s Stop" not in shown
         assert ("torch" in sys.modules) == torch_was_there
@@ -196,7 +198,11 @@ async def test_s_stops_even_when_a_chart_has_the_focus(workspace: Workspace) -> 
             await pilot.press("escape", "l")
             await until(pilot, lambda: chart(pilot, "loss").log_y)
             await pilot.press("m")
-            assert chart(pilot, "metric").smoothed
+            assert chart(pilot, "loss").smoothed
+            assert not chart(pilot, "accuracy").smoothed
+            screen(pilot).query_one("#runs").focus()
+            await pilot.press("m", "m")
+            assert chart(pilot, "accuracy").smoothed
 
 
 async def test_what_a_run_does_appears_by_itself(workspace: Workspace) -> None:
@@ -224,13 +230,14 @@ async def test_a_hidden_screen_reads_nothing(workspace: Workspace) -> None:
             train = screen(pilot)
             await pilot.press("6")
             await until(pilot, "No model yet")
-            reader = train._follower._reader  # type: ignore[union-attr]
+            follower = train._follower
+            assert follower is not None
             await until(pilot, lambda: not train._reading)
-            before = reader.offset
+            before = follower.offset
             tell(run, [step_event(10)])
             for _ in range(20):
                 await pilot.pause(0.02)
-            assert reader.offset == before
+            assert follower.offset == before
             await pilot.press("3")
             await until(pilot, "step 10/90")
 

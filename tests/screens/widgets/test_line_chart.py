@@ -10,7 +10,7 @@ import pytest
 from rich.cells import cell_len
 from textual.pilot import Pilot
 
-from screens.widgets import line_chart
+from screens.widgets import consoles, line_chart
 from screens.widgets.line_chart import LineChart
 from screens.widgets.plot import MARKS, Line, draw
 from screens.widgets.series import Curve
@@ -151,7 +151,7 @@ async def test_an_empty_chart_says_why() -> None:
         await press(pilot, "l")
         assert lines(pilot)[5].strip() == "nothing above zero to show on a log axis (l: linear)"
         await press(pilot, "l")
-        assert "□ loss -1" in lines(pilot)[0]
+        assert "□ -1" in lines(pilot)[0]
 
 
 async def test_log_and_linear_axes_by_key() -> None:
@@ -245,13 +245,13 @@ async def test_the_mouse_reads_the_nearest_point_and_takes_its_crosshair_along()
 async def test_smoothing_keeps_the_raw_curve_behind_and_its_own_value_in_the_legend() -> None:
     async with stage(lambda: LineChart("loss"), (60, 11)) as pilot:
         chart(pilot).set_series("loss", range(40), [0.0, 1.0] * 20)
-        await press(pilot, "s")
+        await press(pilot, "m")
         assert "loss · smoothed" in lines(pilot)[0]
         assert chart(pilot).readings["loss"] == pytest.approx(0.5, abs=0.05)
         colours = {style_at(pilot, 30, y).color for y in range(1, 9) if lines(pilot)[y][30] != " "}
         assert len(colours) == 2
         chart(pilot).append("loss", 40, NAN)
-        await press(pilot, "s")
+        await press(pilot, "m")
         assert chart(pilot).readings["loss"] != chart(pilot).readings["loss"]
         assert "smoothed" not in lines(pilot)[0]
 
@@ -287,3 +287,72 @@ async def test_data_is_drawn_at_most_once_in_an_interval(monkeypatch: pytest.Mon
         await pilot.pause()
         assert draws == [first, now[0]]
         assert "49" in lines(pilot)[0]
+
+
+def test_a_point_that_stands_for_many_is_drawn_from_its_lowest_to_its_highest() -> None:
+    x = np.arange(4.0)
+    band = (np.full(4, -1.0), np.full(4, 1.0))
+    grid = draw([Line("v", 0, x, x * 0, band=band, value=0.0)], 40, 10, title="t")
+    assert grid is not None
+    rows = ["".join(row) for row in grid.characters]
+    assert {y for _, y in dots(rows)} == set(range(1, 8))
+
+
+def test_a_part_of_x_is_drawn_at_its_own_height_and_runs_to_the_edges() -> None:
+    curve = Curve()
+    curve.set(range(101), [100.0] * 40 + [n / 10 for n in range(20)] + [100.0] * 41)
+    line = Line("v", 0, curve.x, curve.y, value=100.0)
+    grid = draw([line], 60, 12, title="t", span=(42, 58))
+    assert grid is not None
+    rows = ["".join(row) for row in grid.characters]
+    assert [row.split("┤")[0].strip() for row in rows if "┤" in row] == ["1.5", "1.0", "0.5"]
+    assert min(dots(rows))[0] == grid.plot[0]
+    assert draw([line], 60, 12, title="t", span=(200, 300)) is not None
+
+
+async def test_keys_zoom_around_the_crosshair_and_pan() -> None:
+    async with stage(lambda: LineChart("loss"), (60, 11)) as pilot:
+        shown = chart(pilot)
+        shown.set_series("loss", range(101), range(101))
+        await press(pilot, "plus")
+        assert shown.window == (25, 75)
+        assert "loss · zoomed" in lines(pilot)[0]
+        await press(pilot, "comma", "comma", "comma", "comma")
+        assert shown.window == (0, 50)
+        await press(pilot, "plus", "full_stop")
+        assert shown.window == (18.75, 43.75)
+        await press(pilot, "0", "end", "plus")
+        assert shown.window == (50, None)
+        shown.append("loss", 200, 200)
+        await pilot.pause()
+        assert shown._grid.span == (50, 200)
+        await press(pilot, "minus", "minus")
+        assert shown.window is None
+        for _ in range(10):
+            await press(pilot, "plus")
+        low, high = shown._grid.span
+        assert high - low >= 4
+        windows = [message.window for message in heard(pilot, LineChart.Zoomed)]
+        assert windows[:2] == [(25, 75), (12.5, 62.5)]
+
+
+async def test_where_there_is_no_braille_the_chart_is_of_ascii(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LEPTON_ASCII", "1")
+    async with stage(lambda: LineChart("loss"), (60, 11)) as pilot:
+        chart(pilot).set_series("train/loss", range(40), [abs(20 - n) for n in range(40)])
+        chart(pilot).set_series("val/loss", range(40), range(40))
+        await pilot.pause()
+        assert "o train/loss 19  * val/loss 39" in lines(pilot)[0]
+        assert all(line.isascii() for line in lines(pilot))
+        assert (
+            sum(line.count(":") + line.count("-") + line.count("'") for line in lines(pilot)) > 20
+        )
+        await press(pilot, "left")
+        assert any("|" in line[-4:] for line in lines(pilot)[1:8])
+    monkeypatch.setenv("LEPTON_ASCII", "0")
+    monkeypatch.setenv("TERM", "linux")
+    assert not consoles.without_braille()
+    monkeypatch.delenv("LEPTON_ASCII")
+    assert consoles.without_braille()

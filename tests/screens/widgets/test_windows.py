@@ -184,7 +184,7 @@ async def test_the_help_fits_a_narrow_terminal() -> None:
 
 
 async def test_the_help_closes_and_leaves_the_app() -> None:
-    async with Below().run_test() as pilot:
+    async with Below().run_test(size=(80, 40)) as pilot:
         for at, key in enumerate(["escape", "q", "enter", "question_mark"], 1):
             await opened(pilot, HelpScreen())
             assert "Leave [b]at once[/b]" in "\n".join(lines(pilot))

@@ -1,0 +1,83 @@
+"""What a run is and where it stands, in a few lines of words."""
+
+from __future__ import annotations
+
+from rich.text import Text
+
+from screens.text import counted, human_count, human_duration, human_number, plain, state_badge
+from screens.train.follower import Snapshot
+from screens.widgets.bars import bar
+
+BAR_WIDTH = 12
+
+
+def heading(seen: Snapshot) -> Text:
+    """What is trained on what, how far it is, and what it has reached: three or four lines."""
+    text = Text()
+    text.append(f"{_badge(seen)}  ", "bold")
+    text.append(f"{plain(seen.model or '?')} on {plain(seen.dataset or '?')}", "bold")
+    plan = seen.plan
+    if plan:
+        device = str(plan.get("device") or "")
+        if device == "cpu" and plan.get("threads"):
+            device = f"cpu, {counted(plan['threads'], 'thread')}"
+        size = f"{plan.get('architecture')}, {human_count(plan.get('parameters') or 0)} parameters"
+        text.append(f"\n{plain(size)} · {plain(device)} · batch {plan.get('batch_size')}", "dim")
+        if plan.get("augment"):
+            text.append(f" · {plain(','.join(plan['augment']))}", "dim")
+    text.append(f"\n{_progress(seen)}")
+    if seen.metrics:
+        text.append(f"\n{_metrics(seen)}")
+    return text
+
+
+def _badge(seen: Snapshot) -> str:
+    if seen.state == "stopping":
+        return "■ stopping"
+    return state_badge(seen.state)
+
+
+def _progress(seen: Snapshot) -> str:
+    plan, parts = seen.plan, []
+    if plan.get("epochs") and seen.epoch:
+        parts.append(f"epoch {seen.epoch}/{plan['epochs']}")
+    if steps := plan.get("steps"):
+        share = seen.step / steps
+        parts.append(f"step {human_count(seen.step)}/{human_count(steps)}")
+        if seen.alive:
+            parts.append(f"{bar(share, BAR_WIDTH)} {share:.0%}")
+    if seen.alive and seen.examples_per_second:
+        parts.append(f"{human_number(seen.examples_per_second, 3)} rows/s")
+    if seen.remaining is not None:
+        parts.append(f"{human_duration(seen.remaining)} left")
+    elif seen.elapsed is not None:
+        parts.append(
+            f"{human_duration(seen.elapsed)} so far"
+            if seen.alive
+            else f"took {human_duration(seen.elapsed)}"
+        )
+    if not parts:
+        return "starting" if seen.alive else "nothing was done"
+    return " · ".join(parts)
+
+
+def _metrics(seen: Snapshot) -> str:
+    named = str(seen.plan.get("metric") or "")
+    order = sorted(
+        seen.metrics, key=lambda name: (not name.endswith(f"/{named}"), not name.endswith("/loss"))
+    )
+    return "   ".join(f"{plain(name)} {human_number(seen.metrics[name])}" for name in order[:4])
+
+
+def last_words(seen: Snapshot) -> Text:
+    """The newest line of the log; why the run ended, if not by itself; what it made."""
+    lines = [Text(plain(line), "dim") for line in seen.logs[-1:]]
+    if seen.error:
+        where = seen.error.get("where")
+        what = plain(seen.error["what"]) + (f" ({plain(where)})" if where else "")
+        lines.append(Text(f"✗ {what}", "bold"))
+        if hint := seen.error.get("hint"):
+            lines.append(Text(f"→ {plain(hint)}"))
+    if seen.result and seen.result.get("model"):
+        lines.append(Text(f"✓ made the model {plain(str(seen.result['model']))}", "bold"))
+    return Text("\n").join(lines)
