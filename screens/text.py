@@ -203,6 +203,20 @@ def state_color(state: str) -> str:
     return _STATES.get(state, ("?", "$text-muted"))[1]
 
 
+def setting_text(value: object) -> str:
+    """One setting as a person would write it."""
+    match value:
+        case None:
+            return "–"
+        case bool():
+            return str(value).lower()
+        case float():
+            return f"{value:g}"
+        case list() | tuple():
+            return ", ".join(map(setting_text, value)) or "none"
+    return plain(str(value))
+
+
 SHOWN_BOXES = 3
 SHOWN_VALUES = 6
 

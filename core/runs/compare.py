@@ -28,13 +28,14 @@ class Comparison:
     settings: dict[str, tuple[Any, ...]]
     same: int
 
-    def best(self, metric: str) -> int | None:
-        """Which run is best by a metric; None where none is or where all are alike."""
+    def best(self, metric: str) -> frozenset[int]:
+        """Which runs are best by a metric; none where all are alike."""
         values = self.metrics[metric]
-        known = [value for value in values if value is not None and not math.isnan(value)]
-        if len(set(known)) < 2:
-            return None
-        return values.index(min(known) if lower_is_better(metric) else max(known))
+        known = {value for value in values if value is not None and not math.isnan(value)}
+        if len(known) < 2:
+            return frozenset()
+        best = min(known) if lower_is_better(metric) else max(known)
+        return frozenset(at for at, value in enumerate(values) if value == best)
 
     def to_json(self) -> dict[str, Any]:
         """`runs` as a listing has them; `metrics` and `settings` by name and run."""
@@ -50,12 +51,10 @@ def compare(runs: Sequence[Run]) -> Comparison:
     """What runs reached and how they were set, in their order."""
     states = tuple(run.state() for run in runs)
     asked = [settings(run) for run in runs]
-    names = dict.fromkeys(name for each in asked for name in each)
+    names = dict.fromkeys(name for each in asked for name in each if name not in _NEVER_ALIKE)
     values = {name: tuple(each.get(name) for each in asked) for name in names}
     differ = {
-        name: found
-        for name, found in values.items()
-        if name not in _NEVER_ALIKE and any(value != found[0] for value in found)
+        name: found for name, found in values.items() if any(value != found[0] for value in found)
     }
     metrics = dict.fromkeys(name for state in states for name in state.metrics)
     return Comparison(

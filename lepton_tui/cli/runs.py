@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 import typer
 
 from core.errors import LeptonError, UsageError
+from core.runs.notes import Notes, read_notes, valid_tag
 from core.runs.run import Run
 from core.runs.state import RunState
 from core.runs.store import Runs
 from core.workspace import Workspace
+from lepton_tui.cli import comparing
 from lepton_tui.cli.groups import noun
 from lepton_tui.cli.output import confirm, facts, note, put, put_json, table
 from screens.text import human_duration, human_number, plain, relative_time, state_badge
@@ -26,15 +30,21 @@ def _run(name: str) -> Run:
 @app.command("ls")
 def list_(
     kind: str = typer.Option(None, metavar="KIND", help="Only import, train, evaluate or check."),
+    tag: str = typer.Option(None, "--tag", metavar="TAG", help="Only those with this tag."),
+    limit: int = typer.Option(None, metavar="N", min=1, help="The newest N."),
     json: bool = JSON,
 ) -> None:
     """List the runs, newest first."""
-    states = [state for state in Runs(Workspace.open()).list() if kind in (None, state.kind)]
+    wanted = None if tag is None else valid_tag(tag)
+    newest = Runs(Workspace.open()).newest(kind)
+    tagged = (run for run in newest if wanted is None or wanted in read_notes(run.path).tags)
+    states = [run.state() for run in islice(tagged, limit)]
     if json:
         put_json([state.to_json() for state in states])
         return
     if not states:
-        note("There are no runs yet. Start one: lepton train DATASET")
+        start = "There are no runs yet. Start one: lepton train DATASET"
+        note(start if kind is None and tag is None else "There is no such run.")
         return
     table(
         ("run", "kind", "state", "dataset", "model", "epoch", "metrics", "created"),
@@ -130,6 +140,9 @@ def log(run: str = ID) -> None:
         put(plain(line))
 
 
+comparing.add_to(app)
+
+
 def put_run(run: Run, *, json: bool) -> None:
     """Print a run as it is now."""
     state = run.state()
@@ -147,6 +160,8 @@ def put_run(run: Run, *, json: bool) -> None:
             ("device", state.device),
             *((name, human_number(value)) for name, value in state.metrics.items()),
             ("took", human_duration(ended) if ended is not None else None),
+            ("left", human_duration(state.remaining) if state.remaining is not None else None),
+            ("note", str(Notes(state.note, state.tags)) or None),
             ("folder", str(run.path)),
             *_error_facts(state),
         ]

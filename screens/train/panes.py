@@ -14,7 +14,14 @@ from textual.widgets import Static
 from core.runs.compare import Comparison
 from core.runs.events import Event
 from screens.tables import plain_table
-from screens.text import answer_words, clip, human_number, plain, state_badge
+from screens.text import (
+    answer_words,
+    clip,
+    human_number,
+    plain,
+    setting_text,
+    state_badge,
+)
 
 EPOCHS_SHOWN = 4
 LONGEST = 60
@@ -102,20 +109,6 @@ def settings_words(settings: Mapping[str, Any]) -> RenderableType:
     return table
 
 
-def setting_text(value: object) -> str:
-    """One setting as a person would write it."""
-    match value:
-        case None:
-            return "–"
-        case bool():
-            return str(value).lower()
-        case float():
-            return f"{value:g}"
-        case list() | tuple():
-            return ", ".join(map(setting_text, value)) or "none"
-    return plain(str(value))
-
-
 def comparison_words(found: Comparison, labels: Sequence[str]) -> RenderableType:
     """What several runs reached, the best in bold, and in what they were set differently."""
     metrics = plain_table("", *map(plain, labels))
@@ -125,7 +118,7 @@ def comparison_words(found: Comparison, labels: Sequence[str]) -> RenderableType
     for name, values in found.metrics.items():
         best = found.best(name)
         cells = (
-            Text(human_number(value), "bold" if at == best else "")
+            Text(human_number(value), "bold" if at in best else "")
             for at, value in enumerate(values)
         )
         metrics.add_row(Text(plain(name), "dim"), *cells)
