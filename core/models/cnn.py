@@ -41,7 +41,10 @@ class CNN(nn.Module):
             stages += [_convolution(before, after), *deep, nn.MaxPool2d(2)]
             before, side, stage = after, side // 2, stage + 1
         after = width * min(2**stage, _WIDEST)
-        self.stages = nn.Sequential(*stages, _convolution(before, after))
+        stages.append(_convolution(before, after))
+        if stem == "strided":
+            stages.append(_convolution(after, after))
+        self.stages = nn.Sequential(*stages)
         self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(after, outputs))
 
     def forward(self, image: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ MEASUREMENTS = (
     "training_step",
     "metric_record",
     "resume_start",
+    "mnist_99",
     "command_start",
     "first_paint",
     "key_press",
