@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from rich.console import RenderableType
+from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Static, TabbedContent, TabPane
 
+from screens.text import plain
 from screens.train.charts import ChartGrid
 from screens.train.follower import Snapshot
 from screens.train.heading import heading, last_words
@@ -30,6 +32,9 @@ class LiveView(Vertical):
     DEFAULT_CSS = """
     LiveView {
         #head { height: auto; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
+        #note { height: 1; padding: 0 1; color: $text-accent; text-wrap: nowrap;
+            text-overflow: ellipsis; display: none; }
+        &.-noted #note { display: block; }
         TabbedContent, ContentSwitcher { height: 1fr; }
         TabPane { padding: 0; height: 1fr; }
         #said { height: auto; max-height: 6; padding: 0 1; scrollbar-size-vertical: 1; }
@@ -39,6 +44,7 @@ class LiveView(Vertical):
 
     def compose(self) -> ComposeResult:
         yield Static(id="head", markup=False)
+        yield Static(id="note", markup=False)
         with TabbedContent(id="tabs"):
             with TabPane(TABS[CHARTS], id=CHARTS):
                 yield ChartGrid(id="curves")
@@ -80,6 +86,11 @@ class LiveView(Vertical):
         self.query_one("#words", Static).update(last_words(seen))
         newest = seen.samples[-1]["epoch"] if seen.samples else 0
         self.show_words(SAMPLES, lambda: samples_words(seen.samples), (seen.run, newest))
+
+    def show_note(self, written: str) -> None:
+        """Show what a person wrote about the run."""
+        self.set_class(bool(written), "-noted")
+        self.query_one("#note", Static).update(Text(f"✎ {plain(written)}"))
 
     def lay_over(self, others: Sequence[tuple[str, Snapshot]]) -> None:
         """Draw the curves of other runs, each with its label."""

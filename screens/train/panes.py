@@ -18,6 +18,7 @@ from screens.text import (
     answer_words,
     clip,
     human_number,
+    percent,
     plain,
     setting_text,
     state_badge,
@@ -88,7 +89,11 @@ def samples_words(samples: Sequence[Event]) -> RenderableType:
 def _answer(event: Event | None, at: int) -> str | None:
     if event is None or at >= len(event["examples"]):
         return None
-    return answer_words(event["examples"][at].get("answer"))
+    match event["examples"][at].get("answer"):
+        case {"label": label, "score": float(score)}:
+            return f"{plain(str(label))} {percent(score, 0)}"
+        case answer:
+            return answer_words(answer)
 
 
 def log_words(logs: Sequence[str], printed: str) -> Text:

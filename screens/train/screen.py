@@ -166,6 +166,7 @@ class TrainScreen(LeptonScreen):
         elif self.focused is None:
             runs.focus()
         self._wake()
+        self._show_note()
         self._fill_tab()
         self.refresh_bindings()
         if self._form_for is not None and self.is_current:
@@ -185,11 +186,16 @@ class TrainScreen(LeptonScreen):
         name = event.option_id
         if name is not None and (self._follower is None or self._follower.run.id != name):
             self._leave()
+            self._show_note()
             self.fetch(lambda: Follower(self._runs.get(name)), self._follow, group="live")
         if self._seen.more and event.option_index >= len(self._seen.runs) - NEAR_THE_END:
             self._most = len(self._seen.runs) + AT_ONCE
             self._look()
         self.refresh_bindings()
+
+    def _show_note(self) -> None:
+        run = self.chosen
+        self.live.show_note(str(Notes(run.note, run.tags)) if run else "")
 
     def _follow(self, follower: Follower) -> None:
         if follower.run.id == self.query_one("#runs", LineList).chosen:
@@ -442,8 +448,9 @@ class TrainScreen(LeptonScreen):
 
         def answered(written: str | None) -> None:
             if written is not None:
-                notes = Notes.written(written)
-                self._do(run.id, lambda run: write_notes(run.path, lambda _: notes))
+                self._do(
+                    run.id, lambda run: write_notes(run.path, lambda _: Notes.written(written))
+                )
 
         now = Notes(run.note, run.tags)
         question = Ask(

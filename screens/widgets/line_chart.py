@@ -394,10 +394,16 @@ class LineChart(Widget, can_focus=True):
         self.crosshair = None
 
     def action_crosshair_end(self, side: int) -> None:
-        """Put the crosshair on the first (-1) or last (1) point."""
-        ends = [s.curve.x[0 if side < 0 else -1] for s in self._series.values() if len(s.curve)]
+        """Put the crosshair on the first (-1) or last (1) point that is shown."""
+        ends = []
+        for series in self._series.values():
+            x = series.curve.x
+            if self._grid is not None and self.window is not None:
+                x = x[(x >= self._grid.span[0]) & (x <= self._grid.span[1])]
+            if len(x):
+                ends.append(float(x[0 if side < 0 else -1]))
         if ends:
-            self.crosshair = float(min(ends) if side < 0 else max(ends))
+            self.crosshair = min(ends) if side < 0 else max(ends)
 
     def action_crosshair(self, columns: int) -> None:
         """Move the crosshair to the next point that lies at least so many columns away."""
@@ -413,9 +419,17 @@ class LineChart(Widget, can_focus=True):
             if (i := _point_from(s.curve.x, self._grid, column, forward=columns > 0)) is not None
         ]
         if found:
-            self.crosshair = min(found) if columns > 0 else max(found)
+            self._show_crosshair(min(found) if columns > 0 else max(found))
         else:
             self.action_crosshair_end(columns)
+
+    def _show_crosshair(self, x: float) -> None:
+        """Put the crosshair somewhere, and move what is zoomed to along with it."""
+        self.crosshair = x
+        if self._grid is not None and self.window is not None:
+            low, high = self._grid.span
+            if not low <= x <= high:
+                self._look_at(low + x - high, x) if x > high else self._look_at(x, high + x - low)
 
     def action_zoom(self, factor: float) -> None:
         """Show `factor` of the width that is shown now, around the crosshair or the middle."""

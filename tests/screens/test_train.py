@@ -16,10 +16,12 @@ from core.errors import LeptonError
 from core.runs.store import Runs
 from core.workspace import Workspace
 from lepton_tui.app import LeptonApp
-from screens.train import TrainScreen
+from screens.listing import LineList
+from screens.train import TrainScreen, asked
+from screens.train import screen as screen_module
 from screens.train.form import StartForm
 from screens.widgets.line_chart import LineChart
-from tests.screens.golden import golden
+from tests.screens.golden import golden, screen_text
 from tests.screens.walk import (
     FAILED,
     FINISHED,
@@ -303,6 +305,175 @@ async def test_a_long_run_opens_piece_by_piece(workspace: Workspace) -> None:
             await pilot.press("3")
             await until(pilot, "step 60,000/60,000")
             assert len(chart(pilot, "loss")._series["train/loss"].curve) == 60_000
+
+
+def two_runs(workspace: Workspace) -> None:
+    """An older failed run, and a newer one that finished and was set otherwise."""
+    asked = {"dataset": "penguins", "lr": 0.1, "epochs": 20, "options": {"width": 64}}
+    failed = [*training(2), *FAILED]
+    make_run(workspace, "train-20200115-120000-aaaa", failed, spec=asked, model="older")
+    make_run(
+        workspace,
+        "train-20200116-120000-bbbb",
+        [*training(10), *FINISHED],
+        spec={**asked, "lr": 0.2},
+        created="2020-01-16T12:00:00+00:00",
+    )
+
+
+async def test_a_chart_for_every_number_and_those_that_are_asked_for(workspace: Workspace) -> None:
+    two_runs(workspace)
+    async with LeptonApp(workspace).run_test(size=(120, 40)) as pilot:
+        await pilot.press("3")
+        await until(pilot, "learning rate")
+        shown = [chart(pilot, name) for name in ("loss", "accuracy", "lr", "examples_per_second")]
+        assert all(each.display for each in shown)
+        await pilot.press("slash", *"rate second")
+        await until(pilot, lambda: [each.display for each in shown] == [False, False, True, True])
+        await pilot.press("enter")
+        await until(pilot, lambda: shown[2].has_focus)
+        await pilot.press("z")
+        await until(pilot, lambda: [each.display for each in shown] == [False, False, True, False])
+        await pilot.press("escape")
+        await until(pilot, lambda: all(each.display for each in shown))
+
+
+async def test_one_crosshair_and_one_zoom_for_all_charts(workspace: Workspace) -> None:
+    two_runs(workspace)
+    async with LeptonApp(workspace).run_test(size=(120, 40)) as pilot:
+        await pilot.press("3")
+        await until(pilot, "learning rate")
+        loss, accuracy, lr = (chart(pilot, name) for name in ("loss", "accuracy", "lr"))
+        assert loss.extent == accuracy.extent == lr.extent == (1, 90)
+        accuracy.focus()
+        await pilot.press("left", "left")
+        assert accuracy.crosshair == 81
+        await until(pilot, lambda: loss.crosshair == lr.crosshair == 81)
+        assert loss.readings["train/loss"] == pytest.approx(0.2)
+        await pilot.press("plus")
+        await until(pilot, lambda: loss.window == accuracy.window == lr.window is not None)
+        assert loss.window[1] is None or loss.window[1] > 81  # type: ignore[index]
+        screen(pilot).query_one("#runs").focus()
+        await pilot.press("0", "right")
+        await until(pilot, lambda: loss.window is None and (lr.crosshair or 0) > 81)
+        await pilot.press("escape")
+        await until(pilot, lambda: loss.crosshair is lr.crosshair is None)
+
+
+async def test_runs_are_laid_over_each_other_and_compared(workspace: Workspace) -> None:
+    two_runs(workspace)
+    async with LeptonApp(workspace).run_test(size=(120, 40)) as pilot:
+        await pilot.press("3")
+        await until(pilot, "✓ finished")
+        await until(pilot, lambda: chart(pilot, "loss").names == ["train/loss", "val/loss"])
+        await pilot.press("space")
+        await until(pilot, "+ ✓ penguins")
+        await pilot.press("down")
+        both = {f"{run}/{split}/loss" for run in ("aaaa", "bbbb") for split in ("train", "val")}
+        await until(pilot, lambda: set(chart(pilot, "loss").names) == both)
+        assert set(chart(pilot, "lr").names) == {"aaaa", "bbbb"}
+        await pilot.press("left_square_bracket")
+        shown = await until(pilot, "set differently")
+        rows = [line.split("│")[-1].split() for line in shown.splitlines()]
+        assert ["val/accuracy", "0.75", "0.95"] in rows
+        assert ["lr", "0.1", "0.2"] in rows
+        await pilot.press("y")
+        compared = "lepton runs compare train-20200115-120000-aaaa train-20200116-120000-bbbb"
+        await until(pilot, compared)
+        await pilot.press("escape", "up", "space")
+        await until(pilot, lambda: "+ ✓" not in screen_text(pilot.app))
+        await until(pilot, lambda: chart(pilot, "loss").names == ["train/loss", "val/loss"])
+
+
+async def test_the_other_tabs_tell_samples_log_and_settings(workspace: Workspace) -> None:
+    events = training(3)
+    for epoch, label in ((1, "Gentoo"), (2, "[b]Adelie[/b]")):
+        answer = {"label": label, "score": 0.5 + epoch / 10, "scores": {}}
+        example = {"row": 7, "input": "bill 38.1", "truth": "[b]Adelie[/b]", "answer": answer}
+        events.append({"event": "samples", "epoch": epoch, "step": 9, "examples": [example]})
+    spec = {"dataset": "penguins", "lr": 0.25}
+    run = make_run(workspace, "train-20200115-120000-aaaa", events, spec=spec)
+    run.log_path.write_text("a library warned\n")
+    async with LeptonApp(workspace).run_test(size=(120, 40)) as pilot:
+        await pilot.press("3")
+        await until(pilot, "interrupted")
+        await pilot.press("right_square_bracket")
+        shown = await until(pilot, "epoch 2")
+        row = next(line for line in shown.splitlines() if "Gentoo 60 %" in line)
+        assert "[b]Adelie[/b]" in row.split("Gentoo")[0]
+        assert "[b]Adelie[/b] 70 %" in row.split("Gentoo")[1]
+        await pilot.press("right_square_bracket")
+        shown = await until(pilot, "printed by its process:")
+        assert "encoding the train split" in shown
+        assert "a library warned" in shown
+        await pilot.press("right_square_bracket")
+        await until(pilot, "0.25")
+
+
+async def test_a_note_is_written_and_shown(workspace: Workspace) -> None:
+    two_runs(workspace)
+    async with LeptonApp(workspace).run_test(size=(100, 30), notifications=True) as pilot:
+        await pilot.press("3")
+        await until(pilot, "✓ finished")
+        await pilot.press("o")
+        await until(pilot, "Note on penguins_mlp@1")
+        await pilot.press(*"flips help #best", "enter")
+        await until(pilot, "✎ flips help #best")
+        await pilot.press("o")
+        await until(pilot, "Note on penguins_mlp@1")
+        await pilot.press(*" #a/b", "enter")
+        await until(pilot, '"#a/b" is no tag')
+    newest = Runs(workspace).list()[0]
+    assert (newest.note, newest.tags) == ("flips help", ("best",))
+
+
+async def test_a_run_is_cloned_with_changes(penguins: Workspace) -> None:
+    spec = {"dataset": "penguins@1", "target": "mass", "lr": 0.125, "epochs": 7, "warmup": 0.2}
+    spec |= {"model": "mlp", "options": {"width": 32}, "augment": [], "seed": 0}
+    spec = {"inputs": ["bill"], **spec}
+    make_run(penguins, "train-20200115-120000-aaaa", [*training(1), *FAILED], spec=spec)
+    async with LeptonApp(penguins).run_test(size=(100, 30)) as pilot:
+        await pilot.press("3")
+        await until(pilot, "✗ failed")
+        await pilot.press("c")
+        await until(pilot, "tabular-regression (guessed)")
+        form = pilot.app.screen
+        assert isinstance(form, StartForm)
+        form.query_one("#epochs", Input).value = "3"
+        await pilot.pause()
+        told = "lepton train penguins@1 --target mass --model mlp --epochs 3 --lr 0.125"
+        assert asked.command(form.settings()) == f"{told} 'inputs=[\"bill\"]' warmup=0.2 width=32"
+        form.query_one("#dataset", Select).value = "penguins"
+        await until(pilot, lambda: form.settings()["dataset"] == "penguins")
+        assert form.settings()["options"] == {"width": 32}
+        assert "inputs" not in form.settings()
+
+
+async def test_older_runs_come_when_the_cursor_comes_to_them(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(screen_module, "AT_ONCE", 12)
+    for day in range(1, 31):
+        make_run(
+            workspace,
+            f"train-202001{day:02d}-120000-a{day:03d}",
+            [*training(1), *FINISHED],
+            created=f"2020-01-{day:02d}T12:00:00+00:00",
+        )
+    async with LeptonApp(workspace).run_test(size=(120, 40)) as pilot:
+        await pilot.press("3")
+        await until(pilot, "the newest 12")
+        assert screen(pilot).query_one("#runs", LineList).option_count == 12
+        await pilot.press("end")
+        await until(pilot, "the newest 24")
+        await pilot.press("end")
+        await until(pilot, lambda: screen(pilot).query_one("#runs", LineList).option_count == 30)
+    app = LeptonApp(workspace)
+    async with app.run_test(size=(120, 40)) as pilot:
+        old = "train-20200105-120000-a005"
+        app.visit("train", run=old)
+        await until(pilot, "✓ finished")
+        await until(pilot, lambda: screen(pilot).query_one("#runs", LineList).chosen == old)
 
 
 @pytest.mark.parametrize("size", SIZES)

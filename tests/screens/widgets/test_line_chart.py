@@ -336,6 +336,22 @@ async def test_keys_zoom_around_the_crosshair_and_pan() -> None:
         assert windows[:2] == [(25, 75), (12.5, 62.5)]
 
 
+async def test_the_crosshair_takes_what_is_zoomed_to_along() -> None:
+    async with stage(lambda: LineChart("loss"), (60, 11)) as pilot:
+        shown = chart(pilot)
+        shown.set_series("loss", range(101), range(101))
+        await press(pilot, "plus", "left")
+        assert (shown.crosshair, shown.window) == (75, (25, 75))
+        await press(pilot, "home", "left", "left")
+        assert shown.crosshair == 23
+        assert shown.window == (23, 73)
+        await press(pilot, "end")
+        assert shown.crosshair == 73
+        await press(pilot, "shift+right")
+        assert shown.crosshair > 80
+        assert shown.window == (shown.crosshair - 50, shown.crosshair)
+
+
 async def test_where_there_is_no_braille_the_chart_is_of_ascii(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
