@@ -23,6 +23,7 @@ from core.training.checkpoint import Checkpoint, Checkpoints
 from core.training.config import TrainConfig, learning_rate
 from core.training.feed import Split
 from core.training.optimizer import AdamW
+from core.training.samples import Samples
 from core.training.shuffle import steps_in_epoch
 
 if TYPE_CHECKING:
@@ -121,6 +122,8 @@ class Trainer:
         )
         self.progress = Progress(window=self.train.window_rows())
         self.best: Best | None = None
+        self.samples: Samples | None = None
+        """Rows whose answers are recorded as training goes on; None: of no row."""
         self._lr = -1.0
         self._losses: list[Tensor] = []
         self._sizes: list[int] = []
@@ -253,6 +256,9 @@ class Trainer:
                 text=f"stopped early: no better {self.task.metric} for {at.waited} epochs"
                 f" (best {self.best.value:.4g} in epoch {self.best.epoch})",
             )
+        if self.samples is not None and self.samples.due(last=at.finished):
+            said = self.samples.ask(self.module, self.device)
+            self.emit("samples", epoch=at.epoch, step=at.step, examples=said)
         since = time.monotonic() - self._saved_at
         if at.finished or since * SAVING_SHARE >= self._saving_took:
             self.save()

@@ -24,6 +24,7 @@ from core.training.checkpoint import Checkpoints
 from core.training.config import TrainConfig
 from core.training.feed import Split, compiled
 from core.training.loop import Trainer
+from core.training.samples import Samples
 from core.training.setup import Setup
 
 VALIDATION = "validation"
@@ -41,6 +42,10 @@ def run(job: Job) -> None:
     if job.should_stop():
         return
     trainer = _trainer(job, setup, train, validation)
+    with Lake(job.workspace).open(setup.version) as view:
+        trainer.samples = Samples.pick(
+            setup.task, view, validation or train, seed=setup.config.seed
+        )
     job.emit("plan", **_plan(setup, trainer))
     _resume(job, trainer)
     if window := trainer.progress.window:

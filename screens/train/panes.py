@@ -74,8 +74,8 @@ def samples_words(samples: Sequence[Event]) -> RenderableType:
             said = _answer(event, at) or ""
             cells.append(Text(clip(said, LONGEST), "bold" if last not in (None, said) else ""))
             last = said
-        truth = clip(answer_words(sample.get("truth")), LONGEST)
-        table.add_row(Text(str(sample.get("row", "")), "dim"), Text(truth), *cells)
+        truth = "" if sample.get("truth") is None else answer_words(sample["truth"])
+        table.add_row(Text(str(sample.get("row", "")), "dim"), Text(clip(truth, LONGEST)), *cells)
     inputs = [
         Text.assemble(
             (f"{sample.get('row', '')}  ", "dim"), clip(plain(str(sample["input"])), 3 * LONGEST)
