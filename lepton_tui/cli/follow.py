@@ -10,7 +10,7 @@ from core.errors import LeptonError
 from core.runs.events import Event
 from lepton_tui.cli.output import bar, in_terminal, width
 from lepton_tui.cli.status import StatusLine
-from screens.text import human_count, human_duration, human_number
+from screens.text import answer_words, clip, human_count, human_duration, human_number
 
 if TYPE_CHECKING:
     from core.runs.run import Run
@@ -18,15 +18,20 @@ if TYPE_CHECKING:
 
 Say = Callable[[str], None]
 
+IN_A_LINE = ("loss", "lr", "grad_norm")
+SECONDS_BETWEEN = 10.0
 
-def follow(run: Run, say: Say, *, past: int = 0) -> RunState:
+
+def follow(run: Run, say: Say, *, past: int = 0, samples: bool = False) -> RunState:
     """Tell what a run does until it ends; how it ended. The first `past` events are not told.
+
+    With `samples`, what the model says of a few rows is told too.
 
     Raises:
         LeptonError: the run failed or was interrupted.
         KeyboardInterrupt: the person wants no more of it; the run goes on.
     """
-    watcher = Watcher(say)
+    watcher = Watcher(say, samples=samples)
     watcher.line.show("Starting", now=True)
     try:
         for number, event in enumerate(run.events(follow=True)):
@@ -40,13 +45,20 @@ def follow(run: Run, say: Say, *, past: int = 0) -> RunState:
 
 
 class Watcher:
-    """Turns events into lines: `say` gets those that stay, the status line those that pass."""
+    """Turns events into lines: `say` gets those that stay, the status line those that pass.
 
-    def __init__(self, say: Say) -> None:
+    In a pipe nothing passes: there a line stays for every hundredth of the steps, as long as ten
+    seconds lie between two.
+    """
+
+    def __init__(self, say: Say, *, samples: bool = False) -> None:
         self.line = StatusLine()
         self._say_line = say
+        self._samples = samples
         self._plan: Event = {}
         self._origin: tuple[float, int] | None = None
+        self._told_at = 0.0
+        self._told_step = 0
 
     def feed(self, event: Event, *, told: bool) -> None:
         """Take an event in, and tell it unless it is of the past."""
@@ -57,24 +69,42 @@ class Watcher:
                     self._say(_plan(event))
             case "step":
                 self.line.show(self._step(event))
+                if told and not self.line.live and self._step_due(event):
+                    self._say(self._step(event))
             case "epoch" if told:
                 self._say(self._epoch(event))
             case "resumed" if told:
                 self._say(f"Resumed at step {human_count(event['step'])}.")
             case "log" if told:
                 self._say(event["text"])
+            case "samples" if told and self._samples:
+                for sample in event["examples"]:
+                    self._say(_sample(sample))
+        if event["event"] in ("plan", "epoch", "resumed"):
+            self._told_at, self._told_step = event["time"], event.get("step", self._told_step)
 
     def _say(self, text: str) -> None:
         self.line.clear()
         self._say_line(text)
+
+    def _step_due(self, event: Event) -> bool:
+        """Whether it is time for another line where none is drawn over."""
+        self._told_at = self._told_at or event["time"]
+        hundredth = max(1, (self._plan.get("steps") or 0) // 100)
+        since = event["step"] - self._told_step
+        if event["time"] - self._told_at < SECONDS_BETWEEN or 0 <= since < hundredth:
+            return False
+        self._told_at, self._told_step = event["time"], event["step"]
+        return True
 
     def _step(self, event: Event) -> str:
         step, steps = event["step"], self._plan.get("steps") or 0
         epochs = self._plan.get("epochs")
         parts = [f"epoch {event.get('epoch', 1)}" + (f"/{epochs}" if epochs else "")]
         if steps:
-            parts.append(f"{bar(step / steps):<20} {step / steps:4.0%}")
-        parts += [f"{name} {human_number(event[name])}" for name in ("loss", "lr") if name in event]
+            drawn = f"{bar(step / steps):<20} " if self.line.live else f"step {step}/{steps} "
+            parts.append(f"{drawn}{step / steps:4.0%}")
+        parts += [f"{name} {human_number(event[name])}" for name in IN_A_LINE if name in event]
         if speed := event.get("examples_per_second"):
             parts.append(f"{human_number(speed, 3)}/s")
         if left := self._left(event, steps):
@@ -109,6 +139,16 @@ def metrics_line(metrics: dict[str, Any], most: int | None = None) -> str:
     while most is not None and len(shown) > 1 and len("  ".join(shown).rstrip()) > most:
         shown.pop()
     return "  ".join(shown).rstrip()
+
+
+def _sample(sample: dict[str, Any]) -> str:
+    """What the model says of a row, beside what was to be said."""
+    truth, answer = sample.get("truth"), sample.get("answer")
+    known = "" if truth is None else f"  {clip(answer_words(truth), 60)}"
+    mark = ""
+    if isinstance(answer, dict) and "label" in answer and truth is not None:
+        mark = "  ✓" if str(answer["label"]) == str(truth) else "  ✗"
+    return f"  row {sample['row']}{known}: {clip(answer_words(answer), 60)}{mark}"
 
 
 def _plan(event: Event) -> str:

@@ -74,13 +74,19 @@ def show(run: str = ID, json: bool = JSON) -> None:
 
 
 @app.command()
-def attach(run: str = ID, json: bool = JSON) -> None:
+def attach(
+    run: str = ID,
+    samples: bool = typer.Option(
+        False, "--samples", help="Show what it says of a few rows after each epoch."
+    ),
+    json: bool = JSON,
+) -> None:
     """Follow a run live until it ends. Ctrl-C leaves it; it goes on."""
     from lepton_tui.cli.follow import follow
 
     found = _run(run)
     try:
-        follow(found, note if json else put)
+        follow(found, note if json else put, samples=samples)
     except UsageError as error:
         # Whoever asked for the run was wrong, not who attaches to it.
         raise LeptonError(error.what, where=error.where, hint=error.hint) from None

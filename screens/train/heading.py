@@ -46,8 +46,6 @@ def _progress(seen: Snapshot) -> str:
         parts.append(f"step {human_count(seen.step)}/{human_count(steps)}")
         if seen.alive:
             parts.append(f"{bar(share, BAR_WIDTH)} {share:.0%}")
-    if seen.alive and seen.examples_per_second:
-        parts.append(f"{human_number(seen.examples_per_second, 3)} rows/s")
     if seen.remaining is not None:
         parts.append(f"{human_duration(seen.remaining)} left")
     elif seen.elapsed is not None:
@@ -56,6 +54,8 @@ def _progress(seen: Snapshot) -> str:
             if seen.alive
             else f"took {human_duration(seen.elapsed)}"
         )
+    if seen.alive and seen.examples_per_second:
+        parts.append(f"{human_number(seen.examples_per_second, 3)} rows/s")
     if not parts:
         return "starting" if seen.alive else "nothing was done"
     return " · ".join(parts)

@@ -83,7 +83,9 @@ class LiveView(Vertical):
         self.query_one("#head", Static).update(heading(seen))
         self.charts.waiting("waiting for the first step…" if seen.alive else "no step was recorded")
         self.charts.draw(seen.curves, metric=str(seen.plan.get("metric") or ""), run=label)
-        self.query_one("#words", Static).update(last_words(seen))
+        words = last_words(seen)
+        self.query_one("#said").display = bool(words)
+        self.query_one("#words", Static).update(words)
         newest = seen.samples[-1]["epoch"] if seen.samples else 0
         self.show_words(SAMPLES, lambda: samples_words(seen.samples), (seen.run, newest))
 

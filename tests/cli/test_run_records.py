@@ -7,7 +7,7 @@ import pytest
 from core.runs.run import Run
 from core.workspace import Workspace
 from tests.cli.conftest import Shell
-from tests.screens.walk import FAILED, FINISHED, make_run, training
+from tests.screens.walk import FAILED, FINISHED, PLAN, make_run, step_event, training
 
 PAIR = ("aaaa", "bbbb")
 
@@ -70,3 +70,31 @@ def test_a_run_is_exported(lepton: Shell, pair: list[Run]) -> None:
     assert (again.code, "something is there already" in again.err) == (2, True)
     assert lepton("runs", "export", "aaaa", "--force", cwd=lepton.home).code == 0
     assert "There are: csv" in lepton("runs", "export", "aaaa", "--to", "x").err
+
+
+def test_in_a_pipe_a_long_epoch_is_told_step_by_step(lepton: Shell) -> None:
+    steps = [{**step_event(step), "epoch": 1, "grad_norm": 0.5} for step in range(1, 91)]
+    answers = (("Adelie", "✓"), ("[b]Gentoo[/b]", "✗"))
+    examples = [
+        {"row": at, "truth": "Adelie", "input": "", "answer": {"label": label, "score": 0.75}}
+        for at, (label, _) in enumerate(answers)
+    ]
+    epoch = {"event": "epoch", "epoch": 1, "step": 90, "metrics": {"val/loss": 0.5}}
+    samples = {"event": "samples", "epoch": 1, "step": 90, "examples": examples}
+    begin = [{"event": "state", "state": "running", "pid": 1}, {**PLAN, "epochs": 1}]
+    make_run(
+        Workspace.open(lepton.home),
+        "train-20200110-120000-cccc",
+        [*begin, *steps, epoch, samples, *FINISHED],
+    )
+    told = lepton("runs", "attach", "cccc").out.splitlines()
+    lines = [line for line in told if line.startswith("epoch 1/1")]
+    assert [line.split()[3] for line in lines[:-1]] == [f"{n}0/90" for n in range(1, 10)]
+    assert "loss 0.2278" in lines[6]
+    assert "grad_norm 0.5" in lines[0]
+    assert lines[-1].split()[2:4] == ["val/loss", "0.5"]
+    assert not [line for line in told if line.startswith("  row")]
+    told = lepton("runs", "attach", "cccc", "--samples").out.splitlines()
+    assert [line for line in told if line.startswith("  row")] == [
+        f"  row {at}  Adelie: {label}  75.0 %  {mark}" for at, (label, mark) in enumerate(answers)
+    ]
