@@ -54,6 +54,8 @@ class ChartGrid(Vertical):
         self._charts: dict[str, LineChart] = {}
         self._metric = ""
         self._alone: str | None = None
+        self._laid_out = (0, 0)
+        self._waiting = ""
         self.set_class(True, "-empty")
 
     def compose(self) -> ComposeResult:
@@ -80,7 +82,9 @@ class ChartGrid(Vertical):
 
     def waiting(self, words: str) -> None:
         """What stands where there is no curve yet."""
-        self.query_one("#waiting", Static).update(words)
+        if words != self._waiting:
+            self._waiting = words
+            self.query_one("#waiting", Static).update(words)
 
     def draw(self, curves: Mapping[str, Points], *, metric: str, run: str = "") -> None:
         """Draw these curves anew; `run` names whose they are, where there are several."""
@@ -135,8 +139,11 @@ class ChartGrid(Vertical):
             return
         columns = _columns(len(shown), width, height)
         rows = -(-len(shown) // columns)
-        grid.styles.grid_size_columns = columns
-        grid.styles.grid_rows = str(max(min(LOWEST, height), height // rows))
+        laid_out = columns, max(min(LOWEST, height), height // rows)
+        if laid_out != self._laid_out:
+            self._laid_out = laid_out
+            grid.styles.grid_size_columns = columns
+            grid.styles.grid_rows = str(laid_out[1])
 
     def _shown(self) -> Iterator[str]:
         words = self.query_one("#filter", Input).value.lower().split()

@@ -42,6 +42,10 @@ class LiveView(Vertical):
     }
     """
 
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id)
+        self._said: dict[str, Text] = {}
+
     def compose(self) -> ComposeResult:
         yield Static(id="head", markup=False)
         yield Static(id="note", markup=False)
@@ -72,22 +76,34 @@ class LiveView(Vertical):
 
     def clear(self) -> None:
         """Forget the run that was shown."""
-        self.query_one("#head", Static).update("")
-        self.query_one("#words", Static).update("")
+        self._say("#head", Text())
+        self._say("#words", Text())
         self.charts.clear()
         for name in (SAMPLES, LOG, SETTINGS, COMPARE):
             self.show_words(name, str, None)
 
     def show(self, seen: Snapshot, *, label: str = "") -> None:
         """Draw what is new in a snapshot; `label` names its curves where others lie over them."""
-        self.query_one("#head", Static).update(heading(seen))
+        self._say("#head", heading(seen))
         self.charts.waiting("waiting for the first step…" if seen.alive else "no step was recorded")
         self.charts.draw(seen.curves, metric=str(seen.plan.get("metric") or ""), run=label)
         words = last_words(seen)
         self.query_one("#said").display = bool(words)
-        self.query_one("#words", Static).update(words)
+        self._say("#words", words, wrapped=True)
         newest = seen.samples[-1]["epoch"] if seen.samples else 0
         self.show_words(SAMPLES, lambda: samples_words(seen.samples), (seen.run, newest))
+
+    def _say(self, where: str, words: Text, *, wrapped: bool = False) -> None:
+        """Put words somewhere, if they are others than before.
+
+        What is around them is laid out anew only where they may take another number of lines: that
+        costs as much as a chart.
+        """
+        before = self._said.get(where, Text())
+        if words != before:
+            self._said[where] = words
+            alike = words.plain.count("\n") == before.plain.count("\n") and bool(before)
+            self.query_one(where, Static).update(words, layout=wrapped or not alike)
 
     def show_note(self, written: str) -> None:
         """Show what a person wrote about the run."""

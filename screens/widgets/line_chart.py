@@ -145,6 +145,7 @@ class LineChart(Widget, can_focus=True):
         self._series: dict[str, Series] = {}
         self._grid: Grid | None = None
         self._strips: list[Strip] = []
+        self._styles: dict[tuple[Role, bool], Style] = {}
         self._stale = True
         self._drawn_at = 0.0
         self._redraw_waits = False
@@ -301,9 +302,8 @@ class LineChart(Widget, can_focus=True):
                 for line in message(self._why_empty(lines), width, height)
             ]
             return
-        styles: dict[tuple[Role, bool], Style] = {}
         marked = -1 if self.crosshair is None else self._grid.column(self.crosshair)
-        self._strips = [self._strip(y, marked, styles) for y in range(height)]
+        self._strips = [self._strip(y, marked) for y in range(height)]
 
     def _why_empty(self, lines: list[Line]) -> str:
         if self.size.width < 8 or self.size.height < 3:
@@ -312,7 +312,7 @@ class LineChart(Widget, can_focus=True):
             return "nothing above zero to show on a log axis (l: linear)"
         return self.empty if not any(len(line.x) for line in lines) else "no finite value yet"
 
-    def _strip(self, y: int, marked: int, styles: dict[tuple[Role, bool], Style]) -> Strip:
+    def _strip(self, y: int, marked: int) -> Strip:
         assert self._grid is not None
         left, top, _, rows = self._grid.plot
         cross = left + marked if marked >= 0 and top <= y < top + rows else -1
@@ -322,8 +322,8 @@ class LineChart(Widget, can_focus=True):
         characters, roles = self._grid.characters[y], self._grid.roles[y]
         for x, (character, role) in enumerate(zip(characters, roles, strict=True)):
             key = (role, x == cross)
-            if (style := styles.get(key)) is None:
-                style = styles[key] = self._style(role, marked=x == cross)
+            if (style := self._styles.get(key)) is None:
+                style = self._styles[key] = self._style(role, marked=x == cross)
             if style is not before and run:
                 segments.append(Segment("".join(run), before))
                 run = []
@@ -354,6 +354,7 @@ class LineChart(Widget, can_focus=True):
 
     def notify_style_update(self) -> None:
         super().notify_style_update()
+        self._styles.clear()
         self._stale = True
 
     def on_resize(self) -> None:
