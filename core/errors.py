@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -43,6 +44,14 @@ class UsageError(LeptonError):
     def to_json(self) -> dict[str, str]:
         # The process that asked must know whose fault it was: its exit code says so.
         return super().to_json() | {"kind": USAGE}
+
+
+class DiskFullError(LeptonError):
+    """The disk is full: the same work succeeds once there is room."""
+
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""What the system says of a full disk, and of a person's full share of one."""
 
 
 class Cancelled(LeptonError):  # noqa: N818 - a wish obeyed is no error

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from core.augmentation.base import AUDIO, IMAGE, Augmentation, Batch, part
 from core.augmentation.image import rectangle
@@ -124,13 +124,18 @@ class Cutmix(Mixing):
         return torch.where(over, other, own), share
 
 
-def loss(task: Task, outputs: Tensor, batch: Batch) -> Tensor:
-    """The task's mean loss; of a mixed batch, against both targets by their shares."""
+def loss(task: Task, outputs: Any, batch: Batch, classes: Tensor | None = None) -> Tensor:
+    """The task's mean loss; of a mixed batch, against both targets by their shares.
+
+    `classes`, float [classes], says how much the rows of each class count.
+    """
     if SHARE not in batch:
-        return task.loss(outputs, batch)
-    share = batch[SHARE]
-    others = {**batch, "target": batch[OTHER_TARGET]}
-    return task.loss(outputs, batch, share) + task.loss(outputs, others, 1 - share)
+        return task.loss(outputs, batch, None if classes is None else classes[batch["target"]])
+    own, others = batch[SHARE], {**batch, "target": batch[OTHER_TARGET]}
+    other = 1 - own
+    if classes is not None:
+        own, other = own * classes[batch["target"]], other * classes[others["target"]]
+    return task.loss(outputs, batch, own) + task.loss(outputs, others, other)
 
 
 def beta(uniform: Tensor, alpha: float) -> Tensor:

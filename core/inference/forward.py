@@ -37,10 +37,11 @@ def to_device(batch: Mapping[str, Tensor], device: torch.device) -> Batch:
 
 
 def precision_context(precision: str, device: torch.device) -> AbstractContextManager[Any]:
-    """Autocast to bfloat16 when the precision is "bf16"; nothing for "fp32"."""
-    if precision == "bf16":
-        return torch.autocast(device.type, dtype=torch.bfloat16)
-    return nullcontext()
+    """Autocast to the precision "bf16" or "fp16"; nothing for "fp32"."""
+    if precision == "fp32":
+        return nullcontext()
+    half = torch.bfloat16 if precision == "bf16" else torch.float16
+    return torch.autocast(device.type, dtype=half)
 
 
 def solved(

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from core.errors import LeptonError
+from core.errors import FULL, DiskFullError, LeptonError
 
 Event = dict[str, Any]
 
@@ -205,7 +205,8 @@ def _ends_torn(file: int) -> bool:
 
 
 def _cannot_write(path: Path, error: OSError) -> LeptonError:
-    return LeptonError(
+    kind = DiskFullError if error.errno in FULL else LeptonError
+    return kind(
         f"the run's events cannot be written: {error.strerror}",
         where=str(path),
         hint="Make room on the disk or mend its permissions, then resume the run.",

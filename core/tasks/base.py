@@ -66,6 +66,9 @@ class Task(ABC):
     """What a person gives it: image, tokens (text), audio or table."""
     mixes: ClassVar[bool] = False
     """Whether `loss` takes weights, so that two examples can be trained on as a mix of both."""
+    tells_classes: ClassVar[bool] = False
+    """Whether a target is one of `shape["outputs"]` classes: then they can be balanced, and the
+    truth smoothed over them."""
     options: ClassVar[Mapping[str, int]] = {}
     """Options of `learn` with their defaults; 0 means: chosen from the training split."""
 
@@ -168,6 +171,10 @@ class Task(ABC):
         `outputs` is what the model returned. With `weight`, float [n], the loss of each example is
         multiplied by its weight before.
         """
+
+    def even_loss(self, outputs: Any) -> Tensor:
+        """Mean loss against every class alike, which label smoothing mixes in."""
+        raise NotImplementedError(f"{self.name} tells no classes")
 
     @abstractmethod
     def naive(self, batch: Batch) -> Any:

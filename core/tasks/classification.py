@@ -29,6 +29,7 @@ class Classification(Task):
 
     metric: ClassVar[str] = "accuracy"
     mixes: ClassVar[bool] = True
+    tells_classes: ClassVar[bool] = True
     labels: tuple[str, ...]
     counts: tuple[int, ...]
     """How many training rows each label has; empty where it was not kept."""
@@ -64,6 +65,9 @@ class Classification(Task):
             return F.cross_entropy(outputs, target, ignore_index=UNKNOWN)
         each = F.cross_entropy(outputs, target, ignore_index=UNKNOWN, reduction="none")
         return (weight * each).sum() / (target != UNKNOWN).sum()
+
+    def even_loss(self, outputs: Tensor) -> Tensor:
+        return -outputs.log_softmax(1).mean()
 
     def scores(self, found: Array, target: Array) -> dict[str, float]:
         matrix = confusion(found, target)

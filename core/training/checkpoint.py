@@ -7,7 +7,6 @@ written last). Any one of them is enough to go on from.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
@@ -22,7 +21,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from core.atomic import rename_folder
-from core.errors import LeptonError
+from core.errors import FULL, DiskFullError, LeptonError
 
 TENSORS = "tensors.safetensors"
 STATE = "state.json"
@@ -79,13 +78,17 @@ class Checkpoints:
             rename_folder(staged, final)
         except (OSError, SafetensorError) as error:
             self._sweep()
-            full = isinstance(error, OSError) and error.errno == errno.ENOSPC
-            raise LeptonError(
+            full = isinstance(error, OSError) and error.errno in FULL
+            full = full or "No space left" in str(error)
+            kind, cure = (
+                (DiskFullError, "Make room on the disk")
+                if full
+                else (LeptonError, "Make the folder writable")
+            )
+            raise kind(
                 f"a checkpoint could not be saved: {error}",
                 where=str(final),
-                hint="Make room on the disk, then resume the run."
-                if full or "space" in str(error)
-                else "Make the folder writable, then resume the run.",
+                hint=f"{cure}, then resume the run.",
             ) from error
         for old in self.paths()[KEPT:]:
             shutil.rmtree(old)

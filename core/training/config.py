@@ -3,45 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-import math
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from core.augmentation.written import read
 from core.errors import UsageError, nearest
+from core.models.architectures import ARCHITECTURES
+from core.training import checks
+from core.training.checks import Check, maybe, number, one_of, or_auto, whole
+from core.training.schedule import SCHEDULES
+from core.training.spelling import translated
 
-SCHEDULES = ("cosine", "linear", "constant")
-PRECISIONS = ("auto", "fp32", "bf16")
-DEVICE = re.compile(r"auto|cpu|(cuda|mps|xpu)(:\d+)?")
-MOST = 2**31 - 1
-
-# The names other tools use for the same thing, so that a known habit gets a precise hint.
-_ELSEWHERE = {
-    "learning_rate": "lr",
-    "lr0": "lr",
-    "batch": "batch_size",
-    "bs": "batch_size",
-    "per_device_train_batch_size": "batch_size",
-    "num_train_epochs": "epochs",
-    "max_epochs": "epochs",
-    "n_epoch": "epochs",
-    "lr_scheduler_type": "schedule",
-    "warmup_steps": "warmup",
-    "warmup_ratio": "warmup",
-    "max_grad_norm": "clip",
-    "gradient_clip_val": "clip",
-    "early_stop": "patience",
-    "augmentation": "augment",
-    "augmentations": "augment",
-    "auto_augment": "augment",
-    "transforms": "augment",
-    "architecture": "model",
-    "data": "dataset",
-    "label": "target",
-    "save_steps": "checkpoint_every",
-}
+OPTIMIZERS = ("adamw", "sgd", "muon")
+PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+BALANCES = ("none", "weights", "sampling")
 
 
 @dataclass(frozen=True)
@@ -49,8 +24,8 @@ class TrainConfig:
     """The settings of one training run.
 
     A setting that is None is chosen when the run first starts (`model`, `task`, `target`, `inputs`,
-    `name`, `batch_size`, `lr`, `clip`, `threads`) or is switched off (`max_steps`, `patience`,
-    `checkpoint_every`).
+    `name`, `batch_size`, `lr`, `clip`, `threads`) or is switched off (`max_steps`, `max_time`,
+    `patience`, `checkpoint_every`).
     """
 
     dataset: str
@@ -65,19 +40,42 @@ class TrainConfig:
     epochs: int = 10
     max_steps: int | None = None
     """Stop after so many steps, if that is before the last epoch ends."""
-    batch_size: int | None = None
-    lr: float | None = None
+    max_time: float | None = None
+    """Seconds of training after which it ends, as a person writes them: 30m."""
+    batch_size: int | str | None = None
+    """Examples in a step, or "auto": as many as the device works on well."""
+    accumulate: int = 1
+    """Parts in which a step's examples go through the model, for less memory; the step is one."""
+    optimizer: str = "adamw"
+    """adamw, sgd (with Nesterov momentum), or muon for matrices and adamw for the rest."""
+    momentum: float = 0.9
+    """What SGD keeps of the step before."""
+    lr: float | str | None = None
+    """The highest learning rate, or "auto": found before the first step."""
     schedule: str = "cosine"
-    """How lr falls after the warm-up: cosine or linear to zero, or constant."""
+    """How lr goes after the warm-up: cosine or linear to zero, constant, one-cycle, or plateau:
+    lower after epochs without a better one."""
     warmup: float = 0.05
     """Steps in which lr rises from zero: below 1 a share of all steps, from 1 up their number."""
     weight_decay: float = 0.01
     clip: float | None = None
     """The largest gradient norm; 0 switches clipping off."""
+    ema: float = 0.0
+    """How much of the moving average of the weights each step keeps (0.999); 0: no average. What
+    is judged and kept is the average then."""
+    swa: float = 0.0
+    """The share of the training, its last, over which the weights are averaged evenly; 0: none."""
+    label_smoothing: float = 0.0
+    """How much of each class's truth is spread over all classes."""
+    balance: str = "none"
+    """Classes of unequal size: weights (the rare ones count more), sampling (they come more
+    often), or none."""
     augment: tuple[str, ...] = ()
     """How training examples are changed at random, by name: flip, rotate=15."""
     precision: str = "auto"
-    """fp32, bf16 (autocast), or auto: bf16 on a GPU that has it, fp32 elsewhere."""
+    """fp32, bf16 or fp16 (autocast), or auto: bf16 on a GPU that has it, fp32 elsewhere."""
+    compile: bool = False
+    """Let torch.compile make kernels for this model: a slow start, quicker steps."""
     device: str = "auto"
     threads: int | None = None
     """Processor threads of the training process."""
@@ -94,15 +92,19 @@ class TrainConfig:
     """Options of the architecture, such as dropout or hidden sizes."""
 
     @classmethod
-    def from_mapping(cls, given: Mapping[str, Any]) -> TrainConfig:
+    def from_mapping(cls, given: Mapping[str, Any], notes: list[str] | None = None) -> TrainConfig:
         """Check every key and value, and name all that is wrong in one error.
+
+        Other tools' names are understood; `notes` then has a line that says ours. An option of an
+        architecture may stand among the settings.
 
         Raises:
             UsageError: unknown keys (with the nearest known one), values that cannot be.
         """
         mistakes: list[str] = []
         values: dict[str, Any] = {}
-        for key, value in given.items():
+        ours, told = translated(given, _CHECKS)
+        for key, value in _moved(ours).items():
             if key not in _CHECKS:
                 mistakes.append(f'there is no setting "{key}". {_hint(key)}'.rstrip())
                 continue
@@ -112,11 +114,15 @@ class TrainConfig:
                 mistakes.append(f"{key} must be {error}, not {value!r}")
             except UsageError as error:
                 mistakes.append(f"{error.what}. {error.hint}".rstrip(". "))
-        if given.get("dataset") is None:
+        if ours.get("dataset") is None:
             mistakes.append("dataset is missing: name the data set to train on")
+        if values.get("ema") and values.get("swa"):
+            mistakes.append("ema and swa are two ways to average the weights: choose one")
         if mistakes:
             count = "a mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
             raise UsageError(f"the training settings have {count}: {'; '.join(mistakes)}")
+        if notes is not None:
+            notes += told
         return cls(**values)
 
     def to_json(self) -> dict[str, Any]:
@@ -131,124 +137,53 @@ class TrainConfig:
         return dataclasses.replace(self, **changes)
 
 
-def learning_rate(config: TrainConfig, step: int, steps: int) -> float:
-    """The learning rate of step `step` (0 is the first) out of `steps`: a pure function."""
-    peak = config.lr or 0.0
-    warm = config.warmup * steps if config.warmup < 1 else config.warmup
-    warm_steps = min(round(warm), steps)
-    if step < warm_steps:
-        return peak * (step + 1) / (warm_steps + 1)
-    if config.schedule == "constant":
-        return peak
-    done = (step - warm_steps) / max(1, steps - warm_steps)
-    if config.schedule == "linear":
-        return peak * (1 - done)
-    return peak * 0.5 * (1 + math.cos(math.pi * done))
+def _moved(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings with an architecture's options (`dropout`) where those are kept."""
+    of_models = {option for each in ARCHITECTURES.values() for option in each.defaults}
+    own = {key: value for key, value in given.items() if key in _CHECKS or key not in of_models}
+    options = {key: value for key, value in given.items() if key not in own}
+    if options and isinstance(own.get("options", {}), Mapping):
+        own["options"] = {**own.get("options", {}), **options}
+    return own
 
 
 def _hint(key: str) -> str:
-    same = _ELSEWHERE.get(key.lower())
-    return f'Here it is called "{same}".' if same else nearest(key, _CHECKS)
+    of_models = {option for each in ARCHITECTURES.values() for option in each.defaults}
+    return nearest(key, [*_CHECKS, *of_models])
 
 
-def _text(value: Any) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError("a name")
-    return value
-
-
-def _device(value: Any) -> str:
-    # Whether this machine has it is known to torch alone, in the run's own process.
-    if not isinstance(value, str) or not DEVICE.fullmatch(value):
-        raise ValueError("auto, cpu, cuda, cuda:1 or mps")
-    return value
-
-
-def _texts(value: Any) -> tuple[str, ...]:
-    if isinstance(value, str):
-        value = [value]
-    names = list(value) if isinstance(value, list | tuple) else []
-    if not names or not all(isinstance(name, str) and name for name in names):
-        raise ValueError("a list of column names")
-    return tuple(names)
-
-
-def _augmentations(value: Any) -> tuple[str, ...]:
-    words = [value] if isinstance(value, str) else value
-    if not isinstance(words, list | tuple) or not all(isinstance(word, str) for word in words):
-        raise ValueError("a list of augmentations, such as flip,rotate=15")
-    return tuple(each.word for each in read(words))
-
-
-def _flag(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError("true or false")  # noqa: TRY004 - gathered with the others
-    return value
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
-        raise ValueError("a table of names and values")
-    return dict(value)
-
-
-def _whole(least: int, most: int = MOST) -> Callable[[Any], int]:
-    def check(value: Any) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            raise ValueError(f"a whole number from {least} to {most}")
-        return value
-
-    return check
-
-
-def _number(least: float, *, above: bool = False) -> Callable[[Any], float]:
-    def check(value: Any) -> float:
-        real = isinstance(value, int | float) and not isinstance(value, bool)
-        if not real or not math.isfinite(value) or value < least or (above and value == least):
-            raise ValueError(
-                f"a number {'above' if above else 'from'} {least:g}{'' if above else ' up'}"
-            )
-        return float(value)
-
-    return check
-
-
-def _one_of(names: tuple[str, ...]) -> Callable[[Any], str]:
-    def check(value: Any) -> str:
-        if value not in names:
-            raise ValueError(f"one of {', '.join(names)}")
-        return str(value)
-
-    return check
-
-
-def _maybe(check: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    return lambda value: None if value is None else check(value)
-
-
-_CHECKS: dict[str, Callable[[Any], Any]] = {
-    "dataset": _text,
-    "model": _maybe(_text),
-    "task": _maybe(_text),
-    "target": _maybe(_text),
-    "inputs": _maybe(_texts),
-    "name": _maybe(_text),
-    "epochs": _whole(1),
-    "max_steps": _maybe(_whole(1)),
-    "batch_size": _maybe(_whole(1)),
-    "lr": _maybe(_number(0, above=True)),
-    "schedule": _one_of(SCHEDULES),
-    "warmup": _number(0),
-    "weight_decay": _number(0),
-    "clip": _maybe(_number(0)),
-    "augment": _augmentations,
-    "precision": _one_of(PRECISIONS),
-    "device": _device,
-    "threads": _maybe(_whole(1)),
-    "patience": _maybe(_whole(1)),
-    "seed": _whole(0),
-    "deterministic": _flag,
-    "checkpoint_every": _maybe(_whole(1)),
-    "checkpoint_seconds": _number(0, above=True),
-    "options": _mapping,
+_CHECKS: dict[str, Check] = {
+    "dataset": checks.text,
+    "model": maybe(checks.text),
+    "task": maybe(checks.text),
+    "target": maybe(checks.text),
+    "inputs": maybe(checks.texts),
+    "name": maybe(checks.text),
+    "epochs": whole(1),
+    "max_steps": maybe(whole(1)),
+    "max_time": maybe(checks.duration),
+    "batch_size": maybe(or_auto(whole(1))),
+    "accumulate": whole(1),
+    "optimizer": one_of(*OPTIMIZERS),
+    "momentum": number(0, 0.9999),
+    "lr": maybe(or_auto(number(0, above=True))),
+    "schedule": one_of(*SCHEDULES),
+    "warmup": number(0),
+    "weight_decay": number(0),
+    "clip": maybe(number(0)),
+    "ema": number(0, 0.99999),
+    "swa": number(0, 1),
+    "label_smoothing": number(0, 0.9),
+    "balance": one_of(*BALANCES),
+    "augment": checks.augmentations,
+    "precision": one_of(*PRECISIONS),
+    "compile": checks.flag,
+    "device": checks.device,
+    "threads": maybe(whole(1)),
+    "patience": maybe(whole(1)),
+    "seed": whole(0),
+    "deterministic": checks.flag,
+    "checkpoint_every": maybe(whole(1)),
+    "checkpoint_seconds": number(0, above=True),
+    "options": checks.mapping,
 }

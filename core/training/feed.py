@@ -27,7 +27,14 @@ from core.inference.examples import LENGTH, Batch, Examples, RaggedTensor, joine
 from core.runs.job import Stopped
 from core.tasks.ragged import Ragged
 from core.training.arrays import STAGED, Array, Growing, finish, open_arrays, put
-from core.training.shuffle import Window, batches, order, steps_in_epoch, windows
+from core.training.shuffle import (
+    Window,
+    balanced_order,
+    batches,
+    order,
+    steps_in_epoch,
+    windows,
+)
 from core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -97,18 +104,28 @@ class Split:
         return max(1, limit // WINDOW_SHARE * self.rows // self.bytes)
 
     def epoch(
-        self, seed: int, epoch: int, batch_size: int, *, start: int = 0, window: int = 0
+        self,
+        seed: int,
+        epoch: int,
+        batch_size: int,
+        *,
+        start: int = 0,
+        window: int = 0,
+        balanced: bool = False,
     ) -> Iterator[Batch]:
         """The batches of an epoch from number `start` on, shuffled, on the split's own device.
 
-        All rows are mixed, or `window` of them at a time; the order depends on nothing else but
-        `seed` and `epoch`.
+        All rows are mixed, or `window` of them at a time; `balanced` has every class come as
+        often. The order depends on nothing else but `seed` and `epoch`.
         """
         if window:
             steps = steps_in_epoch(self.rows, batch_size) - start
             yield from islice(self._windowed(seed, epoch, batch_size, start, window), steps)
             return
-        for index in batches(order(seed, epoch, self.rows), batch_size, start):
+        made = (
+            balanced_order(seed, epoch, self.target) if balanced else order(seed, epoch, self.rows)
+        )
+        for index in batches(made, batch_size, start):
             yield self.batch(index)
 
     def release(self) -> None:

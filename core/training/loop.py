@@ -6,25 +6,30 @@ import gc
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from core.augmentation.augmenter import Augmenter
-from core.augmentation.mixing import loss as mixed_loss
 from core.augmentation.written import read
 from core.data.lake.layout import ROW_ID
-from core.errors import LeptonError
-from core.inference.forward import judged, precision_context, to_device
+from core.errors import LeptonError, UsageError
+from core.inference.forward import judged, to_device
+from core.runs.requests import OBEYED, Requests
+from core.training import snapshot
+from core.training.averaging import Average
 from core.training.checkpoint import Checkpoint, Checkpoints
-from core.training.config import TrainConfig, learning_rate
+from core.training.config import TrainConfig
 from core.training.feed import Split
-from core.training.optimizer import AdamW
+from core.training.patience import at_once
+from core.training.progress import Best, Progress
 from core.training.samples import Samples
+from core.training.schedule import PLATEAU_EPOCHS, PLATEAU_FACTOR, learning_rate
 from core.training.shuffle import steps_in_epoch
+from core.training.stepper import Stepper, class_weights
 
 if TYPE_CHECKING:
     from core.tasks.base import Task
@@ -32,6 +37,8 @@ if TYPE_CHECKING:
 RECORD_SECONDS = 0.25
 # An epoch's end is worth a checkpoint when saving takes at most this share of the time.
 SAVING_SHARE = 0.05
+SETBACKS = 3
+"""Times that a training which diverged goes back and tries with half the learning rate."""
 
 
 class Emit(Protocol):
@@ -40,41 +47,16 @@ class Emit(Protocol):
     def __call__(self, event: str, **fields: Any) -> None: ...
 
 
-@dataclass
-class Best:
-    """The best epoch so far by the task's metric, with its weights on the CPU."""
-
-    value: float
-    epoch: int
-    step: int
-    metrics: dict[str, float]
-    weights: dict[str, Tensor] = field(default_factory=dict, repr=False)
-
-
-@dataclass
-class Progress:
-    """Where training stands. `position` counts the batches done in this epoch."""
-
-    step: int = 0
-    epoch: int = 0
-    position: int = 0
-    loss_sum: float = 0.0
-    loss_rows: int = 0
-    waited: int = 0
-    """Epochs since the best one."""
-    seconds: float = 0.0
-    metrics: dict[str, float] = field(default_factory=dict)
-    finished: bool = False
-    window: int = 0
-    """Rows that are mixed at a time; 0: all. A resumed run keeps to it, whatever fits by then."""
+class DivergedError(LeptonError):
+    """The loss or the weights are no longer numbers."""
 
 
 class Trainer:
     """Trains a module on one split and judges it on another after each epoch.
 
-    `config` must be resolved: lr and batch_size are set, precision is fp32 or bf16. Killed at any
+    `config` must be resolved: lr and batch_size are numbers, precision is not auto. Killed at any
     moment and resumed from its last checkpoint, it ends with the same weights, on a CPU bit for
-    bit.
+    bit. `patiently` calls what writes to the disk, and may wait for room.
     """
 
     def __init__(
@@ -89,9 +71,10 @@ class Trainer:
         device: torch.device,
         emit: Emit,
         should_stop: Callable[[], bool],
+        patiently: Callable[..., Any] = at_once,
+        requests: Requests | None = None,
     ) -> None:
-        assert config.lr is not None
-        assert config.batch_size is not None
+        assert isinstance(config.batch_size, int)
         self.task = task
         self.config = config
         self.device = device
@@ -100,8 +83,10 @@ class Trainer:
         self.validation = validation
         self.augmenter = Augmenter(read(config.augment), config.seed)
         self.checkpoints = checkpoints
+        self.patiently = patiently
         self.emit = emit
         self.should_stop = should_stop
+        self.requests = requests
         # Convolutions are 2 to 4 times quicker on a CPU when the channels lie innermost.
         images = task.reads == "image"
         self.module = module.to(device)
@@ -109,11 +94,8 @@ class Trainer:
             self.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.module.train()
         self.parameters = [each for each in self.module.parameters() if each.requires_grad]
-        self.optimizer = AdamW(
-            self.parameters,
-            lr=config.lr,
-            weight_decay=config.weight_decay,
-            fused=device.type in ("cpu", "cuda"),
+        self.stepper = Stepper(
+            self.module, task, config, device, classes=self._classes(), on_split=self._told_split
         )
         self.steps_per_epoch = steps_in_epoch(train.rows, self.batch_size)
         self.steps = min(
@@ -121,10 +103,21 @@ class Trainer:
             config.max_steps or config.epochs * self.steps_per_epoch,
         )
         self.progress = Progress(window=self.train.window_rows())
+        if self.progress.window and config.balance == "sampling":
+            raise UsageError(
+                "balance=sampling needs the rows in memory, and they do not fit",
+                hint="Use balance=weights, or raise LEPTON_MEMORY.",
+            )
+        self.average = (
+            Average(self.module, config, self.steps) if config.ema or config.swa else None
+        )
         self.best: Best | None = None
         self.samples: Samples | None = None
         """Rows whose answers are recorded as training goes on; None: of no row."""
         self._lr = -1.0
+        self._peaks = dict(requests.rates) if requests else {}
+        self._fresh: dict[str, Tensor] = {}
+        self._time_is_up = False
         self._losses: list[Tensor] = []
         self._sizes: list[int] = []
         self._saving_took = 0.0
@@ -137,43 +130,50 @@ class Trainer:
             LeptonError: the loss is no longer a number, or a checkpoint cannot be saved.
         """
         self._saved_at = self._clock = self._settled_at = time.monotonic()
+        if not self.progress.step:
+            self._fresh = {"rng.cpu": torch.get_rng_state(), **self._copied(self.module)}
         # What was loaded so far stays; the collector need not look at it between steps.
         gc.freeze()
         try:
             while not self.progress.finished:
                 started = time.monotonic()
-                if not self._epoch():
-                    return False
-                self._end_epoch(started)
-                if self.should_stop() and not self.progress.finished:
-                    self.save()
-                    return False
+                try:
+                    if not self._epoch():
+                        return False
+                    self._end_epoch(started)
+                    if self.should_stop() and not self.progress.finished:
+                        self.save()
+                        return False
+                except DivergedError as error:
+                    self._go_back(error)
             return True
         finally:
             gc.unfreeze()
 
     def train_step(self, batch: dict[str, Tensor]) -> Tensor:
         """One optimizer step on a batch that is on the device; its mean loss, a detached scalar."""
-        rate = learning_rate(self.config, self.progress.step, self.steps)
+        step = self.progress.step
+        if step in self._peaks:
+            self.config = self.config.with_(lr=self._peaks[step])
+        rate = learning_rate(self.config, step, self.steps) * self.progress.rate
         if rate != self._lr:
             self._lr = rate
-            for group in self.optimizer.param_groups:
-                group["lr"] = rate
-        for parameter in self.parameters:
-            parameter.grad = None
-        with precision_context(self.config.precision, self.device):
-            loss = mixed_loss(self.task, self.module(*self.task.inputs(batch)), batch)
-        loss.backward()  # type: ignore[no-untyped-call]
-        if self.config.clip:
-            nn.utils.clip_grad_norm_(self.parameters, self.config.clip, foreach=True)
-        self.optimizer.step()
-        return loss.detach()
+            self.stepper.optimizer.set_rate(rate)
+        loss = self.stepper(batch)
+        if self.average is not None:
+            self.average.after(step + 1, self.module)
+        return loss
 
     def _epoch(self) -> bool:
         """The rest of this epoch; False when asked to stop."""
         at = self.progress
         for rows in self.train.epoch(
-            self.config.seed, at.epoch, self.batch_size, start=at.position, window=at.window
+            self.config.seed,
+            at.epoch,
+            self.batch_size,
+            start=at.position,
+            window=at.window,
+            balanced=self.config.balance == "sampling",
         ):
             batch = self.augmenter(to_device(rows, self.device), at.epoch)
             self._losses.append(self.train_step(batch))
@@ -184,7 +184,9 @@ class Trainer:
             if now - self._recorded_at >= RECORD_SECONDS or at.step in (1, self.steps):
                 self._recorded_at = now
                 self._record()
-            if at.step >= self.steps:
+                self._obey()
+                self._time_is_up = self._out_of_time(now)
+            if at.step >= self.steps or self._time_is_up:
                 break
             if self.should_stop():
                 if self._losses:
@@ -227,6 +229,7 @@ class Trainer:
             epoch=at.epoch + 1,
             loss=loss,
             lr=self._lr,
+            grad_norm=self.stepper.gradient_norm(),
             examples_per_second=round(rows / max(1e-9, self._settled_at - since), 1),
         )
 
@@ -239,7 +242,7 @@ class Trainer:
         at.position, at.loss_sum, at.loss_rows = 0, 0.0, 0
         improved = self._judge(metrics)
         out_of_patience = self.config.patience is not None and at.waited >= self.config.patience
-        at.finished = at.step >= self.steps or out_of_patience
+        at.finished = at.step >= self.steps or out_of_patience or self._time_is_up
         self.emit(
             "epoch",
             epoch=at.epoch,
@@ -257,7 +260,7 @@ class Trainer:
                 f" (best {self.best.value:.4g} in epoch {self.best.epoch})",
             )
         if self.samples is not None and self.samples.due(last=at.finished):
-            said = self.samples.ask(self.module, self.device)
+            said = self.samples.ask(self.judged_module, self.device)
             self.emit("samples", epoch=at.epoch, step=at.step, examples=said)
         since = time.monotonic() - self._saved_at
         if at.finished or since * SAVING_SHARE >= self._saving_took:
@@ -268,7 +271,7 @@ class Trainer:
         if self.validation is None:
             return {}
         told = judged(
-            self.module,
+            self.judged_module,
             self.task,
             self.validation.tensors,
             device=self.device,
@@ -289,13 +292,24 @@ class Trainer:
             )
             if not better and not math.isnan(self.best.value):
                 at.waited += 1
+                at.flat += 1
+                if self.config.schedule == "plateau" and at.flat >= PLATEAU_EPOCHS:
+                    at.flat = 0
+                    at.rate *= PLATEAU_FACTOR
                 return False
-        at.waited = 0
-        weights = {
-            name: each.detach().cpu().clone() for name, each in self.module.state_dict().items()
-        }
-        self.best = Best(value, at.epoch, at.step, metrics, weights)
+        at.waited = at.flat = 0
+        self.best = Best(value, at.epoch, at.step, metrics, self._copied(self.judged_module))
         return True
+
+    @property
+    def judged_module(self) -> nn.Module:
+        """The module that is judged and kept: with averaged weights, once there are any."""
+        if self.average is not None and self.average.begun:
+            return self.average.module
+        return self.module
+
+    def _copied(self, module: nn.Module) -> dict[str, Tensor]:
+        return {name: each.detach().cpu().clone() for name, each in module.state_dict().items()}
 
     def _checkpoint_due(self, now: float) -> bool:
         every = self.config.checkpoint_every
@@ -316,76 +330,94 @@ class Trainer:
             raise self._diverged(self.progress.step, "the weights are not finite")
         self.progress.seconds += began - self._clock
         self._clock = began
-        path = self.checkpoints.save(self.progress.step, self._tensors(), self._state())
+        path: Path = self.patiently(
+            self.checkpoints.save,
+            self.progress.step,
+            snapshot.tensors(self),
+            snapshot.state(self),
+        )
         self._saved_at = self._settled_at = time.monotonic()
         self._saving_took = self._saved_at - began
         best = self.best is not None and self.best.step == self.progress.step
         self.emit("checkpoint", step=self.progress.step, path=str(path), best=best)
         return path
 
-    def _tensors(self) -> dict[str, Tensor]:
-        tensors = {f"model.{name}": each for name, each in self.module.state_dict().items()}
-        for name, parameter in self.module.named_parameters():
-            for key, value in self.optimizer.state.get(parameter, {}).items():
-                tensors[f"optimizer.{name}.{key}"] = value
-        if self.best is not None and self.best.step != self.progress.step:
-            tensors |= {f"best.{name}": each for name, each in self.best.weights.items()}
-        tensors["rng.cpu"] = torch.get_rng_state()
-        if self.device.type == "cuda":
-            tensors["rng.cuda"] = torch.cuda.get_rng_state(self.device)
-        return tensors
-
-    def _state(self) -> dict[str, Any]:
-        best = None
-        if self.best is not None:
-            best = {
-                "value": self.best.value,
-                "epoch": self.best.epoch,
-                "step": self.best.step,
-                "metrics": self.best.metrics,
-            }
-        return {
-            **vars(self.progress),
-            "best": best,
-            "optimizer": [
-                {key: value for key, value in group.items() if key != "params"}
-                for group in self.optimizer.param_groups
-            ],
-        }
-
     def restore(self, checkpoint: Checkpoint) -> None:
         """Stand where the checkpoint was taken."""
-        state = dict(checkpoint.state)
-        best = state.pop("best")
+        snapshot.restore(self, checkpoint)
         self._lr = -1.0
-        for group, saved in zip(self.optimizer.param_groups, state.pop("optimizer"), strict=True):
-            group.update({**saved, "betas": tuple(saved["betas"])})
-        self.progress = Progress(**state)
-        tensors = checkpoint.tensors
-        weights = _under("model.", tensors)
-        self.module.load_state_dict(weights)
-        for name, parameter in self.module.named_parameters():
-            # Each tensor is laid out as its parameter, as if the optimizer had made it.
-            self.optimizer.state[parameter] = {
-                key: torch.empty_like(
-                    parameter if value.dim() else value, device=self.device
-                ).copy_(value)
-                for key, value in _under(f"optimizer.{name}.", tensors).items()
-            }
-        if best is not None:
-            self.best = Best(**best, weights=_under("best.", tensors) or weights)
-        torch.set_rng_state(tensors["rng.cpu"])
-        if "rng.cuda" in tensors and self.device.type == "cuda":
-            torch.cuda.set_rng_state(tensors["rng.cuda"], self.device)
+        for step in sorted(step for step in self._peaks if step <= self.progress.step):
+            self.config = self.config.with_(lr=self._peaks[step])
 
-    def _diverged(self, step: int, what: str) -> LeptonError:
+    def _go_back(self, error: DivergedError) -> None:
+        """To the last good checkpoint or the start, and on with half the rate.
+
+        Raises:
+            DivergedError: that was done as often as it helps.
+        """
+        setbacks, rate = self.progress.setbacks + 1, self.progress.rate / 2
+        if setbacks > SETBACKS:
+            raise error
+        self._losses.clear()
+        self._sizes.clear()
+        checkpoint, _ = self.checkpoints.latest()
+        if checkpoint is not None:
+            self.restore(checkpoint)
+        else:
+            self._begin_again()
+        self.progress.setbacks, self.progress.rate = setbacks, rate
+        step = self.progress.step
+        self.emit("resumed", step=step, epoch=self.progress.epoch + 1)
+        self.emit(
+            "log",
+            text=f"{error.what}: back to step {step}, with the learning rate times {rate:g}"
+            f" ({setbacks} of {SETBACKS} tries)",
+        )
+        if checkpoint is not None:
+            # Else a run that is killed now would make the same mistake again.
+            self.save()
+
+    def _begin_again(self) -> None:
+        """As before the first step."""
+        weights = dict(self._fresh)
+        torch.set_rng_state(weights.pop("rng.cpu"))
+        self.module.load_state_dict(weights)
+        self.stepper.optimizer.restore({}, self.stepper.optimizer.settings())
+        if self.average is not None:
+            self.average = Average(self.module, self.config, self.steps)
+        self.progress = Progress(window=self.progress.window, parts=self.stepper.parts)
+        self.best = None
+        self._lr = -1.0
+
+    def _obey(self) -> None:
+        """Do what was asked since the last record, from the next step on."""
+        for number, wish in self.requests.new() if self.requests else ():
+            step = self.progress.step
+            if "lr" in wish:
+                self._peaks[step] = float(wish["lr"])
+            self.emit(OBEYED, request=number, step=step, **wish)
+            if wish.get("checkpoint"):
+                self.save()
+
+    def _out_of_time(self, now: float) -> bool:
+        most = self.config.max_time
+        return most is not None and self.progress.seconds + now - self._clock >= most
+
+    def _classes(self) -> Tensor | None:
+        """How much each class counts, on the device; None where all count as they come."""
+        if self.config.balance != "weights":
+            return None
+        targets = np.asarray(self.train.target)
+        return class_weights(targets, self.task.shape["outputs"]).to(self.device)
+
+    def _told_split(self, parts: int) -> None:
+        text = f"the memory is full: a step now takes its examples in {parts} parts"
+        self.emit("log", text=text)
+
+    def _diverged(self, step: int, what: str) -> DivergedError:
         kept = self.checkpoints.paths()
-        return LeptonError(
+        return DivergedError(
             f"training has diverged: at step {step} {what}",
             where=f"the last good checkpoint is {kept[0].name}" if kept else "",
             hint=f"Train again with a smaller lr than {self.config.lr:g}, or with clip=1.",
         )
-
-
-def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name[len(prefix) :]: each for name, each in tensors.items() if name.startswith(prefix)}

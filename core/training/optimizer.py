@@ -1,10 +1,18 @@
-"""AdamW without 1.5 s of start: torch loads its compiler to hide an optimizer from it."""
+"""The optimizers of a training: AdamW, SGD, and Muon for matrices beside AdamW for the rest."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator, Mapping
+from itertools import chain
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from core.training.config import TrainConfig
+
+Groups: TypeAlias = list[dict[str, Any]]
 
 
 def _bare(method: Any) -> Any:
@@ -12,12 +20,155 @@ def _bare(method: Any) -> Any:
     return getattr(method, "__wrapped__", method)
 
 
-class AdamW(torch.optim.AdamW):
-    """torch's AdamW, for eager training only; the arithmetic is the same."""
+# torch loads its compiler, 1.5 s of start, to hide an optimizer from it: eager training needs none
+# of that. The arithmetic is torch's own.
 
+
+class AdamW(torch.optim.AdamW):
     add_param_group = _bare(torch.optim.AdamW.add_param_group)
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         """Update every parameter that has a gradient."""
         _bare(torch.optim.AdamW.step)(self, closure)
+
+
+class SGD(torch.optim.SGD):
+    add_param_group = _bare(torch.optim.SGD.add_param_group)
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """Update every parameter that has a gradient."""
+        _bare(torch.optim.SGD.step)(self, closure)
+
+
+class Muon(torch.optim.Muon):
+    """Momentum made orthogonal (Jordan et al. 2024), also for the filters of convolutions.
+
+    A filter bank is the matrix of its filters, one a row. The step is as large as AdamW's would be
+    (Liu et al. 2025), so both go by one learning rate.
+    """
+
+    add_param_group = _bare(torch.optim.Muon.add_param_group)
+
+    def __init__(self, parameters: list[nn.Parameter], **settings: Any) -> None:
+        self.matrices = {each: nn.Parameter(_matrix(each.detach())) for each in parameters}
+        super().__init__(self.matrices.values(), adjust_lr_fn="match_rms_adamw", **settings)
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """Update every parameter that has a gradient, in place, through its matrix."""
+        for parameter, matrix in self.matrices.items():
+            matrix.grad = None if parameter.grad is None else _matrix(parameter.grad)
+        _bare(torch.optim.Muon.step)(self, closure)
+
+
+def _matrix(tensor: Tensor) -> Tensor:
+    """A matrix of the same memory: a convolution's weights lie with their channels last."""
+    if tensor.dim() == 2:
+        return tensor
+    if tensor.is_contiguous():
+        return tensor.view(len(tensor), -1)
+    return tensor.permute(0, *range(2, tensor.dim()), 1).reshape(len(tensor), -1)
+
+
+class Optimizer:
+    """One or two of torch's optimizers, stepped and kept together."""
+
+    def __init__(self, module: nn.Module, config: TrainConfig, device: torch.device) -> None:
+        named = {name: each for name, each in module.named_parameters() if each.requires_grad}
+        self._named = named
+        lr, decay = config.lr, config.weight_decay
+        assert isinstance(lr, float)
+        fused = device.type in ("cpu", "cuda")
+        parameters = list(named.values())
+        self._parts: list[AdamW | SGD | Muon]
+        if config.optimizer == "sgd":
+            nesterov = config.momentum > 0
+            sgd: dict[str, Any] = {"momentum": config.momentum, "nesterov": nesterov}
+            self._parts = [SGD(parameters, lr=lr, weight_decay=decay, fused=fused, **sgd)]
+        elif config.optimizer == "muon":
+            inner = _inner_matrices(module)
+            matrices = [each for each in parameters if id(each) in inner]
+            rest = [each for each in parameters if id(each) not in inner]
+            self._parts = [AdamW(rest, lr=lr, weight_decay=decay, fused=fused)] if rest else []
+            self._parts += [Muon(matrices, lr=lr, weight_decay=decay)] if matrices else []
+        else:
+            self._parts = [AdamW(parameters, lr=lr, weight_decay=decay, fused=fused)]
+
+    @property
+    def groups(self) -> Groups:
+        return list(chain.from_iterable(part.param_groups for part in self._parts))
+
+    def set_rate(self, rate: float) -> None:
+        for group in self.groups:
+            group["lr"] = rate
+
+    def step(self) -> None:
+        """Update every parameter that has a gradient."""
+        for part in self._parts:
+            part.step()
+
+    def step_scaled(self, scaler: torch.amp.GradScaler) -> None:
+        """The same with gradients that were scaled up; left out where they overflowed."""
+        for part in self._parts:
+            scaler.step(part)
+
+    def unscale(self, scaler: torch.amp.GradScaler) -> None:
+        for part in self._parts:
+            scaler.unscale_(part)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The state of each parameter, under NAME.KEY."""
+        return {
+            f"{name}.{key}": value
+            for name, state in self._states()
+            for key, value in state.items()
+            if isinstance(value, Tensor)
+        }
+
+    def settings(self) -> Groups:
+        """The settings of each group, as JSON values."""
+        return [{k: v for k, v in group.items() if k != "params"} for group in self.groups]
+
+    def restore(self, tensors: Mapping[str, Tensor], settings: Groups) -> None:
+        """Take up the state that `tensors` and `settings` told."""
+        for group, saved in zip(self.groups, settings, strict=True):
+            # JSON has no tuples, and torch takes no lists for them.
+            group.update({k: tuple(v) if isinstance(v, list) else v for k, v in saved.items()})
+        for part in self._parts:
+            part.state.clear()
+        for name, parameter in self._named.items():
+            part, key = self._place(parameter)
+            prefix = f"{name}."
+            found = {n[len(prefix) :]: t for n, t in tensors.items() if n.startswith(prefix)}
+            # A parameter's name may begin another's: "head" and "head.bias".
+            found = {n: t for n, t in found.items() if "." not in n}
+            if found:
+                # Each tensor is laid out as its parameter, as if the optimizer had made it.
+                part.state[key] = {
+                    n: torch.empty_like(key if t.dim() else t, device=key.device).copy_(t)
+                    for n, t in found.items()
+                }
+
+    def _states(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        for name, parameter in self._named.items():
+            part, key = self._place(parameter)
+            yield name, part.state.get(key, {})
+
+    def _place(self, parameter: nn.Parameter) -> tuple[AdamW | SGD | Muon, nn.Parameter]:
+        """The optimizer that a parameter belongs to, and by what it knows it there."""
+        last = self._parts[-1]
+        if isinstance(last, Muon) and parameter in last.matrices:
+            return last, last.matrices[parameter]
+        return self._parts[0], parameter
+
+
+def _inner_matrices(module: nn.Module) -> set[int]:
+    """Ids of the weights between the first and the last layer: no embedding, not the head."""
+    weights: list[nn.Parameter] = []
+    for part in module.modules():
+        if not isinstance(part, nn.Embedding):
+            own = part.parameters(recurse=False)
+            weights += [each for each in own if each.dim() >= 2 and each.requires_grad]
+    return {id(each) for each in weights[:-1]}

@@ -27,6 +27,22 @@ def order(seed: int, epoch: int, rows: int) -> Array:
     return _generator(seed, epoch).permutation(rows)
 
 
+def balanced_order(seed: int, epoch: int, classes: Array) -> Array:
+    """An order in which every class comes as often, int64 [rows]: the rows of rare ones again.
+
+    `classes` is the class of each row, int64. A pure function of its arguments.
+    """
+    draw = _generator(seed, epoch)
+    members = [np.flatnonzero(classes == each) for each in np.unique(classes)]
+    most = -(-len(classes) // len(members))
+    # Whole rounds through a class before a row of it comes again.
+    turns = [
+        np.concatenate([draw.permutation(rows) for _ in range(-(-most // len(rows)))])[:most]
+        for rows in members
+    ]
+    return draw.permutation(np.concatenate(turns))[: len(classes)]
+
+
 def steps_in_epoch(rows: int, batch_size: int) -> int:
     """Batches in an epoch. A single row left over is not a batch: normalisation needs two."""
     whole, rest = divmod(rows, batch_size)

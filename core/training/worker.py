@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -19,11 +20,13 @@ from core.models import architectures
 from core.models.folder import save_model
 from core.models.registry import ModelFolder, Models
 from core.runs.job import Job
+from core.runs.requests import Requests
 from core.training import setup as setups
 from core.training.checkpoint import Checkpoints
 from core.training.config import TrainConfig
 from core.training.feed import Split, compiled
 from core.training.loop import Trainer
+from core.training.patience import Patience
 from core.training.samples import Samples
 from core.training.setup import Setup
 
@@ -103,6 +106,7 @@ def _trainer(job: Job, setup: Setup, train: Split, validation: Split | None) -> 
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True)
     torch.manual_seed(config.seed)
+    patience = Patience(job.wait, job.emit)
     return Trainer(
         architectures.build(config.model, setup.task.shape, setup.model_options()),
         setup.task,
@@ -111,8 +115,10 @@ def _trainer(job: Job, setup: Setup, train: Split, validation: Split | None) -> 
         config=config,
         checkpoints=Checkpoints(job.run.checkpoints),
         device=resolve(config.device),
-        emit=job.emit,
+        emit=partial(patience, job.emit),
         should_stop=job.should_stop,
+        patiently=patience,
+        requests=Requests(job.run.path, job.run.events()),
     )
 
 
@@ -131,6 +137,7 @@ def _plan(setup: Setup, trainer: Trainer) -> dict[str, Any]:
         "steps_per_epoch": trainer.steps_per_epoch,
         "batch_size": config.batch_size,
         "lr": config.lr,
+        "optimizer": config.optimizer,
         "precision": config.precision,
         "augment": list(config.augment),
         "device": config.device,

@@ -5,7 +5,8 @@ import math
 import pytest
 
 from core.errors import UsageError
-from core.training.config import TrainConfig, learning_rate
+from core.training.config import TrainConfig
+from core.training.schedule import learning_rate
 
 
 def test_every_mistake_is_named_at_once():
@@ -13,7 +14,6 @@ def test_every_mistake_is_named_at_once():
         TrainConfig.from_mapping(
             {
                 "epoch": 3,
-                "learning_rate": 0.1,
                 "batch_size": 0,
                 "lr": "fast",
                 "schedule": "stairs",
@@ -25,12 +25,13 @@ def test_every_mistake_is_named_at_once():
             }
         )
     said = str(caught.value)
-    assert "11 mistakes" in said
+    assert "10 mistakes" in said
     assert 'no setting "epoch". Did you mean "epochs"?' in said
-    assert 'no setting "learning_rate". Here it is called "lr".' in said
-    assert "batch_size must be a whole number from 1 to 2147483647, not 0" in said
-    assert "lr must be a number above 0, not 'fast'" in said
-    assert "schedule must be one of cosine, linear, constant, not 'stairs'" in said
+    assert "batch_size must be a whole number from 1 to 2147483647, or auto, not 0" in said
+    assert "lr must be a number above 0, or auto, not 'fast'" in said
+    assert (
+        "schedule must be one of cosine, linear, constant, one-cycle, plateau, not 'stairs'" in said
+    )
     assert "deterministic must be true or false, not 'yes'" in said
     assert "epochs must be a whole number from 1 to 2147483647, not True" in said
     assert "warmup must be a number from 0 up, not nan" in said
@@ -73,3 +74,44 @@ def test_linear_and_constant_schedules():
 
 def test_a_warmup_longer_than_the_run_never_reaches_the_peak():
     assert max(rates(steps=5, warmup=50)) < 1.0
+
+
+def test_one_cycle_rises_from_a_25th_to_the_peak_and_falls_to_almost_nothing():
+    cycle = rates(warmup=0.3, schedule="one-cycle")
+    assert cycle[0] == pytest.approx(1 / 25)
+    assert cycle[30] == max(cycle) == 1.0
+    assert sorted(cycle[:31]) == cycle[:31]
+    assert cycle[-1] < 0.01
+
+
+def test_the_names_of_other_tools_are_understood_and_answered_with_ours():
+    notes = []
+    config = TrainConfig.from_mapping(
+        {"dataset": "d", "num_train_epochs": 3, "lr0": 0.1, "bs": 8, "batch_size": 16}, notes
+    )
+    assert (config.epochs, config.lr, config.batch_size) == (3, 0.1, 16)
+    assert notes == [
+        "num_train_epochs is called epochs here",
+        "lr0 is called lr here",
+        "bs is left out: batch_size says the same",
+    ]
+
+
+def test_an_option_of_a_model_may_stand_among_the_settings():
+    config = TrainConfig.from_mapping({"dataset": "d", "dropout": 0.2, "options": {"width": 8}})
+    assert config.options == {"width": 8, "dropout": 0.2}
+    with pytest.raises(UsageError, match='no setting "droput"'):
+        TrainConfig.from_mapping({"dataset": "d", "droput": 0.2})
+
+
+@pytest.mark.parametrize(
+    ("given", "seconds"), [("90s", 90), ("30m", 1800), ("1h30m", 5400), ("1.5h", 5400), (45, 45)]
+)
+def test_a_time_is_written_as_people_write_it(given, seconds):
+    assert TrainConfig.from_mapping({"dataset": "d", "max_time": given}).max_time == seconds
+
+
+@pytest.mark.parametrize("given", ["", "soon", "30", "-5m", 0, True, "5 parsecs"])
+def test_what_is_no_time_is_refused(given):
+    with pytest.raises(UsageError, match="max_time must be a time such as 90s, 30m or 1h30m"):
+        TrainConfig.from_mapping({"dataset": "d", "max_time": given})

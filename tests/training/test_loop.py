@@ -7,7 +7,7 @@ import torch
 
 from core.errors import LeptonError
 from core.training import loop
-from core.training.config import learning_rate
+from core.training.schedule import learning_rate
 from tests.training.conftest import few
 
 
@@ -36,6 +36,31 @@ CASES = {
     "lstm-augmented": (
         "reviews",
         {"model": "lstm", "options": {"length": 24}, "augment": "drop,swap"},
+    ),
+    "muon-ema": (
+        "digits",
+        {
+            "model": "cnn",
+            "batch_size": 16,
+            "options": {"width": 8},
+            "optimizer": "muon",
+            "ema": 0.9,
+            "accumulate": 2,
+            "balance": "sampling",
+        },
+    ),
+    "sgd-swa": (
+        "penguins",
+        {
+            "model": "mlp",
+            "batch_size": 16,
+            "optimizer": "sgd",
+            "lr": 0.05,
+            "swa": 0.5,
+            "schedule": "one-cycle",
+            "label_smoothing": 0.1,
+            "balance": "weights",
+        },
     ),
     "transformer": ("reviews", {"model": "transformer", "options": {"length": 24}}),
 }
@@ -67,10 +92,9 @@ def test_stopped_and_resumed_it_ends_with_the_same_bits(case, trainer, request):
     assert same(last.best.weights, whole.best.weights)
     assert last.best.metrics == whole.best.metrics
     assert last.progress.metrics == whole.progress.metrics
-    for one, other in zip(
-        last.optimizer.state.values(), whole.optimizer.state.values(), strict=True
-    ):
-        assert same(one, other)
+    assert same(last.stepper.optimizer.tensors(), whole.stepper.optimizer.tensors())
+    if whole.average is not None:
+        assert same(last.average.tensors(), whole.average.tensors())
 
 
 def test_without_the_saved_random_state_the_bits_differ(penguins, trainer):
@@ -104,8 +128,9 @@ def test_the_loss_of_an_epoch_is_the_mean_over_its_rows(penguins, trainer):
 def test_the_optimizer_follows_the_schedule(penguins, trainer):
     it = trainer("penguins", epochs=2, batch_size=64, warmup=3, schedule="linear")
     rates = []
-    step = it.optimizer.step
-    it.optimizer.step = lambda: (rates.append(it.optimizer.param_groups[0]["lr"]), step())
+    optimizer = it.stepper.optimizer
+    step = optimizer.step
+    optimizer.step = lambda: (rates.append(optimizer.groups[0]["lr"]), step())
     it.fit()
     assert rates == [learning_rate(it.config, n, it.steps) for n in range(it.steps)]
     assert len(set(rates)) > 3
@@ -151,11 +176,18 @@ def test_a_loss_that_is_no_number_stops_training_and_keeps_the_last_good_checkpo
 ):
     it = trainer("penguins", epochs=5, batch_size=64, checkpoint_every=3)
     loss = it.task.loss
-    it.task.loss = lambda outputs, batch: (
+    it.task.loss = lambda outputs, batch, weight=None: (
         loss(outputs, batch) * (math.nan if it.progress.step == 7 else 1)
     )
     with pytest.raises(LeptonError, match="at step 8 the loss is nan") as caught:
         it.fit()
+    told = [event["text"] for event in it.emit.of("log")]
+    assert [text.partition("learning rate times ")[2].split()[0] for text in told] == [
+        "0.5",
+        "0.25",
+        "0.125",
+    ]
+    assert all("back to step 6" in text for text in told)
     assert "smaller lr than 0.002" in caught.value.hint
     kept, _ = it.checkpoints.latest()
     assert kept.step == 6
@@ -165,14 +197,14 @@ def test_a_loss_that_is_no_number_stops_training_and_keeps_the_last_good_checkpo
 
 def test_weights_that_are_no_numbers_are_not_saved(penguins, trainer):
     it = trainer("penguins", epochs=1, batch_size=64)
-    step = it.optimizer.step
+    step = it.stepper.optimizer.step
 
     def last_step_overflows():
         step()
         if it.progress.step == it.steps - 1:
             it.parameters[0].data[0] = math.inf
 
-    it.optimizer.step = last_step_overflows
+    it.stepper.optimizer.step = last_step_overflows
     with pytest.raises(LeptonError, match="has diverged"):
         it.fit()
     assert not it.checkpoints.paths()
@@ -196,7 +228,9 @@ def test_records_are_few_however_quick_the_steps(penguins, trainer, monkeypatch)
     assert steps[-1]["step"] == 300
     middle = steps[5]
     assert middle["examples_per_second"] == pytest.approx(1600, rel=0.1)
-    assert middle.keys() == {"event", "step", "epoch", "loss", "lr", "examples_per_second"}
+    assert middle.keys() == {
+        *("event", "step", "epoch", "loss", "lr", "grad_norm", "examples_per_second")
+    }
 
 
 def test_checkpoints_come_by_the_clock(penguins, trainer, monkeypatch):

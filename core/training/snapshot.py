@@ -1,0 +1,67 @@
+"""A moment of a training as tensors and JSON, and back: with it, training goes on bit for bit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from core.training.progress import Best, Progress
+
+if TYPE_CHECKING:
+    from core.training.checkpoint import Checkpoint
+    from core.training.loop import Trainer
+
+
+def tensors(trainer: Trainer) -> dict[str, Tensor]:
+    """Weights, averaged weights, the optimizer's state, random numbers, and the best weights."""
+    kept = {f"model.{name}": each for name, each in trainer.module.state_dict().items()}
+    optimizer = trainer.stepper.optimizer
+    kept |= {f"optimizer.{name}": each for name, each in optimizer.tensors().items()}
+    if trainer.average is not None:
+        kept |= {f"average.{name}": each for name, each in trainer.average.tensors().items()}
+    best = trainer.best
+    if best is not None and (best.step != trainer.progress.step or trainer.average is not None):
+        kept |= {f"best.{name}": each for name, each in best.weights.items()}
+    kept["rng.cpu"] = torch.get_rng_state()
+    if trainer.device.type == "cuda":
+        kept["rng.cuda"] = torch.cuda.get_rng_state(trainer.device)
+    return kept
+
+
+def state(trainer: Trainer) -> dict[str, Any]:
+    """Progress, the best epoch, and the settings of optimizer and scaler."""
+    scaler = trainer.stepper.scaler
+    return {
+        **vars(trainer.progress),
+        "parts": trainer.stepper.parts,
+        "best": trainer.best.to_json() if trainer.best else None,
+        "optimizer": trainer.stepper.optimizer.settings(),
+        "scaler": scaler.state_dict() if scaler else None,
+    }
+
+
+def restore(trainer: Trainer, checkpoint: Checkpoint) -> None:
+    """Stand where the checkpoint was taken."""
+    kept, told = checkpoint.tensors, dict(checkpoint.state)
+    best, settings, scaler = told.pop("best"), told.pop("optimizer"), told.pop("scaler", None)
+    trainer.progress = Progress(**told)
+    trainer.stepper.parts = trainer.progress.parts
+    weights = _under("model.", kept)
+    trainer.module.load_state_dict(weights)
+    trainer.stepper.optimizer.restore(_under("optimizer.", kept), settings)
+    if trainer.stepper.scaler is not None and scaler:
+        trainer.stepper.scaler.load_state_dict(scaler)
+    if trainer.average is not None:
+        trainer.average.restore(_under("average.", kept))
+    trainer.best = None
+    if best is not None:
+        trainer.best = Best(**best, weights=_under("best.", kept) or weights)
+    torch.set_rng_state(kept["rng.cpu"])
+    if "rng.cuda" in kept and trainer.device.type == "cuda":
+        torch.cuda.set_rng_state(kept["rng.cuda"], trainer.device)
+
+
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name[len(prefix) :]: each for name, each in tensors.items() if name.startswith(prefix)}

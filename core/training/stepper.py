@@ -1,0 +1,155 @@
+"""One optimizer step: the loss of a batch, whole or in parts, its gradients, and the update."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from core.augmentation.mixing import loss as mixed_loss
+from core.data.lake.layout import ROW_ID
+from core.inference.examples import Batch
+from core.inference.forward import precision_context
+from core.training.optimizer import Optimizer
+
+if TYPE_CHECKING:
+    from core.tasks.base import Task
+    from core.training.config import TrainConfig
+
+
+class Stepper:
+    """Takes steps with a module that is on the device. `parts` may grow when memory is full."""
+
+    def __init__(
+        self,
+        module: nn.Module,
+        task: Task,
+        config: TrainConfig,
+        device: torch.device,
+        *,
+        classes: Tensor | None = None,
+        on_split: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        self.module = module
+        self.task = task
+        self.config = config
+        self.device = device
+        self.parts = config.accumulate
+        self.optimizer = Optimizer(module, config, device)
+        self.scaler = torch.amp.GradScaler(device.type) if config.precision == "fp16" else None
+        self._parameters = [each for each in module.parameters() if each.requires_grad]
+        self._forward: Callable[..., Any] = torch.compile(module) if config.compile else module
+        self._classes = classes
+        self._on_split = on_split
+        self._norm: Tensor | None = None
+
+    def __call__(self, batch: Batch) -> Tensor:
+        """Take a step on a batch on the device; its mean loss, a detached scalar.
+
+        When the memory is full, the same step is taken in twice as many parts.
+
+        Raises:
+            torch.OutOfMemoryError or MemoryError: a single example is too much.
+        """
+        chance = self._chance()
+        while (loss := self._step(batch)) is None:
+            self.parts *= 2
+            self._on_split(self.parts)
+            self._chance(chance)
+        return loss
+
+    def gradient_norm(self) -> float:
+        """The norm of the last step's gradients, before clipping; waits for the device."""
+        if self._norm is None:
+            grads = [each.grad for each in self._parameters if each.grad is not None]
+            self._norm = nn.utils.get_total_norm(grads, foreach=True)
+        return float(self._norm)
+
+    def _step(self, batch: Batch) -> Tensor | None:
+        """The loss; None when there was no memory for so few parts."""
+        try:
+            return self._update(batch)
+        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+            if not _memory_is_full(error) or self.parts >= len(batch[ROW_ID]):
+                raise
+        # Out of the handler, so that nothing holds on to the tensors of the failed try.
+        self._forget_gradients()
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        return None
+
+    def _update(self, batch: Batch) -> Tensor:
+        self._forget_gradients()
+        rows = len(batch[ROW_ID])
+        if self.parts == 1:
+            total = self._backward(batch, 1.0)
+        else:
+            shares = [each.tensor_split(self.parts) for each in batch.values()]
+            pieces = [dict(zip(batch, each, strict=True)) for each in zip(*shares, strict=True)]
+            losses = [
+                self._backward(piece, len(piece[ROW_ID]) / rows)
+                for piece in pieces
+                if len(piece[ROW_ID])
+            ]
+            total = torch.stack(losses).sum()
+        if self.scaler is not None:
+            self.optimizer.unscale(self.scaler)
+        self._norm = None
+        if self.config.clip:
+            self._norm = nn.utils.clip_grad_norm_(self._parameters, self.config.clip, foreach=True)
+        if self.scaler is None:
+            self.optimizer.step()
+        else:
+            self.optimizer.step_scaled(self.scaler)
+            self.scaler.update()
+        return total
+
+    def _backward(self, batch: Batch, share: float) -> Tensor:
+        with precision_context(self.config.precision, self.device):
+            loss = self._loss(self._forward(*self.task.inputs(batch)), batch)
+            if share != 1.0:
+                loss = loss * share
+        scaled = loss if self.scaler is None else self.scaler.scale(loss)
+        scaled.backward()  # type: ignore[no-untyped-call]
+        return loss.detach()
+
+    def _loss(self, outputs: Any, batch: Batch) -> Tensor:
+        loss = mixed_loss(self.task, outputs, batch, self._classes)
+        if smoothing := self.config.label_smoothing:
+            loss = (1 - smoothing) * loss + smoothing * self.task.even_loss(outputs)
+        return loss
+
+    def _forget_gradients(self) -> None:
+        for parameter in self._parameters:
+            parameter.grad = None
+
+    def _chance(self, state: tuple[Tensor, Tensor | None] | None = None) -> Any:
+        """The state of the random numbers; given one, back to it."""
+        cuda = self.device.type == "cuda"
+        if state is None:
+            own = torch.cuda.get_rng_state(self.device) if cuda else None
+            return torch.get_rng_state(), own
+        torch.set_rng_state(state[0])
+        if state[1] is not None:
+            torch.cuda.set_rng_state(state[1], self.device)
+        return state
+
+
+def class_weights(targets: np.ndarray[Any, Any], classes: int) -> Tensor:
+    """A weight for each class, float32: n / (classes * its rows), so that all count alike."""
+    counts = np.bincount(targets[targets >= 0], minlength=classes)
+    weights = counts.sum() / (classes * np.maximum(1, counts))
+    return torch.from_numpy(weights.astype(np.float32))
+
+
+def _memory_is_full(error: BaseException) -> bool:
+    # torch's allocator for the CPU raises a plain RuntimeError.
+    words = str(error)
+    return (
+        not isinstance(error, RuntimeError)
+        or isinstance(error, torch.OutOfMemoryError)
+        or ("not enough memory" in words or "out of memory" in words)
+    )
