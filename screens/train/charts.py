@@ -12,6 +12,7 @@ from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Input, Static
 
 from core.runs.series import Points
+from screens.widgets.chart_reading import ReadByKeys
 from screens.widgets.line_chart import LineChart
 
 LOSS = "loss"
@@ -225,7 +226,7 @@ class ChartGrid(Vertical):
         event.stop()
         self._all_follow(event.chart, "window", event.window)
 
-    def _all_follow(self, leader: LineChart, what: str, value: object) -> None:
+    def _all_follow(self, leader: ReadByKeys, what: str, value: object) -> None:
         for chart in self._charts.values():
             # Those that follow do not lead in turn.
             if chart is not leader:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from textual import on
@@ -14,23 +13,16 @@ from textual.widgets import OptionList, Static, TabbedContent
 
 from core.errors import LeptonError
 from core.runs.compare import Comparison, compare, settings
-from core.runs.notes import Notes, write_notes
-from core.runs.run import Run
+from core.runs.notes import Notes
 from core.runs.state import RunState
-from core.runs.store import Runs
-from core.training.start import start_training
-from screens.base import LeptonScreen
 from screens.listing import LineList
 from screens.refresh import refresh_interval
 from screens.train import asked
-from screens.train.asked import Settings
+from screens.train.acts import RunActs
 from screens.train.follower import Follower, Snapshot
-from screens.train.form import StartForm
-from screens.train.lines import AT_ONCE, Seen, lines, look, named, short
+from screens.train.lines import AT_ONCE, Seen, lines, look, short
 from screens.train.live import CHARTS, COMPARE, LOG, SETTINGS, LiveView
 from screens.train.panes import comparison_words, log_words, settings_words
-from screens.widgets.ask import Ask
-from screens.widgets.confirm import Confirm
 
 LIST_SECONDS = 2.0
 RESUMABLE = frozenset({"stopped", "failed", "interrupted", "queued"})
@@ -49,7 +41,7 @@ A run goes on when you leave the app or lose the connection.\
 """
 
 
-class TrainScreen(LeptonScreen):
+class TrainScreen(RunActs):
     """Start runs and watch them learn."""
 
     MODE = "train"
@@ -101,7 +93,6 @@ class TrainScreen(LeptonScreen):
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self._runs = Runs(self.workspace)
         self._seen = Seen([], {}, [], more=False)
         self._most = AT_ONCE
         self._wanted: str | None = None
@@ -120,11 +111,11 @@ class TrainScreen(LeptonScreen):
             yield LiveView(id="live")
 
     def on_mount(self) -> None:
-        self.set_interval(LIST_SECONDS, self._look)
+        self.set_interval(LIST_SECONDS, self.look)
         self.set_interval(refresh_interval(), self._read_on)
 
     def on_screen_resume(self) -> None:
-        self._look()
+        self.look()
 
     def arrive(
         self,
@@ -136,15 +127,20 @@ class TrainScreen(LeptonScreen):
     ) -> None:
         self._wanted = run
         self._form_for, self._augment = dataset, augment
-        self._look()
+        self.look()
 
     @property
     def live(self) -> LiveView:
         return self.query_one(LiveView)
 
+    @property
+    def datasets(self) -> list[str]:
+        return self._seen.datasets
+
     # The list
 
-    def _look(self) -> None:
+    def look(self, wanted: str | None = None) -> None:
+        self._wanted = wanted or self._wanted
         if self.is_current:
             most, wanted = self._most, self._wanted
             self.fetch(lambda: look(self.workspace, most, wanted), self._list, group="runs")
@@ -171,7 +167,7 @@ class TrainScreen(LeptonScreen):
         self.refresh_bindings()
         if self._form_for is not None and self.is_current:
             dataset, self._form_for = self._form_for, None
-            self._ask({"dataset": dataset, "augment": self._augment})
+            self.ask_settings({"dataset": dataset, "augment": self._augment})
 
     @property
     def chosen(self) -> RunState | None:
@@ -190,7 +186,7 @@ class TrainScreen(LeptonScreen):
             self.fetch(lambda: Follower(self._runs.get(name)), self._follow, group="live")
         if self._seen.more and event.option_index >= len(self._seen.runs) - NEAR_THE_END:
             self._most = len(self._seen.runs) + AT_ONCE
-            self._look()
+            self.look()
         self.refresh_bindings()
 
     def _show_note(self) -> None:
@@ -256,7 +252,7 @@ class TrainScreen(LeptonScreen):
                     self._marked[seen.run] = seen
                     self.live.lay_over([(short(seen.run), seen)])
         if changed:
-            self._look()
+            self.look()
         if any(seen.behind for seen in snapshots):
             self._read_on()
 
@@ -264,7 +260,7 @@ class TrainScreen(LeptonScreen):
         """The run's folder went away, or its log cannot be read."""
         self._leave()
         self.show_error(error)
-        self._look()
+        self.look()
 
     def _wake(self) -> None:
         """A run that had ended may have been resumed, here or from a shell."""
@@ -377,7 +373,7 @@ class TrainScreen(LeptonScreen):
         self._read_on()
         self._fill_tab()
 
-    # What a person does
+    # What there is to do
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         run = self.chosen if self.is_mounted else None
@@ -391,93 +387,6 @@ class TrainScreen(LeptonScreen):
             case "remove" | "switch" | "clone" | "mark" | "note" | "tab" | "filter" | "steer":
                 return run is not None
         return True
-
-    def action_new(self) -> None:
-        run = self.chosen
-        self._ask({"dataset": run.dataset.partition("@")[0] if run and run.dataset else None})
-
-    def action_clone(self) -> None:
-        if run := self.chosen:
-            self.fetch(lambda: asked.of_run(self._runs.get(run.id).spec), self._ask, group="clone")
-
-    def _ask(self, given: Mapping[str, Any]) -> None:
-        if not self._seen.datasets:
-            self.notify("Press 2 to bring one in.", title="There is no data set", markup=False)
-            return
-        form = StartForm(
-            self._seen.datasets,
-            given,
-            survey=lambda name: asked.survey(self.workspace, name),
-            fetch=self.fetch,
-        )
-        self.app.push_screen(form, self._start)
-
-    def _start(self, settings: Settings | None) -> None:
-        if settings:
-            self.fetch(
-                lambda: start_training(self.workspace, settings), self._started, group="start"
-            )
-
-    def _started(self, run: Run) -> None:
-        self._wanted = run.id
-        self._look()
-
-    def action_stop(self) -> None:
-        self._confirm(
-            "Stop",
-            "It finishes its step and saves; r goes on from there.",
-            lambda run: run.stop(wait=0),
-        )
-
-    def action_resume(self) -> None:
-        if run := self.chosen:
-            self._do(run.id, lambda run: run.launch())
-
-    def action_remove(self) -> None:
-        self._confirm(
-            "Remove",
-            "Its curves and checkpoints go; the model it made stays.",
-            lambda r: r.remove(),
-        )
-
-    def action_note(self) -> None:
-        """Ask for the note and tags of the run, as they are now."""
-        run = self.chosen
-        if run is None:
-            return
-
-        def answered(written: str | None) -> None:
-            if written is not None:
-                self._do(
-                    run.id, lambda run: write_notes(run.path, lambda _: Notes.written(written))
-                )
-
-        now = Notes(run.note, run.tags)
-        question = Ask(
-            f"Note on {named(run)}",
-            value=str(now),
-            placeholder="flips help #augmented #best",
-            explained="Words that begin with # are tags. A single - takes the note away.",
-        )
-        self.app.push_screen(question, answered)
-
-    def _confirm(self, verb: str, consequences: str, work: Callable[[Run], object]) -> None:
-        run = self.chosen
-        if run is None:
-            return
-
-        def answered(yes: bool | None) -> None:
-            if yes:
-                self._do(run.id, work)
-
-        self.app.push_screen(Confirm(f"{verb} {named(run)}?", consequences), answered)
-
-    def _do(self, run: str, work: Callable[[Run], object]) -> None:
-        self.fetch(lambda: work(self._runs.get(run)), lambda _: self._look(), group="do")
-
-    def action_evaluate(self) -> None:
-        if run := self.chosen:
-            self.studio.visit("evaluate", model=run.model)
 
     def shell_command(self) -> str:
         run = self.chosen

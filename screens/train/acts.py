@@ -1,0 +1,131 @@
+"""What a person does to runs on the Train screen: start, stop, go on, clone, note, remove."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from core.runs.notes import Notes, write_notes
+from core.runs.run import Run
+from core.runs.state import RunState
+from core.runs.store import Runs
+from core.training.start import start_training
+from screens.base import LeptonScreen
+from screens.train import asked
+from screens.train.asked import Settings
+from screens.train.form import StartForm
+from screens.train.lines import named
+from screens.widgets.ask import Ask
+from screens.widgets.confirm import Confirm
+
+
+class RunActs(LeptonScreen):
+    """A screen with a chosen run, and the actions of its keys."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._runs = Runs(self.workspace)
+
+    @property
+    def chosen(self) -> RunState | None:
+        """The run that the cursor is on."""
+        raise NotImplementedError
+
+    @property
+    def datasets(self) -> list[str]:
+        """What there is to train on."""
+        raise NotImplementedError
+
+    def look(self, wanted: str | None = None) -> None:
+        """Look at the runs again, and go to the `wanted` one."""
+        raise NotImplementedError
+
+    def action_new(self) -> None:
+        run = self.chosen
+        self.ask_settings(
+            {"dataset": run.dataset.partition("@")[0] if run and run.dataset else None}
+        )
+
+    def action_clone(self) -> None:
+        if run := self.chosen:
+            self.fetch(
+                lambda: asked.of_run(self._runs.get(run.id).spec), self.ask_settings, group="clone"
+            )
+
+    def ask_settings(self, given: Mapping[str, Any]) -> None:
+        if not self.datasets:
+            self.notify("Press 2 to bring one in.", title="There is no data set", markup=False)
+            return
+        form = StartForm(
+            self.datasets,
+            given,
+            survey=lambda name: asked.survey(self.workspace, name),
+            fetch=self.fetch,
+        )
+        self.app.push_screen(form, self._start)
+
+    def _start(self, settings: Settings | None) -> None:
+        if settings:
+            self.fetch(
+                lambda: start_training(self.workspace, settings), self._started, group="start"
+            )
+
+    def _started(self, run: Run) -> None:
+        self.look(run.id)
+
+    def action_stop(self) -> None:
+        self._confirm(
+            "Stop",
+            "It finishes its step and saves; r goes on from there.",
+            lambda run: run.stop(wait=0),
+        )
+
+    def action_resume(self) -> None:
+        if run := self.chosen:
+            self._do(run.id, lambda run: run.launch())
+
+    def action_remove(self) -> None:
+        self._confirm(
+            "Remove",
+            "Its curves and checkpoints go; the model it made stays.",
+            lambda r: r.remove(),
+        )
+
+    def action_note(self) -> None:
+        """Ask for the note and tags of the run, as they are now."""
+        run = self.chosen
+        if run is None:
+            return
+
+        def answered(written: str | None) -> None:
+            if written is not None:
+                self._do(
+                    run.id, lambda run: write_notes(run.path, lambda _: Notes.written(written))
+                )
+
+        now = Notes(run.note, run.tags)
+        question = Ask(
+            f"Note on {named(run)}",
+            value=str(now),
+            placeholder="flips help #augmented #best",
+            explained="Words that begin with # are tags. A single - takes the note away.",
+        )
+        self.app.push_screen(question, answered)
+
+    def _confirm(self, verb: str, consequences: str, work: Callable[[Run], object]) -> None:
+        run = self.chosen
+        if run is None:
+            return
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self._do(run.id, work)
+
+        self.app.push_screen(Confirm(f"{verb} {named(run)}?", consequences), answered)
+
+    def _do(self, run: str, work: Callable[[Run], object]) -> None:
+        self.fetch(lambda: work(self._runs.get(run)), lambda _: self.look(), group="do")
+
+    def action_evaluate(self) -> None:
+        if run := self.chosen:
+            self.studio.visit("evaluate", model=run.model)
