@@ -101,6 +101,8 @@ class RunHistory:
                 self._at(event)
             case "log":
                 _remember(self.logs, event["text"])
+            case "obeyed":
+                _remember(self.logs, obeyed_words(event))
             case "result":
                 self.result = event
         self.last = event["time"]
@@ -160,6 +162,14 @@ class RunHistory:
         """
         pace = deque(((at, step) for at, step in told.pop("pace")), maxlen=_PACE_OVER)
         return cls(**told, pace=pace, series=series)
+
+
+def obeyed_words(event: Event) -> str:
+    """What a run did because a person asked for it while it ran (`core.runs.requests`)."""
+    at = f"at step {event['step']:,}, as asked"
+    if "lr" in event:
+        return f"the learning rate is {event['lr']:g} from here: {at}"
+    return f"a checkpoint was saved: {at}"
 
 
 def _remember(kept: list[Any], newest: Any) -> None:

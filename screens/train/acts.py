@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from core.errors import UsageError
 from core.runs.notes import Notes, write_notes
+from core.runs.requests import ask
 from core.runs.run import Run
 from core.runs.state import RunState
 from core.runs.store import Runs
@@ -84,6 +87,34 @@ class RunActs(LeptonScreen):
         if run := self.chosen:
             self._do(run.id, lambda run: run.launch())
 
+    def action_set_rate(self) -> None:
+        """Ask for another learning rate of a run that is at work."""
+        run = self.chosen
+        if run is None:
+            return
+
+        def answered(written: str | None) -> None:
+            if written is not None:
+                self._do(run.id, lambda run: ask(run, lr=_rate(written)))
+
+        question = Ask(
+            f"Learning rate of {named(run)}",
+            placeholder="0.0003",
+            explained="The peak from the next step on; the schedule goes on from where it is. A run"
+            " that is resumed keeps to it.",
+        )
+        self.app.push_screen(question, answered)
+
+    def action_checkpoint(self) -> None:
+        """Ask a run that is at work for a checkpoint."""
+        if run := self.chosen:
+            self.fetch(
+                lambda: ask(self._runs.get(run.id), checkpoint=True), self._asked, group="do"
+            )
+
+    def _asked(self, _: None) -> None:
+        self.notify("It saves after the step it is at.", title="A checkpoint", timeout=4)
+
     def action_remove(self) -> None:
         self._confirm(
             "Remove",
@@ -129,3 +160,18 @@ class RunActs(LeptonScreen):
     def action_evaluate(self) -> None:
         if run := self.chosen:
             self.studio.visit("evaluate", model=run.model)
+
+
+def _rate(written: str) -> float:
+    """A learning rate as it was typed.
+
+    Raises:
+        UsageError: it is no number above 0.
+    """
+    try:
+        rate = float(written)
+    except ValueError:
+        rate = math.nan
+    if not 0 < rate < math.inf:
+        raise UsageError(f'"{written}" is no learning rate', hint="Type a number above 0.")
+    return rate

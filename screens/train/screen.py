@@ -51,10 +51,6 @@ class TrainScreen(RunActs):
         Binding("s", "stop", "Stop", tooltip="Stop the run and save"),
         Binding("r", "resume", "Resume", tooltip="Go on from the last checkpoint"),
         Binding("e", "evaluate", "Evaluate", tooltip="Judge the model it made"),
-        Binding("c", "clone", "Clone", tooltip="A new run with these settings, to be changed"),
-        Binding("space", "mark", "Mark", tooltip="Lay its curves over, and compare it"),
-        Binding("o", "note", "Note", tooltip="Write a note and #tags on the run"),
-        Binding("x", "remove", "Remove", tooltip="Remove the run", show=False),
         Binding("left_square_bracket", "tab(-1)", "Previous tab", key_display="[", show=False),
         Binding(
             "right_square_bracket",
@@ -63,7 +59,13 @@ class TrainScreen(RunActs):
             key_display="]",
             tooltip="Charts, samples, log, settings, compare",
         ),
+        Binding("space", "mark", "Mark", tooltip="Lay its curves over, and compare it"),
         Binding("slash", "filter", "Filter", tooltip="Only charts whose name has a word"),
+        Binding("c", "clone", "Clone", tooltip="A new run with these settings, to be changed"),
+        Binding("o", "note", "Note", tooltip="Write a note and #tags on the run"),
+        Binding("g", "set_rate", "Rate", tooltip="Change the learning rate as it trains"),
+        Binding("k", "checkpoint", "Save", tooltip="Save a checkpoint now, and go on"),
+        Binding("x", "remove", "Remove", tooltip="Remove the run", show=False),
         Binding("l", "switch('log_y')", "Log", tooltip="Losses on a log axis", show=False),
         Binding("m", "switch('smoothed')", "Smooth", tooltip="Smooth the curves", show=False),
         Binding("left", "steer('crosshair', -1)", "Crosshair left", show=False),
@@ -378,7 +380,7 @@ class TrainScreen(RunActs):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         run = self.chosen if self.is_mounted else None
         match action:
-            case "stop":
+            case "stop" | "set_rate" | "checkpoint":
                 return run is not None and run.pid is not None
             case "resume":
                 return run is not None and run.pid is None and run.state in RESUMABLE

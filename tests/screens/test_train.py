@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -447,6 +448,30 @@ async def test_a_run_is_cloned_with_changes(penguins: Workspace) -> None:
         await until(pilot, lambda: form.settings()["dataset"] == "penguins")
         assert form.settings()["options"] == {"width": 32}
         assert "inputs" not in form.settings()
+
+
+async def test_a_run_at_work_is_asked_for_another_rate_and_a_checkpoint(
+    workspace: Workspace,
+) -> None:
+    run = make_run(workspace, "train-20200115-120000-aaaa", training(2))
+    with alive(run):
+        async with LeptonApp(workspace).run_test(size=(120, 40), notifications=True) as pilot:
+            await pilot.press("3")
+            await until(pilot, "g Rate k Save")
+            await pilot.press("g")
+            await until(pilot, "Learning rate of penguins_mlp")
+            await pilot.press(*"fast", "enter")
+            await until(pilot, '"fast" is no learning rate')
+            await pilot.press("g")
+            await until(pilot, "Learning rate of penguins_mlp")
+            await pilot.press(*"3e-4", "enter", "k")
+            await until(pilot, "It saves after the step it is at.")
+            requests = (run.path / "requests.jsonl").read_text().splitlines()
+            assert list(map(json.loads, requests)) == [{"lr": 3e-4}, {"checkpoint": True}]
+            tell(run, [{"event": "obeyed", "request": 0, "step": 18, "lr": 3e-4}])
+            await until(pilot, "the learning rate is 0.0003 from here: at step 18, as asked")
+            tell(run, FINISHED)
+            await until(pilot, lambda: "g Rate" not in screen_text(pilot.app))
 
 
 async def test_older_runs_come_when_the_cursor_comes_to_them(
