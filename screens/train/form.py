@@ -99,6 +99,7 @@ class StartForm(ModalScreen[Settings | None]):
         self._fetch = fetch
         self._surveyed: Surveyed | None = None
         self._fit: Fit | None = None
+        self._looked_at = ""
 
     def compose(self) -> ComposeResult:
         with VerticalScroll() as box:
@@ -140,7 +141,7 @@ class StartForm(ModalScreen[Settings | None]):
     # What the data set allows
 
     def _look(self) -> None:
-        dataset = self._typed("dataset")
+        dataset = self._looked_at = self._typed("dataset")
         self._surveyed = self._fit = None
         self.query_one("#found", Static).update(Text("looking at the columns…", "dim"))
 
@@ -194,6 +195,8 @@ class StartForm(ModalScreen[Settings | None]):
 
     @on(Select.Changed, "#dataset")
     def _other_dataset(self) -> None:
+        if self._typed("dataset") == self._looked_at:
+            return
         with self.prevent(Select.Changed):
             self.query_one("#task", Select).clear()
             self.query_one("#target", Select).set_options([])
@@ -213,7 +216,9 @@ class StartForm(ModalScreen[Settings | None]):
         model = self._typed("model") or None
         for name in ("batch_size", "lr"):
             self.query_one(f"#{name}", Input).placeholder = asked.suggested(model, name)
-        self.query_one("#name", Input).placeholder = f"{self._typed('dataset')}_{model or '…'}"
+        self.query_one(
+            "#name", Input
+        ).placeholder = f"{self._typed('dataset').partition('@')[0]}_{model or '…'}"
         self.query_one("#command", Static).update(Text(f"$ {asked.command(self.settings())}"))
 
     @on(Input.Submitted)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from textual import on
@@ -15,6 +16,7 @@ from core.errors import LeptonError
 from core.runs.compare import Comparison, compare, settings
 from core.runs.notes import Notes
 from core.runs.state import RunState
+from screens.base import T
 from screens.listing import LineList
 from screens.refresh import refresh_interval
 from screens.train import asked
@@ -104,7 +106,7 @@ class TrainScreen(RunActs):
         self._snapshot: Snapshot | None = None
         self._marked: dict[str, Snapshot | None] = {}
         self._others: dict[str, Follower] = {}
-        self._reading = False
+        self._reading = self._looking = self._look_again = self._filling = False
 
     def body(self) -> ComposeResult:
         yield Static(id="welcome", markup=False)
@@ -143,11 +145,29 @@ class TrainScreen(RunActs):
 
     def look(self, wanted: str | None = None) -> None:
         self._wanted = wanted or self._wanted
-        if self.is_current:
-            most, wanted = self._most, self._wanted
-            self.fetch(lambda: look(self.workspace, most, wanted), self._list, group="runs")
+        if not self.is_current:
+            return
+        if self._looking:
+            # On a slow disk one look may take longer than the time to the next.
+            self._look_again = True
+            return
+        self._looking, self._look_again = True, False
+        most, wanted = self._most, self._wanted
+        self.fetch(
+            lambda: look(self.workspace, most, wanted),
+            self._list,
+            group="runs",
+            failed=self._look_failed,
+        )
+
+    def _look_failed(self, error: LeptonError) -> None:
+        self._looking = False
+        self.show_error(error)
 
     def _list(self, seen: Seen) -> None:
+        self._looking = False
+        if self._look_again:
+            self.look()
         self._seen = seen
         self._most = max(self._most, len(seen.runs))
         self.set_class(not seen.runs, "-empty")
@@ -165,7 +185,8 @@ class TrainScreen(RunActs):
             runs.focus()
         self._wake()
         self._show_note()
-        self._fill_tab()
+        if not self._filling:
+            self._fill_tab()
         self.refresh_bindings()
         if self._form_for is not None and self.is_current:
             dataset, self._form_for = self._form_for, None
@@ -185,6 +206,7 @@ class TrainScreen(RunActs):
         if name is not None and (self._follower is None or self._follower.run.id != name):
             self._leave()
             self._show_note()
+            self._fill_tab()
             self.fetch(lambda: Follower(self._runs.get(name)), self._follow, group="live")
         if self._seen.more and event.option_index >= len(self._seen.runs) - NEAR_THE_END:
             self._most = len(self._seen.runs) + AT_ONCE
@@ -255,6 +277,7 @@ class TrainScreen(RunActs):
                     self.live.lay_over([(short(seen.run), seen)])
         if changed:
             self.look()
+            self._fill_tab()
         if any(seen.behind for seen in snapshots):
             self._read_on()
 
@@ -281,31 +304,38 @@ class TrainScreen(RunActs):
             return
         match self.live.tab:
             case "log" if seen is not None:
-                self.fetch(
+                self._fetch_words(
                     lambda: self._runs.get(run.id).log_tail(),
                     lambda printed: self.live.show_words(
-                        LOG,
-                        lambda: log_words(seen.logs, printed),
-                        (run.id, seen.logs, printed),
+                        LOG, lambda: log_words(seen.logs, printed), (run.id, seen.logs, printed)
                     ),
-                    group="tab",
                 )
             case "settings":
-                self.fetch(
+                self._fetch_words(
                     lambda: settings(self._runs.get(run.id)),
                     lambda found: self.live.show_words(
                         SETTINGS, lambda: settings_words(found), (run.id, found)
                     ),
-                    group="tab",
                 )
             case "compare":
                 names = [run.id, *self._compared()]
-                self.fetch(
+                self._fetch_words(
                     lambda: compare([self._runs.get(name) for name in names]),
                     lambda found: self._show_comparison(names, found),
-                    group="tab",
                 )
         self.refresh_bindings()
+
+    def _fetch_words(self, work: Callable[[], T], show: Callable[[T], None]) -> None:
+        def done(found: T) -> None:
+            self._filling = False
+            show(found)
+
+        def failed(error: LeptonError) -> None:
+            self._filling = False
+            self.show_error(error)
+
+        self._filling = True
+        self.fetch(work, done, group="tab", failed=failed)
 
     def _show_comparison(self, names: list[str], found: Comparison) -> None:
         self.live.show_words(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -243,6 +244,36 @@ async def test_a_hidden_screen_reads_nothing(workspace: Workspace) -> None:
             assert follower.offset == before
             await pilot.press("3")
             await until(pilot, "step 10/90")
+
+
+async def test_a_slow_disk_holds_up_no_key_and_is_not_asked_twice_at_once(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two_runs(workspace)
+    asked_for, answered = [], threading.Event()
+    look = screen_module.look
+
+    def slow(*given: object) -> object:
+        asked_for.append(given)
+        assert answered.wait(60)
+        return look(*given)  # type: ignore[arg-type]
+
+    async with LeptonApp(workspace).run_test(size=(120, 40)) as pilot:
+        await pilot.press("3")
+        await until(pilot, "✓ finished")
+        monkeypatch.setattr(screen_module, "look", slow)
+        train = screen(pilot)
+        train.look()
+        await until(pilot, lambda: bool(asked_for))
+        train.look()
+        train.look()
+        await pilot.press("l")
+        await until(pilot, "loss · log")
+        await pilot.press("down")
+        await until(pilot, "✗ failed")
+        assert len(asked_for) == 1
+        answered.set()
+        await until(pilot, lambda: len(asked_for) == 2)
 
 
 async def test_a_failed_run_says_what_and_what_to_do(workspace: Workspace) -> None:
