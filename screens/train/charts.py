@@ -118,8 +118,8 @@ class ChartGrid(Vertical):
         return chart
 
     def _rank(self, key: str) -> tuple[int, str]:
-        """Loss, the metric that counts, other metrics, and what is recorded of training itself."""
-        order = [LOSS, self._metric, None, *TITLES]
+        """Loss, the metric that counts, how it trains, other metrics, and the device."""
+        order = [LOSS, self._metric, "lr", "grad_norm", "examples_per_second", None, *TITLES]
         return order.index(key if key in order else None), key
 
     # What is shown, and where

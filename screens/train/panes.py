@@ -57,7 +57,10 @@ class TextPane(VerticalScroll):
 
 
 def samples_words(samples: Sequence[Event]) -> RenderableType:
-    """What the model says of a few rows, epoch after epoch; an answer that changed stands out."""
+    """What the model says of a few rows, epoch after epoch.
+
+    An answer that changed stands out, and a label that is not the right one has a ✗.
+    """
     if not samples:
         return Text("no sample yet: the first come with the end of the first epoch", "dim italic")
     shown = samples[-EPOCHS_SHOWN:]
@@ -89,9 +92,11 @@ def samples_words(samples: Sequence[Event]) -> RenderableType:
 def _answer(event: Event | None, at: int) -> str | None:
     if event is None or at >= len(event["examples"]):
         return None
-    match event["examples"][at].get("answer"):
+    sample = event["examples"][at]
+    match sample.get("answer"):
         case {"label": label, "score": float(score)}:
-            return f"{plain(str(label))} {percent(score, 0)}"
+            wrong = sample.get("truth") is not None and str(label) != str(sample["truth"])
+            return f"{'✗ ' if wrong else ''}{plain(str(label))} {percent(score, 0)}"
         case answer:
             return answer_words(answer)
 

@@ -431,9 +431,10 @@ async def test_the_other_tabs_tell_samples_log_and_settings(workspace: Workspace
         await until(pilot, "interrupted")
         await pilot.press("right_square_bracket")
         shown = await until(pilot, "epoch 2")
-        row = next(line for line in shown.splitlines() if "Gentoo 60 %" in line)
+        row = next(line for line in shown.splitlines() if "✗ Gentoo 60 %" in line)
         assert "[b]Adelie[/b]" in row.split("Gentoo")[0]
-        assert "[b]Adelie[/b] 70 %" in row.split("Gentoo")[1]
+        assert " [b]Adelie[/b] 70 %" in row.split("Gentoo")[1]
+        assert row.count("✗") == 1
         await pilot.press("right_square_bracket")
         shown = await until(pilot, "printed by its process:")
         assert "encoding the train split" in shown
