@@ -14,6 +14,7 @@ from torch import nn
 
 from core.inference.examples import Batch, take
 from core.inference.forward import solved
+from core.tasks.rows import label_text
 from core.training.feed import Split
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class Samples:
         self._asked = time.monotonic()
         self._took = self._asked - began
         return [
-            {**row, "answer": _brief(answer)}
+            {**row, "truth": _as_answered(row["truth"], answer), "answer": _brief(answer)}
             for row, answer in zip(self.rows, answers, strict=True)
         ]
 
@@ -96,13 +97,16 @@ def _truth(value: Any) -> Any:
     match value:
         case str():
             return value[:LONGEST]
-        case bool():
-            return str(value).lower()
-        case int() | float():
+        case bool() | int() | float():
             return value
         case [str(), *_]:
             return {"labels": value}
     return None
+
+
+def _as_answered(truth: Any, answer: Any) -> Any:
+    """The truth as a label where the answer is one: a class 1.0 is called 1."""
+    return label_text(truth) if isinstance(answer, dict) and "label" in answer else truth
 
 
 def _brief(answer: Any) -> Any:

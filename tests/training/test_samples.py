@@ -89,4 +89,6 @@ def test_it_is_asked_seldom_where_that_takes_long_and_always_at_the_end(
 def test_a_truth_that_has_no_words_is_left_out():
     assert module._truth([{"box": [0, 0, 1, 1]}]) is None
     assert module._truth(["a", "b"]) == {"labels": ["a", "b"]}
-    assert module._truth(True) == "true"
+    for value, label in ((True, "true"), (1.0, "1"), (2, "2"), ("a", "a"), (None, None)):
+        assert module._as_answered(module._truth(value), {"label": "x", "score": 1.0}) == label
+    assert module._as_answered(1.0, 0.5) == 1.0
