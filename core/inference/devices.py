@@ -56,6 +56,22 @@ def resolve(name: str) -> torch.device:
     raise UsageError(f'this machine has no device "{name}"', hint=nearest(name, ["auto", *known]))
 
 
+def precision_on(name: str, device: torch.device) -> str:
+    """The precision for "auto": bf16 on a GPU that has it, fp32 elsewhere.
+
+    Raises:
+        UsageError: fp16 is asked for where there is no GPU.
+    """
+    if name == "fp16" and device.type != "cuda":
+        raise UsageError(
+            f"fp16 needs a GPU, and this is {device.type}", hint="Use precision=bf16, or auto."
+        )
+    if name != "auto":
+        return name
+    bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported()
+    return "bf16" if bf16 else "fp32"
+
+
 def choose_threads() -> int:
     """Threads for one training process: the physical cores this process may use.
 

@@ -6,6 +6,7 @@ Nothing here loads torch: the app checks a person's settings with `choose` befor
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from core.training.codec import learned
 from core.training.config import TrainConfig
 from core.workspace import Workspace
 
+SGD_RATE = 20
 CONFIG = "config.json"
 TASK = "task.json"
 
@@ -74,15 +76,38 @@ def choose(workspace: Workspace, config: TrainConfig) -> Choice:
         fit = tasks.guess(tasks.facts(view), config.target, config.task, config.inputs)
         kind = tasks.task(fit.task)
         kind.check_target(fit, view)
+    architecture = _architecture(config, kind, version)
+    mistakes: list[UsageError] = []
+    for check in (
+        lambda: written.check(
+            written.read(config.augment), kind.reads, mixes=kind.mixes, what=kind.name
+        ),
+        lambda: _check_classes(config, kind),
+        lambda: _check_options(config, kind, architecture),
+        lambda: valid_name(_name(config, version, architecture)),
+    ):
+        try:
+            check()
+        except UsageError as error:
+            mistakes.append(error)
+    if mistakes:
+        raise _together(mistakes)
+    name = _name(config, version, architecture)
+    return Choice(version, fit, kind, architecture, name)
+
+
+def _architecture(config: TrainConfig, kind: type[Task], version: Version) -> Architecture:
     architecture = architectures.architecture(config.model or kind.architectures[0])
     if architecture.name not in kind.architectures:
         raise UsageError(
-            f"{architecture.name} is no model for {fit.task}",
+            f"{architecture.name} is no model for {kind.name}",
             where=version.ref,
             hint=f"Use one of: {', '.join(kind.architectures)}.",
         )
-    augmentations = written.read(config.augment)
-    written.check(augmentations, kind.reads, mixes=kind.mixes, what=kind.name)
+    return architecture
+
+
+def _check_options(config: TrainConfig, kind: type[Task], architecture: Architecture) -> None:
     known = [*kind.options, *architecture.defaults]
     unknown = [name for name in config.options if name not in known]
     if unknown:
@@ -92,8 +117,29 @@ def choose(workspace: Workspace, config: TrainConfig) -> Choice:
             hint=nearest(unknown[0], known),
         )
     architecture.resolve(_options(config, kind, of_task=False))
-    name = valid_name(config.name or f"{version.dataset}_{architecture.name}")
-    return Choice(version, fit, kind, architecture, name)
+
+
+def _check_classes(config: TrainConfig, kind: type[Task]) -> None:
+    if kind.tells_classes:
+        return
+    for name, asked in (
+        ("balance", config.balance != "none"),
+        ("label_smoothing", config.label_smoothing > 0),
+    ):
+        if asked:
+            raise UsageError(f"{name} is for tasks with classes, and {kind.name} has none")
+
+
+def _name(config: TrainConfig, version: Version, architecture: Architecture) -> str:
+    return config.name or f"{version.dataset}_{architecture.name}"
+
+
+def _together(mistakes: list[UsageError]) -> UsageError:
+    """Several mistakes as one error; a single one as it is."""
+    if len(mistakes) == 1:
+        return mistakes[0]
+    told = "; ".join(f"{each.what}. {each.hint}".rstrip(". ") for each in mistakes)
+    return UsageError(f"the training settings have {len(mistakes)} mistakes: {told}")
 
 
 def decide(
@@ -106,31 +152,44 @@ def decide(
         LeptonError: there is nothing to learn from the training rows.
     """
     choice = choose(workspace, config)
-    kind, suggested = choice.kind, choice.architecture.suggested
     lake = Lake(workspace)
     version = ensure_split(lake, choice.version, target=choice.fit.target)
-    of_task = _options(config, kind, of_task=True)
     with lake.open(version) as view:
-        task = learned(workspace, view, kind, choice.fit, split="train", options=of_task)
+        options = _options(config, choice.kind, of_task=True)
+        task = learned(workspace, view, choice.kind, choice.fit, split="train", options=options)
+    settled = settle(config, choice, task, device=device, precision=precision, threads=threads)
+    return Setup(settled.with_(dataset=version.ref), version, task)
+
+
+def settle(
+    config: TrainConfig, choice: Choice, task: Task, *, device: str, precision: str, threads: int
+) -> TrainConfig:
+    """The settings with a value for everything they leave open, but for what is "auto"."""
+    suggested = choice.architecture.suggested
+    of_task = _options(config, choice.kind, of_task=True)
     of_model = architectures.resolve(
-        choice.architecture.name, task.shape, _options(config, kind, of_task=False)
+        choice.architecture.name, task.shape, _options(config, choice.kind, of_task=False)
     )
-    settled = config.with_(
-        dataset=version.ref,
+    return config.with_(
+        dataset=choice.version.ref,
         model=choice.architecture.name,
         task=choice.fit.task,
         target=choice.fit.target,
         inputs=choice.fit.inputs,
         name=choice.name,
         batch_size=config.batch_size or int(suggested["batch_size"]),
-        lr=config.lr or suggested["lr"],
+        lr=config.lr or _suggested_rate(config, suggested),
         clip=suggested.get("clip", 0.0) if config.clip is None else config.clip,
         precision=precision,
         device=device,
         threads=config.threads or threads,
         options={**of_task, **of_model},
     )
-    return Setup(settled, version, task)
+
+
+def _suggested_rate(config: TrainConfig, suggested: Mapping[str, float]) -> float:
+    """The architecture's own rate, which is for AdamW; SGD takes steps of the gradient's size."""
+    return suggested["lr"] * (SGD_RATE if config.optimizer == "sgd" else 1)
 
 
 def load(workspace: Workspace, folder: Path) -> Setup | None:

@@ -14,14 +14,18 @@ from core.training.setup import choose
 from core.workspace import Workspace
 
 
-def start_training(workspace: Workspace, settings: Mapping[str, Any]) -> Run:
+def start_training(
+    workspace: Workspace, settings: Mapping[str, Any], notes: list[str] | None = None
+) -> Run:
     """Check the settings of a training, write its run down and launch it, detached.
+
+    `notes` is told of settings that have another name here.
 
     Raises:
         UsageError: a setting, the data set, a column or the model is not what it must be.
         LeptonError: no process can be started.
     """
-    config = TrainConfig.from_mapping(settings)
+    config = TrainConfig.from_mapping(settings, notes)
     choice = choose(workspace, config)
     with Lake(workspace).held(choice.version):
         run = Runs(workspace).create(

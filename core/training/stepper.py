@@ -32,6 +32,7 @@ class Stepper:
         *,
         classes: Tensor | None = None,
         on_split: Callable[[int], None] = lambda _: None,
+        may_split: bool = True,
     ) -> None:
         self.module = module
         self.task = task
@@ -44,6 +45,7 @@ class Stepper:
         self._forward: Callable[..., Any] = torch.compile(module) if config.compile else module
         self._classes = classes
         self._on_split = on_split
+        self._may_split = may_split
         self._norm: Tensor | None = None
 
     def __call__(self, batch: Batch) -> Tensor:
@@ -73,7 +75,8 @@ class Stepper:
         try:
             return self._update(batch)
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-            if not _memory_is_full(error) or self.parts >= len(batch[ROW_ID]):
+            room = self._may_split and self.parts < len(batch[ROW_ID])
+            if not room or not _memory_is_full(error):
                 raise
         # Out of the handler, so that nothing holds on to the tensors of the failed try.
         self._forget_gradients()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 from datetime import UTC, datetime
@@ -11,18 +12,21 @@ from typing import Any
 from uuid import uuid4
 
 import torch
+from torch import nn
 
 from core.data.lake.lake import Lake
 from core.errors import LeptonError
-from core.inference.devices import choose_threads, resolve
+from core.inference.devices import choose_threads, precision_on, resolve
 from core.inference.forward import naive
 from core.models import architectures
 from core.models.folder import save_model
 from core.models.registry import ModelFolder, Models
-from core.runs.job import Job
+from core.runs.job import Job, Stopped
 from core.runs.requests import Requests
+from core.training import searching
 from core.training import setup as setups
 from core.training.checkpoint import Checkpoints
+from core.training.checks import AUTO
 from core.training.config import TrainConfig
 from core.training.feed import Split, compiled
 from core.training.loop import Trainer
@@ -44,6 +48,7 @@ def run(job: Job) -> None:
     train, validation = _splits(job, setup)
     if job.should_stop():
         return
+    setup = _searched(job, setup, train)
     trainer = _trainer(job, setup, train, validation)
     with Lake(job.workspace).open(setup.version) as view:
         trainer.samples = Samples.pick(
@@ -62,15 +67,11 @@ def run(job: Job) -> None:
 def _first_start(job: Job) -> Setup:
     config = TrainConfig.from_mapping(job.spec)
     device = resolve(config.device)
-    precision = config.precision
-    if precision == "auto":
-        bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported()
-        precision = "bf16" if bf16 else "fp32"
     setup = setups.decide(
         job.workspace,
         config,
         device=str(device),
-        precision=precision,
+        precision=precision_on(config.precision, device),
         threads=choose_threads(),
     )
     for note in setup.task.notes:
@@ -97,7 +98,8 @@ def _splits(job: Job, setup: Setup) -> tuple[Split, Split | None]:
         )
 
 
-def _trainer(job: Job, setup: Setup, train: Split, validation: Split | None) -> Trainer:
+def _module(setup: Setup) -> nn.Module:
+    """The untrained module; its weights are drawn by the run's seed."""
     config = setup.config
     assert config.model is not None
     assert config.threads is not None
@@ -106,9 +108,38 @@ def _trainer(job: Job, setup: Setup, train: Split, validation: Split | None) -> 
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True)
     torch.manual_seed(config.seed)
+    return architectures.build(config.model, setup.task.shape, setup.model_options())
+
+
+def _searched(job: Job, setup: Setup, train: Split) -> Setup:
+    """The setup with a batch size and a learning rate in the place of "auto"; kept in the run."""
+    config = setup.config
+    if AUTO not in (config.batch_size, config.lr):
+        return setup
+    module, device = _module(setup), resolve(config.device)
+    if config.batch_size == AUTO:
+        size = searching.batch_size(module, setup.task, train, config, device)
+        config = config.with_(batch_size=size)
+        job.emit("log", text=f"batch_size {size}: larger ones are hardly quicker here")
+    if config.lr == AUTO:
+        rate = searching.learning_rate(
+            module, setup.task, train, config, device, should_stop=job.should_stop
+        )
+        config = config.with_(lr=rate)
+        job.emit("log", text=f"lr {rate:g}: a tenth of where the loss was lowest")
+    if job.should_stop():
+        raise Stopped
+    found = dataclasses.replace(setup, config=config)
+    found.save(job.run.artifacts)
+    return found
+
+
+def _trainer(job: Job, setup: Setup, train: Split, validation: Split | None) -> Trainer:
+    config = setup.config
+    module = _module(setup)
     patience = Patience(job.wait, job.emit)
     return Trainer(
-        architectures.build(config.model, setup.task.shape, setup.model_options()),
+        module,
         setup.task,
         train,
         validation,

@@ -113,6 +113,40 @@ def stop(
         note(f"Go on with: lepton runs resume {state.id}")
 
 
+@app.command("set")
+def set_(
+    run: str = ID,
+    settings: list[str] = typer.Argument(metavar="lr=X", help="What to change: lr=0.001."),
+) -> None:
+    """Change the learning rate of a training that is running."""
+    from core.runs.requests import ask
+    from lepton_tui.cli.settings import parse_setting
+
+    found = _run(run)
+    wishes = dict(map(parse_setting, settings))
+    unknown = [name for name in wishes if name != "lr"]
+    if unknown:
+        raise UsageError(
+            f"{unknown[0]} cannot be changed while it runs",
+            hint="Only lr can. Stop it, and train again with what you want.",
+        )
+    rate = wishes["lr"]
+    if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 < rate < 1e6:
+        raise UsageError(f"lr must be a number above 0, not {rate!r}")
+    ask(found, lr=float(rate))
+    note(f"{found.id} goes on with a peak lr of {rate:g} from its next record.")
+
+
+@app.command()
+def checkpoint(run: str = ID) -> None:
+    """Have a training that is running save a checkpoint now."""
+    from core.runs.requests import ask
+
+    found = _run(run)
+    ask(found, checkpoint=True)
+    note(f"{found.id} saves a checkpoint after its next record.")
+
+
 @app.command()
 def resume(
     run: str = ID,

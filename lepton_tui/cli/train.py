@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import dataclasses
-import tomllib
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from core.errors import UsageError, nearest
+from core.errors import LeptonError, UsageError, nearest
 from core.runs.run import Run
 from core.runs.state import RunState
 from core.workspace import Workspace
 from lepton_tui.cli.follow import follow
 from lepton_tui.cli.groups import single
 from lepton_tui.cli.options import comma_list
-from lepton_tui.cli.output import note, put, put_json
+from lepton_tui.cli.output import facts, note, put, put_json, table
+from lepton_tui.cli.settings import parse_setting, read_config
+from screens.text import human_bytes, human_duration
+
+if TYPE_CHECKING:
+    from core.training.rehearsal import Rehearsal
 
 app = single()
 
@@ -36,26 +38,58 @@ def train(
     inputs: str = typer.Option(None, metavar="A,B", help="The columns to predict from."),
     name: str = typer.Option(None, metavar="NAME", help="What to call the trained model."),
     epochs: int = typer.Option(None, metavar="N", help="Times to go through the data (10)."),
-    batch_size: int = typer.Option(None, metavar="N", help="Examples in a step."),
-    lr: float = typer.Option(None, metavar="X", help="Peak learning rate."),
-    schedule: str = typer.Option(None, metavar="NAME", help="cosine, linear or constant."),
+    batch_size: str = typer.Option(None, metavar="N", help="Examples in a step, or auto."),
+    lr: str = typer.Option(None, metavar="X", help="Peak learning rate, or auto: found first."),
+    optimizer: str = typer.Option(None, metavar="NAME", help="adamw, sgd or muon."),
+    schedule: str = typer.Option(
+        None, metavar="NAME", help="cosine, linear, constant, one-cycle or plateau."
+    ),
+    warmup: float = typer.Option(None, metavar="X", help="Steps, or a share of them, to warm up."),
+    weight_decay: float = typer.Option(None, metavar="X", help="How much weights shrink."),
+    clip: float = typer.Option(None, metavar="X", help="The largest gradient norm; 0: any."),
+    accumulate: int = typer.Option(None, metavar="N", help="Take a step's examples in N parts."),
+    max_steps: int = typer.Option(None, metavar="N", help="Stop after N steps."),
+    max_time: str = typer.Option(None, metavar="TIME", help="Stop after 90s, 30m or 1h30m."),
+    precision: str = typer.Option(None, metavar="NAME", help="auto, fp32, bf16 or fp16."),
+    ema: float = typer.Option(None, metavar="X", help="Average the weights, as 0.999 does."),
+    dropout: float = typer.Option(None, metavar="X", help="Share of values dropped."),
+    label_smoothing: float = typer.Option(None, metavar="X", help="Spread the truth, as 0.1."),
+    balance: str = typer.Option(None, metavar="HOW", help="Unequal classes: weights or sampling."),
     augment: str = typer.Option(
         None, metavar="A,B", help="Change examples at random, such as crop,flip,rotate=15."
     ),
     patience: int = typer.Option(None, metavar="N", help="Stop after N epochs without a better."),
     seed: int = typer.Option(None, metavar="N", help="Where all chance begins (0)."),
+    deterministic: bool = typer.Option(
+        None, "--deterministic", help="Refuse what may differ from run to run."
+    ),
+    compile_: bool = typer.Option(None, "--compile", help="Let torch make kernels for it."),
     device: str = typer.Option(None, metavar="NAME", help="cpu, cuda, cuda:1, mps or auto."),
     threads: int = typer.Option(None, metavar="N", help="Processor threads of the run."),
-    config: Path = typer.Option(None, metavar="FILE", help="Settings in a TOML file."),
+    config: str = typer.Option(
+        None, metavar="FILE", help="Settings in a TOML file, or those of a RUN."
+    ),
+    recipe: str = typer.Option(None, metavar="NAME", help="Settings that were tried."),
+    recipes: bool = typer.Option(False, "--recipes", help="List the recipes."),
+    resume: str = typer.Option(None, metavar="RUN", help="Go on with a run."),
+    dry_run: bool = typer.Option(False, "--dry-run", help="Say what it would cost; start nothing."),
     detach: bool = typer.Option(False, "--detach", "-d", help="Start it and leave it."),
     json: bool = typer.Option(False, "--json", help="Print the run as one JSON document."),
 ) -> None:
     """Train a model on a data set, in a process that outlives this terminal."""
-    given = read_config(config) if config else {}
+    workspace = Workspace.open()
+    if recipes:
+        put_recipes(json=json)
+        return
+    if resume:
+        from lepton_tui.cli.runs import resume as go_on
+
+        go_on(resume, detach=detach, json=json)
+        return
+    given = read_config(config, workspace) if config else {}
     if dataset and "=" in dataset and (words is None or "dataset" in given):
         words, dataset = [dataset, *(words or [])], ""
-    for word in words or []:
-        put_setting(given, *parse_setting(word))
+    given |= dict(map(parse_setting, words or []))
     flags = {
         "dataset": dataset or None,
         "model": model,
@@ -64,21 +98,46 @@ def train(
         "inputs": comma_list(inputs),
         "name": name,
         "epochs": epochs,
-        "batch_size": batch_size,
-        "lr": lr,
+        "batch_size": _number(batch_size),
+        "lr": _number(lr),
+        "optimizer": optimizer,
         "schedule": schedule,
+        "warmup": warmup,
+        "weight_decay": weight_decay,
+        "clip": clip,
+        "accumulate": accumulate,
+        "max_steps": max_steps,
+        "max_time": max_time,
+        "precision": precision,
+        "ema": ema,
+        "dropout": dropout,
+        "label_smoothing": label_smoothing,
+        "balance": balance,
         "augment": augment,
         "patience": patience,
         "seed": seed,
+        "deterministic": deterministic,
+        "compile": compile_,
         "device": device,
         "threads": threads,
     }
     given |= {key: value for key, value in flags.items() if value is not None}
     if not given.get("dataset"):
         raise UsageError("DATASET is missing", where="lepton train", hint=_which_datasets())
+    if recipe:
+        from core.training.recipes import recipe as known
+        from core.training.recipes import with_recipe
+
+        given = with_recipe(known(recipe), given)
+    if dry_run:
+        put_rehearsal(workspace, given, json=json)
+        return
     from core.training.start import start_training
 
-    run = start_training(Workspace.open(), given)
+    notes: list[str] = []
+    run = start_training(workspace, given, notes)
+    for each in notes:
+        note(each)
     if detach:
         if json:
             put_json(run.state().to_json())
@@ -91,6 +150,75 @@ def train(
         put_json(state.to_json())
     else:
         put_outcome(state)
+
+
+def _number(text: str | None) -> Any:
+    """A flag that takes a number or a word: the number where it is one."""
+    return None if text is None else parse_setting(f"value={text}")[1]
+
+
+def put_recipes(*, json: bool) -> None:
+    """The recipes, one a line."""
+    from core.training.recipes import recipes
+
+    known = recipes()
+    if json:
+        put_json([vars(each) for each in known])
+        return
+    table(
+        ("recipe", "task", "for"),
+        [(each.name, each.task, each.summary) for each in known],
+        whole=("recipe", "task"),
+    )
+
+
+def put_rehearsal(workspace: Workspace, given: dict[str, Any], *, json: bool) -> None:
+    """What a training would cost.
+
+    Raises:
+        LeptonError: the disk has no room for it.
+    """
+    from core.training.config import TrainConfig
+    from core.training.rehearsal import rehearse
+
+    notes: list[str] = []
+    config = TrainConfig.from_mapping(given, notes)
+    told = rehearse(workspace, config)
+    for each in (*notes, *told.notes):
+        note(each)
+    if json:
+        put_json(told.to_json())
+    else:
+        _put_costs(told)
+    if not told.fits:
+        raise LeptonError(
+            f"the disk has {human_bytes(told.free)} free, and it may take {human_bytes(told.disk)}",
+            where=str(workspace.home),
+            hint="Make room, or choose a smaller model.",
+        )
+
+
+def _put_costs(told: Rehearsal) -> None:
+    settings = told.settings
+    trained = "" if told.trained == told.parameters else f", {told.trained:,} of them trained"
+    facts(
+        [
+            (
+                "task",
+                f"{settings['task']}: {', '.join(settings['inputs'])} -> {settings['target']}",
+            ),
+            ("model", f"{settings['model']}, {told.parameters:,} parameters{trained}"),
+            ("examples", f"{told.examples:,}, {settings['batch_size']} in a step"),
+            ("steps", f"{told.steps:,} in {settings['epochs']} epochs"),
+            ("device", f"{settings['device']}, {settings['precision']}"),
+            ("memory", human_bytes(told.memory)),
+            ("an epoch takes", human_duration(told.epoch_seconds)),
+            ("it would take", human_duration(told.seconds)),
+            ("a checkpoint", human_bytes(told.checkpoint)),
+            ("disk", f"{human_bytes(told.disk)} at most, {human_bytes(told.free)} free"),
+        ]
+    )
+    put("Nothing was started.")
 
 
 def _which_datasets() -> str:
@@ -134,53 +262,3 @@ def put_outcome(state: RunState) -> None:
         return
     put(f"Made the model {state.model}  {metrics_line(state.metrics)}")
     put(f"Next: lepton eval {state.model}")
-
-
-def read_config(path: Path) -> dict[str, Any]:
-    """Settings from a TOML file.
-
-    Raises:
-        UsageError: there is no such file, or it is not TOML.
-    """
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(
-            f"the settings cannot be read: {error.strerror}", where=str(path)
-        ) from error
-    except ValueError as error:
-        raise UsageError(f"the settings are not TOML: {error}", where=str(path)) from error
-
-
-def parse_setting(word: str) -> tuple[str, Any]:
-    """`lr=1e-3` as `("lr", 0.001)`: the value as TOML has it, or else a text.
-
-    Raises:
-        UsageError: the word has no `=`.
-    """
-    key, equals, text = word.partition("=")
-    if not equals or not key:
-        raise UsageError(
-            f'"{word}" is no setting', hint="Write key=value; the data set is one word before."
-        )
-    try:
-        return key, tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return key, text
-
-
-def put_setting(given: dict[str, Any], key: str, value: Any) -> None:
-    """Set one key; an option of an architecture (`dropout`) goes where those are kept."""
-    from core.models.architectures import ARCHITECTURES
-    from core.training.config import TrainConfig
-
-    of_training = {field.name for field in dataclasses.fields(TrainConfig)}
-    of_models = {option for each in ARCHITECTURES.values() for option in each.defaults}
-    key = key.replace("-", "_")
-    if key not in of_training and key in of_models:
-        given["options"] = {**given.get("options", {}), key: value}
-    elif key not in of_training and "mean" in (close := nearest(key, of_models)):
-        # What is unknown to both is left to the training's own words, which know other tools'.
-        raise UsageError(f'there is no setting "{key}"', hint=close)
-    else:
-        given[key] = value

@@ -82,7 +82,7 @@ class Recorded(list):
 def trainer(workspace, tmp_path):
     """A factory: a Trainer for a data set, with its checkpoints in a folder of that name."""
 
-    def make(dataset, folder="checkpoints", *, stop_at=None, **settings):
+    def make(dataset, folder="checkpoints", *, stop_at=None, requests=None, **settings):
         config = TrainConfig.from_mapping({"dataset": dataset, **settings})
         setup = decide(workspace, config, device="cpu", precision="fp32", threads=1)
         with Lake(workspace).open(setup.version) as view:
@@ -99,6 +99,7 @@ def trainer(workspace, tmp_path):
             checkpoints=Checkpoints(tmp_path / folder),
             device=torch.device("cpu"),
             emit=Recorded(),
+            requests=requests,
             should_stop=lambda: stop_at is not None and made.progress.step >= stop_at,
         )
         return made

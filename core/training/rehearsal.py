@@ -1,0 +1,200 @@
+"""A dry run: the model is built, a few steps are taken, and what the whole would cost is told.
+
+Nothing is written: no run, no version, no encoded rows.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import psutil
+import torch
+
+from core.data.lake.lake import Lake
+from core.data.lake.view import View
+from core.errors import LeptonError
+from core.inference.devices import choose_threads, precision_on, resolve
+from core.inference.examples import as_tensors, run
+from core.inference.forward import to_device
+from core.models import architectures
+from core.tasks.ragged import Ragged
+from core.training import checkpoint
+from core.training.checks import AUTO
+from core.training.config import TrainConfig
+from core.training.setup import Setup, choose, settle
+from core.training.stepper import Stepper
+from core.workspace import Workspace
+
+if TYPE_CHECKING:
+    from core.tasks.base import Arrays, Task
+
+STEPS = 2
+ROWS_AT_ONCE = 512
+TRAIN_SHARE = 0.8
+"""Of a data set that a run would split first."""
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What a training would cost. Sizes are in bytes, times in seconds."""
+
+    settings: dict[str, Any]
+    """The settings with all that was left open."""
+    parameters: int
+    trained: int
+    """Those of them that are trained."""
+    examples: int
+    steps: int
+    memory: int
+    """At its highest, on the device (on a processor: of this process)."""
+    epoch_seconds: float
+    seconds: float
+    checkpoint: int
+    disk: int
+    """What checkpoints, model and encoded rows take at most."""
+    free: int
+    notes: tuple[str, ...]
+
+    @property
+    def fits(self) -> bool:
+        return self.disk <= self.free
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "fits": self.fits}
+
+
+def rehearse(workspace: Workspace, config: TrainConfig) -> Rehearsal:
+    """Take two steps on the first rows, after one that does not count.
+
+    Raises:
+        UsageError: the settings, or names in them, are wrong.
+        LeptonError: the data cannot be read, or a step does not fit into the memory.
+    """
+    choice = choose(workspace, config)
+    device = resolve(config.device)
+    with Lake(workspace).open(choice.version) as view:
+        splits = view.splits() if "split" in choice.version.column_names else {}
+        split = "train" if splits.get("train") else None
+        options = {k: v for k, v in config.options.items() if k in choice.kind.options}
+        task = choice.kind.learn(choice.fit, view, split, options)
+        rows = splits["train"] if split else round(view.count() * TRAIN_SHARE)
+        settled = settle(
+            config,
+            choice,
+            task,
+            device=str(device),
+            precision=precision_on(config.precision, device),
+            threads=choose_threads(),
+        )
+        settled, notes = _without_auto(settled, choice.architecture.suggested)
+        size = int(settled.batch_size or 1)
+        arrays = _first(task, view, split, size * (STEPS + 1))
+    setup = Setup(settled, choice.version, task)
+    torch.set_num_threads(settled.threads or 1)
+    torch.manual_seed(settled.seed)
+    module = architectures.build(str(settled.model), task.shape, setup.model_options())
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    try:
+        stepper = Stepper(module.to(device), task, settled, device)
+        took = _steps(stepper, arrays, size, device)
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise LeptonError(
+            f"a step of {size} examples does not fit into the memory of {device}",
+            hint="Lower batch_size, or choose a smaller model.",
+        ) from error
+    known = len(arrays["target"])
+    steps_in_epoch = max(1, rows // size)
+    steps = min(settled.epochs * steps_in_epoch, settled.max_steps or 2**63)
+    weights = sum(each.nbytes for each in module.state_dict().values())
+    averaged = weights if settled.ema or settled.swa else 0
+    state = sum(each.nbytes for each in stepper.optimizer.tensors().values())
+    one = 2 * weights + averaged + state
+    encoded = sum(_bytes(each) for each in arrays.values()) * rows // max(1, known)
+    return Rehearsal(
+        settings=settled.to_json(),
+        parameters=sum(each.numel() for each in module.parameters()),
+        trained=sum(each.numel() for each in module.parameters() if each.requires_grad),
+        examples=rows,
+        steps=steps,
+        memory=_memory(device),
+        epoch_seconds=took * steps_in_epoch,
+        seconds=min(took * steps, settled.max_time or float("inf")),
+        checkpoint=one,
+        # One more is written before the oldest goes.
+        disk=(checkpoint.KEPT + 1) * one + weights + encoded,
+        free=shutil.disk_usage(workspace.home).free,
+        notes=(*task.notes, *notes),
+    )
+
+
+def _without_auto(config: TrainConfig, suggested: Any) -> tuple[TrainConfig, list[str]]:
+    """What a run would find out takes more than two steps: the usual value stands for it."""
+    notes = []
+    for name in ("batch_size", "lr"):
+        if getattr(config, name) == AUTO:
+            usual = suggested[name]
+            config = config.with_(**{name: int(usual) if name == "batch_size" else usual})
+            notes.append(f"{name} is found out by the run; this is told for {usual:g}")
+    return config, notes
+
+
+def _first(task: Task, view: View, split: str | None, wanted: int) -> Arrays:
+    """The first examples, as many as are wanted where there are so many.
+
+    Raises:
+        LeptonError: there is none.
+    """
+    pieces: list[Arrays] = []
+    count = 0
+
+    def rows() -> Iterator[Any]:
+        for batch in task.read(view, split, ROWS_AT_ONCE):
+            if count >= wanted:
+                return
+            yield batch
+
+    for arrays in task.examples(rows()):
+        pieces.append(arrays)
+        count += len(arrays["target"])
+        if count >= wanted:
+            break
+    if not pieces:
+        raise LeptonError(f"no row has a {task.target}", where=view.version.ref)
+    return {
+        name: Ragged.joined([piece[name] for piece in pieces])
+        if isinstance(pieces[0][name], Ragged)
+        else np.concatenate([piece[name] for piece in pieces])
+        for name in pieces[0]
+    }
+
+
+def _steps(stepper: Stepper, arrays: Arrays, size: int, device: torch.device) -> float:
+    """The seconds of the quicker of two steps."""
+    examples = as_tensors(arrays)
+    rows = len(arrays["target"])
+    took = []
+    for number in range(STEPS + 1):
+        start = min(number * size, max(0, rows - size))
+        batch = to_device(run(examples, start, min(start + size, rows)), device)
+        began = time.perf_counter()
+        float(stepper(batch))
+        took.append(time.perf_counter() - began)
+    return min(took[1:])
+
+
+def _memory(device: torch.device) -> int:
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    return int(psutil.Process().memory_info().rss)
+
+
+def _bytes(array: Any) -> int:
+    if isinstance(array, Ragged):
+        return int(array.values.nbytes + array.lengths.nbytes)
+    return int(array.nbytes)

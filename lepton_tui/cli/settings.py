@@ -1,0 +1,63 @@
+"""The settings of a training out of a file, a run, and words of the form key=value."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from core.errors import UsageError
+from core.runs.store import Runs
+from core.workspace import Workspace
+
+RESOLVED = Path("artifacts") / "config.json"
+
+
+def read_config(named: str, workspace: Workspace) -> dict[str, Any]:
+    """Settings from a TOML or JSON file, a run's folder, or a run by its id: what it ran with.
+
+    Raises:
+        UsageError: there is no such file or run, or it holds no settings.
+    """
+    path = Path(named).expanduser()
+    if path.is_dir():
+        path = path / RESOLVED if (path / RESOLVED).exists() else path / "config.json"
+    elif not path.exists() and "/" not in named and not path.suffix:
+        run = Runs(workspace).get(named)
+        if not (run.path / RESOLVED).exists():
+            raise UsageError(
+                f"{run.id} has not settled its settings",
+                hint="Only a training that has begun can be repeated.",
+            )
+        path = run.path / RESOLVED
+    try:
+        text = path.read_text(encoding="utf-8")
+        found = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+    except OSError as error:
+        raise UsageError(
+            f"the settings cannot be read: {error.strerror}", where=str(path)
+        ) from error
+    except ValueError as error:
+        kind = "JSON" if path.suffix == ".json" else "TOML"
+        raise UsageError(f"the settings are not {kind}: {error}", where=str(path)) from error
+    if not isinstance(found, dict):
+        raise UsageError("the settings are no table of names and values", where=str(path))
+    return found
+
+
+def parse_setting(word: str) -> tuple[str, Any]:
+    """`lr=1e-3` as `("lr", 0.001)`: the value as TOML has it, or else a text.
+
+    Raises:
+        UsageError: the word has no `=`.
+    """
+    key, equals, text = word.partition("=")
+    if not equals or not key:
+        raise UsageError(
+            f'"{word}" is no setting', hint="Write key=value; the data set is one word before."
+        )
+    try:
+        return key, tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key, text

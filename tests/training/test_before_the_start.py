@@ -1,0 +1,143 @@
+"""What is found out before the first step: rates, sizes, costs; and settings that were tried."""
+
+import copy
+import math
+
+import pytest
+import torch
+
+from core.errors import LeptonError, UsageError
+from core.ingest import ingest
+from core.runs.store import Runs
+from core.training import rehearsal, searching
+from core.training.config import TrainConfig
+from core.training.recipes import recipe, recipes, with_recipe
+from core.training.rehearsal import rehearse
+from core.training.start import start_training
+from tests.training.conftest import SAMPLES
+
+DEADLINE = 300
+CPU = torch.device("cpu")
+
+
+def test_the_rate_that_is_found_learns_and_ten_times_it_does_worse(digits, trainer):
+    settings = {"model": "cnn", "epochs": 3, "batch_size": 16, "options": {"width": 8}}
+    it = trainer("digits", "search", **settings)
+    before = copy.deepcopy(it.module.state_dict())
+    chance = torch.get_rng_state()
+    found = searching.learning_rate(it.module, it.task, it.train, it.config, CPU)
+    assert 1e-4 < found < 0.3
+    # Nothing of the training was touched.
+    assert all(torch.equal(before[name], each) for name, each in it.module.state_dict().items())
+    assert torch.equal(chance, torch.get_rng_state())
+    losses = []
+    for folder, rate in (("found", found), ("wild", 100 * found)):
+        trained = trainer("digits", folder, lr=rate, clip=0, **settings)
+        try:
+            trained.fit()
+            losses.append(trained.progress.metrics["train/loss"])
+        except LeptonError:
+            losses.append(math.inf)
+    assert losses[0] < losses[1]
+    assert losses[0] < math.log(10)
+
+
+def test_a_batch_size_is_a_power_of_two_that_leaves_steps_in_an_epoch(penguins, trainer):
+    it = trainer("penguins")
+    size = searching.batch_size(it.module, it.task, it.train, it.config, CPU)
+    assert size in searching.SIZES
+    assert size * searching.STEPS_AN_EPOCH <= it.train.rows
+
+
+def test_a_size_that_does_not_fit_is_not_taken(penguins, trainer):
+    it = trainer("penguins")
+    loss = it.task.loss
+
+    def no_room(outputs, batch, weight=None):
+        if len(outputs) > 8:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return loss(outputs, batch, weight)
+
+    it.task.loss = no_room
+    assert searching.batch_size(it.module, it.task, it.train, it.config, CPU) == 8
+
+
+def test_what_is_auto_is_found_by_the_run_and_kept(workspace, penguins):
+    run = start_training(
+        workspace,
+        {"dataset": "penguins", "epochs": 2, "lr": "auto", "batch_size": "auto", "threads": 1},
+    )
+    state = run.wait(DEADLINE)
+    assert state.state == "finished", run.log_tail()
+    plan = run.history().plan
+    assert isinstance(plan["lr"], float)
+    assert isinstance(plan["batch_size"], int)
+    told = [event["text"] for event in run.events() if event["event"] == "log"]
+    assert any(text.startswith(f"lr {plan['lr']:g}:") for text in told)
+    assert any(text.startswith(f"batch_size {plan['batch_size']}:") for text in told)
+
+
+def test_a_dry_run_tells_the_cost_and_leaves_nothing(workspace, penguins):
+    before = sorted(path for path in workspace.home.rglob("*") if "catalogue" not in path.name)
+    told = rehearse(workspace, TrainConfig("penguins", batch_size=32, epochs=7, ema=0.9))
+    after = sorted(path for path in workspace.home.rglob("*") if "catalogue" not in path.name)
+    assert before == after
+    assert told.examples == 275
+    assert told.steps == 7 * (275 // 32)
+    assert told.settings["lr"] == 2e-3
+    # Weights, the best ones, the average, and AdamW's two moments, in four bytes a number.
+    assert told.checkpoint == pytest.approx(5 * 4 * told.parameters, rel=0.02)
+    assert told.seconds == pytest.approx(told.epoch_seconds * 7, rel=0.01)
+    assert told.fits
+    assert Runs(workspace).all() == []
+
+
+def test_a_dry_run_finds_what_a_run_would_find(workspace, penguins):
+    with pytest.raises(UsageError) as caught:
+        rehearse(workspace, TrainConfig("penguins", augment=("flip",), name="a/b"))
+    assert "2 mistakes" in caught.value.what
+    with pytest.raises(UsageError, match="fp16 needs a GPU"):
+        rehearse(workspace, TrainConfig("penguins", precision="fp16"))
+
+
+def test_a_disk_too_small_is_told_before(workspace, penguins, monkeypatch):
+    class Full:
+        free = 1000
+
+    monkeypatch.setattr(rehearsal.shutil, "disk_usage", lambda _: Full)
+    assert not rehearse(workspace, TrainConfig("penguins")).fits
+
+
+def test_what_a_person_names_wins_over_the_recipe():
+    known = recipe("digits")
+    given = with_recipe(known, {"dataset": "d", "epochs": 3, "options": {"width": 8}})
+    assert (given["epochs"], given["lr"]) == (3, known.settings["lr"])
+    assert given["options"] == {"width": 8, "stem": "strided"}
+    # Another model has other options.
+    assert with_recipe(known, {"dataset": "d", "model": "resnet18"})["options"] == {}
+    with pytest.raises(UsageError, match="no recipe") as caught:
+        recipe("digit")
+    assert "digits" in caught.value.hint
+
+
+LEARNT = {
+    "digits": ("images/mnist5k", {}, "accuracy", 0.9),
+    "reviews": ("text/fine_foods_1500.csv", {"target": "score"}, "f1_macro", 0.25),
+    "table": ("tabular/titanic_1313.csv", {"target": "survived"}, "accuracy", 0.72),
+    "numbers": ("tabular/penguins.csv", {"target": "body_mass_g"}, "r2", 0.7),
+    "pictures": ("images/clipart", {}, "accuracy", 0.3),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("each", recipes(), ids=lambda each: each.name)
+def test_every_recipe_beats_its_baseline_on_rows_it_never_saw(workspace, each):
+    from core.evaluation.evaluate import evaluate_model
+
+    source, columns, metric, least = LEARNT[each.name]
+    ingest(workspace, str(SAMPLES / source), "sample", **columns)
+    run = start_training(workspace, with_recipe(each, {"dataset": "sample", "threads": 1}))
+    state = run.wait(DEADLINE)
+    assert state.state == "finished", run.log_tail()
+    report = evaluate_model(workspace, state.model)
+    assert report.metrics[metric] > max(least, report.baseline[metric])
