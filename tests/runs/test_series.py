@@ -38,7 +38,7 @@ def test_of_a_long_one_neighbours_make_a_bundle_and_no_peak_is_lost(length: int)
     values = np.random.default_rng(0).normal(size=length)
     series = grown(values)
     points = series.points()
-    assert len(points.steps) <= 16 + series.each
+    assert 8 <= len(points.steps) <= 16 + series.each
     assert np.all(np.diff(points.steps) > 0)
     assert points.low.min() == values.min()
     assert points.high.max() == values.max()

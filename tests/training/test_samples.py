@@ -63,6 +63,23 @@ def test_the_same_rows_after_a_resume_and_others_by_another_seed(trainer, worksp
     assert "," in first.rows[0]["input"]
 
 
+def test_a_model_that_answers_by_chance_takes_none_from_the_training(
+    trainer, workspace, penguins, monkeypatch
+):
+    made = trainer("penguins", "one", model="mlp", epochs=1)
+    samples = picked(workspace, made)
+    solve = module.solved
+
+    def by_chance(*given, **named):
+        torch.rand(3)
+        return solve(*given, **named)
+
+    monkeypatch.setattr(module, "solved", by_chance)
+    before = torch.get_rng_state()
+    samples.ask(made.module, made.device)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_it_is_asked_seldom_where_that_takes_long_and_always_at_the_end(
     trainer, workspace, penguins, monkeypatch
 ):
