@@ -28,6 +28,7 @@ class Runs:
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
+        self._known: dict[str, Run] = {}
 
     def create(
         self,
@@ -131,11 +132,16 @@ class Runs:
         return Run(path, self.workspace)
 
     def _opened(self, name: str) -> Run | None:
-        """The run in a folder; None where it is no run's, or was removed just now."""
-        try:
-            return self._open(self.workspace.runs / name)
-        except LeptonError:
-            return None
+        """The run in a folder; None where it is no run's, or was removed just now.
+
+        What was asked of a run never changes: it is read once.
+        """
+        if name not in self._known:
+            try:
+                self._known[name] = self._open(self.workspace.runs / name)
+            except LeptonError:
+                return None
+        return self._known[name]
 
 
 def _second(name: str) -> str:

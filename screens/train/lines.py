@@ -12,7 +12,6 @@ from core.data.lake.lake import Lake
 from core.runs.glimpse import glimpse
 from core.runs.state import RunState
 from core.runs.store import Runs
-from core.workspace import Workspace
 from screens.listing import Line, headline
 from screens.text import fit, human_duration, human_number, plain, relative_time, spark, state_badge
 
@@ -32,9 +31,9 @@ class Seen:
     more: bool
 
 
-def look(workspace: Workspace, most: int, wanted: str | None = None) -> Seen:
+def look(known: Runs, most: int, wanted: str | None = None) -> Seen:
     """Read the newest runs, `most` of them, and further ones until the `wanted` is among them."""
-    newest = Runs(workspace).newest(KIND)
+    newest = known.newest(KIND)
     runs = [*islice(newest, most)]
     while wanted is not None and all(run.id != wanted for run in runs):
         older = [*islice(newest, AT_ONCE)]
@@ -44,7 +43,7 @@ def look(workspace: Workspace, most: int, wanted: str | None = None) -> Seen:
     return Seen(
         [run.state() for run in runs],
         {run.id: glimpse(run.events_path) for run in runs},
-        [version.dataset for version in Lake(workspace).datasets()],
+        [version.dataset for version in Lake(known.workspace).datasets()],
         more=next(newest, None) is not None,
     )
 

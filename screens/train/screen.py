@@ -72,7 +72,7 @@ class TrainScreen(RunActs):
         Binding("m", "switch('smoothed')", "Smooth", tooltip="Smooth the curves", show=False),
         Binding("left", "steer('crosshair', -1)", "Crosshair left", show=False),
         Binding("right", "steer('crosshair', 1)", "Crosshair right", show=False),
-        Binding("plus,equals_sign", "steer('zoom', 0.5)", "Zoom in", key_display="+", show=False),
+        Binding("plus,equals_sign", "steer('zoom', 0.5)", "Zoom in", show=False),
         Binding("minus", "steer('zoom', 2)", "Zoom out", key_display="-", show=False),
         Binding("0", "steer('zoom_out')", "All steps", show=False),
         Binding("comma", "steer('pan', -1)", "Earlier steps", key_display=",", show=False),
@@ -154,7 +154,7 @@ class TrainScreen(RunActs):
         self._looking, self._look_again = True, False
         most, wanted = self._most, self._wanted
         self.fetch(
-            lambda: look(self.workspace, most, wanted),
+            lambda: look(self._runs, most, wanted),
             self._list,
             group="runs",
             failed=self._look_failed,

@@ -35,7 +35,7 @@ class ReadByKeys(Widget):
         Binding("home", "crosshair_end(-1)", "Crosshair to the first point", show=False),
         Binding("end", "crosshair_end(1)", "Crosshair to the last point", show=False),
         Binding("escape", "hide_crosshair", "Hide the crosshair", show=False),
-        Binding("plus,equals_sign", "zoom(0.5)", "Zoom in", key_display="+", show=False),
+        Binding("plus,equals_sign", "zoom(0.5)", "Zoom in", show=False),
         Binding("minus", "zoom(2)", "Zoom out", show=False),
         Binding("0", "zoom_out", "Show all", show=False),
         Binding("comma,ctrl+left", "pan(-1)", "Move to earlier steps", show=False),
