@@ -222,19 +222,44 @@ def _head(grid: Grid, lines: Sequence[Line], headline: str, name: str) -> int:
     brief = len({line.name.rpartition("/")[2] for line in lines}) == 1 and (
         sum(cell_len(line.legend()) + 2 for line in lines) > grid.width + 2
     )
-    legends = [line.legend(title=name, brief=brief) for line in lines]
-    legend = "  ".join(legends)
-    one_line = cell_len(title) + 2 + cell_len(legend) <= grid.width
+    legends = [(line.slot, line.legend(title=name, brief=brief)) for line in lines]
+    width = sum(cell_len(words) + 2 for _, words in legends) - 2
     grid.write(0, 0, title, (Part.TITLE, 0))
-    if not one_line and grid.height < LEAST_FOR_AXES:
+    if cell_len(title) + 2 + width <= grid.width:
+        _legend(grid, grid.width - width, 0, legends)
         return 1
-    x, y = (grid.width - cell_len(legend), 0) if one_line else (0, 1 if title else 0)
-    for line, words in zip(lines, legends, strict=True):
-        x = grid.write(x, y, words[0], (Part.CURVE, line.slot))
-        x = grid.write(x, y, words[1:] + "  ", (Part.LABEL, 0))
-    if cell_len(legend) > grid.width:
-        grid.write(grid.width - 1, y, text.ELLIPSIS, (Part.LABEL, 0))
-    return y + 1
+    if grid.height < LEAST_FOR_AXES:
+        return 1
+    first = 1 if title else 0
+    rows = _in_rows(legends, grid.width)
+    shown = rows[: max(1, (grid.height - LEAST_FOR_AXES) // 3)]
+    for y, row in enumerate(shown, first):
+        x = _legend(grid, 0, y, row)
+    if len(shown) < len(rows) or x > grid.width:
+        grid.write(grid.width - 1, first + len(shown) - 1, text.ELLIPSIS, (Part.LABEL, 0))
+    return first + len(shown)
+
+
+def _legend(grid: Grid, x: int, y: int, legends: Sequence[tuple[int, str]]) -> int:
+    """Marks in their colours, each with its words; the column after the last, if all had room."""
+    for slot, words in legends:
+        end = grid.write(x, y, words[0], (Part.CURVE, slot))
+        grid.write(end, y, words[1:] + "  ", (Part.LABEL, 0))
+        x += cell_len(words) + 2
+    return x - 2
+
+
+def _in_rows(legends: Sequence[tuple[int, str]], width: int) -> list[list[tuple[int, str]]]:
+    """Legends in as many rows as they need."""
+    rows: list[list[tuple[int, str]]] = []
+    used = width
+    for slot, words in legends:
+        if used + 2 + cell_len(words) > width:
+            rows.append([])
+            used = -2
+        rows[-1].append((slot, words))
+        used += 2 + cell_len(words)
+    return rows
 
 
 def _y_ticks(limits: Span, rows: int, *, log: bool) -> tuple[list[float], list[str]]:

@@ -180,6 +180,24 @@ async def test_each_series_has_its_own_mark_and_keeps_that_of_its_split() -> Non
         assert sorted(c for c in lines(pilot)[1] if c in MARKS) == sorted(MARKS)
 
 
+async def test_a_legend_takes_as_many_rows_as_leave_the_curves_room() -> None:
+    async with stage(lambda: LineChart("loss"), (42, 20)) as pilot:
+        for run in ("aaaa", "bbbb", "cccc"):
+            for split in ("train", "val"):
+                chart(pilot).set_series(f"{run}/{split}/loss", [0, 1], [0.25, 0.125])
+        await pilot.pause()
+        assert [line.split("  ") for line in lines(pilot)[1:4]] == [
+            [" ● aaaa/train 0.125", "○ aaaa/val 0.125"],
+            [" ▲ bbbb/train 0.125", "△ bbbb/val 0.125"],
+            [" ■ cccc/train 0.125", "□ cccc/val 0.125"],
+        ]
+        await pilot.resize_terminal(42, 12)
+        await pilot.pause()
+        assert lines(pilot)[1].startswith(" ● aaaa/train 0.125  ○ aaaa/val 0.125")
+        assert lines(pilot)[1].endswith("…")
+        assert "bbbb" not in lines(pilot)[2]
+
+
 @pytest.mark.parametrize("theme", THEMES)
 async def test_curves_and_words_are_read_on_both_themes(theme: str) -> None:
     async with stage(lambda: LineChart("loss"), (79, 24), theme=theme) as pilot:
