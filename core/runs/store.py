@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import string
 from collections.abc import Iterator
@@ -110,10 +111,11 @@ class Runs:
             UsageError: there is none, or there are several.
         """
         folder = self.workspace.runs
-        names = [path.name for path in folder.iterdir() if (path / "run.json").exists()]
-        if name in names:
+        if re.fullmatch(r"[\w-]+", name) and (folder / name / "run.json").exists():
             return self._open(folder / name)
-        found = sorted(n for n in names if name and (n.startswith(name) or n.endswith(f"-{name}")))
+        names = [entry.name for entry in os.scandir(folder)]
+        fit = (n for n in names if name and (n.startswith(name) or n.endswith(f"-{name}")))
+        found = sorted(n for n in fit if (folder / n / "run.json").exists())
         if not found:
             raise UsageError(f'there is no run "{name}"', hint=nearest(name, names))
         if len(found) > 1:

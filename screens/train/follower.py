@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from threading import Lock
 
 from core.runs import lock
 from core.runs.events import Event
@@ -21,9 +22,9 @@ _POLL_SECONDS = 2.0
 class Snapshot:
     """A run as it was read so far.
 
-    `state` is a run's state, or "stopping". `curves` has the series that are not as they were in
-    the last snapshot, each as a whole. `elapsed` and `remaining` are seconds, `remaining` None when
-    nothing tells. `behind` says that the log goes on.
+    `state` is a run's state, or "stopping". `curves` has the series that are not as they were last
+    taken, each as a whole, and `changes` how often each had changed. `elapsed` and `remaining` are
+    seconds, `remaining` None when nothing tells. `behind` says that the log goes on.
     """
 
     run: str
@@ -44,15 +45,21 @@ class Snapshot:
     elapsed: float | None
     remaining: float | None
     curves: dict[str, Points] = field(default_factory=dict)
+    changes: dict[str, int] = field(default_factory=dict)
 
 
 class Follower:
-    """Reads one run's log on and on. `advance` may be called from any one thread at a time."""
+    """Reads one run's log on and on.
+
+    `advance` is called from threads, whose answers may be dropped: a curve counts as given when who
+    draws it says so with `took`.
+    """
 
     def __init__(self, run: Run, *, clock: Callable[[], float] = time.time) -> None:
         self.run = run
         self._clock = clock
         self._reader = HistoryReader(run)
+        self._one_at_a_time = Lock()
         self._given: dict[str, int] = {}
         self._state: RunState | None = None
         self._looked = 0.0
@@ -62,13 +69,20 @@ class Follower:
         """The bytes of the log that were read."""
         return self._reader.offset
 
+    def took(self, seen: Snapshot) -> None:
+        """The curves of a snapshot are drawn."""
+        self._given = {**self._given, **seen.changes}
+
     def give_again(self) -> None:
-        """Give every curve with the next snapshot, as if none had been given."""
-        self._given.clear()
+        """Give every curve with the next snapshot, as if none had been taken."""
+        self._given = {}
 
     def advance(self, seconds: float) -> Snapshot:
         """Read on for about so many seconds, or to the end of the log as it is now."""
-        until = time.monotonic() + seconds
+        with self._one_at_a_time:
+            return self._advance(time.monotonic() + seconds)
+
+    def _advance(self, until: float) -> Snapshot:
         # Looked at before the log: a run that ends in between is then seen as alive once more, and
         # not as interrupted.
         alive = lock.held(self.run.lock_path)
@@ -86,6 +100,12 @@ class Follower:
             state, error = known.state, known.error
         elif alive and told.stopping:
             state = "stopping"
+        given = self._given
+        changed = {
+            name: series
+            for name, series in told.series.items()
+            if given.get(name) != series.changes
+        }
         return Snapshot(
             run=self.run.id,
             dataset=self.run.info.get("dataset"),
@@ -104,7 +124,8 @@ class Follower:
             examples_per_second=told.examples_per_second,
             elapsed=told.elapsed(self._clock() if alive else None),
             remaining=told.remaining() if alive and not behind else None,
-            curves=self._changed_curves(),
+            curves={name: series.points() for name, series in changed.items()},
+            changes={name: series.changes for name, series in changed.items()},
         )
 
     def _run_state(self, *, again: bool) -> RunState:
@@ -113,11 +134,3 @@ class Follower:
         if self._state is None or again or now - self._looked > _POLL_SECONDS:
             self._state, self._looked = self.run.state(), now
         return self._state
-
-    def _changed_curves(self) -> dict[str, Points]:
-        changed = {}
-        for name, series in self._reader.history.series.items():
-            if self._given.get(name) != series.changes:
-                self._given[name] = series.changes
-                changed[name] = series.points()
-        return changed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from rich.console import RenderableType
 from rich.text import Text
@@ -110,10 +110,9 @@ class LiveView(Vertical):
         self.set_class(bool(written), "-noted")
         self.query_one("#note", Static).update(Text(f"✎ {plain(written)}"))
 
-    def lay_over(self, others: Sequence[tuple[str, Snapshot]]) -> None:
-        """Draw the curves of other runs, each with its label."""
-        for label, seen in others:
-            self.charts.draw(seen.curves, metric="", run=label)
+    def lay_over(self, seen: Snapshot, *, label: str) -> None:
+        """Draw the curves of another run over those of the chosen one."""
+        self.charts.draw(seen.curves, metric="", run=label)
 
     def show_words(self, tab: str, make: Callable[[], RenderableType], of: object) -> None:
         """Fill a tab, unless it shows already what is made of the same."""

@@ -272,9 +272,11 @@ class TrainScreen(RunActs):
                     before, self._snapshot = self._snapshot, seen
                     changed = before is None or before.state != seen.state
                     self.live.show(seen, label=short(seen.run) if self._compared() else "")
+                    follower.took(seen)
                 elif seen.run in self._marked:
                     self._marked[seen.run] = seen
-                    self.live.lay_over([(short(seen.run), seen)])
+                    self.live.lay_over(seen, label=short(seen.run))
+                    self._others[seen.run].took(seen)
         if changed:
             self.look()
             self._fill_tab()

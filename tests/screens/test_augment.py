@@ -19,7 +19,7 @@ from screens.data.augment.example_views import PictureExample, SoundExample, Tex
 from screens.data.screen import PANES
 from screens.models.card import training
 from screens.train.follower import Follower
-from screens.train.live import heading
+from screens.train.heading import heading
 from screens.widgets.image_view import ImageView
 from tests.screens.golden import screen_text
 from tests.screens.walk import PLAN, make_run, until

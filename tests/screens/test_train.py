@@ -6,6 +6,7 @@ import json
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow as pa
@@ -21,6 +22,7 @@ from lepton_tui.app import LeptonApp
 from screens.listing import LineList
 from screens.train import TrainScreen, asked
 from screens.train import screen as screen_module
+from screens.train.follower import Follower
 from screens.train.form import StartForm
 from screens.widgets.line_chart import LineChart
 from tests.screens.golden import golden, screen_text
@@ -223,6 +225,28 @@ async def test_what_a_run_does_appears_by_itself(workspace: Workspace) -> None:
             assert chart(pilot, "loss").readings["train/loss"] == pytest.approx(1.0)
             tell(run, FINISHED)
             await until(pilot, "✓ finished")
+
+
+def test_a_curve_is_given_until_it_is_taken(workspace: Workspace) -> None:
+    run = make_run(workspace, "train-20200115-120000-aaaa", training(2))
+    follower = Follower(run)
+    dropped, drawn = follower.advance(1), follower.advance(1)
+    assert set(dropped.curves) == set(drawn.curves) >= {"loss", "lr", "val/accuracy"}
+    follower.took(drawn)
+    assert follower.advance(1).curves == {}
+    tell(run, [step_event(19)])
+    assert set(follower.advance(1).curves) == {"loss", "lr", "examples_per_second"}
+    follower.give_again()
+    assert set(follower.advance(1).curves) == set(drawn.curves)
+
+
+def test_two_threads_read_a_log_once(workspace: Workspace) -> None:
+    steps = [step_event(step) for step in range(1, 20_001)]
+    follower = Follower(make_run(workspace, "train-20200115-120000-aaaa", steps))
+    with ThreadPoolExecutor(4) as threads:
+        seen = list(threads.map(follower.advance, [10] * 8))
+    assert [each.step for each in seen] == [20_000] * 8
+    assert {len(each.curves["loss"].steps) for each in seen} == {20_000}
 
 
 async def test_a_hidden_screen_reads_nothing(workspace: Workspace) -> None:
