@@ -75,7 +75,7 @@ def evaluate_model(
         module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     with lake.open(version) as view:
         part = _part(view, split)
-        judge = Judge(task, module, where, batch_size or BATCH)
+        judge = Judge(task, module, where, batch_size or min(BATCH, task.at_once))
         rows = None if part == ALL else part
         total = view.count(rows)
 

@@ -159,6 +159,19 @@ ARCHITECTURES: dict[str, Architecture] = {
             {"lr": 5e-4, "batch_size": 32, "clip": 1.0},
         ),
         Architecture(
+            "gpt",
+            "core.models.gpt",
+            ("next-token",),
+            "GPT: a Transformer that says which token comes next",
+            (
+                Option("width", 128, "size of a token's vector; a multiple of 2 heads", 8, 8192),
+                Option("heads", 4, "attention heads", 1, 128),
+                Option("layers", 4, "blocks", 1, 96),
+                _DROPOUT,
+            ),
+            {"lr": 2e-3, "batch_size": 16, "clip": 1.0},
+        ),
+        Architecture(
             "mlp",
             "core.models.mlp",
             ("table",),

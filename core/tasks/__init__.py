@@ -15,6 +15,7 @@ __all__ = ["TASKS", "UNKNOWN", "ColumnFacts", "Fit", "TableFacts", "Task", "fact
 TASKS: dict[str, str] = {
     "image-classification": "core.tasks.image_classification:ImageClassification",
     "text-classification": "core.tasks.text_classification:TextClassification",
+    "text-generation": "core.tasks.text_generation:TextGeneration",
     "tabular-classification": "core.tasks.tabular_classification:TabularClassification",
     "tabular-regression": "core.tasks.tabular_regression:TabularRegression",
 }

@@ -129,6 +129,11 @@ class Task(ABC):
         whose models are of their own has a kind of its own.
         """
 
+    @property
+    def at_once(self) -> int:
+        """How many examples a model judges or answers in one pass."""
+        return 256
+
     def read(self, view: View, split: str | None, rows: int) -> Iterator[pa.RecordBatch]:
         """The rows of a split (of all, for None), `rows` at a time, as `examples` wants them."""
         return view.batches(with_place((*self.columns, self.target), view), split=split, rows=rows)

@@ -275,7 +275,7 @@ class Trainer:
             self.task,
             self.validation.tensors,
             device=self.device,
-            batch_size=max(self.batch_size, 256),
+            batch_size=self.task.at_once,
             precision=self.config.precision,
         )
         self.validation.release()

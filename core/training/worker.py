@@ -235,6 +235,6 @@ def _baseline(setup: Setup, trainer: Trainer) -> dict[str, float]:
     """What the task's baseline reaches on the validation split."""
     if trainer.validation is None:
         return {}
-    told = naive(setup.task, trainer.validation.tensors, batch_size=256)
+    told = naive(setup.task, trainer.validation.tensors, batch_size=setup.task.at_once)
     scores = setup.task.scores(told.found, trainer.validation.target)
     return {"val/loss": told.loss, **{f"val/{name}": value for name, value in scores.items()}}

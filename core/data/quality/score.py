@@ -40,7 +40,7 @@ def score(findings: Sequence[Finding], rows: int, columns: int) -> float:
     left = 100.0
     for taken in kinds.values():
         wide = min(1.0, TYPICAL / max(columns, 1))
-        left *= math.exp(min(min(taken), sum(taken) * wide))
+        left *= math.exp(min(*taken, sum(taken) * wide))
     return round(left, 1)
 
 

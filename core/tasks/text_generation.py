@@ -1,0 +1,311 @@
+"""Text generation: one column of texts, and a model that says how a text goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+
+from core.data.lake.layout import ROW_ID
+from core.data.lake.view import View, quoted
+from core.errors import LeptonError
+from core.tasks.base import Fit, Task
+from core.tasks.byte_pairs import BytePairs
+from core.tasks.facts import ColumnFacts, TableFacts
+from core.tasks.options import whole_options
+from core.tasks.reading import LeftOut
+from core.tasks.rows import condition, place, values
+from core.tasks.text_classification import is_prose
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import torch
+    from torch import Tensor, nn
+
+    from core.tasks.base import Array, Arrays, Batch, Rows
+
+LENGTH = 128
+NOTHING = -1
+"""Where a block has no more text."""
+LEAST_BYTES = 2000
+MOST_LOGITS = 1 << 24
+WRITTEN = 64
+"""Pieces that an answer goes on for."""
+WARMTH, CHOICES = 0.8, 40
+_WORST = 10
+_SNIPPET = 160
+
+
+class TextGeneration(Task):
+    """How a text goes on.
+
+    Texts lie end to end, the end of each marked, and are cut into blocks of `length` pieces; the
+    target of a piece is the one after it. Every byte of a split is a target once.
+    """
+
+    name: ClassVar[str] = "text-generation"
+    summary: ClassVar[str] = "how a text goes on"
+    needs: ClassVar[str] = "a column of texts"
+    reads: ClassVar[str] = "tokens"
+    architectures: ClassVar[tuple[str, ...]] = ("gpt",)
+    metric: ClassVar[str] = "bits_per_byte"
+    higher_is_better: ClassVar[bool] = False
+    options: ClassVar[Mapping[str, int]] = {"length": 0, "vocabulary": 0}
+
+    def __init__(
+        self,
+        column: str,
+        pairs: BytePairs,
+        length: int,
+        counts: Sequence[int],
+        notes: Sequence[str] = (),
+    ) -> None:
+        self.columns = (column,)
+        self.target = column
+        self.pairs = pairs
+        self.length = length
+        self.counts = tuple(counts)
+        self.notes = tuple(notes)
+
+    @classmethod
+    def fit(
+        cls, facts: TableFacts, target: str | None = None, inputs: Sequence[str] | None = None
+    ) -> Fit | None:
+        named = [*dict.fromkeys([*(inputs or ()), *([target] if target else ())])]
+        if len(named) > 1:
+            return None
+        texts = [facts.column(name) for name in named] or [*facts.columns]
+        texts = [column for column in texts if _is_running_text(column)]
+        if not texts:
+            return None
+        text = max(texts, key=lambda column: column.length)
+        alone = len(facts.columns) == 1
+        why = f"{text.name} holds texts of {text.words:.0f} words"
+        return Fit(cls.name, (text.name,), text.name, 0.7 if alone else 0.02, why)
+
+    @classmethod
+    def check_target(cls, fit: Fit, view: View) -> None:
+        _size(view, fit.target, None)
+
+    @classmethod
+    def learn(
+        cls,
+        fit: Fit,
+        view: View,
+        split: str | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> Self:
+        chosen = whole_options(cls.name, cls.options, options)
+        (column,) = fit.inputs
+        size = _size(view, column, split)
+
+        def texts() -> Iterator[str]:
+            for batch in view.batches([column], split=split):
+                yield from (text for text in values(batch, column) if text)
+
+        pairs = BytePairs.learn(texts(), chosen["vocabulary"], size)
+        counts = np.zeros(pairs.size, np.int64)
+        for batch in view.batches([column], split=split):
+            known = [text for text in values(batch, column) if text]
+            for pieces in pairs.encode(known):
+                np.add.at(counts, pieces, 1)
+            counts[0] += len(known)
+        length = chosen["length"] or LENGTH
+        return cls(column, pairs, length, counts.tolist(), fit.notes)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "column": self.columns[0],
+            "tokenizer": self.pairs.written,
+            "length": self.length,
+            "counts": list(self.counts),
+            "notes": list(self.notes),
+        }
+
+    @classmethod
+    def from_json(cls, codec: Mapping[str, Any]) -> Self:
+        pairs = BytePairs(codec["tokenizer"])
+        return cls(codec["column"], pairs, int(codec["length"]), codec["counts"], codec["notes"])
+
+    @property
+    def shape(self) -> dict[str, Any]:
+        return {
+            "kind": "next-token",
+            "vocabulary": len(self.counts),
+            "length": self.length,
+            "outputs": len(self.counts),
+        }
+
+    @property
+    def at_once(self) -> int:
+        return max(1, MOST_LOGITS // (self.length * len(self.counts)))
+
+    def examples(
+        self, batches: Iterable[pa.RecordBatch], left_out: LeftOut | None = None
+    ) -> Iterator[Arrays]:
+        """Blocks of text, each with the row it begins in."""
+        stream: list[int] = [0]
+        rows: list[int] = [0]
+        for batch in batches:
+            texts = values(batch, self.target)
+            rids = batch.column(ROW_ID).to_pylist()
+            known = [at for at, text in enumerate(texts) if text]
+            if left_out is not None:
+                left_out.without_target += len(texts) - len(known)
+            for at, pieces in zip(
+                known, self.pairs.encode([texts[at] for at in known]), strict=True
+            ):
+                if len(stream) == 1:
+                    rows[0] = rids[at]
+                stream += [*pieces, 0]
+                rows += [rids[at]] * (len(pieces) + 1)
+            whole = (len(stream) - 1) // self.length
+            if whole:
+                yield self._blocks(stream, rows, whole)
+                # The last piece of a block is the first that the next one reads.
+                stream, rows = stream[whole * self.length :], rows[whole * self.length :]
+        if len(stream) > 1:
+            yield self._blocks(stream, rows, 1)
+
+    def _blocks(self, stream: list[int], rows: list[int], count: int) -> Arrays:
+        pieces = np.full(count * self.length + 1, NOTHING, np.int32)
+        pieces[: min(len(stream), len(pieces))] = stream[: len(pieces)]
+        tokens = pieces[:-1].reshape(count, self.length)
+        return {
+            "tokens": np.maximum(tokens, 0),
+            "target": pieces[1:].reshape(count, self.length),
+            ROW_ID: np.array(rows[: count * self.length : self.length], np.int64),
+        }
+
+    def encode(self, rows: Rows, *, target: bool) -> Arrays:
+        """The beginnings that are to go on, "tokens" [n, length] and "length"; see `examples`."""
+        texts = values(rows, self.target)
+        for at, text in enumerate(texts):
+            if text is not None and not isinstance(text, str):
+                where = f"column {self.target}, {place(rows, at)}"
+                raise LeptonError(f"{text!r} is no text", where=where)
+        # A text begins where another one has ended.
+        pieces = [
+            [0, *found][-self.length :]
+            for found in self.pairs.encode([text or "" for text in texts])
+        ]
+        tokens = np.zeros((len(pieces), self.length), np.int32)
+        for at, known in enumerate(pieces):
+            tokens[at, : len(known)] = known
+        made: Arrays = {"tokens": tokens, "length": np.array([*map(len, pieces)], np.int32)}
+        if target:
+            made |= {"target": tokens, "row": np.arange(len(pieces))}
+        return made
+
+    def inputs(self, batch: Batch) -> tuple[Tensor, ...]:
+        return (batch["tokens"],)
+
+    def loss(self, outputs: Tensor, batch: Batch, weight: Tensor | None = None) -> Tensor:
+        from torch.nn import functional as F
+
+        target = batch["target"].long()
+        return F.cross_entropy(outputs.flatten(0, 1), target.flatten(), ignore_index=NOTHING)
+
+    def naive(self, batch: Batch) -> Tensor:
+        """Each piece as likely as it is in the training texts, whatever came before."""
+        import torch
+
+        target = batch["target"]
+        counts = torch.tensor(self.counts, dtype=torch.float32, device=target.device) + 0.5
+        return (counts / counts.sum()).log().expand(*target.shape, -1)
+
+    def keep(self, outputs: Tensor, batch: Batch) -> Tensor:
+        """Of each block: the sum of its losses, and how many pieces, of them right, and bytes."""
+        import torch
+
+        target = batch["target"].long()
+        known = target != NOTHING
+        place = target.clamp(min=0)
+        loss = outputs.logsumexp(-1) - outputs.gather(-1, place[..., None])[..., 0]
+        right = (outputs.argmax(-1) == target) & known
+        widths = torch.from_numpy(self.pairs.widths).to(target.device)
+        kept = (loss.float() * known, known, right, widths[place] * known)
+        return torch.stack([each.float().sum(1) for each in kept], 1)
+
+    def scores(self, found: Array, target: Array) -> dict[str, float]:
+        loss, pieces, right, size = found.astype(np.float64).sum(0)
+        return {
+            "bits_per_byte": float(loss / np.log(2) / max(1.0, size)),
+            "perplexity": float(np.exp(min(700.0, loss / max(1.0, pieces)))),
+            "accuracy": float(right / max(1.0, pieces)),
+        }
+
+    def report(self, found: Array, target: Array) -> dict[str, Any]:
+        bits = found[:, 0] / np.log(2) / np.maximum(1, found[:, 3])
+        worst = np.argsort(-bits, kind="stable")[:_WORST]
+        return {
+            "mistakes": [
+                {
+                    "row": int(at),
+                    "truth": self.pairs.decode(target[at].tolist())[:_SNIPPET],
+                    "answer": f"{bits[at]:.2f} bits a byte",
+                    "error": float(bits[at]),
+                }
+                for at in worst
+            ]
+        }
+
+    def solve(self, module: nn.Module, batch: Batch) -> Tensor:
+        """What each text goes on with: piece by piece, of the likelier ones, by one seed."""
+        import torch
+
+        tokens = batch["tokens"]
+        lengths = batch.get("length")
+        draw = torch.Generator().manual_seed(0)
+        found = torch.full((len(tokens), WRITTEN), float(NOTHING))
+        for at, row in enumerate(tokens):
+            known = row if lengths is None else row[: int(lengths[at])]
+            for number, piece in enumerate(self._going_on(module, known, draw)):
+                found[at, number] = piece
+        return found
+
+    def _going_on(self, module: nn.Module, known: Tensor, draw: torch.Generator) -> Iterator[int]:
+        import torch
+
+        for _ in range(WRITTEN):
+            logits = module(known[None, -self.length :])[0, -1].float().cpu()
+            best, which = logits.topk(min(CHOICES, len(logits)))
+            chances = (best / WARMTH).softmax(0)
+            piece = int(which[torch.multinomial(chances, 1, generator=draw)])
+            if not piece:
+                return
+            yield piece
+            known = torch.cat([known, known.new_tensor([piece])])
+
+    def answers(self, found: Array) -> list[Any]:
+        return [{"text": self.pairs.decode(row.astype(int).tolist())} for row in found]
+
+    def row(self, given: object) -> dict[str, Any]:
+        """A text alone is a row too."""
+        if isinstance(given, str):
+            return {self.target: given}
+        return super().row(given)
+
+
+def _is_running_text(column: ColumnFacts) -> bool:
+    return column.is_text and (is_prose(column) or column.length >= 20)
+
+
+def _size(view: View, column: str, split: str | None) -> int:
+    """The bytes of a split's texts.
+
+    Raises:
+        LeptonError: they are too few to learn from.
+    """
+    where, parameters = condition(view, split)
+    ((size,),) = view.sql(
+        f"SELECT coalesce(sum(strlen({quoted(column)})), 0) FROM rows WHERE {where}", parameters
+    )
+    if size < LEAST_BYTES:
+        raise LeptonError(
+            f"the column {column} holds {size:,} bytes of text, too few to learn from",
+            where=f"{view.version.ref}, {split} split" if split else view.version.ref,
+            hint=f"Bring in more text; {LEAST_BYTES:,} bytes are the least.",
+        )
+    return int(size)
