@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from core.data.lake.layout import ROW_ID
 from core.inference.examples import Batch, take
 from core.inference.forward import solved
 from core.tasks.rows import label_text
@@ -47,7 +48,10 @@ class Samples:
         some = np.random.default_rng(seed).permutation(split.rows)[:SHOWN]
         index = torch.from_numpy(np.sort(some))
         ids = [int(split.rids[at]) for at in index.tolist()]
-        by_id = {row["_rid"]: row for row in view.rows(ids, [*task.columns, task.target])}
+        # A task may read the same column as input and target, or have no column of answers.
+        told = dict.fromkeys([*task.columns, task.target])
+        known = [name for name in told if name in view.version.column_names]
+        by_id = {row[ROW_ID]: row for row in view.rows(ids, known)}
         return cls(
             task,
             take(split.tensors, index),
@@ -82,7 +86,9 @@ def _known(rid: int, row: Mapping[str, Any], task: Task) -> dict[str, Any]:
     said = [(name, words) for name, words in inputs if words]
     # Of several columns each is named; a text speaks for itself.
     told = said[0][1] if len(said) == 1 else ", ".join(f"{name} {words}" for name, words in said)
-    return {"row": rid, "input": told[:LONGEST], "truth": _truth(row.get(task.target))}
+    # What goes on with its own input has no answer beside it.
+    truth = None if task.target in task.columns else _truth(row.get(task.target))
+    return {"row": rid, "input": told[:LONGEST], "truth": truth}
 
 
 def _words(value: object) -> str:
