@@ -25,7 +25,7 @@ from screens.text import (
 )
 
 EPOCHS_SHOWN = 4
-LONGEST = 60
+LONGEST = 120
 
 
 class TextPane(VerticalScroll):
