@@ -31,7 +31,7 @@ class Shift(Augmentation):
     def apply(self, batch: Batch, chance: Chance) -> Batch:
         import torch
 
-        sound = batch["audio"]
+        sound = _sound(batch)
         draw = chance.uniform(self.name, 2)
         length = _length(batch)
         by = ((2 * draw[:, 1] - 1) * self.most * length).round().long()
@@ -62,7 +62,7 @@ class Noise(Augmentation):
     def apply(self, batch: Batch, chance: Chance) -> Batch:
         import torch
 
-        sound = batch["audio"]
+        sound = _sound(batch)
         length = _length(batch)
         samples = sound.shape[-1]
         channels = sound.shape[1] if sound.dim() == 3 else 1
@@ -98,7 +98,7 @@ class Masks(Augmentation):
     def apply(self, batch: Batch, chance: Chance) -> Batch:
         import torch
 
-        sound = batch["audio"]
+        sound = _sound(batch)
         samples = sound.shape[-1]
         length = _length(batch)
         draw = chance.uniform(self.name, 1 + 4 * self.count)
@@ -118,13 +118,20 @@ class Masks(Augmentation):
         return {**batch, "audio": sound * (kept & there)}
 
 
+def _sound(batch: Batch) -> Tensor:
+    """The sounds as float32, from -1 to 1."""
+    sound = batch["audio"]
+    return sound if sound.is_floating_point() else sound.float() / 32_768
+
+
 def _length(batch: Batch) -> Tensor:
     """Samples of each sound, int64 [n], without what it is padded with."""
     import torch
 
     sound = batch["audio"]
-    if "length" in batch:
-        return batch["length"].long()
+    for name in ("length", "audio_length"):
+        if name in batch:
+            return batch[name].long()
     return torch.full((len(sound),), sound.shape[-1], device=sound.device)
 
 

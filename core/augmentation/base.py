@@ -31,8 +31,8 @@ class Augmentation(Configured):
 
     A batch holds, by kind: "image", uint8 or float32 [n, channels, height, width] from 0 to 255;
     "tokens", int32 [n, longest], padded with 0, and "length", int32 [n]; or "audio", float32
-    [n, samples] or [n, channels, samples] from -1 to 1, and perhaps "length", int32 [n], when
-    sounds are padded with zeros.
+    [n, samples] or [n, channels, samples] from -1 to 1, or int16, and perhaps "length" or
+    "audio_length", int [n], when sounds are padded with zeros.
     """
 
     name: ClassVar[str]

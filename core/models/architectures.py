@@ -172,6 +172,19 @@ ARCHITECTURES: dict[str, Architecture] = {
             {"lr": 2e-3, "batch_size": 16, "clip": 1.0},
         ),
         Architecture(
+            "speech-gru",
+            "core.models.speech_gru",
+            ("speech",),
+            "convolutions and a bidirectional GRU that hear letters",
+            (
+                Option("width", 128, "channels of the convolutions", 8, 2048),
+                Option("hidden", 128, "size of the state in each direction", 8, 2048),
+                Option("layers", 2, "stacked GRU layers", 1, 8),
+                _DROPOUT,
+            ),
+            {"lr": 2e-3, "batch_size": 16, "clip": 1.0},
+        ),
+        Architecture(
             "mlp",
             "core.models.mlp",
             ("table",),

@@ -16,6 +16,7 @@ TASKS: dict[str, str] = {
     "image-classification": "core.tasks.image_classification:ImageClassification",
     "text-classification": "core.tasks.text_classification:TextClassification",
     "text-generation": "core.tasks.text_generation:TextGeneration",
+    "automatic-speech-recognition": "core.tasks.speech_recognition:SpeechRecognition",
     "tabular-classification": "core.tasks.tabular_classification:TabularClassification",
     "tabular-regression": "core.tasks.tabular_regression:TabularRegression",
 }

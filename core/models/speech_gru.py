@@ -1,0 +1,57 @@
+"""Convolutions and a bidirectional GRU that hear letters (in the manner of Deep Speech 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+
+class SpeechGRU(nn.Module):
+    """Spectrograms [n, frames, mels] and frames int64 [n] to logits and the steps of each.
+
+    Logits are [n, steps, outputs], one step for two frames; padding is never read.
+    """
+
+    def __init__(
+        self, mels: int, outputs: int, *, width: int, hidden: int, layers: int, dropout: float
+    ) -> None:
+        super().__init__()
+        self.first = nn.Conv1d(mels, width, 5, stride=2, padding=2)
+        self.second = nn.Conv1d(width, width, 5, padding=2)
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(2))
+        self.dropout = nn.Dropout(dropout)
+        between = dropout if layers > 1 else 0.0
+        self.gru = nn.GRU(
+            width, hidden, layers, batch_first=True, bidirectional=True, dropout=between
+        )
+        self.head = nn.Linear(2 * hidden, outputs)
+
+    def forward(self, bands: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
+        steps = (frames + 1) // 2
+        x = bands
+        for convolution, norm in zip((self.first, self.second), self.norms, strict=True):
+            x = convolution(x.transpose(1, 2)).transpose(1, 2)
+            there = torch.arange(x.shape[1], device=x.device) < steps[:, None]
+            x = self.dropout(torch.relu(norm(x))) * there[..., None]
+        packed = pack_padded_sequence(x, steps.cpu(), batch_first=True, enforce_sorted=False)
+        states, _ = pad_packed_sequence(
+            self.gru(packed)[0], batch_first=True, total_length=x.shape[1]
+        )
+        return self.head(self.dropout(states)), steps
+
+
+def build(
+    shape: Mapping[str, Any], *, width: int, hidden: int, layers: int, dropout: float
+) -> nn.Module:
+    return SpeechGRU(
+        shape["mels"],
+        shape["outputs"],
+        width=width,
+        hidden=hidden,
+        layers=layers,
+        dropout=dropout,
+    )

@@ -1,0 +1,47 @@
+"""Log-mel spectrograms, as speech models read them."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+WINDOW, HOP = 0.025, 0.010
+"""Seconds of a window, and from one to the next."""
+_FLOOR = 1e-6
+_WHOLE = 32_768
+
+
+def log_mel(sound: Tensor, length: Tensor, rate: int, mels: int) -> tuple[Tensor, Tensor]:
+    """Spectrograms, float32 [n, frames, mels], and the frames of each sound, int64 [n].
+
+    `sound` is int16, or float from -1 to 1, [n, samples], padded after `length`, int [n], samples.
+    Each sound's bands have mean 0 and deviation 1, and padding is 0.
+    """
+    samples = sound.float() / (1 if sound.is_floating_point() else _WHOLE)
+    window, hop = round(WINDOW * rate), round(HOP * rate)
+    shape = torch.hann_window(window, device=sound.device)
+    spectrum = torch.stft(samples, window, hop, window, shape, center=False, return_complex=True)
+    power = spectrum.abs().square().transpose(1, 2)
+    bands = (power @ _filters(rate, window, mels).to(sound.device) + _FLOOR).log()
+    frames = (length.long() - window) // hop + 1
+    there = (torch.arange(bands.shape[1], device=sound.device) < frames[:, None])[..., None]
+    count = frames[:, None, None]
+    mean = (bands * there).sum(1, keepdim=True) / count
+    centred = (bands - mean) * there
+    deviation = (centred.square().sum(1, keepdim=True) / count).sqrt()
+    return centred / (deviation + 1e-3), frames
+
+
+@lru_cache(maxsize=8)
+def _filters(rate: int, window: int, mels: int) -> Tensor:
+    """Triangles even over the mel scale (HTK's), float32 [window / 2 + 1, mels]."""
+    highest = 2595 * torch.log10(torch.tensor(1 + rate / 2 / 700)).item()
+    edges = 700 * (10 ** (torch.linspace(0, highest, mels + 2) / 2595) - 1)
+    bins = torch.linspace(0, rate / 2, window // 2 + 1)[:, None]
+    # A triangle is at least as wide as a bin, so that none falls between two.
+    step = rate / window
+    rising = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2]).clamp(min=step)
+    falling = (edges[2:] - bins) / (edges[2:] - edges[1:-1]).clamp(min=step)
+    return torch.minimum(rising, falling).clamp(min=0)

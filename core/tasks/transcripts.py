@@ -1,0 +1,99 @@
+"""Transcripts as sequences of letters, and how far one is from another."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from core.errors import LeptonError
+
+Array = np.ndarray[Any, Any]
+
+BLANK = 0
+"""What CTC says between letters."""
+STRANGE = "\N{REPLACEMENT CHARACTER}"
+"""Stands for every letter that the training transcripts do not have."""
+_KEPT = "LMN"
+_JOINING = {"\N{RIGHT SINGLE QUOTATION MARK}": "'"}
+
+
+def normalised(text: str) -> str:
+    """As transcripts are compared: lower case, one space between words, no punctuation.
+
+    Apostrophes stay, since they are part of a word.
+    """
+    letters = (_JOINING.get(each, each) for each in unicodedata.normalize("NFKC", text).lower())
+    kept = (
+        each if each == "'" or unicodedata.category(each)[0] in _KEPT else " " for each in letters
+    )
+    return " ".join("".join(kept).split())
+
+
+@dataclass(frozen=True)
+class Letters:
+    """The letters of the training transcripts; the code of each is its place, from 1 on."""
+
+    known: tuple[str, ...]
+
+    @classmethod
+    def learn(cls, transcripts: Iterable[str]) -> Letters:
+        """From transcripts that are normalised."""
+        return cls(tuple(sorted({letter for text in transcripts for letter in text})))
+
+    @property
+    def size(self) -> int:
+        """How many codes there are: the blank, the letters, and `STRANGE`."""
+        return len(self.known) + 2
+
+    def encode(self, text: str) -> Array:
+        """The codes of a normalised text, int32 [letters]."""
+        codes = {letter: code for code, letter in enumerate(self.known, 1)}
+        return np.array([codes.get(letter, self.size - 1) for letter in text], np.int32)
+
+    def decode(self, codes: Iterable[float]) -> str:
+        """The text of codes; what is no letter is passed over."""
+        letters = ("", *self.known, STRANGE)
+        text = "".join(letters[int(code)] for code in codes if code > BLANK)
+        return " ".join(text.split())
+
+
+def error_rates(truths: Sequence[str], answers: Sequence[str]) -> dict[str, float]:
+    """Word and character error rate: edits for each word, or letter, of all truths together.
+
+    Raises:
+        LeptonError: jiwer is not installed.
+    """
+    words = sum(len(truth.split()) for truth in truths)
+    letters = sum(map(len, truths))
+    return {
+        "word_error_rate": sum(_edits(truths, answers, "words")) / max(1, words),
+        "character_error_rate": sum(_edits(truths, answers, "characters")) / max(1, letters),
+    }
+
+
+def word_errors(truths: Sequence[str], answers: Sequence[str]) -> Array:
+    """Words of each truth that have to be changed, left out or put in, int64 [n]."""
+    return np.array(_edits(truths, answers, "words"), np.int64)
+
+
+def _edits(truths: Sequence[str], answers: Sequence[str], unit: str) -> list[int]:
+    try:
+        import jiwer
+    except ImportError as error:
+        raise LeptonError(
+            "transcripts are compared by a library that is not installed",
+            hint="Install it: pip install 'lepton-tui[audio]'",
+        ) from error
+    compare = jiwer.process_words if unit == "words" else jiwer.process_characters
+    counts = []
+    for truth, answer in zip(truths, answers, strict=True):
+        if not truth:
+            counts.append(len(answer.split()) if unit == "words" else len(answer))
+            continue
+        found = compare(truth, answer)
+        counts.append(found.substitutions + found.deletions + found.insertions)
+    return counts

@@ -1,0 +1,206 @@
+"""Speech: transcripts, sounds of any rate and length, CTC, and speech that is understood."""
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+
+from core.augmentation import written
+from core.augmentation.augmenter import Augmenter
+from core.data.cleaning.steps import audio
+from core.data.lake.lake import Lake
+from core.errors import LeptonError, UsageError
+from core.evaluation.evaluate import evaluate_model
+from core.inference.engine import Engine
+from core.inference.examples import as_tensors, run
+from core.models.architectures import build
+from core.tasks import facts, guess
+from core.tasks.speech_recognition import LEAST, RATE, SpeechRecognition
+from core.tasks.transcripts import STRANGE, Letters, error_rates, normalised
+from core.training.start import start_training
+from core.workspace import Workspace
+
+from .speaker import Speaker
+
+DEADLINE = 300
+WORDS = ("red", "blue", "green", "seven", "nine", "open", "close", "door")
+
+
+def tone(seconds, rate=8000, channels=1):
+    wave = 0.3 * np.sin(np.arange(round(seconds * rate)) * 0.3)
+    return audio.encode(np.repeat(wave[:, None], channels, 1), rate)
+
+
+@pytest.fixture
+def heard(opened):
+    """Three sounds of other rates, lengths and channels, and one without a transcript."""
+    return opened(
+        {
+            "audio": [tone(0.5), tone(1, 44_100, 2), tone(0.01), tone(1)],
+            "transcript": ["Ab,  ba!", "don’t", "ab ba", None],
+        },
+        media={"audio": "audio"},
+    )
+
+
+def learn(view, **options):
+    fit = guess(facts(view))
+    assert fit.task == "automatic-speech-recognition"
+    return SpeechRecognition.learn(fit, view, "train", options)
+
+
+def batches(task, view):
+    return list(task.examples(task.read(view, "train", 64)))
+
+
+def test_transcripts_are_compared_without_case_marks_and_spaces():
+    assert normalised("  Hello, World!  It’s 5 o'clock. ") == "hello world it's 5 o'clock"
+    assert normalised("ÄRGER – nämlich") == "ärger nämlich"
+    assert normalised("किताब") == "किताब"
+
+
+def test_a_column_of_classes_is_no_transcript_unless_named(opened):
+    columns = {"audio": [tone(1)] * 4, "language": ["en", "de"] * 2}
+    view = opened(columns, media={"audio": "audio"})
+    with pytest.raises(UsageError):
+        guess(facts(view), task="automatic-speech-recognition")
+    assert guess(facts(view), "language").task == "automatic-speech-recognition"
+
+
+def test_letters_go_to_codes_and_back():
+    letters = Letters.learn(["ab ba", "cab"])
+    assert letters.known == (" ", "a", "b", "c")
+    assert letters.decode([*letters.encode("a cab"), -1, -1]) == "a cab"
+    assert letters.decode(letters.encode("axb")) == f"a{STRANGE}b"
+
+
+def test_errors_are_counted_over_all_transcripts():
+    rates = error_rates(["one two three", "four", ""], ["one too three", "", "five"])
+    assert rates["word_error_rate"] == pytest.approx(3 / 4)
+    assert rates["character_error_rate"] == pytest.approx((1 + 4 + 4) / (13 + 4))
+
+
+def test_sounds_become_samples_of_one_rate_and_one_channel(heard):
+    task = learn(heard)
+    assert task.commonest == "ab ba"
+    (made,) = batches(task, heard)
+    assert made["audio"].lengths.tolist() == [RATE // 2, RATE, LEAST]
+    assert made["audio"].values.dtype == np.int16
+    power = np.square(made["audio"].parts()[1] / 32767).mean()
+    assert power == pytest.approx(0.3**2 / 2, rel=0.01)
+    assert [task.letters.decode(part) for part in made["target"].parts()] == [
+        *("ab ba", "don't", "ab ba")
+    ]
+    assert made["_rid"].tolist() == [0, 1, 2]
+
+
+def test_the_codec_stands_alone(heard):
+    task = learn(heard, mels=20)
+    back = SpeechRecognition.from_json(json.loads(json.dumps(task.to_json())))
+    assert back.to_json() == task.to_json()
+    assert back.shape == {"kind": "speech", "mels": 20, "outputs": len("abdnot '") + 2}
+    with pytest.raises(UsageError, match="mels=4 cannot be"):
+        learn(heard, mels=4)
+
+
+def test_the_baseline_says_the_commonest_transcript(heard):
+    task = learn(heard)
+    (made,) = batches(task, heard)
+    batch = run(as_tensors(made), 0, 3)
+    outputs = task.naive(batch)
+    found = task.keep(outputs, batch).numpy()
+    assert [each["text"] for each in task.answers(found)] == ["ab ba"] * 3
+    scores = task.scores(found, made["target"])
+    assert scores["word_error_rate"] == pytest.approx(2 / 5)
+    assert scores["exact_match"] == pytest.approx(2 / 3)
+    assert torch.isfinite(task.loss(outputs, batch))
+
+
+def test_repeats_and_blanks_are_no_letters():
+    letters = Letters(("a", "b"))
+    task = SpeechRecognition("audio", "text", letters, commonest="a", mels=20)
+    steps = torch.tensor([[1, 1, 0, 1, 2, 2, 0], [0, 0, 0, 0, 0, 0, 2]])
+    logits = torch.nn.functional.one_hot(steps, letters.size).float()
+    found = task.keep((logits, torch.tensor([7, 6])), {})
+    assert found.tolist() == [[1, 1, 2], [-1, -1, -1]]
+    assert task.answers(found.numpy()) == [{"text": "aab"}, {"text": ""}]
+
+
+def test_padding_changes_no_answer(heard):
+    task = learn(heard)
+    (made,) = batches(task, heard)
+    tensors = as_tensors(made)
+    torch.manual_seed(0)
+    model = build("speech-gru", task.shape, {"width": 16, "hidden": 8, "layers": 1}).eval()
+    together, steps = model(*task.inputs(run(tensors, 0, 3)))
+    for at in range(3):
+        alone, own = model(*task.inputs(run(tensors, at, at + 1)))
+        assert own.tolist() == [steps[at]]
+        assert torch.allclose(alone[0], together[at, : own[0]], atol=1e-4)
+
+
+@pytest.mark.parametrize("asked", ["noise=10:p=1", "shift", "masks"])
+def test_augmentations_change_the_sound_before_it_is_seen(heard, asked):
+    task = learn(heard)
+    (made,) = batches(task, heard)
+    rows = torch.from_numpy(made.pop("_rid"))
+    batch = {**run(as_tensors(made), 0, 3), "_rid": rows}
+    changed = Augmenter(written.read([asked]), 0)(batch, 0)
+    assert changed["audio"].is_floating_point()
+    assert changed["audio"].abs().max() < 2
+    (before, frames), (after, same) = task.inputs(batch), task.inputs(changed)
+    assert torch.equal(frames, same)
+    assert not torch.allclose(before, after)
+    # Behind the end of a sound there is nothing.
+    assert not changed["audio"][0, RATE // 2 :].any()
+
+
+def test_what_is_no_sound_is_named(opened):
+    view = opened(
+        {"audio": [tone(1), b"noise"], "text": ["a", "b"], "path": ["a.wav", "b.wav"]},
+        media={"audio": "audio"},
+    )
+    with pytest.raises(LeptonError, match="the sound cannot be read") as caught:
+        batches(learn(view), view)
+    assert caught.value.where == "column audio, b.wav"
+    empty = opened({"audio": [tone(1)], "text": ["..."]}, media={"audio": "audio"})
+    with pytest.raises(LeptonError, match="has no transcript"):
+        learn(empty)
+
+
+def test_speech_is_understood(tmp_path):
+    random = np.random.default_rng(0)
+    speaker = Speaker()
+    said = [" ".join(random.choice(WORDS, random.integers(1, 4))) for _ in range(200)]
+    sounds = [
+        speaker.speak(text, int(random.integers(130, 200)), int(random.integers(20, 80)))
+        for text in said
+    ]
+    splits = ["train"] * 140 + ["val"] * 20 + ["test"] * 40
+    table = pa.table({"split": splits, "audio": sounds, "transcript": said})
+    workspace = Workspace.open(tmp_path)
+    Lake(workspace).commit("speech", table, op="test", media={"audio": "audio"})
+    started = start_training(
+        workspace,
+        {
+            "dataset": "speech",
+            "epochs": 20,
+            "batch_size": 8,
+            "lr": 4e-3,
+            "options": {"width": 64, "hidden": 64, "layers": 1, "mels": 32},
+            "augment": ["shift=0.05:fill=silence"],
+            "threads": 1,
+        },
+    )
+    state = started.wait(DEADLINE)
+    assert state.state == "finished", started.log_tail()
+    report = evaluate_model(workspace, "speech_speech-gru")
+    assert report.rows == 40
+    assert report.metrics["word_error_rate"] < 0.3 < 0.7 < report.baseline["word_error_rate"]
+    path = tmp_path / "a.wav"
+    path.write_bytes(speaker.speak("green door", 165, 45))
+    (answer,) = Engine(workspace, "cpu").predict("speech_speech-gru", [str(path)])
+    assert answer.ok
+    assert answer.output["text"] == "green door"
