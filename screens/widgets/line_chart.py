@@ -22,6 +22,10 @@ from screens.widgets.chart_reading import ReadByKeys
 from screens.widgets.plot import LEAST_SPAN, MARKS, Grid, Line, Part, Role, draw, message
 from screens.widgets.series import Series
 
+# Told apart with the common kinds of colour blindness (after Okabe and Ito). They are no component
+# classes: a screen of eight charts would have fifty more styles to find whenever it comes back.
+_ON_LIGHT = ("#0072b2", "#b34700", "#00795a", "#9b3f77", "#6b5d00", "#5b4bb5")
+_ON_DARK = ("#56b4e9", "#f0a030", "#3ddba0", "#e58fc0", "#f0e442", "#b3a5ff")
 _PREFERRED = {"train": 0, "val": 1, "validation": 1, "test": 2}
 
 
@@ -41,9 +45,7 @@ class LineChart(ReadByKeys, can_focus=True):
         "line-chart--crosshair",
         "line-chart--raw",
         "line-chart--empty",
-        *(f"line-chart--series-{slot}" for slot in range(len(MARKS))),
     }
-    # Told apart with the common kinds of colour blindness (after Okabe and Ito).
     DEFAULT_CSS = """
     LineChart {
         width: 1fr; height: 1fr; min-height: 3; padding: 0 1;
@@ -55,20 +57,6 @@ class LineChart(ReadByKeys, can_focus=True):
         & > .line-chart--crosshair { color: $text-accent; background: $foreground 12%; }
         & > .line-chart--raw { color: $foreground 25%; }
         & > .line-chart--empty { color: $text-muted; text-style: italic; }
-        & > .line-chart--series-0 { color: #0072b2; }
-        & > .line-chart--series-1 { color: #b34700; }
-        & > .line-chart--series-2 { color: #00795a; }
-        & > .line-chart--series-3 { color: #9b3f77; }
-        & > .line-chart--series-4 { color: #6b5d00; }
-        & > .line-chart--series-5 { color: #5b4bb5; }
-        &:dark {
-            & > .line-chart--series-0 { color: #56b4e9; }
-            & > .line-chart--series-1 { color: #f0a030; }
-            & > .line-chart--series-2 { color: #3ddba0; }
-            & > .line-chart--series-3 { color: #e58fc0; }
-            & > .line-chart--series-4 { color: #f0e442; }
-            & > .line-chart--series-5 { color: #b3a5ff; }
-        }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -274,7 +262,8 @@ class LineChart(ReadByKeys, can_focus=True):
         if part is Part.EMPTY:
             style = self.rich_style
         elif part is Part.CURVE:
-            style = self.get_component_rich_style(f"line-chart--series-{slot}")
+            colours = _ON_DARK if self.app.current_theme.dark else _ON_LIGHT
+            style = self.rich_style + Style(color=colours[slot])
         else:
             style = self.get_component_rich_style(f"line-chart--{part.value}")
         if not marked:
