@@ -1,6 +1,8 @@
 """Training runs in real processes: killed anywhere and resumed, they end with the same bits."""
 
+import contextlib
 import os
+import random
 import signal
 
 import pytest
@@ -119,6 +121,44 @@ def test_killed_anywhere_and_resumed_the_weights_are_the_same(case, train, works
     assert finish(run, workspace) == expected
     assert run.state().metrics == expected[2]
     assert not any(path.name.startswith(".saving-") for path in run.checkpoints.iterdir())
+
+
+KILLS = 25
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(8))
+def test_killed_at_200_random_moments_the_weights_are_the_same(seed, train, workspace, penguins):
+    """Eight runs, each killed 25 times: while it starts, trains, judges or saves."""
+    settings = {
+        "batch_size": 8,
+        "epochs": 300,
+        "checkpoint_every": 20,
+        "options": {"dropout": 0.3},
+        "ema": 0.9,
+        "seed": seed,
+    }
+    expected = finish(train("penguins", name="whole", **settings), workspace)
+    run = train("penguins", name="killed", **settings)
+    draw = random.Random(seed)
+    kills = 0
+    while kills < KILLS:
+        run.launch()
+        if run.wait(draw.uniform(0.5, 3.0)).state == "finished":
+            break
+        pid = run.state().pid
+        if pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        if run.wait(DEADLINE).state == "finished":
+            break
+        kills += 1
+    assert kills >= KILLS - 5
+    if run.state().state == "finished":
+        model = Models(workspace).get(run.state().model)
+        assert model.weights.read_bytes() == expected[0]
+    else:
+        assert finish(run, workspace)[0] == expected[0]
 
 
 @pytest.mark.slow
