@@ -147,6 +147,9 @@ def note_task(
             if target or task or inputs:
                 raise
             return version
+    if fit.target in fit.inputs and not (target or task):
+        # A text that is to go on is its own target: nobody has said that it is to stay one.
+        return version
     return lake.describe(version, task=fit.task, target=fit.target, inputs=fit.inputs)
 
 

@@ -148,7 +148,7 @@ def test_a_bad_source_is_refused(
         (["data", "split", "plants", "--test", "1.5"], 2, "no training rows", "fractions"),
         (["train"], 2, "DATASET is missing", "plants"),
         (["train", "mnist"], 2, 'no data set "mnist"', "lepton data import mnist"),
-        (["train", "plants", "dropuot=0.1"], 2, '"dropuot"', '"dropout"'),
+        (["train", "plants", "dropuot=0.1"], 2, '"dropuot". Did you mean "dropout"?', ""),
         (["train", "plants", "--device", "gpu"], 2, "device must be", ""),
         (["train", "plants", "--epochs", "many"], 2, "--epochs", "lepton train --help"),
         (["train", "plants", "--model", "cnn"], 2, "cnn is no model for", "mlp"),

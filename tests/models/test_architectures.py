@@ -154,6 +154,7 @@ def test_every_task_names_models_that_read_its_rows():
         "image-classification": "image",
         "text-classification": "tokens",
         "text-generation": "next-token",
+        "automatic-speech-recognition": "speech",
         "tabular-classification": "table",
         "tabular-regression": "table",
     }
