@@ -16,7 +16,7 @@ from core.training.rehearsal import rehearse
 from core.training.start import start_training
 from tests.training.conftest import SAMPLES
 
-DEADLINE = 300
+DEADLINE = 900
 CPU = torch.device("cpu")
 
 
