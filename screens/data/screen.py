@@ -145,6 +145,7 @@ class DataScreen(LeptonScreen):
         """Show what there is now; `opened` is the earlier version that is looked at, if it is there
         still."""
         self._tell_what_went({version.dataset for version in versions}, opened)
+        appeared = not self._versions
         self._versions = {version.dataset: version for version in versions}
         self.set_class(not versions, "-empty")
         datasets = self.query_one("#datasets", LineList)
@@ -166,7 +167,8 @@ class DataScreen(LeptonScreen):
             or (chosen.n != self._version.n and self._opened is None)
         ):
             self._choose(chosen)
-        if self.focused is None:
+        # Only when they appear: between two tabs nothing has the focus, and the next is to get it.
+        if appeared and self.focused is None:
             datasets.focus()
 
     def _tell_what_went(self, there: set[str], opened: Version | None) -> None:

@@ -73,11 +73,12 @@ def last_words(seen: Snapshot) -> Text:
     """The newest line of the log; why the run ended, if not by itself; what it made."""
     lines = [Text(plain(line), "dim") for line in seen.logs[-1:]]
     if seen.error:
-        where = seen.error.get("where")
-        what = plain(seen.error["what"]) + (f" ({plain(where)})" if where else "")
-        lines.append(Text(f"✗ {what}", "bold"))
+        lines.append(Text(f"✗ {plain(seen.error['what'])}", "bold"))
         if hint := seen.error.get("hint"):
             lines.append(Text(f"→ {plain(hint)}"))
+        # Last, since a long path may push what follows it out of sight.
+        if where := seen.error.get("where"):
+            lines.append(Text(f"  {plain(where)}", "dim"))
     if seen.result and seen.result.get("model"):
         lines.append(Text(f"✓ made the model {plain(str(seen.result['model']))}", "bold"))
     return Text("\n").join(lines)

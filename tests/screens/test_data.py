@@ -6,9 +6,13 @@ import asyncio
 import json
 from pathlib import Path
 
+import pyarrow as pa
+import pytest
+
 from core.data.lake.lake import Lake
 from core.data.sql.console import History
 from lepton_tui.app import LeptonApp
+from screens.data import screen as data_screen
 from screens.data.sql.completion import SqlInput, column_completions
 from screens.widgets.table_view import TableView
 from tests.screens.golden import golden, screen_text
@@ -49,6 +53,19 @@ async def test_a_wrong_condition_says_so_and_leaves_the_rows(lake: Lake) -> None
         await until(pilot, lambda: (table(pilot).row_count or 0) < ROWS)
         assert "✗" not in screen_text(pilot.app)
         assert table(pilot).has_focus
+
+
+async def test_what_others_make_takes_no_keys_from_between_two_tabs(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data_screen, "LOOK_SECONDS", 0.05)
+    async with app(lake).run_test(size=(80, 24)) as pilot:
+        await enter(pilot, "versions")
+        # So it is between the going of one tab and the coming of the next.
+        pilot.app.screen.set_focus(None)
+        lake.commit("zebras", pa.table({"a": [1]}), op="import")
+        await until(pilot, "zebras")
+        assert pilot.app.screen.focused is None
 
 
 async def test_escape_leaves_the_condition_then_the_table_and_stays_in_the_list(lake: Lake) -> None:

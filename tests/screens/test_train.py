@@ -310,7 +310,8 @@ async def test_a_failed_run_says_what_and_what_to_do(workspace: Workspace) -> No
         assert "r Resume" in shown
 
 
-async def test_a_killed_run_is_interrupted(workspace: Workspace) -> None:
+async def test_a_killed_run_says_what_to_do_however_long_its_path_is(tmp_path: Path) -> None:
+    workspace = Workspace.open(tmp_path / "a-deep-folder-of-a-big-disk" / ("very-" * 30 + "deep"))
     run = make_run(workspace, "train-20200115-120000-aaaa", training(2))
     run.log_path.write_text("Killed: out of [bold]memory[/bold]\n")
     async with LeptonApp(workspace).run_test(size=(100, 30)) as pilot:
