@@ -81,8 +81,8 @@ def _checked(job: Job, lake: Lake, version: Version) -> tuple[Checked, list[str]
         return checked, []
     import torch
 
+    from core.devices.facts import choose_threads
     from core.evaluation.suspicion import suspicious_labels
-    from core.inference.devices import choose_threads
 
     torch.set_num_threads(choose_threads())
 

@@ -14,9 +14,9 @@ from torch import nn
 from core.data.lake.lake import Lake
 from core.data.lake.version import Version
 from core.data.lake.view import ROW_ID, View
+from core.devices.facts import resolve
 from core.errors import LeptonError, UsageError, nearest
 from core.evaluation.report import Report
-from core.inference.devices import resolve
 from core.inference.examples import as_tensors
 from core.inference.forward import Judged, joined, judged, naive
 from core.models.folder import load_module

@@ -13,9 +13,9 @@ from core.data.lake.version import Version
 from core.data.lake.view import ROW_ID, View
 from core.data.quality.confident import suspicious
 from core.data.quality.finding import Finding, drop_named, named
+from core.devices.facts import resolve
 from core.errors import Cancelled, UsageError
 from core.evaluation.evaluate import BATCH, Judge, check_columns, trained_on
-from core.inference.devices import resolve
 from core.models.folder import load_module
 from core.models.registry import ModelFolder, Models, task_of
 from core.tasks.classification import Classification, softmax

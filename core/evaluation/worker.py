@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
+from core.devices.facts import choose_threads
 from core.errors import UsageError, nearest
 from core.evaluation.evaluate import Interrupted, evaluate_model
-from core.inference.devices import choose_threads
 from core.runs.job import Job, Stopped
 
 RECORD_SECONDS = 0.25

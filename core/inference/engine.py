@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from core.devices.facts import resolve
 from core.errors import LeptonError, UsageError
 from core.inference.cache import Cache
-from core.inference.devices import resolve
 from core.inference.examples import as_tensors
 from core.inference.forward import solved
 from core.inference.messages import Answer, Row

@@ -16,6 +16,7 @@ from shutil import rmtree
 from typing import Any
 from uuid import uuid4
 
+from core.devices import AS_LISTED
 from core.errors import LeptonError, UsageError
 from core.runs import lock
 from core.runs.events import Event, EventReader, EventWriter
@@ -100,6 +101,7 @@ class Run:
     def _start(self, held: int, log: int) -> subprocess.Popen[bytes]:
         environment = {
             "OMP_WAIT_POLICY": "PASSIVE",
+            **AS_LISTED,
             **os.environ,
             "PYTHONUNBUFFERED": "1",
             "LEPTON_HOME": str(self.workspace.home),

@@ -17,8 +17,8 @@ import torch
 
 from core.data.lake.lake import Lake
 from core.data.lake.view import View
+from core.devices.facts import choose_threads, precision_on, resolve
 from core.errors import LeptonError
-from core.inference.devices import choose_threads, precision_on, resolve
 from core.inference.examples import as_tensors, run
 from core.inference.forward import to_device
 from core.models import architectures

@@ -15,8 +15,8 @@ import torch
 from torch import nn
 
 from core.data.lake.lake import Lake
+from core.devices.facts import choose_threads, precision_on, resolve
 from core.errors import LeptonError
-from core.inference.devices import choose_threads, precision_on, resolve
 from core.inference.forward import naive
 from core.models import architectures
 from core.models.folder import save_model

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-import subprocess
-import sys
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -14,6 +12,7 @@ import typer
 
 from core.errors import LeptonError
 from core.workspace import Workspace
+from lepton_tui.cli.devices import usage_words
 from lepton_tui.cli.groups import single
 from lepton_tui.cli.output import facts, put, put_json
 from screens.text import human_bytes
@@ -70,18 +69,13 @@ def _version(package: str) -> str | None:
 
 
 def _devices() -> list[str]:
-    """Asked in a process of its own: a broken torch must not break the doctor."""
-    code = (
-        "from core.inference.devices import devices\n"
-        "for d in devices(): print(d.name, d.label, f'{d.memory / 1e9:.0f} GB')"
-    )
-    asked = subprocess.run(
-        [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False
-    )
-    if asked.returncode:
-        last = (asked.stderr.strip().splitlines() or ["no reason given"])[-1]
-        return [f"torch does not load: {last}"]
-    return asked.stdout.strip().splitlines()
+    from core.devices.facts import listing
+
+    try:
+        found = listing()
+    except LeptonError as error:
+        return [error.what]
+    return [f"{each.name}  {each.label}  {usage_words(each.usage)}".rstrip() for each in found]
 
 
 def _problems(workspace: Workspace, *, deep: bool) -> list[dict[str, str]]:

@@ -1,12 +1,14 @@
 """Devices by name, and threads that suit the machine."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 import torch
 
+from core.devices import facts as devices
 from core.errors import UsageError
-from core.inference import devices
 
 
 def test_the_processor_is_always_there_and_auto_takes_the_best():
@@ -34,3 +36,12 @@ def test_threads_are_those_asked_for_or_the_cores_allowed(monkeypatch):
     assert devices.choose_threads() == 2
     monkeypatch.setattr(devices, "_quota", lambda: None)
     assert devices.choose_threads() == devices.MOST_THREADS
+
+
+def test_the_listing_is_made_without_torch_in_this_process():
+    program = (
+        "import sys; from core.devices.facts import listing; found = listing();"
+        "print('torch' in sys.modules, found[-1].name, found[-1].usage.free > 0)"
+    )
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert told.stdout.split() == ["False", "cpu", "True"], told.stderr

@@ -1,0 +1,58 @@
+"""`lepton devices`: the machine's devices, how busy they are, and who is on them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from lepton_tui.cli.groups import single
+from lepton_tui.cli.output import put, put_json
+from screens.text import human_bytes, plain
+
+if TYPE_CHECKING:
+    from core.devices.usage import Holder, Usage
+
+app = single()
+
+
+@app.command()
+def devices(json: bool = typer.Option(False, "--json", help="Print one JSON document.")) -> None:
+    """List the devices with their memory, use and temperature, and who is on them."""
+    from core.devices.facts import listing
+
+    found = listing()
+    if json:
+        put_json([device.to_json() for device in found])
+        return
+    for device in found:
+        put(plain(f"{device.name}  {device.label}"))
+        put(f"  {usage_words(device.usage) or 'its use is unknown'}")
+        if device.holders is None:
+            put("  who is on it is unknown")
+        for holder in device.holders or ():
+            put(f"  {plain(_holder_words(holder))}")
+
+
+def usage_words(usage: Usage) -> str:
+    """A device's use in a line; what is unknown is left out."""
+    parts = []
+    if usage.memory is not None and usage.free is not None:
+        parts.append(f"{human_bytes(usage.free)} free of {human_bytes(usage.memory)}")
+    elif usage.memory is not None:
+        parts.append(human_bytes(usage.memory))
+    if usage.busy is not None:
+        parts.append(f"{usage.busy:.0f} % busy")
+    if usage.temperature is not None:
+        parts.append(f"{usage.temperature:.0f} °C")
+    return ", ".join(parts)
+
+
+def _holder_words(holder: Holder) -> str:
+    parts = [holder.run or holder.name or "a process outside this container"]
+    parts.append(f"process {holder.pid}")
+    if holder.user:
+        parts.append(holder.user)
+    if holder.memory is not None:
+        parts.append(human_bytes(holder.memory))
+    return ", ".join(parts)

@@ -1,0 +1,36 @@
+"""`lepton devices` and what `lepton doctor` says of them."""
+
+import psutil
+
+
+def test_the_devices_are_listed_with_their_use(lepton):
+    found = lepton("devices", "--json").json
+    processor = found[-1]
+    assert list(processor) == [
+        "name",
+        "label",
+        "memory",
+        "free",
+        "busy",
+        "temperature",
+        "holders",
+    ]
+    assert (processor["name"], processor["memory"]) == ("cpu", psutil.virtual_memory().total)
+    assert 0 < processor["free"] < processor["memory"]
+    assert 0 <= processor["busy"] <= 100
+    assert isinstance(processor["holders"], list)
+    told = lepton("devices").out
+    assert told.startswith(f"{found[0]['name']}  {found[0]['label']}\n")
+    assert " free of " in told
+
+
+def test_the_doctor_says_why_no_device_is_known(lepton, tmp_path):
+    broken = tmp_path / "broken" / "torch"
+    broken.mkdir(parents=True)
+    (broken / "__init__.py").write_text("raise OSError('libcuda.so is of another version')")
+    lepton.env["PYTHONPATH"] = str(broken.parent)
+    assert "libcuda.so is of another version" in lepton("doctor", "--json").json["devices"][0]
+    said = lepton("devices")
+    assert (said.code, said.out) == (1, "")
+    assert "torch does not load" in said.err
+    assert "pip install torch" in said.err
