@@ -7,6 +7,7 @@ unknown (None) and nothing fails.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -19,6 +20,7 @@ import psutil
 T = TypeVar("T")
 
 WORKER = "core.runs.worker"
+LOOK_SECONDS = 1.0
 _PROCESSOR_SENSORS = ("coretemp", "k10temp", "zenpower", "cpu_thermal", "acpitz")
 
 
@@ -49,10 +51,11 @@ class Holder:
     run: str | None = None
 
 
-def usage(device: str, *, over: float | None = None) -> Usage:
-    """What a device named as torch names it ("cpu", "cuda:0") does; quick enough for each record.
+def usage(device: str, *, over: float | None = None, temperature: bool = True) -> Usage:
+    """What a device named as torch names it ("cpu", "cuda:0") does; the device is not waited for.
 
-    The processor's `busy` is the mean since the last call, or over `over` seconds from now.
+    The processor's `busy` is the mean since the last call, or over `over` seconds from now. Its
+    temperature may take milliseconds to read; without `temperature` it is not asked.
     """
     if device == "cpu":
         memory = psutil.virtual_memory()
@@ -60,7 +63,7 @@ def usage(device: str, *, over: float | None = None) -> Usage:
             memory=int(memory.total),
             free=int(memory.available),
             busy=psutil.cpu_percent(over),
-            temperature=_processor_temperature(),
+            temperature=_processor_temperature() if temperature else None,
         )
     card = _card(device)
     if card is None:
@@ -74,8 +77,36 @@ def usage(device: str, *, over: float | None = None) -> Usage:
         busy=rates and float(rates.gpu),
         temperature=_asked(
             lambda: float(nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU))
-        ),
+        )
+        if temperature
+        else None,
     )
+
+
+class DeviceUse:
+    """How a training's device is used, for its records: a look a second at most.
+
+    One that is called more often returns nothing in between, as it does where nothing is known.
+    """
+
+    def __init__(self, device: str) -> None:
+        self._device = device
+        self._looked_at = time.monotonic()
+        usage(device, temperature=False)  # opens the driver, and the processor's mean begins here
+
+    def __call__(self) -> dict[str, float]:
+        """`device_use` in percent and `device_memory` in GB (10^9 bytes), of all who are on it."""
+        now = time.monotonic()
+        if now - self._looked_at < LOOK_SECONDS:
+            return {}
+        self._looked_at = now
+        told = usage(self._device, temperature=False)
+        found: dict[str, float] = {}
+        if told.busy is not None:
+            found["device_use"] = told.busy
+        if told.memory is not None and told.free is not None:
+            found["device_memory"] = round((told.memory - told.free) / 1e9, 3)
+        return found
 
 
 def holders(device: str) -> list[Holder] | None:

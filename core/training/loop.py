@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from core.augmentation.augmenter import Augmenter
 from core.augmentation.written import read
 from core.data.lake.layout import ROW_ID
+from core.devices.usage import DeviceUse
 from core.errors import LeptonError, UsageError
 from core.inference.forward import judged, to_device
 from core.runs.requests import OBEYED, Requests
@@ -114,6 +115,7 @@ class Trainer:
         self.best: Best | None = None
         self.samples: Samples | None = None
         """Rows whose answers are recorded as training goes on; None: of no row."""
+        self._device_use = DeviceUse(str(device))
         self._lr = -1.0
         self._peaks = dict(requests.rates) if requests else {}
         self._fresh: dict[str, Tensor] = {}
@@ -231,6 +233,7 @@ class Trainer:
             lr=self._lr,
             grad_norm=self.stepper.gradient_norm(),
             examples_per_second=round(rows / max(1e-9, self._settled_at - since), 1),
+            **self._device_use(),
         )
 
     def _end_epoch(self, started: float) -> None:

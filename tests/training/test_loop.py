@@ -231,6 +231,9 @@ def test_records_are_few_however_quick_the_steps(penguins, trainer, monkeypatch)
     assert middle.keys() == {
         *("event", "step", "epoch", "loss", "lr", "grad_norm", "examples_per_second")
     }
+    told_of_device = [each for each in steps if "device_use" in each]
+    assert 2 <= len(told_of_device) <= 3
+    assert {"device_use", "device_memory"} <= told_of_device[0].keys()
 
 
 def test_checkpoints_come_by_the_clock(penguins, trainer, monkeypatch):
