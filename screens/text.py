@@ -233,7 +233,10 @@ def answer_words(output: object) -> str:
         case {"boxes": []}:
             return "nothing found"
         case {"boxes": boxes}:
-            told = [f"{plain(each['label'])} {percent(each['score'])}" for each in boxes]
+            told = [
+                plain(each["label"]) + (f" {percent(each['score'])}" if "score" in each else "")
+                for each in boxes
+            ]
             return counted(len(boxes), "box", "boxes") + ": " + _first(told, SHOWN_BOXES)
         case {"values": values}:
             return _first([human_number(value) for value in values], SHOWN_VALUES)

@@ -56,8 +56,8 @@ class Pane(Vertical):
 
         pane: Pane
 
-    def __init__(self, lake: Lake) -> None:
-        super().__init__()
+    def __init__(self, lake: Lake, *, id: str) -> None:
+        super().__init__(id=id)
         self.BINDING_GROUP_TITLE = self.TITLE
         self.lake = lake
         self.version: Version | None = None

@@ -9,7 +9,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.widgets import OptionList, Static, TabbedContent, TabPane
+from textual.widgets import ContentSwitcher, OptionList, Static
 
 from core.data.exporting.export import Exported
 from core.data.lake.lake import Lake
@@ -32,6 +32,7 @@ from screens.data.versions.pane import VersionsPane
 from screens.data.versions.removing import ask_to_remove
 from screens.listing import Line, LineList
 from screens.text import counted, human_bytes, human_count, plain
+from screens.widgets.tab_line import TabLine
 
 PANES: dict[str, type[Pane]] = {
     "rows": RowsPane,
@@ -77,8 +78,7 @@ class DataScreen(LeptonScreen):
         #welcome { padding: 1 2; display: none; height: 1fr; }
         &.-empty #welcome { display: block; }
         &.-empty #panes { display: none; }
-        TabbedContent, ContentSwitcher { height: 1fr; }
-        TabPane { padding: 0; height: 1fr; }
+        ContentSwitcher { height: 1fr; }
     }
     """
 
@@ -101,10 +101,13 @@ class DataScreen(LeptonScreen):
                     "No data set yet.\n\nPress i to bring one in; mnist-sample is always there.",
                     id="welcome",
                 )
-                with TabbedContent(id="panes"):
-                    for name, pane in PANES.items():
-                        with TabPane(pane.TITLE, id=name):
-                            yield pane(self._lake)
+                with Vertical(id="panes"):
+                    first = next(iter(PANES))
+                    titles = {name: pane.TITLE for name, pane in PANES.items()}
+                    yield TabLine(titles, active=first)
+                    with ContentSwitcher(initial=first):
+                        for name, pane in PANES.items():
+                            yield pane(self._lake, id=name)
 
     def on_mount(self) -> None:
         self.refresh_datasets()
@@ -209,23 +212,18 @@ class DataScreen(LeptonScreen):
     @property
     def pane(self) -> Pane:
         """The open tab."""
-        panes = self.query_one(TabbedContent)
-        return panes.query_one(f"#{panes.active or 'rows'}", TabPane).query_one(Pane)
+        return self.query_one(f"#{self.query_one(TabLine).active}", Pane)
 
-    @on(TabbedContent.TabActivated)
     def _fill(self) -> None:
         if self._version is not None:
             self._say_facts(self.pane.place)
             self.pane.look_at(self._version, newest=self._opened is None)
 
     def action_tab(self, step: int) -> None:
-        names = list(PANES)
-        panes = self.query_one(TabbedContent)
-        self._open_tab(names[(names.index(panes.active) + step) % len(names)])
+        self.action_open_tab(self.query_one(TabLine).beside(step))
 
-    def _open_tab(self, name: str) -> None:
-        panes = self.query_one(TabbedContent)
-        panes.active = name
+    def action_open_tab(self, name: str) -> None:
+        self.query_one(TabLine).active = self.query_one(ContentSwitcher).current = name
         self._fill()
         self.call_after_refresh(self.pane.enter)
 
@@ -250,18 +248,18 @@ class DataScreen(LeptonScreen):
         self.refresh_datasets()
 
     def on_pane_rows_wanted(self, event: Pane.RowsWanted) -> None:
-        self._open_tab("rows")
+        self.action_open_tab("rows")
         self.query_one(RowsPane).show(event.look)
 
     def on_pane_steps_offered(self, event: Pane.StepsOffered) -> None:
-        self._open_tab("clean")
+        self.action_open_tab("clean")
         self.query_one(CleanPane).add(*event.steps)
 
     def on_versions_pane_opened(self, event: VersionsPane.Opened) -> None:
         newest = self._versions.get(event.version.dataset)
         self._opened = event.version if newest and newest.n != event.version.n else None
         self._choose(event.version)
-        self._open_tab("rows")
+        self.action_open_tab("rows")
 
     # Bringing in, splitting, training, removing
 
@@ -297,7 +295,7 @@ class DataScreen(LeptonScreen):
                 self._opened = None
                 self.arrive(dataset=split.version.dataset)
                 if split.closer:
-                    self._open_tab("check")
+                    self.action_open_tab("check")
 
         self.app.push_screen(SplitForm(version, planner, self.fetch), asked)
 

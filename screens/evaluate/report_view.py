@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from core.evaluation.report import class_rates, support_word
 from screens.tables import plain_table
 from screens.text import counted, human_count, human_duration, human_number, percent, plain
 from screens.widgets.bars import bar
@@ -36,18 +37,19 @@ def title(report: dict[str, Any]) -> Text:
 
 
 def classes_table(report: dict[str, Any]) -> RenderableType:
-    """Precision, recall and F1 of each class; for numbers, how the answers miss."""
+    """Precision, recall and the like of each class; for numbers, how the answers miss."""
     if residuals := report.get("residuals"):
         return _residuals(residuals)
-    if not report.get("per_class"):
+    classes = report.get("per_class")
+    if not classes:
         return Text()
-    table = plain_table("class", "precision", "recall", "f1", "rows")
-    for each in report["per_class"]:
+    rates = class_rates(classes)
+    heads = (name.replace("_", " ") for name in rates)
+    table = plain_table("class", *heads, support_word(classes))
+    for each in classes:
         table.add_row(
             Text(plain(str(each["label"]))),
-            percent(each["precision"]),
-            percent(each["recall"]),
-            percent(each["f1"]),
+            *(percent(each[name]) for name in rates),
             human_count(int(each["support"])),
         )
     return table

@@ -106,7 +106,13 @@ def mistakes(given: Mapping[str, Any], fit: Fit | None = None) -> dict[str, str]
             TrainConfig.from_mapping({"dataset": "any", name: value})
             if name == "augment" and fit is not None:
                 kind = task(fit.task)
-                written.check(written.read(value), kind.reads, mixes=kind.mixes, what=kind.name)
+                written.check(
+                    written.read(value),
+                    kind.reads,
+                    mixes=kind.mixes,
+                    boxes=kind.boxes,
+                    what=kind.name,
+                )
         except UsageError as error:
             # One setting, one mistake: what stands before the colon says only that.
             said = error.what.partition("settings have a mistake: ")

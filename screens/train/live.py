@@ -8,13 +8,14 @@ from rich.console import RenderableType
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
-from textual.widgets import Static, TabbedContent, TabPane
+from textual.widgets import Static
 
 from screens.text import plain
 from screens.train.charts import ChartGrid
 from screens.train.follower import Snapshot
 from screens.train.heading import heading, last_words
 from screens.train.panes import TextPane, samples_words
+from screens.widgets.tab_line import TabLine
 
 CHARTS, SAMPLES, LOG, SETTINGS, COMPARE = "charts", "samples", "log", "settings", "compare"
 TABS = {
@@ -35,8 +36,7 @@ class LiveView(Vertical):
         #note { height: 1; padding: 0 1; color: $text-accent; text-wrap: nowrap;
             text-overflow: ellipsis; display: none; }
         &.-noted #note { display: block; }
-        TabbedContent, ContentSwitcher { height: 1fr; }
-        TabPane { padding: 0; height: 1fr; }
+        TextPane { display: none; }
         #said { height: auto; max-height: 6; padding: 0 1; scrollbar-size-vertical: 1; }
         #said > Static { height: auto; }
     }
@@ -45,16 +45,14 @@ class LiveView(Vertical):
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
         self._said: dict[str, Text] = {}
+        self._words: dict[str, tuple[Callable[[], RenderableType], object]] = {}
 
     def compose(self) -> ComposeResult:
         yield Static(id="head", markup=False)
         yield Static(id="note", markup=False)
-        with TabbedContent(id="tabs"):
-            with TabPane(TABS[CHARTS], id=CHARTS):
-                yield ChartGrid(id="curves")
-            for name in (SAMPLES, LOG, SETTINGS, COMPARE):
-                with TabPane(TABS[name], id=name):
-                    yield TextPane(id=f"{name}-words", at_end=name == LOG)
+        yield TabLine(TABS, active=CHARTS)
+        yield ChartGrid(id="curves")
+        yield TextPane(id="text")
         with VerticalScroll(id="said", can_focus=False):
             yield Static(id="words", markup=False)
 
@@ -65,22 +63,28 @@ class LiveView(Vertical):
     @property
     def tab(self) -> str:
         """The open tab."""
-        return self.query_one(TabbedContent).active or CHARTS
+        return self.query_one(TabLine).active
 
     def open_tab(self, name: str) -> None:
-        self.query_one(TabbedContent).active = name
+        """Open a tab, with what is known of it."""
+        self.query_one(TabLine).active = name
+        text = self.query_one(TextPane)
+        self.charts.display = name == CHARTS
+        text.display = name != CHARTS
+        text.at_end = name == LOG
+        text.show(*self._words.get(name, (str, None)))
 
-    def next_tab(self, step: int) -> None:
-        names = list(TABS)
-        self.open_tab(names[(names.index(self.tab) + step) % len(names)])
+    def next_tab(self, step: int) -> str:
+        """The tab beside the open one."""
+        return self.query_one(TabLine).beside(step)
 
     def clear(self) -> None:
         """Forget the run that was shown."""
         self._say("#head", Text())
         self._say("#words", Text())
         self.charts.clear()
-        for name in (SAMPLES, LOG, SETTINGS, COMPARE):
-            self.show_words(name, str, None)
+        self._words.clear()
+        self.query_one(TextPane).show(str, None)
 
     def show(self, seen: Snapshot, *, label: str = "") -> None:
         """Draw what is new in a snapshot; `label` names its curves where others lie over them."""
@@ -115,5 +119,7 @@ class LiveView(Vertical):
         self.charts.draw(seen.curves, metric="", run=label)
 
     def show_words(self, tab: str, make: Callable[[], RenderableType], of: object) -> None:
-        """Fill a tab, unless it shows already what is made of the same."""
-        self.query_one(f"#{tab}-words", TextPane).show(make, of)
+        """What a tab of words shows; nothing happens where it is made of the same as before."""
+        self._words[tab] = (make, (tab, of))
+        if tab == self.tab:
+            self.query_one(TextPane).show(make, (tab, of))

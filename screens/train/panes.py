@@ -29,7 +29,7 @@ LONGEST = 120
 
 
 class TextPane(VerticalScroll):
-    """Words that scroll. It stays at its end, unless a person has scrolled away from it."""
+    """Words that scroll; with `at_end` it stays there, unless a person has scrolled away."""
 
     BINDING_GROUP_TITLE = "Text"
     DEFAULT_CSS = """
@@ -37,9 +37,9 @@ class TextPane(VerticalScroll):
     TextPane > Static { height: auto; }
     """
 
-    def __init__(self, *, id: str, at_end: bool = False) -> None:
+    def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
-        self._at_end = at_end
+        self.at_end = False
         self._shown: object = None
 
     def compose(self) -> Any:
@@ -50,7 +50,7 @@ class TextPane(VerticalScroll):
         if of == self._shown:
             return
         self._shown = of
-        follow = self._at_end and self.is_vertical_scroll_end
+        follow = self.at_end and self.is_vertical_scroll_end
         self.query_one(Static).update(make())
         if follow:
             self.call_after_refresh(self.scroll_end, animate=False)

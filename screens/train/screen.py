@@ -10,7 +10,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
-from textual.widgets import OptionList, Static, TabbedContent
+from textual.widgets import OptionList, Static
 
 from core.errors import LeptonError
 from core.runs.compare import Comparison, compare, settings
@@ -87,9 +87,6 @@ class TrainScreen(RunActs):
         &.-narrow #panes { layout: vertical; }
         &.-narrow #runs { width: 1fr; height: auto; max-height: 6; }
         &.-narrow #said { max-height: 4; }
-        &.-narrow Tabs { height: 1; }
-        &.-narrow Underline { display: none; }
-        Tab.-active { text-style: bold reverse; }
         &.-empty #welcome { display: block; }
         &.-empty #panes { display: none; }
     }
@@ -298,7 +295,6 @@ class TrainScreen(RunActs):
 
     # The tabs
 
-    @on(TabbedContent.TabActivated)
     def _fill_tab(self) -> None:
         """Read what the open tab shows besides the run's log of events."""
         seen, run = self._snapshot, self.chosen
@@ -352,10 +348,14 @@ class TrainScreen(RunActs):
         return [name for name in self._marked if name != chosen]
 
     def action_tab(self, step: int) -> None:
-        self.live.next_tab(step)
+        self.action_open_tab(self.live.next_tab(step))
+
+    def action_open_tab(self, name: str) -> None:
+        self.live.open_tab(name)
+        self._fill_tab()
 
     def action_filter(self) -> None:
-        self.live.open_tab(CHARTS)
+        self.action_open_tab(CHARTS)
         self.live.charts.ask_filter()
 
     def action_switch(self, switch: str) -> None:

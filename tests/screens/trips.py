@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pyarrow as pa
 from textual.pilot import Pilot
-from textual.widgets import TabbedContent
 
 from core.data.lake.lake import Lake
+from screens.widgets.tab_line import TabLine
 from screens.widgets.table_view import TableView
 from tests.screens.walk import until
 
@@ -37,12 +37,12 @@ async def enter(pilot: Pilot[None], tab: str = "rows", seen: str = "trips@1") ->
 
 async def turn_to(pilot: Pilot[None], tab: str) -> None:
     """Turn the tabs until this one is in front."""
-    tabs = pilot.app.screen.query_one(TabbedContent)
-    for _ in range(tabs.tab_count):
-        if tabs.active == tab:
-            return
+    tabs = pilot.app.screen.query_one(TabLine)
+    first = tabs.active
+    while tabs.active != tab:
         await pilot.press("right_square_bracket")
-    raise AssertionError(f"there is no tab {tab!r}")
+        if tabs.active == first:
+            raise AssertionError(f"there is no tab {tab!r}")
 
 
 def table(pilot: Pilot[None]) -> TableView:

@@ -63,8 +63,8 @@ class AugmentPane(Pane):
     AugmentPane Examples { height: 1fr; padding: 0 1; }
     """
 
-    def __init__(self, lake: Lake) -> None:
-        super().__init__(lake)
+    def __init__(self, lake: Lake, *, id: str) -> None:
+        super().__init__(lake, id=id)
         self._set: dict[str, Augmentation] = {}
         """By name, as a person has set them; those that are on or off alike."""
         self._on: set[str] = set()

@@ -59,8 +59,8 @@ class CheckPane(Pane):
     CheckPane #todo { height: auto; max-height: 6; padding: 0 1; border-top: solid $panel; }
     """
 
-    def __init__(self, lake: Lake) -> None:
-        super().__init__(lake)
+    def __init__(self, lake: Lake, *, id: str) -> None:
+        super().__init__(lake, id=id)
         self._findings: list[Finding] = []
         self._of = ""
         self._against: str | None = None

@@ -79,8 +79,8 @@ class CleanPane(Pane):
     CleanPane VerticalScroll > Static { height: auto; }
     """
 
-    def __init__(self, lake: Lake) -> None:
-        super().__init__(lake)
+    def __init__(self, lake: Lake, *, id: str) -> None:
+        super().__init__(lake, id=id)
         self._recipe: list[Written] = []
         self._previewer = Previewer(lake)
         self._cleaning: threading.Event | None = None

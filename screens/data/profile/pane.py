@@ -61,8 +61,8 @@ class ProfilePane(Pane):
 
         bubble: ClassVar[bool] = False
 
-    def __init__(self, lake: Lake) -> None:
-        super().__init__(lake)
+    def __init__(self, lake: Lake, *, id: str) -> None:
+        super().__init__(lake, id=id)
         self._view: View | None = None
         self._round = 0
         self._columns: list[ColumnProfile] = []

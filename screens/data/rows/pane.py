@@ -51,8 +51,8 @@ class RowsPane(Pane):
     RowsPane.-wrong #wrong { display: block; }
     """
 
-    def __init__(self, lake: Lake) -> None:
-        super().__init__(lake)
+    def __init__(self, lake: Lake, *, id: str) -> None:
+        super().__init__(lake, id=id)
         self.look = Look()
         self._rows: LakeRows | None = None
         self._searching: LakeRows | None = None

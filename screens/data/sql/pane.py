@@ -38,8 +38,8 @@ class SqlPane(Pane):
         Binding("e", "export", "Export", tooltip="Write the whole answer to a file"),
     ]
 
-    def __init__(self, lake: Lake) -> None:
-        super().__init__(lake)
+    def __init__(self, lake: Lake, *, id: str) -> None:
+        super().__init__(lake, id=id)
         self._sql = Console(lake)
         self._history = History(lake)
         self._running = False

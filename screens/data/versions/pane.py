@@ -69,8 +69,8 @@ class VersionsPane(Pane):
 
         version: Version
 
-    def __init__(self, lake: Lake) -> None:
-        super().__init__(lake)
+    def __init__(self, lake: Lake, *, id: str) -> None:
+        super().__init__(lake, id=id)
         self._versions: dict[str, Version] = {}
         self._readers: dict[str, list[Reader]] = {}
         self._marked: str | None = None
