@@ -29,10 +29,11 @@ def part(default: float) -> Any:
 class Augmentation(Configured):
     """One augmentation. Its first setting is the main one, which `name=value` sets.
 
-    A batch holds, by kind: "image", uint8 or float32 [n, channels, height, width] from 0 to 255;
-    "tokens", int32 [n, longest], padded with 0, and "length", int32 [n]; or "audio", float32
-    [n, samples] or [n, channels, samples] from -1 to 1, or int16, and perhaps "length" or
-    "audio_length", int [n], when sounds are padded with zeros.
+    A batch holds, by kind: "image", uint8 or float32 [n, channels, height, width] from 0 to 255,
+    and perhaps "boxes", float32 [n, k, 4], left, top, right and bottom in its pixels; "tokens",
+    int32 [n, longest], padded with 0, and "length", int32 [n]; or "audio", float32 [n, samples] or
+    [n, channels, samples] from -1 to 1, or int16, and perhaps "length" or "audio_length", int [n],
+    when sounds are padded with zeros.
     """
 
     name: ClassVar[str]
@@ -41,6 +42,8 @@ class Augmentation(Configured):
     """The kinds of inputs that it fits."""
     mixes: ClassVar[bool] = False
     """Whether it makes one example of two, with the targets of both."""
+    parts_boxes: ClassVar[bool] = False
+    """Whether it moves what is in a picture so that a box around it is none any more."""
 
     @abstractmethod
     def apply(self, batch: Batch, chance: Chance) -> Batch:

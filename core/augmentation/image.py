@@ -44,7 +44,15 @@ class Flip(Augmentation):
             image = torch.where(turned[:, 0], image.flip(3), image)
         if self.axis != "horizontal":
             image = torch.where(turned[:, 1], image.flip(2), image)
-        return {**batch, "image": image}
+        if "boxes" not in batch:
+            return {**batch, "image": image}
+        boxes = batch["boxes"]
+        for way, (still, side) in enumerate((("vertical", 3), ("horizontal", 2))):
+            if self.axis != still:
+                mirrored = boxes.clone()
+                mirrored[..., way::2] = image.shape[side] - boxes[..., way::2].flip(-1)
+                boxes = torch.where(turned[:, way, :, :, 0], mirrored, boxes)
+        return {**batch, "image": image, "boxes": boxes}
 
 
 class Geometry(Augmentation):
@@ -80,7 +88,9 @@ class Warp:
         x, y = _centres(width, image.device), _centres(height, image.device)[:, None]
         grid = torch.stack((a * x + (b * y + c), d * x + (e * y + f)), 3)
         sampled = F.grid_sample(image, grid, "bilinear", "border", align_corners=False)
-        return {**batch, "image": sampled}
+        if "boxes" not in batch:
+            return {**batch, "image": sampled}
+        return {**batch, "image": sampled, "boxes": _moved(batch["boxes"], first, height, width)}
 
 
 @dataclass(frozen=True)
@@ -116,6 +126,7 @@ class Rotate(Geometry):
     name: ClassVar[str] = "rotate"
     summary: ClassVar[str] = "turn the picture about its middle"
     kinds: ClassVar[tuple[str, ...]] = (IMAGE,)
+    parts_boxes: ClassVar[bool] = True
 
     degrees: float = setting("The most that it turns, to either side", 15.0, least=0, most=180)
     p: float = part(1.0)
@@ -210,6 +221,19 @@ def rectangle(rows: tuple[Tensor, Tensor], columns: tuple[Tensor, Tensor], like:
     inside_y = (y >= rows[0][:, None]) & (y < rows[1][:, None])
     inside_x = (x >= columns[0][:, None]) & (x < columns[1][:, None])
     return (inside_y[:, :, None] & inside_x[:, None, :])[:, None]
+
+
+def _moved(boxes: Tensor, taken: Tensor, height: int, width: int) -> Tensor:
+    """Boxes [n, k, 4] where a map takes them that turns nothing, cut to the picture.
+
+    `taken` [n, 3, 3] says where pixels come from, as `Geometry.map` does: boxes go the other way.
+    """
+    import torch
+
+    side = torch.tensor([width, height, width, height], device=boxes.device)
+    scale = taken[:, None, (0, 1, 0, 1), (0, 1, 0, 1)]
+    shift = taken[:, None, (0, 1, 0, 1), 2]
+    return (((2 * boxes / side - 1 - shift) / scale + 1) / 2).clamp(0, 1) * side
 
 
 def _affine(*entries: Tensor | float) -> Tensor:

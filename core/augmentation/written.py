@@ -69,9 +69,14 @@ def fitting(kind: str) -> list[type[Augmentation]]:
 
 
 def check(
-    augmentations: Sequence[Augmentation], kind: str, *, mixes: bool = True, what: str = "it"
+    augmentations: Sequence[Augmentation],
+    kind: str,
+    *,
+    mixes: bool = True,
+    boxes: bool = False,
+    what: str = "it",
 ) -> None:
-    """Refuse those that do not fit a kind of inputs, or targets that cannot be mixed.
+    """Refuse those that do not fit a kind of inputs, or targets that cannot be mixed or moved.
 
     Raises:
         UsageError: one or more do not; `what` names whose inputs they are.
@@ -90,6 +95,12 @@ def check(
     mixing = [each.name for each in augmentations if each.mixes and not mixes]
     if mixing:
         raise UsageError(f"{' and '.join(mixing)} cannot be: {what} cannot train on mixed targets")
+    turning = [each.name for each in augmentations if each.parts_boxes and boxes]
+    if turning:
+        raise UsageError(
+            f"{' and '.join(turning)} cannot be: a box that is turned is no box for {what}",
+            hint="flip and crop move the boxes too.",
+        )
 
 
 def catalogue() -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,9 @@ class Report:
     """A judged model. `metrics` and `baseline` have scikit-learn's names, and `loss`.
 
     `details` has, where they make sense: "confusion" {"labels", "matrix" (row = truth, column =
-    answer)}, "per_class" [{"label", "precision", "recall", "f1", "support"}], "residuals" and
-    "mistakes" [{"_rid", "truth", "answer", "score" or "error"}], the worst first.
+    answer)}, "per_class" [{"label", "precision", "recall", "f1", "support", and perhaps
+    "average_precision"}], "residuals" and "mistakes" [{"_rid", "truth", "answer", "score" or
+    "error"}], the worst first.
     """
 
     model: str
@@ -101,15 +103,17 @@ class Report:
         return ["## Most frequent confusions", _table(["truth", "answer", "rows"], rows)]
 
     def _classes(self) -> list[str]:
+        classes = self.details.get("per_class", [])
+        rates = class_rates(classes)
         rows = [
             [
                 plain(each["label"]),
-                *(_number(each[name]) for name in ("precision", "recall", "f1")),
+                *(_number(each[name]) for name in rates),
                 str(int(each["support"])),
             ]
-            for each in self.details.get("per_class", [])
+            for each in classes
         ]
-        head = ["class", "precision", "recall", "f1", "rows"]
+        head = ["class", *(name.replace("_", " ") for name in rates), support_word(classes)]
         return ["## Classes", _table(head, rows)] if rows else []
 
     def _residuals(self) -> list[str]:
@@ -142,6 +146,17 @@ class Report:
         rows = [[str(each.rid), plain(each.where), plain(each.why)] for each in self.unreadable]
         said = f"{self.unreadable_rows:,} rows could not be read and count for nothing."
         return ["## Rows left out", said, _table(["row", "where", "why"], rows)]
+
+
+def class_rates(classes: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What is told of each class, as "per_class" of a report has it."""
+    known = classes[0] if classes else {}
+    return [name for name in ("average_precision", "precision", "recall", "f1") if name in known]
+
+
+def support_word(classes: Sequence[Mapping[str, Any]]) -> str:
+    """What a class has so many of: rows, or objects in them."""
+    return "objects" if "average_precision" in class_rates(classes) else "rows"
 
 
 def plain(value: object) -> str:

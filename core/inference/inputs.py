@@ -98,7 +98,7 @@ def lake_rows(workspace: Workspace, task: Task, ref: str, ids: Sequence[int]) ->
         Row(
             f"{ref}#{row['_rid']}",
             {name: row[name] for name in task.columns},
-            truth=row.get(task.target),
+            truth=task.truth(row.get(task.target)),
         )
         for row in found
     ]

@@ -185,6 +185,17 @@ ARCHITECTURES: dict[str, Architecture] = {
             {"lr": 2e-3, "batch_size": 16, "clip": 1.0},
         ),
         Architecture(
+            "detector",
+            "core.models.detector",
+            ("objects",),
+            "a small detector without anchors: ResNet blocks, a feature pyramid, two heads",
+            (
+                Option("width", 32, "channels of the pyramid and of the first stage", 8, 512),
+                Option("levels", 4, "sizes of objects, each twice the one before", 2, 4),
+            ),
+            {"lr": 2e-3, "batch_size": 16, "clip": 10.0},
+        ),
+        Architecture(
             "mlp",
             "core.models.mlp",
             ("table",),

@@ -17,6 +17,7 @@ TASKS: dict[str, str] = {
     "text-classification": "core.tasks.text_classification:TextClassification",
     "text-generation": "core.tasks.text_generation:TextGeneration",
     "automatic-speech-recognition": "core.tasks.speech_recognition:SpeechRecognition",
+    "object-detection": "core.tasks.object_detection:ObjectDetection",
     "tabular-classification": "core.tasks.tabular_classification:TabularClassification",
     "tabular-regression": "core.tasks.tabular_regression:TabularRegression",
 }

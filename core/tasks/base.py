@@ -66,6 +66,8 @@ class Task(ABC):
     """What a person gives it: image, tokens (text), audio or table."""
     mixes: ClassVar[bool] = False
     """Whether `loss` takes weights, so that two examples can be trained on as a mix of both."""
+    boxes: ClassVar[bool] = False
+    """Whether its examples have "boxes", which move as the picture is moved by augmentations."""
     tells_classes: ClassVar[bool] = False
     """Whether a target is one of `shape["outputs"]` classes: then they can be balanced, and the
     truth smoothed over them."""
@@ -208,9 +210,9 @@ class Task(ABC):
         """What a person reads to judge a model, as JSON values.
 
         Keys, where they make sense: "confusion" {"labels", "matrix" (row = truth, column =
-        answer)}, "per_class" [{"label", "precision", "recall", "f1", "support"}], "residuals"
-        {"mean", "std", "quantiles", "histogram"}, "mistakes" [{"row" (position), "truth",
-        "answer", "score" or "error"}], worst first.
+        answer)}, "per_class" [{"label", "precision", "recall", "f1", "support", and perhaps
+        "average_precision"}], "residuals" {"mean", "std", "quantiles", "histogram"}, "mistakes"
+        [{"row" (position), "truth", "answer", "score" or "error"}], worst first.
         """
 
     def solve(self, module: nn.Module, batch: Batch) -> Tensor:
@@ -227,6 +229,10 @@ class Task(ABC):
         A number; {"label", "score", "scores": {label: probability}}; {"labels", "scores"};
         {"text"}; {"boxes": [{"label", "score", "box": [left, top, right, bottom]}]}; {"values"}.
         """
+
+    def truth(self, cell: object) -> Any:
+        """The target of a row in the form of an answer, for a person to compare; None without."""
+        return cell
 
     def row(self, given: object) -> dict[str, Any]:
         """A row from what a person gave: a mapping of columns, or whatever else the task can read.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -14,15 +13,14 @@ from core.tasks.base import Fit
 from core.tasks.classification import Array, Classification, learn_labels
 from core.tasks.facts import TableFacts
 from core.tasks.options import whole_options
-from core.tasks.pixels import Survey, decode, in_threads, unreadable
+from core.tasks.pixels import Standard, Survey, decode, image_row, in_threads, unreadable
 from core.tasks.rows import label_text, place, values, with_place
 from core.tasks.targets import can_classify, chosen_target
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
-    from core.tasks.base import Arrays, Rows
+    from core.tasks.base import Arrays, Batch, Rows
 
 MOST_SIDE = 224
 _SAMPLED = 2000
@@ -62,7 +60,7 @@ class ImageClassification(Classification):
         self.mean = tuple(mean)
         self.std = tuple(std)
         self.notes = tuple(notes)
-        self._affine: dict[torch.device, tuple[Tensor, Tensor]] = {}
+        self._standard = Standard(mean, std)
 
     @classmethod
     def fit(
@@ -170,33 +168,12 @@ class ImageClassification(Classification):
             images[number] = pixels
         return {"image": images}
 
-    def inputs(self, batch: dict[str, Tensor]) -> tuple[Tensor, ...]:
-        import torch
-
-        image = batch["image"]
-        if image.device not in self._affine:
-            scale = torch.tensor([1 / (255 * std) for std in self.std], device=image.device)
-            shift = -torch.tensor(self.mean, device=image.device) * 255 * scale
-            self._affine[image.device] = scale.view(1, -1, 1, 1), shift.view(1, -1, 1, 1)
-        scale, shift = self._affine[image.device]
-        floats = image.to(torch.float32, memory_format=torch.channels_last)
-        return (floats.mul_(scale).add_(shift),)
+    def inputs(self, batch: Batch) -> tuple[Tensor, ...]:
+        return (self._standard(batch["image"]),)
 
     def row(self, given: object) -> dict[str, Any]:
         """A row from the bytes of an image or the path of a file, alone or in its column.
 
         Paths are read: give it only what the person at this machine named.
         """
-        (column,) = self.columns
-        row = dict(given) if isinstance(given, Mapping) else {column: given}
-        image = row.get(column)
-        if isinstance(image, str | Path):
-            row = {**row, "path": str(image), column: _file(Path(image))}
-        return row
-
-
-def _file(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"the image cannot be opened: {error.strerror}", where=str(path)) from None
+        return image_row(given, self.columns[0])

@@ -5,14 +5,19 @@ from __future__ import annotations
 import io
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from PIL import Image, ImageOps
 
-from core.errors import LeptonError
+from core.errors import LeptonError, UsageError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 Array = np.ndarray[Any, Any]
 T = TypeVar("T")
@@ -44,6 +49,79 @@ def decode(content: object, channels: int, size: tuple[int, int] | None = None) 
             raise ValueError(f"damaged image: {error}") from error
     pixels = np.asarray(image)
     return pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
+
+
+def letterboxed(content: object, fill: Sequence[int], size: tuple[int, int]) -> tuple[Array, Array]:
+    """The image at the top left of a canvas, as large as fits, its sides in their own ratio.
+
+    The canvas is uint8 [channels, height, width]; what the image leaves free has the colour `fill`,
+    a value for each channel. Beside it, float32 [4]: how many pixels of the canvas one of the image
+    is, across and down, and the image's own width and height.
+
+    Raises:
+        ValueError: as `decode`.
+    """
+    height, width = own_size(content)
+    scale = min(size[0] / height, size[1] / width)
+    inner = max(1, round(height * scale)), max(1, round(width * scale))
+    canvas = np.empty((len(fill), *size), np.uint8)
+    canvas[:] = np.array(fill, np.uint8)[:, None, None]
+    canvas[:, : inner[0], : inner[1]] = decode(content, len(fill), inner)
+    frame = (inner[1] / width, inner[0] / height, width, height)
+    return canvas, np.array(frame, np.float32)
+
+
+def own_size(content: object) -> tuple[int, int]:
+    """Height and width of an image as a person sees it; its pixels are not decoded.
+
+    Raises:
+        ValueError: it is no image, or one too large.
+    """
+    return _header(content)[0]
+
+
+def image_row(given: object, column: str) -> dict[str, Any]:
+    """A row from the bytes of an image or the path of a file, alone or in its column.
+
+    Paths are read: give it only what the person at this machine named.
+
+    Raises:
+        UsageError: the file cannot be opened.
+    """
+    row = dict(given) if isinstance(given, Mapping) else {column: given}
+    image = row.get(column)
+    if isinstance(image, str | Path):
+        try:
+            row = {**row, "path": str(image), column: Path(image).read_bytes()}
+        except OSError as error:
+            raise UsageError(
+                f"the image cannot be opened: {error.strerror}", where=str(image)
+            ) from None
+    return row
+
+
+class Standard:
+    """Pixels as a model wants them: of mean 0 and deviation 1 in each channel, on their device.
+
+    `mean` and `std` are the training split's, in units of the full range (0 to 1).
+    """
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        self.mean = tuple(mean)
+        self.std = tuple(std)
+        self._affine: dict[torch.device, tuple[Tensor, Tensor]] = {}
+
+    def __call__(self, image: Tensor) -> Tensor:
+        """Images [n, channels, height, width] from 0 to 255 as float32, channels last."""
+        import torch
+
+        if image.device not in self._affine:
+            scale = torch.tensor([1 / (255 * std) for std in self.std], device=image.device)
+            shift = -torch.tensor(self.mean, device=image.device) * 255 * scale
+            self._affine[image.device] = scale.view(1, -1, 1, 1), shift.view(1, -1, 1, 1)
+        scale, shift = self._affine[image.device]
+        floats = image.to(torch.float32, memory_format=torch.channels_last)
+        return floats.mul_(scale).add_(shift)
 
 
 def in_threads(work: Callable[[int], T], count: int) -> Iterator[T]:

@@ -87,7 +87,7 @@ def _known(rid: int, row: Mapping[str, Any], task: Task) -> dict[str, Any]:
     # Of several columns each is named; a text speaks for itself.
     told = said[0][1] if len(said) == 1 else ", ".join(f"{name} {words}" for name, words in said)
     # What goes on with its own input has no answer beside it.
-    truth = None if task.target in task.columns else _truth(row.get(task.target))
+    truth = None if task.target in task.columns else _truth(task.truth(row.get(task.target)))
     return {"row": rid, "input": told[:LONGEST], "truth": truth}
 
 
@@ -107,6 +107,8 @@ def _truth(value: Any) -> Any:
             return value
         case [str(), *_]:
             return {"labels": value}
+        case dict():
+            return value
     return None
 
 

@@ -80,7 +80,11 @@ def choose(workspace: Workspace, config: TrainConfig) -> Choice:
     mistakes: list[UsageError] = []
     for check in (
         lambda: written.check(
-            written.read(config.augment), kind.reads, mixes=kind.mixes, what=kind.name
+            written.read(config.augment),
+            kind.reads,
+            mixes=kind.mixes,
+            boxes=kind.boxes,
+            what=kind.name,
         ),
         lambda: _check_classes(config, kind),
         lambda: _check_options(config, kind, architecture),
@@ -153,7 +157,9 @@ def decide(
     """
     choice = choose(workspace, config)
     lake = Lake(workspace)
-    version = ensure_split(lake, choice.version, target=choice.fit.target)
+    version = ensure_split(
+        lake, choice.version, target=choice.fit.target, task=choice.fit.task
+    )
     with lake.open(version) as view:
         options = _options(config, choice.kind, of_task=True)
         task = learned(workspace, view, choice.kind, choice.fit, split="train", options=options)

@@ -87,6 +87,8 @@ def _text(value: object) -> str | None:
 
 def put_report(report: Any) -> None:
     """A report's metrics beside the baseline, its classes, and its matrix where that fits."""
+    from core.evaluation.report import class_rates, support_word
+
     put(
         f"{report['model']} on {report['dataset']}, {report['split']}: "
         f"{counted(report['rows'], 'row')}"
@@ -104,16 +106,11 @@ def put_report(report: Any) -> None:
     )
     if per_class := report.get("per_class"):
         put()
+        rates = class_rates(per_class)
         table(
-            ("class", "precision", "recall", "f1", "rows"),
+            ("class", *(name.replace("_", " ") for name in rates), support_word(per_class)),
             [
-                (
-                    each["label"],
-                    percent(each["precision"]),
-                    percent(each["recall"]),
-                    percent(each["f1"]),
-                    each["support"],
-                )
+                (each["label"], *(percent(each[name]) for name in rates), each["support"])
                 for each in per_class
             ],
         )

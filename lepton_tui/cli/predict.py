@@ -90,7 +90,8 @@ def put_answers(rows: list[Row], answers: list[Answer]) -> None:
     if any(row.truth is not None for row in rows):
         heads.insert(2, "truth")
         for row, cells in zip(rows, told, strict=True):
-            cells.insert(2, label_text(row.truth) if classes else row.truth)
+            said = answer_words(row.truth) if isinstance(row.truth, dict) else row.truth
+            cells.insert(2, label_text(row.truth) if classes else said)
     table(heads, told)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shlex
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,6 +17,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Input, OptionList, Static
 
+from core import tasks
 from core.data.lake.lake import Lake
 from core.errors import LeptonError, UsageError
 from core.inference.inputs import read_inputs
@@ -22,6 +25,7 @@ from core.inference.messages import Answer, Row
 from core.models.registry import ModelFolder, Models, task_of
 from core.tasks.rows import label_text
 from screens.base import LeptonScreen
+from screens.data.rows.boxes import Box, boxed, boxes_in
 from screens.listing import Line, LineList, headline
 from screens.text import (
     answer_words,
@@ -160,7 +164,7 @@ class InferScreen(LeptonScreen):
         if model is None or (self._model and model.ref == self._model.ref):
             return
         self._model, self._tests, self._next = model, [], 0
-        kind = str(model.info["shape"]["kind"])
+        kind = tasks.task(str(model.info["task"])).reads
         self.set_class(kind == "image", "-image")
         ask = self.query_one("#ask", Input)
         ask.border_title = plain(model.ref)
@@ -249,17 +253,30 @@ class InferScreen(LeptonScreen):
         said.append(f"{answers} in {human_duration(tried.seconds)}", "dim")
         self.query_one("#answer", Static).update(said)
         if len(tried.answers) == 1:
-            self.query_one(ScoreBars).show(tried.answers[0].scores)
+            self.query_one(ScoreBars).show(_bars(tried.answers[0]))
+        boxes = boxes_in(tried.answers[0].output) if tried.answers else []
         for value in tried.rows[0].values.values() if tried.rows else ():
-            if isinstance(value, bytes):
-                self.query_one(ImageView).show(value)
-            elif isinstance(value, Path):
-                self.fetch(value.read_bytes, self.query_one(ImageView).show, group="picture")
+            if isinstance(value, bytes | Path):
+                work = partial(_picture, value, boxes)
+                self.fetch(work, self.query_one(ImageView).show, group="picture")
 
     def shell_command(self) -> str:
         model = shlex.quote(self._model.name if self._model else "MODEL")
         given = self.query_one("#ask", Input).value.strip()
         return f"lepton predict {model} {shlex.quote(given) if given else 'INPUT'}"
+
+
+def _bars(answer: Answer) -> Mapping[str, float]:
+    """How sure the answer is: of each label, or of each box."""
+    if answer.scores or not isinstance(answer.output, dict):
+        return answer.scores
+    found = zip(boxes_in(answer.output), answer.output.get("boxes", ()), strict=True)
+    return {f"{at}  {box.said}": each["score"] for at, (box, each) in enumerate(found, 1)}
+
+
+def _picture(value: bytes | Path, boxes: list[Box]) -> bytes:
+    content = value if isinstance(value, bytes) else value.read_bytes()
+    return boxed(content, boxes) if boxes else content
 
 
 def _said(answer: Answer, truth: object) -> Text:

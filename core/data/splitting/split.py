@@ -24,6 +24,8 @@ PARTS = ("train", "validation", "test")
 FOLD = "fold"
 MOST_FOLDS = 1000
 CATEGORICAL = ("VARCHAR", "BOOLEAN")
+_CLASSED = ("classification", "regression")
+"""Tasks whose targets repeat, by the end of their names."""
 
 
 class How(TypedDict, total=False):
@@ -165,6 +167,7 @@ def ensure_split(
     ref: str | Version,
     *,
     target: str | None = None,
+    task: str | None = None,
     validation: float = 0.1,
     test: float = 0.1,
     seed: int = 0,
@@ -184,9 +187,11 @@ def ensure_split(
     _check_fractions(validation, test)
     version = lake.version(ref)
     target = target or version.target
-    column = target if has_classes(version, target) else None
+    column = target if has_classes(version, target, task) else None
     if SPLIT not in version.column_names:
-        return split(lake, version, validation=validation, test=test, seed=seed, by=column)
+        how: How = {"validation": validation, "test": test, "seed": seed}
+        how |= {"by": column, "random": column is None}
+        return split(lake, version, **how)
     with lake.open(version) as view:
         counts = view.splits()
         if "train" not in counts:
@@ -323,9 +328,16 @@ def _check_fractions(validation: float, test: float) -> None:
         )
 
 
-def has_classes(version: Version, column: str | None) -> bool:
-    """Whether the values of a column can be classes, by its type."""
+def has_classes(version: Version, column: str | None, task: str | None = None) -> bool:
+    """Whether the values of a column can be classes, by its type, and by the task if it is known.
+
+    Each class keeps a training row: of transcripts or boxes, no two alike, nearly all rows would
+    train.
+    """
     if column is None:
+        return False
+    task = task or (version.task if column == version.target else None)
+    if task and not task.endswith(_CLASSED):
         return False
     return version.column(column).type in (*CATEGORICAL, *coded.INTEGERS)
 

@@ -38,6 +38,16 @@ def boxes_of(value: object) -> list[Box]:
         return []
 
 
+def boxes_in(answer: object) -> list[Box]:
+    """The boxes of a model's answer, as `Task.answers` has them; none where it tells no boxes."""
+    listed = answer.get("boxes", []) if isinstance(answer, dict) else []
+    return [
+        Box(str(each["label"]), left, top, right - left, bottom - top)
+        for each in listed
+        for left, top, right, bottom in [each["box"]]
+    ]
+
+
 def boxed(content: bytes, boxes: list[Box]) -> bytes:
     """The picture with its boxes drawn, thick enough to be seen when it is shown small.
 

@@ -1,0 +1,68 @@
+"""What a detector is taught by a batch of pictures, and what is taken of what it finds."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from core.tasks.boxes import assigned, covered, overlap, thinned
+
+_OF_BOXES = 2.0
+"""How much the boxes count beside the scores (Li et al. 2020)."""
+
+
+def losses(
+    outputs: tuple[Tensor, Tensor, Tensor], boxes: Tensor, truth: Tensor, lengths: Tensor
+) -> Tensor:
+    """The loss of each picture, float [n]; see `core.models.detector` for the outputs.
+
+    `boxes` [n, k, 4] lie on the canvas; `truth` [n, k, 6] has their classes and crowds, and
+    `lengths` int64 [n] says how many of the k there are. A class below 0 is not known.
+    """
+    logits, found, places = (each.float() for each in outputs)
+    if not boxes.shape[1]:
+        boxes, truth = F.pad(boxes, (0, 0, 0, 1)), F.pad(truth, (0, 0, 0, 1))
+    there = torch.arange(boxes.shape[1], device=boxes.device) < lengths[:, None]
+    kinds = truth[..., 0].long()
+    known = there & (truth[..., 5] == 0) & (kinds >= 0)
+    which, positive = assigned(places, boxes, known)
+    meant = boxes.gather(1, which[..., None].expand(-1, -1, 4))
+    ratio, general = overlap(found, meant)
+    quality = torch.where(positive, ratio.detach(), 0)
+    kind = kinds.gather(1, which).clamp(min=0)
+    wanted = torch.zeros_like(logits).scatter_(2, kind[..., None], quality[..., None])
+    each = F.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
+    scores = (each * (logits.sigmoid() - wanted).square()).sum(2)
+    # A crowd, or a thing of a class that is not known, is neither an object nor background.
+    aside = covered(places, boxes, there & ~known) & ~positive
+    scores = scores.masked_fill(aside, 0).sum(1)
+    missed = torch.where(positive, 1 - general, 0).sum(1)
+    return (scores + _OF_BOXES * missed) / positive.sum(1).clamp(min=1)
+
+
+def best(
+    logits: Tensor, boxes: Tensor, frame: Tensor, *, least: float, same: float, most: int
+) -> Tensor:
+    """The surest boxes, the best first, float [n, k, 6]; the rest of a row is -1.
+
+    Each is class, score, and left, top, right, bottom in the picture's own pixels, cut to the
+    picture, which lies on the canvas as `frame` [n, 4] says. A score is at least `least`; of boxes
+    of a class that overlap by more than `same`, the best stays; `most` are taken of a picture.
+    """
+    scores = logits.float().sigmoid().flatten(1)
+    top, at = scores.topk(min(most, scores.shape[1]))
+    kinds = logits.shape[2]
+    place, kind = at // kinds, at % kinds
+    scale = frame[:, None, :2].repeat(1, 1, 2)
+    chosen = boxes.float().gather(1, place[..., None].expand(-1, -1, 4)) / scale
+    edge = frame[:, None, 2:].repeat(1, 1, 2)
+    chosen = torch.minimum(chosen, edge).clamp(min=0)
+    # Written so that what is no number is kept, and told of, instead of being no box.
+    empty = (chosen[..., 2:] <= chosen[..., :2]).any(2)
+    poor = (top < least) | empty
+    kept = thinned(chosen, kind.masked_fill(poor, -1), same) & ~poor
+    made = torch.cat([kind[..., None], top[..., None], chosen], 2).masked_fill(~kept[..., None], -1)
+    first = (~kept).int().argsort(dim=1, stable=True)
+    longest = max(1, int(kept.sum(1).max()))
+    return made.gather(1, first[..., None].expand_as(made))[:, :longest]
