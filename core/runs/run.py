@@ -28,6 +28,7 @@ from core.workspace import Workspace
 LOCK_VARIABLE = "LEPTON_RUN_LOCK"
 _POLL = 0.02
 _FOUND_WITHIN = 5.0
+_LEAVES_WITHIN = 10.0
 
 
 class Run:
@@ -282,9 +283,17 @@ class Run:
 
     @contextmanager
     def _locked(self) -> Iterator[int | None]:
-        """The run's lock, so that nobody else launches or removes it; None when it is alive."""
+        """The run's lock, so that nobody else launches or removes it; None when it is alive.
+
+        A process that has told how it ended is waited for while it leaves.
+        """
+        deadline = time.monotonic() + _LEAVES_WITHIN
         try:
-            descriptor = lock.take(self.lock_path)
+            while (descriptor := lock.take(self.lock_path)) is None:
+                ended = summary(self.events_path)[0].state in TERMINAL
+                if not ended or time.monotonic() > deadline:
+                    break
+                time.sleep(_POLL)
         except FileNotFoundError:
             raise UsageError("there is no such run any more", where=self.id) from None
         try:

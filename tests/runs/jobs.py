@@ -1,5 +1,6 @@
 """Work for the tests' runs; the spec says which."""
 
+import atexit
 import multiprocessing
 import os
 import signal
@@ -43,6 +44,19 @@ def stopped_deep_inside(job: Job) -> None:
     while not job.should_stop():
         one_step()
     raise Stopped
+
+
+def leaves_slowly(job: Job) -> None:
+    """Has told its end while its process is there still, as one with a lot of memory is."""
+    leave = job.run.path / "leave"
+    if not leave.exists():
+        atexit.register(wait_for, leave)
+        stopped_deep_inside(job)
+
+
+def wait_for(file: Path) -> None:
+    while not file.exists():
+        one_step()
 
 
 def finishes_all_the_same(job: Job) -> None:

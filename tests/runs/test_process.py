@@ -45,6 +45,20 @@ def test_a_run_runs_to_its_end(job: Job) -> None:
         run.stop()
 
 
+def test_a_run_that_is_leaving_is_waited_for_by_who_resumes_it(job: Job) -> None:
+    run = job("leaves_slowly")
+    run.launch()
+    saw(run, "log", text="ready")
+    run.stop(wait=0)
+    until(lambda: run.state().state == "stopped")
+    assert lock.held(run.lock_path), "the process should still be there"
+    leaving = threading.Timer(0.2, (run.path / "leave").touch)
+    leaving.start()
+    run.launch()
+    leaving.join()
+    assert ended(run) == "finished"
+
+
 def test_the_process_stands_on_its_own(job: Job, runs: Runs) -> None:
     run = job("tells")
     run.launch()
