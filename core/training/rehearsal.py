@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 STEPS = 2
 ROWS_AT_ONCE = 512
+COUNT_SECONDS = 2.0
+"""How long examples are counted where they are no rows."""
 TRAIN_SHARE = 0.8
 """Of a data set that a run would split first."""
 
@@ -93,7 +95,7 @@ def rehearse(workspace: Workspace, config: TrainConfig) -> Rehearsal:
         )
         settled, notes = _without_auto(settled, choice.architecture.suggested)
         size = int(settled.batch_size or 1)
-        arrays = _first(task, view, split, size * (STEPS + 1))
+        sample = _sample(task, view, split, rows, size * (STEPS + 1))
     setup = Setup(settled, choice.version, task)
     torch.set_num_threads(settled.threads or 1)
     torch.manual_seed(settled.seed)
@@ -102,25 +104,25 @@ def rehearse(workspace: Workspace, config: TrainConfig) -> Rehearsal:
         torch.cuda.reset_peak_memory_stats(device)
     try:
         stepper = Stepper(module.to(device), task, settled, device)
-        took = _steps(stepper, arrays, size, device)
+        took = _steps(stepper, sample.arrays, size, device)
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise LeptonError(
             f"a step of {size} examples does not fit into the memory of {device}",
             hint="Lower batch_size, or choose a smaller model.",
         ) from error
-    known = len(arrays["target"])
-    steps_in_epoch = max(1, rows // size)
+    known = len(sample.arrays["target"])
+    steps_in_epoch = max(1, sample.examples // size)
     steps = min(settled.epochs * steps_in_epoch, settled.max_steps or 2**63)
     weights = sum(each.nbytes for each in module.state_dict().values())
     averaged = weights if settled.ema or settled.swa else 0
     state = sum(each.nbytes for each in stepper.optimizer.tensors().values())
     one = 2 * weights + averaged + state
-    encoded = sum(_bytes(each) for each in arrays.values()) * rows // max(1, known)
+    encoded = sum(_bytes(each) for each in sample.arrays.values()) * sample.examples // known
     return Rehearsal(
         settings=settled.to_json(),
         parameters=sum(each.numel() for each in module.parameters()),
         trained=sum(each.numel() for each in module.parameters() if each.requires_grad),
-        examples=rows,
+        examples=sample.examples,
         steps=steps,
         memory=_memory(device),
         epoch_seconds=took * steps_in_epoch,
@@ -144,33 +146,49 @@ def _without_auto(config: TrainConfig, suggested: Any) -> tuple[TrainConfig, lis
     return config, notes
 
 
-def _first(task: Task, view: View, split: str | None, wanted: int) -> Arrays:
-    """The first examples, as many as are wanted where there are so many.
+@dataclass(frozen=True)
+class _Sample:
+    """The first examples, and how many there are of them in all, told from the rows looked at."""
+
+    arrays: Arrays
+    examples: int
+
+
+def _sample(task: Task, view: View, split: str | None, rows: int, wanted: int) -> _Sample:
+    """As many examples as are wanted; where a row is no example, further ones are counted for a
+    while.
 
     Raises:
         LeptonError: there is none.
     """
     pieces: list[Arrays] = []
-    count = 0
+    kept = made = looked_at = 0
+    ends = time.monotonic() + COUNT_SECONDS
 
-    def rows() -> Iterator[Any]:
+    def read() -> Iterator[Any]:
+        nonlocal looked_at
         for batch in task.read(view, split, ROWS_AT_ONCE):
-            if count >= wanted:
+            if kept >= wanted and (made == looked_at or time.monotonic() > ends):
                 return
+            looked_at += batch.num_rows
             yield batch
 
-    for arrays in task.examples(rows()):
-        pieces.append(arrays)
-        count += len(arrays["target"])
-        if count >= wanted:
-            break
+    for arrays in task.examples(read()):
+        made += len(arrays["target"])
+        if kept < wanted:
+            pieces.append(arrays)
+            kept = made
     if not pieces:
         raise LeptonError(f"no row has a {task.target}", where=view.version.ref)
+    return _Sample(_joined(pieces), max(1, round(made * rows / looked_at)))
+
+
+def _joined(pieces: Sequence[Arrays]) -> Arrays:
     return {
         name: Ragged.joined([piece[name] for piece in pieces])
-        if isinstance(pieces[0][name], Ragged)
+        if isinstance(first, Ragged)
         else np.concatenate([piece[name] for piece in pieces])
-        for name in pieces[0]
+        for name, first in pieces[0].items()
     }
 
 

@@ -3,9 +3,11 @@
 import copy
 import math
 
+import pyarrow as pa
 import pytest
 import torch
 
+from core.data.lake.lake import Lake
 from core.errors import LeptonError, UsageError
 from core.ingest import ingest
 from core.runs.store import Runs
@@ -13,6 +15,7 @@ from core.training import rehearsal, searching
 from core.training.config import TrainConfig
 from core.training.recipes import recipe, recipes, with_recipe
 from core.training.rehearsal import rehearse
+from core.training.setup import choose
 from core.training.start import start_training
 from tests.training.conftest import SAMPLES
 
@@ -90,6 +93,23 @@ def test_a_dry_run_tells_the_cost_and_leaves_nothing(workspace, penguins):
     assert told.seconds == pytest.approx(told.epoch_seconds * 7, rel=0.01)
     assert told.fits
     assert Runs(workspace).all() == []
+
+
+def test_a_dry_run_counts_examples_where_they_are_no_rows(workspace):
+    novel = (SAMPLES / "text" / "austen_emma_400k.txt").read_text()
+    texts = [line for line in novel.splitlines() if line][:300]
+    rows = pa.table({"text": texts, "split": ["train"] * 270 + ["validation"] * 30})
+    lake = Lake(workspace)
+    lake.commit("texts", rows, op="import")
+    options = {"length": 16, "vocabulary": 300}
+    asked = TrainConfig("texts", task="text-generation", batch_size=4, epochs=3, options=options)
+    told = rehearse(workspace, asked)
+    choice = choose(workspace, asked)
+    with lake.open(choice.version) as view:
+        task = choice.kind.learn(choice.fit, view, "train", options)
+        blocks = sum(len(each["target"]) for each in task.examples(task.read(view, "train", 64)))
+    assert told.examples == blocks != 270
+    assert told.steps == 3 * (blocks // 4)
 
 
 def test_a_dry_run_finds_what_a_run_would_find(workspace, penguins):
