@@ -17,10 +17,12 @@ from textual.message import Message
 from textual.screen import Screen
 
 from core.atomic import write_json
+from core.errors import LeptonError
 from core.workspace import Workspace
 from lepton_tui.garbage import LOOK_SECONDS, QuietCollector
 from screens.mode_bar import ModeBar
 from screens.navigation import MODES
+from screens.text import plain
 from screens.themes import DARK, LIGHT
 
 if TYPE_CHECKING:
@@ -45,6 +47,13 @@ class RunningCounted(Message):
     """How many runs are at work."""
 
     running: int
+
+
+@dataclass
+class QueueFailed(Message):
+    """The runs that wait for a device could not be started again."""
+
+    error: LeptonError
 
 
 class LeptonApp(App[None]):
@@ -95,7 +104,21 @@ class LeptonApp(App[None]):
         self.set_interval(RUNNING_POLL_SECONDS, self._count_running)
         self.set_interval(LOOK_SECONDS, self._garbage.look)
         self.call_after_refresh(self._count_running)
+        self.run_worker(self._revive, thread=True, group="queue", exit_on_error=False)
         self.set_timer(WARM_SECONDS, self._warm)
+
+    def _revive(self) -> None:
+        """Runs that waited when the machine went down go on waiting."""
+        from core.runs.store import Runs
+
+        try:
+            Runs(self.workspace).revive()
+        except LeptonError as error:
+            self.post_message(QueueFailed(error))
+
+    def on_queue_failed(self, message: QueueFailed) -> None:
+        error = message.error
+        self.notify(plain(error.hint), title=plain(str(error)), severity="error", markup=False)
 
     def _warm(self) -> None:
         """Import the other screens while a person reads the first: a visit waits for none."""

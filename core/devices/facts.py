@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 from contextlib import suppress
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from core.devices import AS_LISTED
-from core.devices.usage import Holder, Usage, holders, usage
+from core.devices.usage import Holder, Usage, cards, holders, usage
 from core.errors import LeptonError, UsageError, nearest
 
 if TYPE_CHECKING:
@@ -94,6 +95,34 @@ def _tpus() -> list[Device]:
     return [Device(name, "TPU", 0) for name in names]
 
 
+def accelerators() -> list[str] | None:
+    """The accelerators as torch names them, told without loading it; None: only it can tell."""
+    built = _built_for()
+    if built == {"cuda"}:
+        return cards()
+    return None if built is None or built or sys.platform == "darwin" else []
+
+
+def ask_torch() -> list[str]:
+    """The accelerators, from a torch in another process: that takes seconds.
+
+    Raises:
+        LeptonError: torch does not load.
+    """
+    names = [device.name for device, _ in _told_by_torch()]
+    return [name for name in names if name != "cpu" and not name.startswith("xla")]
+
+
+def _built_for() -> set[str] | None:
+    """The kinds of accelerators that the installed torch was built for; None: it does not say."""
+    found = find_spec("torch")
+    try:
+        told = Path(str(found and found.origin)).with_name("version.py").read_text()
+    except OSError:
+        return None
+    return set(re.findall(r"^(cuda|hip|xpu)\b[^=]*= *['\"]", told, re.MULTILINE))
+
+
 def listing() -> list[Listed]:
     """The devices with how they are used. Torch is asked in a process of its own.
 
@@ -102,8 +131,12 @@ def listing() -> list[Listed]:
     Raises:
         LeptonError: torch does not load.
     """
+    return [_listed(device, free) for device, free in _told_by_torch("free")]
+
+
+def _told_by_torch(*asked_for: str) -> list[tuple[Device, int | None]]:
     asked = subprocess.run(
-        [sys.executable, "-P", "-m", "core.devices.facts"],
+        [sys.executable, "-P", "-m", "core.devices.facts", *asked_for],
         env={**AS_LISTED, **os.environ},
         capture_output=True,
         text=True,
@@ -115,7 +148,7 @@ def listing() -> list[Listed]:
             f"torch does not load: {last}", hint="Install it again: pip install torch"
         )
     found = json.loads(asked.stdout.splitlines()[-1])
-    return [_listed(Device(**each), free) for each, free in found]
+    return [(Device(**each), free) for each, free in found]
 
 
 def _listed(device: Device, free: int | None) -> Listed:
@@ -195,5 +228,6 @@ def _quota() -> int | None:
 
 
 if __name__ == "__main__":
-    # The last line of the output, below what drivers may print; `listing` reads it.
-    print(json.dumps([(asdict(device), _free(device)) for device in devices()]))  # noqa: T201
+    told = [(asdict(each), _free(each) if "free" in sys.argv else None) for each in devices()]
+    # The last line of the output, below what drivers may print; `_told_by_torch` reads it.
+    print(json.dumps(told))  # noqa: T201

@@ -7,6 +7,7 @@ unknown (None) and nothing fails.
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -81,6 +82,17 @@ def usage(device: str, *, over: float | None = None, temperature: bool = True) -
         if temperature
         else None,
     )
+
+
+def cards() -> list[str] | None:
+    """The NVIDIA cards this process may see, as torch names them; None where nobody can tell."""
+    nvml = _nvml()
+    if nvml is None:
+        there = any(Path("/dev").glob("nvidia[0-9]*")) or Path("/dev/dxg").exists()
+        return None if there or not sys.platform.startswith("linux") else []
+    if "MIG" in os.environ.get("CUDA_VISIBLE_DEVICES", ""):
+        return None
+    return [f"cuda:{at}" for at, _ in enumerate(_visible(nvml))]
 
 
 class DeviceUse:

@@ -37,6 +37,8 @@ class RunHistory:
     checkpoints: list[Event] = field(default_factory=list)
     samples: list[Event] = field(default_factory=list)
     logs: list[str] = field(default_factory=list)
+    waiting: Event | None = None
+    """Where it stands in the queue, while it waits for a device."""
     error: dict[str, str] | None = None
     result: Event | None = None
     started: float | None = None
@@ -103,6 +105,8 @@ class RunHistory:
                 _remember(self.logs, event["text"])
             case "obeyed":
                 _remember(self.logs, obeyed_words(event))
+            case "waiting":
+                self.waiting = event
             case "result":
                 self.result = event
         self.last = event["time"]
@@ -113,6 +117,7 @@ class RunHistory:
             return
         self.state = event["state"]
         self.stopping = False
+        self.waiting = None
         self.error = event.get("error")
         self.ended = None
         if self.state == "running":
@@ -170,6 +175,16 @@ def obeyed_words(event: Event) -> str:
     if "lr" in event:
         return f"the learning rate is {event['lr']:g} from here: {at}"
     return f"a checkpoint was saved: {at}"
+
+
+def waiting_words(event: Event) -> str:
+    """For what a run waits, where it stands in the queue, and who is there before it."""
+    devices, place = event["devices"], event["place"]
+    where = "next" if place == 1 else f"number {place}"
+    words = f"waiting for {' or '.join(devices) or 'a device'}, {where} in the queue"
+    if behind := [run.rpartition("-")[2] for run in event["behind"]]:
+        words += f"; {', '.join(behind)} {'is' if len(behind) == 1 else 'are'} at work there"
+    return words
 
 
 def _remember(kept: list[Any], newest: Any) -> None:

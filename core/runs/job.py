@@ -5,15 +5,27 @@ from __future__ import annotations
 import os
 import select
 import threading
+from contextlib import suppress
 from typing import Any
 
+from core.errors import LeptonError
 from core.runs.events import EventWriter
+from core.runs.queue import Turn
+from core.runs.queue_devices import Devices
 from core.runs.run import Run
 from core.workspace import Workspace
 
 
 class Stopped(Exception):  # noqa: N818 - a wish obeyed is no error
     """Raised by a job that was asked to stop and has saved what it wants to keep."""
+
+
+def keep(lock: int) -> None:
+    """Hold a lock for as long as this process lives, and no longer.
+
+    A forked child (a data loader's) that outlives it must not make it look alive.
+    """
+    os.register_at_fork(after_in_child=lambda: os.close(lock))
 
 
 class Job:
@@ -24,8 +36,12 @@ class Job:
     emitted `result` has done all its work and is finished, asked to stop or not.
     """
 
-    def __init__(self, run: Run, events: EventWriter) -> None:
+    def __init__(self, run: Run, events: EventWriter, turn: Turn | None = None) -> None:
         self.run = run
+        self.device = turn.device if turn else None
+        """The device that the queue gave it, where it had to wait for one."""
+        if turn is not None:
+            keep(turn.descriptor)
         self.has_result = False
         self._events = events
         self._stop = threading.Event()
@@ -50,6 +66,13 @@ class Job:
         """
         self._events.write(event, **fields)
         self.has_result = self.has_result or event == "result"
+
+    def join(self, device: str) -> None:
+        """Say that it works on a device; those who wait for it wait for this run's end too."""
+        if self.device is None:
+            # Nobody is kept from working because nobody can be told.
+            with suppress(LeptonError, OSError):
+                keep(Devices().join(device, self.run.path))
 
     def should_stop(self) -> bool:
         """Whether somebody asked the run to stop."""

@@ -22,10 +22,14 @@ from core.runs import lock
 from core.runs.events import Event, EventReader, EventWriter
 from core.runs.history import RunHistory, history
 from core.runs.notes import read_notes
+from core.runs.queue import Queue, Turn, awaited
 from core.runs.state import TERMINAL, RunState, Summary, summary
 from core.workspace import Workspace
 
 LOCK_VARIABLE = "LEPTON_RUN_LOCK"
+DEVICE_VARIABLE = "LEPTON_RUN_DEVICE"
+"""The device that is the run's, and the descriptor that holds it: `cuda:1=7`."""
+WORKER, WAITER = "core.runs.worker", "core.runs.queue_worker"
 _POLL = 0.02
 _FOUND_WITHIN = 5.0
 _LEAVES_WITHIN = 10.0
@@ -74,14 +78,17 @@ class Run:
     def launch(self) -> None:
         """Start the run, or resume it, in a detached process that outlives this one.
 
+        Where its device is not free (`queue.awaited`) the process waits for it first.
+
         Raises:
-            LeptonError: it is running already, or no process can be started.
+            LeptonError: it is running or waiting already, or no process can be started.
             UsageError: it has finished.
         """
         with self._locked() as held:
             if held is None:
+                waits = self._place() is not None
                 raise LeptonError(
-                    "the run is running already",
+                    "the run waits in the queue already" if waits else "the run is running already",
                     where=self.id,
                     hint=f"Watch it: lepton runs attach {self.id}",
                 )
@@ -91,15 +98,35 @@ class Run:
                 events.write("state", state="queued", log=log.tell())
                 try:
                     process = self._start(held, log.fileno())
-                except OSError as error:
-                    failure = LeptonError(f"no process can be started: {error.strerror}")
-                    events.write("state", state="failed", error=failure.to_json())
-                    raise failure from error
+                except LeptonError as error:
+                    events.write("state", state="failed", error=error.to_json())
+                    raise
             lock.write_pid(held, process.pid)
         # The app may live for weeks: a thread that waits leaves no zombie behind.
         threading.Thread(target=process.wait, name=f"reap {self.id}", daemon=True).start()
 
     def _start(self, held: int, log: int) -> subprocess.Popen[bytes]:
+        """The process that works on it, or that waits for its device."""
+        from core.devices.facts import accelerators
+
+        asked = self.info
+        devices = awaited(asked.get("device"), asked.get("queue"), accelerators)
+        if devices is None:
+            return self._process_of(WORKER, held, log)
+        self._queue.enter(self.id, devices)
+        turn = self._queue.claim(self.id)
+        try:
+            return self._process_of(WORKER if turn else WAITER, held, log, turn)
+        except LeptonError:
+            self._queue.leave(self.id)
+            raise
+        finally:
+            if turn is not None:
+                os.close(turn.descriptor)
+
+    def _process_of(
+        self, module: str, held: int, log: int, turn: Turn | None = None
+    ) -> subprocess.Popen[bytes]:
         environment = {
             "OMP_WAIT_POLICY": "PASSIVE",
             **AS_LISTED,
@@ -108,20 +135,25 @@ class Run:
             "LEPTON_HOME": str(self.workspace.home),
             LOCK_VARIABLE: str(held),
         }
+        if turn is not None:
+            environment[DEVICE_VARIABLE] = f"{turn.device}={turn.descriptor}"
         if "PYTHONPATH" in os.environ:
             # The worker lives in another folder, where a relative entry would mean something else.
             entries = filter(None, os.environ["PYTHONPATH"].split(os.pathsep))
             environment["PYTHONPATH"] = os.pathsep.join(str(Path(e).absolute()) for e in entries)
-        return subprocess.Popen(
-            [sys.executable, "-P", "-m", "core.runs.worker", str(self.path)],
-            cwd=self.path,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            pass_fds=(held,),
-        )
+        try:
+            return subprocess.Popen(
+                [sys.executable, "-P", "-m", module, str(self.path)],
+                cwd=self.path,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                pass_fds=(held, turn.descriptor) if turn else (held,),
+            )
+        except OSError as error:
+            raise LeptonError(f"no process can be started: {error.strerror}") from error
 
     def state(self) -> RunState:
         """What the event log and the lock say now; cheap enough to ask of hundreds of runs."""
@@ -136,7 +168,9 @@ class Run:
 
     def _state(self, told: Summary, held: bool) -> RunState:
         state, error = told.state or "queued", told.error
-        if told.state and told.state not in TERMINAL and not held:
+        place = self._place() if told.state == "queued" and not told.stopping else None
+        # One that waits and has no process will be given one (`Runs.revive`).
+        if told.state and told.state not in TERMINAL and not held and place is None:
             state = "stopped" if told.stopping else "interrupted"
         if state == "interrupted":
             error = self._last_words(told)
@@ -149,7 +183,7 @@ class Run:
             pid=lock.read_pid(self.lock_path) if alive else None,
             dataset=self.info.get("dataset"),
             model=told.result.get("model") or self.info.get("model"),
-            device=told.plan.get("device"),
+            device=told.device or told.plan.get("device"),
             epoch=told.progress.get("epoch"),
             step=told.progress.get("step"),
             epochs=told.plan.get("epochs"),
@@ -162,7 +196,19 @@ class Run:
             remaining=told.remaining if alive else None,
             note=notes.note,
             tags=notes.tags,
+            place=place,
         )
+
+    @property
+    def _queue(self) -> Queue:
+        return Queue(self.workspace)
+
+    def _place(self) -> int | None:
+        """The place in the queue; None when it is not in it, or nobody can tell."""
+        try:
+            return self._queue.place(self.id)
+        except LeptonError:
+            return None
 
     def _last_words(self, told: Summary) -> dict[str, str]:
         what = "the process ended in the middle of its work"
@@ -203,6 +249,7 @@ class Run:
                     raise UsageError(f"the run is not running, it is {state.state}", where=self.id)
                 with EventWriter(self.events_path) as events:
                     events.write("state", state="stopped")
+                self._queue.leave(self.id)
                 return self.state()
         pid = self._process()
         if pid is not None:
@@ -217,7 +264,11 @@ class Run:
                 pass
             except PermissionError as error:
                 raise LeptonError("the run is another person's", where=self.id) from error
-        return self.wait(wait)
+        state = self.wait(wait)
+        if state.state == "stopped":
+            # A process that was killed as it waited could not leave the queue itself.
+            self._queue.leave(self.id)
+        return state
 
     def _process(self) -> int | None:
         """The process that holds the lock, made sure of; None when it has just ended."""
@@ -259,6 +310,7 @@ class Run:
         with self._locked() as held:
             if held is None:
                 raise UsageError("the run is running", where=self.id, hint="Stop it first.")
+            self._queue.leave(self.id)
             gone = self.workspace.tmp / f"{self.id}.{uuid4().hex[:8]}"
             self.path.rename(gone)
         rmtree(gone, ignore_errors=True)

@@ -19,7 +19,8 @@ class RunState:
 
     `state` is queued, running, finished, failed, stopped or interrupted. `pid` is the process while
     it lives. `created` is ISO 8601 in UTC; `started` and `ended` are Unix seconds. `epochs` and
-    `steps` are the totals that were planned. `error` has `what`, `where` and `hint` when the run
+    `steps` are the totals that were planned. `place` is that in the queue, from 1, while it waits
+    for a device. `error` has `what`, `where` and `hint` when the run
     failed or was interrupted. `remaining` are seconds to its end while it lives. `note` and `tags`
     are what a person wrote about it.
     """
@@ -43,6 +44,7 @@ class RunState:
     remaining: float | None = None
     note: str = ""
     tags: tuple[str, ...] = ()
+    place: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The keys of `lepton runs ls --json`, in the order of the listing."""
@@ -55,12 +57,14 @@ class Summary:
 
     `state` is the last one recorded, None before the first; `stopping` says that somebody asked the
     run to stop since then. `log_offset` is where the last launch begins in `log`, in bytes.
+    `device` is the one that the queue gave this launch.
     `epochs` are the steps and metrics of the newest epochs, `speed` is in examples a second.
     """
 
     state: str | None = None
     stopping: bool = False
     log_offset: int = 0
+    device: str | None = None
     plan: Event = field(default_factory=dict)
     progress: Event = field(default_factory=dict)
     speed: float | None = None
@@ -169,6 +173,7 @@ def _in_state(told: Summary, event: Event) -> Summary:
         state=state,
         stopping=False,
         log_offset=event.get("log", told.log_offset),
+        device=None if state == "queued" else event.get("device", told.device),
         error=event.get("error"),
         started=told.started or (event["time"] if state == "running" else None),
         ended=event["time"] if state in TERMINAL else None,

@@ -17,6 +17,7 @@ from uuid import uuid4
 from core import atomic
 from core.errors import LeptonError, UsageError, nearest
 from core.runs import lock
+from core.runs.queue import Queue
 from core.runs.run import Run
 from core.runs.state import RunState
 from core.workspace import Workspace
@@ -39,12 +40,15 @@ class Runs:
         dataset: str | None = None,
         model: str | None = None,
         entry: str | None = None,
+        device: str | None = None,
+        queue: bool | None = None,
     ) -> Run:
         """Write down what is asked; `launch` starts it.
 
         `spec` is for the kind's own module, plain JSON. `dataset` and `model` are what a listing
         shows. `entry` names the module whose `run(job)` does the work, when the worker does not
-        know the kind.
+        know the kind. `device` is the one it is to wait for if need be, "auto" the first free one;
+        `queue` says whether it waits, None: on accelerators.
         """
         now = datetime.now(UTC)
         staged = self.workspace.tmp / f"run.{uuid4().hex[:8]}"
@@ -62,6 +66,8 @@ class Runs:
                 "dataset": dataset,
                 "model": model,
                 "entry": entry,
+                "device": device,
+                "queue": queue,
                 "spec": spec,
             }
             try:
@@ -73,6 +79,32 @@ class Runs:
                 rmtree(staged, ignore_errors=True)
                 raise
             return Run(self.workspace.runs / identity, self.workspace)
+
+    def revive(self) -> list[Run]:
+        """Launch the waiting runs that have lost their process, in order; those that were.
+
+        All of them have when the machine went down.
+
+        Raises:
+            LeptonError: the file of the queue is damaged, or no process can be started.
+        """
+        queue = Queue(self.workspace)
+        revived = []
+        for waiting in queue.waiting():
+            if lock.held(self.workspace.runs / waiting.run / "lock"):
+                continue
+            run = self._opened(waiting.run)
+            if run is None or run.state().state != "queued":
+                queue.leave(waiting.run)
+                continue
+            try:
+                run.launch()
+            except LeptonError:
+                if run.state().pid is None:
+                    raise
+            else:
+                revived.append(run)
+        return revived
 
     def all(self) -> list[Run]:
         """Every run, newest first. What is no run's folder is left out."""

@@ -14,9 +14,10 @@ from types import FrameType
 from core.errors import LeptonError, UsageError
 from core.runs import lock
 from core.runs.events import EventWriter
-from core.runs.job import Job, Stopped
+from core.runs.job import Job, Stopped, keep
 from core.runs.priority import step_back
-from core.runs.run import LOCK_VARIABLE, Run
+from core.runs.queue import Turn
+from core.runs.run import DEVICE_VARIABLE, LOCK_VARIABLE, Run
 from core.workspace import Workspace
 
 KINDS = {
@@ -35,12 +36,12 @@ def main() -> int:
     run = Run(Path(sys.argv[1]).absolute(), Workspace.open())
     hold(run)
     with EventWriter(run.events_path) as events:
-        job = Job(run, events)
+        job = Job(run, events, turn())
         obey_signals(job, events)
         return work(job, events)
 
 
-def hold(run: Run) -> None:
+def hold(run: Run) -> int:
     """Keep the run's lock until the end: the launcher's, or our own when started by hand."""
     descriptor: int | None
     if inherited := os.environ.pop(LOCK_VARIABLE, None):
@@ -51,8 +52,17 @@ def hold(run: Run) -> None:
         if descriptor is None:
             raise LeptonError("the run is running already", where=run.id)
         lock.write_pid(descriptor, os.getpid())
-    # A forked child (a data loader's) that outlives us must not make us look alive.
-    os.register_at_fork(after_in_child=lambda: os.close(descriptor))
+    keep(descriptor)
+    return descriptor
+
+
+def turn() -> Turn | None:
+    """The device that this process was given, if it had to wait for one."""
+    if not (inherited := os.environ.pop(DEVICE_VARIABLE, None)):
+        return None
+    device, _, descriptor = inherited.rpartition("=")
+    os.set_inheritable(int(descriptor), False)
+    return Turn(device, int(descriptor))
 
 
 def obey_signals(job: Job, events: EventWriter) -> None:
@@ -68,12 +78,15 @@ def obey_signals(job: Job, events: EventWriter) -> None:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+    # A run that has waited was deaf from its turn until now.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
 
 
 def work(job: Job, events: EventWriter) -> int:
     """Run the job and record how it ended; the exit code."""
     try:
-        events.write("state", state="running", pid=os.getpid(), started=_started())
+        device = {"device": job.device} if job.device else {}
+        events.write("state", state="running", pid=os.getpid(), started=_started(), **device)
         entry = importlib.import_module(_entry(job.run))
         entry.run(job)
         stopped = job.should_stop() and not job.has_result

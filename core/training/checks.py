@@ -11,7 +11,7 @@ from core.augmentation.written import read
 
 MOST = 2**31 - 1
 AUTO = "auto"
-DEVICE = re.compile(r"auto|cpu|(cuda|mps|xpu)(:\d+)?")
+DEVICE = re.compile(r"auto|cpu|(cuda|mps|xpu|xla)(:\d+)?")
 _TIME = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
 
 Check: TypeAlias = Callable[[Any], Any]

@@ -77,6 +77,9 @@ class TrainConfig:
     compile: bool = False
     """Let torch.compile make kernels for this model: a slow start, quicker steps."""
     device: str = "auto"
+    """cpu, cuda, cuda:1, or auto: the first free one of the best kind."""
+    queue: bool | None = None
+    """Wait until the device is free; None: on an accelerator, and not on the processor."""
     threads: int | None = None
     """Processor threads of the training process."""
     patience: int | None = None
@@ -179,6 +182,7 @@ _CHECKS: dict[str, Check] = {
     "precision": one_of(*PRECISIONS),
     "compile": checks.flag,
     "device": checks.device,
+    "queue": maybe(checks.flag),
     "threads": maybe(whole(1)),
     "patience": maybe(whole(1)),
     "seed": whole(0),

@@ -19,7 +19,8 @@ def start_training(
 ) -> Run:
     """Check the settings of a training, write its run down and launch it, detached.
 
-    `notes` is told of settings that have another name here.
+    Where its device is not free it waits in the queue, behind those that wait already. `notes` is
+    told of settings that have another name here.
 
     Raises:
         UsageError: a setting, the data set, a column or the model is not what it must be.
@@ -27,9 +28,16 @@ def start_training(
     """
     config = TrainConfig.from_mapping(settings, notes)
     choice = choose(workspace, config)
+    runs = Runs(workspace)
+    runs.revive()
     with Lake(workspace).held(choice.version):
-        run = Runs(workspace).create(
-            "train", config.to_json(), dataset=choice.version.ref, model=choice.name
+        run = runs.create(
+            "train",
+            config.to_json(),
+            dataset=choice.version.ref,
+            model=choice.name,
+            device=config.device,
+            queue=config.queue,
         )
     try:
         run.launch()

@@ -44,7 +44,8 @@ def run(job: Job) -> None:
         UsageError: the settings, or names in them, are wrong.
         LeptonError: the data cannot be read, training diverges, or the disk is full.
     """
-    setup = setups.load(job.workspace, job.run.artifacts) or _first_start(job)
+    setup = _started_before(job) or _first_start(job)
+    job.join(setup.config.device)
     train, validation = _splits(job, setup)
     if job.should_stop():
         return
@@ -64,9 +65,18 @@ def run(job: Job) -> None:
         job.emit("result", model=model.ref, metrics=trainer.best.metrics)
 
 
+def _started_before(job: Job) -> Setup | None:
+    """What was decided at the first start, on the device that is the run's now."""
+    setup = setups.load(job.workspace, job.run.artifacts)
+    if setup is None or job.device is None:
+        return setup
+    device = str(resolve(job.device))
+    return dataclasses.replace(setup, config=setup.config.with_(device=device))
+
+
 def _first_start(job: Job) -> Setup:
     config = TrainConfig.from_mapping(job.spec)
-    device = resolve(config.device)
+    device = resolve(job.device or config.device)
     setup = setups.decide(
         job.workspace,
         config,

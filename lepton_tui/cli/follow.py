@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.errors import LeptonError
 from core.runs.events import Event
-from core.runs.history import obeyed_words
+from core.runs.history import obeyed_words, waiting_words
 from lepton_tui.cli.output import bar, in_terminal, width
 from lepton_tui.cli.status import StatusLine
 from screens.text import answer_words, clip, human_count, human_duration, human_number
@@ -78,6 +78,10 @@ class Watcher:
                 self._say(f"Resumed at step {human_count(event['step'])}.")
             case "log" if told:
                 self._say(event["text"])
+            case "waiting" if told:
+                words = waiting_words(event)
+                self._say(words[0].upper() + words[1:] + ".")
+                self.line.show("Waiting")
             case "obeyed" if told:
                 self._say(obeyed_words(event))
             case "samples" if told and self._samples:

@@ -12,7 +12,7 @@ from core.runs.run import Run
 from core.runs.state import RunState
 from core.runs.store import Runs
 from core.workspace import Workspace
-from lepton_tui.cli import comparing
+from lepton_tui.cli import comparing, queueing
 from lepton_tui.cli.groups import noun
 from lepton_tui.cli.output import confirm, facts, note, put, put_json, table
 from screens.text import human_duration, human_number, plain, relative_time, state_badge
@@ -181,6 +181,7 @@ def log(run: str = ID) -> None:
 
 
 comparing.add_to(app)
+app.add_typer(queueing.app, name="queue")
 
 
 def put_run(run: Run, *, json: bool) -> None:
@@ -194,6 +195,7 @@ def put_run(run: Run, *, json: bool) -> None:
         [
             ("run", state.id),
             ("state", state_badge(state.state) + _at(state)),
+            ("place", state.place and f"{state.place} in the queue"),
             ("process", state.pid),
             ("dataset", state.dataset),
             ("model", state.model),

@@ -65,6 +65,9 @@ def train(
     ),
     compile_: bool = typer.Option(None, "--compile", help="Let torch make kernels for it."),
     device: str = typer.Option(None, metavar="NAME", help="cpu, cuda, cuda:1, mps or auto."),
+    queue: bool = typer.Option(
+        None, "--queue/--no-queue", help="Wait until the device is free; a GPU is waited for."
+    ),
     threads: int = typer.Option(None, metavar="N", help="Processor threads of the run."),
     config: str = typer.Option(
         None, metavar="FILE", help="Settings in a TOML file, or those of a RUN."
@@ -119,6 +122,7 @@ def train(
         "deterministic": deterministic,
         "compile": compile_,
         "device": device,
+        "queue": queue,
         "threads": threads,
     }
     given |= {key: value for key, value in flags.items() if value is not None}
@@ -142,7 +146,8 @@ def train(
         if json:
             put_json(run.state().to_json())
             return
-        put(f"Started {run.id}.")
+        place = run.state().place
+        put(f"Started {run.id}." if place is None else f"Queued {run.id}, at place {place}.")
         put(f"Watch it: lepton runs attach {run.id}")
         return
     state = follow_own(run, json=json)

@@ -41,6 +41,7 @@ class Snapshot:
     samples: tuple[Event, ...]
     error: dict[str, str] | None
     result: Event | None
+    waiting: Event | None
     examples_per_second: float | None
     elapsed: float | None
     remaining: float | None
@@ -121,6 +122,7 @@ class Follower:
             samples=tuple(told.samples),
             error=error,
             result=told.result,
+            waiting=told.waiting,
             examples_per_second=told.examples_per_second,
             elapsed=told.elapsed(self._clock() if alive else None),
             remaining=told.remaining() if alive and not behind else None,

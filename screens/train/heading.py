@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich.text import Text
 
+from core.runs.history import waiting_words
 from screens.text import counted, human_count, human_duration, human_number, plain, state_badge
 from screens.train.follower import Snapshot
 from screens.widgets.bars import bar
@@ -38,6 +39,8 @@ def _badge(seen: Snapshot) -> str:
 
 
 def _progress(seen: Snapshot) -> str:
+    if seen.waiting and seen.state == "queued":
+        return waiting_words(seen.waiting)
     plan, parts = seen.plan, []
     if plan.get("epochs") and seen.epoch:
         parts.append(f"epoch {seen.epoch}/{plan['epochs']}")

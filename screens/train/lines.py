@@ -77,7 +77,9 @@ def _words(run: RunState, *, marked: bool) -> str:
 
 
 def _facts(run: RunState, curve: tuple[float, ...]) -> tuple[str, str, str]:
-    if run.pid is not None and run.epochs:
+    if run.place is not None:
+        far = f"#{run.place}"
+    elif run.pid is not None and run.epochs:
         far = f"{run.epoch or 1}/{run.epochs}"
     else:
         found = headline(run.metrics)

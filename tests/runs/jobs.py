@@ -146,3 +146,9 @@ def resumes(job: Job) -> None:
     with job.run.events_path.open("ab") as events:
         events.write(b'{"time":1,"event":"step","step":5,"lo')
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def joins(job: Job) -> None:
+    """Works beside whoever is on the device."""
+    job.join(job.run.info["device"])
+    until_stopped(job)

@@ -1,0 +1,118 @@
+"""Which devices are taken: a file for each, locked by every run that works on it.
+
+A run that waits for its turn wants a device on which nobody is; one that a person starts beside
+others only says that it is there. Both hold the same shared lock (`flock`) for as long as their
+process lives: the system drops it however the process ends, so a dead one frees its device. That
+nobody is there is found out by locking the file alone for a moment, one process at a time.
+
+The files lie where all workspaces of a person meet, since a device belongs to the machine and not
+to a workspace: in `~/.local/state/lepton/devices/MACHINE` (`XDG_STATE_HOME` is obeyed). They are
+named after the machine because several may share a home, and are in none of the folders that are
+emptied while a run goes on: `/tmp` by age, `/run/user` and `/dev/shm` when a person logs out.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from core.errors import LeptonError
+from core.runs import lock
+
+
+class Devices:
+    """The devices that runs of this person take.
+
+    Raises:
+        LeptonError: the folder of their files cannot be made.
+    """
+
+    def __init__(self) -> None:
+        state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+        self.folder = Path(state).expanduser() / "lepton" / "devices" / (platform.node() or "here")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise LeptonError(
+                f"the folder of the devices that are taken cannot be made: {error.strerror}",
+                where=str(self.folder),
+                hint="Name a folder you can write with XDG_STATE_HOME.",
+            ) from error
+
+    def take(self, device: str, run: Path) -> int | None:
+        """A device on which nobody is, for the run in this folder; None when somebody is on it.
+
+        The open descriptor holds it.
+        """
+        with self._one_at_a_time():
+            file = self._open(device)
+            if not _locked(file, fcntl.LOCK_EX | fcntl.LOCK_NB):
+                os.close(file)
+                return None
+            return _signed(file, run, anew=True)
+
+    def join(self, device: str, run: Path) -> int:
+        """The device beside whoever is on it."""
+        with self._one_at_a_time():
+            file = self._open(device)
+            return _signed(file, run, anew=_locked(file, fcntl.LOCK_EX | fcntl.LOCK_NB))
+
+    def is_free(self, device: str) -> bool:
+        with self._one_at_a_time():
+            file = self._open(device)
+            try:
+                return _locked(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            finally:
+                os.close(file)
+
+    def on(self, device: str) -> list[str]:
+        """The ids of the runs that are on a device, the first one first."""
+        try:
+            folders = (self.folder / device).read_text(errors="surrogateescape").splitlines()
+        except FileNotFoundError:
+            return []
+        alive = [Path(each) for each in folders if lock.held(Path(each, "lock"))]
+        return list(dict.fromkeys(folder.name for folder in alive))
+
+    def _open(self, device: str) -> int:
+        return os.open(self.folder / device, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+
+    @contextmanager
+    def _one_at_a_time(self) -> Iterator[None]:
+        """A lock that becomes a shared one is free for a moment, in which nobody may look."""
+        with alone(self.folder / "look"):
+            yield
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Wait for the lock of a file, and hold it: for moments, not for work."""
+    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(file)
+
+
+def _locked(file: int, operation: int) -> bool:
+    try:
+        fcntl.flock(file, operation)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _signed(file: int, run: Path, *, anew: bool) -> int:
+    """The file, with this run among those on the device, or as the only one."""
+    fcntl.flock(file, fcntl.LOCK_SH)
+    # A full disk keeps nobody from a device: the name is only for those who ask who is on it.
+    with suppress(OSError):
+        if anew:
+            os.ftruncate(file, 0)
+        os.write(file, os.fsencode(run) + b"\n")
+    return file

@@ -1,0 +1,109 @@
+"""The process of a run that waits: `python -P -m core.runs.queue_worker RUN_FOLDER`.
+
+Started by `Run.launch` when the run's device is not free. When the turn has come it becomes the
+run's worker: the same process, with the same lock, and no library was loaded before.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import signal
+import sys
+import traceback
+from pathlib import Path
+
+from core.runs.events import EventWriter
+from core.runs.job import Job, Stopped
+from core.runs.queue import Queue, Standing, Turn, awaited
+from core.runs.run import DEVICE_VARIABLE, LOCK_VARIABLE, WORKER, Run
+from core.runs.worker import explain, hold, obey_signals
+from core.workspace import Workspace
+
+LOOK_SECONDS = 1.0
+
+
+def main() -> int:
+    """Wait, and become the worker. 0: it was stopped before, 1: it could not wait."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    faulthandler.enable()
+    run = Run(Path(sys.argv[1]).absolute(), Workspace.open())
+    held = hold(run)
+    with EventWriter(run.events_path) as events:
+        job = Job(run, events)
+        obey_signals(job, events)
+        try:
+            turn = wait(job)
+        except Stopped:
+            events.write("state", state="stopped")
+            return 0
+        except Exception as error:
+            traceback.print_exc()
+            events.write("state", state="failed", error=explain(error, run).to_json())
+            return 1
+    work(run, held, turn)
+    return 1
+
+
+def wait(job: Job) -> Turn | None:
+    """Wait for a device; None when the run turns out to need none.
+
+    From its return on, signals are kept for the worker.
+
+    Raises:
+        Stopped: somebody asked the run to stop, or took it out of the queue.
+        LeptonError: the queue cannot be read or written, or torch does not load.
+    """
+    queue, run = Queue(job.workspace), job.run
+    try:
+        needs_one = _knows_devices(run, queue)
+        turn = _turn(job, queue) if needs_one else None
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+        if job.should_stop():
+            raise Stopped
+        return turn
+    finally:
+        queue.leave(run.id)
+
+
+def _knows_devices(run: Run, queue: Queue) -> bool:
+    """Find out for which devices it waits, where the launcher could not; whether for any."""
+    standing = queue.standing(run.id)
+    if standing is None or standing.devices:
+        return True
+    from core.devices.facts import ask_torch
+
+    devices = awaited(run.info["device"], run.info["queue"], ask_torch)
+    if devices is None:
+        return False
+    queue.enter(run.id, devices)
+    return True
+
+
+def _turn(job: Job, queue: Queue) -> Turn:
+    told: Standing | None = None
+    while not job.should_stop():
+        if turn := queue.claim(job.run.id):
+            return turn
+        standing = queue.standing(job.run.id)
+        if standing is None:
+            break
+        if standing != told:
+            job.emit("waiting", **standing.to_json())
+            told = standing
+        job.wait(LOOK_SECONDS)
+    raise Stopped
+
+
+def work(run: Run, held: int, turn: Turn | None) -> None:
+    """Become the worker, which inherits the locks; it does not return."""
+    environment = {**os.environ, LOCK_VARIABLE: str(held)}
+    os.set_inheritable(held, True)
+    if turn is not None:
+        os.set_inheritable(turn.descriptor, True)
+        environment[DEVICE_VARIABLE] = f"{turn.device}={turn.descriptor}"
+    os.execve(sys.executable, [sys.executable, "-P", "-m", WORKER, str(run.path)], environment)  # noqa: S606
+
+
+if __name__ == "__main__":
+    sys.exit(main())

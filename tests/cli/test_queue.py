@@ -1,0 +1,84 @@
+"""The queue from a shell: trainings that wait for a device that another run has."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from core.data.builtin.samples import sample_data
+from core.runs.queue_devices import Devices
+from core.runs.store import Runs
+from core.workspace import Workspace
+from tests.cli.conftest import SCRIPT, Shell
+from tests.runs.conftest import until
+
+BRIEF = ("--epochs", "1", "--device", "cpu", "--queue")
+
+
+@pytest.fixture
+def penguins(lepton: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shell]:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    lepton.env["XDG_STATE_HOME"] = str(tmp_path / "state")
+    source = sample_data() / "tabular" / "penguins.csv"
+    assert lepton("data", "import", source, "--target", "species").code == 0
+    yield lepton
+    for run in Runs(Workspace(lepton.home)).all():
+        if run.state().pid:
+            run.stop(now=True)
+
+
+@pytest.mark.slow
+def test_trainings_wait_are_moved_lose_their_process_and_run_in_order(penguins: Shell) -> None:
+    runs = Runs(Workspace(penguins.home))
+    taken = Devices().take("cpu", runs.workspace.runs / "another")
+    assert taken is not None
+    first = penguins("train", "penguins", "--name", "first", *BRIEF, "-d", "--json").json
+    assert (first["state"], first["place"]) == ("queued", 1)
+    said = penguins("train", "penguins", "--name", "second", *BRIEF, "-d").out
+    second = next(runs.newest("train"))
+    assert said.splitlines()[0] == f"Queued {second.id}, at place 2."
+    with subprocess.Popen(
+        [SCRIPT, "train", "penguins", "--name", "third", *BRIEF],
+        env=penguins.env,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as followed:
+        line = followed.stdout.readline()
+        assert line == "Waiting for cpu, number 3 in the queue.\n"
+        third = next(runs.newest("train"))
+        assert "place    3 in the queue" in penguins("runs", "show", third.id).out
+
+        assert "at place 1" in penguins("runs", "queue", "move", third.id[-4:], "first").err
+        listed = penguins("runs", "queue", "--json").json
+        assert [each["id"] for each in listed] == [third.id, first["id"], second.id]
+        assert list(listed[0]) == [
+            *("place", "devices", "behind", "id", "kind", "dataset", "model", "pid", "created")
+        ]
+        assert listed[1]["devices"] == ["cpu"]
+
+        os.kill(second.state().pid, signal.SIGKILL)
+        until(lambda: second.state().pid is None)
+        again = penguins("runs", "queue")
+        assert again.err == f"{second.id} had lost its process, and waits again.\n"
+        assert again.out.splitlines()[3].split()[:2] == ["3", second.id[-4:]]
+
+        os.close(taken)
+        told = followed.communicate(timeout=120)[0]
+    assert "Made the model third@1" in told
+    ended = [run.wait(120) for run in (third, runs.get(first["id"]), second)]
+    assert [each.state for each in ended] == ["finished"] * 3
+    assert sorted(ended, key=lambda each: each.started) == ended
+    empty = penguins("runs", "queue")
+    assert (empty.out, empty.err) == ("", "No run waits.\n")
+
+
+def test_a_place_that_is_none_is_refused(lepton: Shell) -> None:
+    for place in ("0", "-1", "top"):
+        said = lepton("runs", "queue", "move", "--", "x", place)
+        assert said.code == 2
+        assert "first, last, or a number" in said.err
