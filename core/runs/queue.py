@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -127,10 +127,15 @@ class Queue:
                 waiting.append(entry)
 
     def leave(self, run: str) -> None:
-        """Wait no more; nothing happens where the run did not."""
-        if self.place(run) is not None:
-            with self._changed() as waiting:
-                waiting[:] = [each for each in waiting if each.run != run]
+        """Wait no more; nothing happens where the run did not.
+
+        Nor where the queue cannot be read or written: who stands there without a process keeps
+        nobody back.
+        """
+        with suppress(LeptonError):
+            if self.place(run) is not None:
+                with self._changed() as waiting:
+                    waiting[:] = [each for each in waiting if each.run != run]
 
     def move(self, run: str, place: int) -> int:
         """Give a waiting run another place, from 1; its place now, the last one at most.
@@ -190,11 +195,21 @@ class Queue:
 
     @contextmanager
     def _changed(self) -> Iterator[list[Waiting]]:
-        """The queue to be changed, alone; what it then is, is written as a whole."""
+        """The queue to be changed, alone; what it then is, is written as a whole.
+
+        Raises:
+            LeptonError: it cannot be read or written.
+        """
         with alone(self._workspace.home / "queue.lock"):
             before = self.waiting()
             waiting = [*before]
             yield waiting
-            if waiting != before:
-                told = [{"run": each.run, "devices": list(each.devices)} for each in waiting]
+            if waiting == before:
+                return
+            told = [{"run": each.run, "devices": list(each.devices)} for each in waiting]
+            try:
                 atomic.write_json(self._path, told)
+            except OSError as error:
+                raise LeptonError(
+                    f"the queue cannot be written: {error.strerror}", where=str(self._path)
+                ) from error

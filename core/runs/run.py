@@ -107,10 +107,8 @@ class Run:
 
     def _start(self, held: int, log: int) -> subprocess.Popen[bytes]:
         """The process that works on it, or that waits for its device."""
-        from core.devices.facts import accelerators
-
         asked = self.info
-        devices = awaited(asked.get("device"), asked.get("queue"), accelerators)
+        devices = awaited(asked.get("device"), asked.get("queue"), _accelerators)
         if devices is None:
             return self._process_of(WORKER, held, log)
         self._queue.enter(self.id, devices)
@@ -353,3 +351,9 @@ class Run:
         finally:
             if descriptor is not None:
                 os.close(descriptor)
+
+
+def _accelerators() -> list[str] | None:
+    from core.devices.facts import accelerators
+
+    return accelerators()

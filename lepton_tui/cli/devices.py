@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from core.runs.queue_devices import Devices
 from lepton_tui.cli.groups import single
 from lepton_tui.cli.output import put, put_json
 from screens.text import human_bytes, plain
@@ -22,16 +23,23 @@ def devices(json: bool = typer.Option(False, "--json", help="Print one JSON docu
     from core.devices.facts import listing
 
     found = listing()
+    taken = Devices()
+    runs = {device.name: taken.on(device.name) for device in found}
     if json:
-        put_json([device.to_json() for device in found])
+        put_json([{**device.to_json(), "runs": runs[device.name]} for device in found])
         return
     for device in found:
         put(plain(f"{device.name}  {device.label}"))
         put(f"  {usage_words(device.usage) or 'its use is unknown'}")
-        if device.holders is None:
-            put("  who is on it is unknown")
-        for holder in device.holders or ():
+        holders = device.holders or ()
+        for holder in holders:
             put(f"  {plain(_holder_words(holder))}")
+        # Where the driver does not tell, or tells process ids of another world, the runs do.
+        named = {holder.run for holder in holders}
+        for run in (each for each in runs[device.name] if each not in named):
+            put(f"  {plain(run)}")
+        if device.holders is None:
+            put("  who else is on it is unknown")
 
 
 def usage_words(usage: Usage) -> str:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from core.errors import LeptonError, UsageError, nearest
+from core.runs.history import waiting_words
+from core.runs.queue import Queue
 from core.runs.run import Run
 from core.runs.state import RunState
 from core.workspace import Workspace
@@ -146,8 +148,11 @@ def train(
         if json:
             put_json(run.state().to_json())
             return
-        place = run.state().place
-        put(f"Started {run.id}." if place is None else f"Queued {run.id}, at place {place}.")
+        standing = Queue(workspace).standing(run.id)
+        if standing is None:
+            put(f"Started {run.id}.")
+        else:
+            put(f"Queued {run.id}, {waiting_words(standing.to_json())}.")
         put(f"Watch it: lepton runs attach {run.id}")
         return
     state = follow_own(run, json=json)
@@ -244,7 +249,12 @@ def follow_own(run: Run, *, json: bool, past: int = 0) -> RunState:
     try:
         return follow(run, say, past=past)
     except KeyboardInterrupt:
-        note("Stopping after this step, and saving. Ctrl-C again leaves it to end by itself.")
+        waits = run.state().place is not None
+        note(
+            "Leaving the queue."
+            if waits
+            else "Stopping after this step, and saving. Ctrl-C again leaves it to end by itself."
+        )
     try:
         state = run.stop(wait=None)
     except UsageError:
@@ -254,7 +264,7 @@ def follow_own(run: Run, *, json: bool, past: int = 0) -> RunState:
     if json:
         put_json(state.to_json())
     if state.state == "stopped":
-        note(f"Stopped at step {state.step or 0}. Go on with: lepton runs resume {run.id}")
+        note(_stopped_words(state))
     raise typer.Exit(130)
 
 
@@ -263,7 +273,12 @@ def put_outcome(state: RunState) -> None:
     from lepton_tui.cli.follow import metrics_line
 
     if state.state == "stopped":
-        put(f"Stopped at step {state.step or 0}. Go on with: lepton runs resume {state.id}")
+        put(_stopped_words(state))
         return
     put(f"Made the model {state.model}  {metrics_line(state.metrics)}")
     put(f"Next: lepton eval {state.model}")
+
+
+def _stopped_words(state: RunState) -> str:
+    where = "before its first step" if state.step is None else f"at step {state.step}"
+    return f"Stopped {where}. Go on with: lepton runs resume {state.id}"

@@ -77,9 +77,12 @@ class RunActs(LeptonScreen):
         self.look(run.id)
 
     def action_stop(self) -> None:
+        waits = self.chosen is not None and self.chosen.place is not None
         self._confirm(
             "Stop",
-            "It finishes its step and saves; r goes on from there.",
+            "It leaves the queue; r puts it at the end again."
+            if waits
+            else "It finishes its step and saves; r goes on from there.",
             lambda run: run.stop(wait=0),
         )
 

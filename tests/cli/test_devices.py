@@ -14,6 +14,7 @@ def test_the_devices_are_listed_with_their_use(lepton):
         "busy",
         "temperature",
         "holders",
+        "runs",
     ]
     assert (processor["name"], processor["memory"]) == ("cpu", psutil.virtual_memory().total)
     assert 0 < processor["free"] < processor["memory"]

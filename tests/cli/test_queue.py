@@ -41,7 +41,7 @@ def test_trainings_wait_are_moved_lose_their_process_and_run_in_order(penguins: 
     assert (first["state"], first["place"]) == ("queued", 1)
     said = penguins("train", "penguins", "--name", "second", *BRIEF, "-d").out
     second = next(runs.newest("train"))
-    assert said.splitlines()[0] == f"Queued {second.id}, at place 2."
+    assert said.splitlines()[0] == f"Queued {second.id}, waiting for cpu, number 2 in the queue."
     with subprocess.Popen(
         [SCRIPT, "train", "penguins", "--name", "third", *BRIEF],
         env=penguins.env,

@@ -1,5 +1,6 @@
 """Runs that wait for a device: real processes; a GPU is a name, its lock is real."""
 
+import errno
 import json
 import os
 import signal
@@ -21,6 +22,7 @@ from core.runs.store import Runs
 from .conftest import DEADLINE, saw, until
 
 Job = Callable[..., Run]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -183,17 +185,34 @@ def test_auto_takes_the_first_free_one_and_several_work_at_once(job, queue, monk
 
 
 def test_a_free_device_is_kept_for_who_was_first(job, queue):
-    """Whoever wants any device leaves the second one to those who came later."""
-    anywhere, there = job("count", "auto"), job("count", "cuda:0")
-    for run, devices in ((anywhere, ["cuda:0", "cuda:1"]), (there, ["cuda:0"])):
-        queue.enter(run.id, devices)
-    assert queue.claim(there.id) is not None, "nobody is kept back by one without a process"
+    anywhere, there, elsewhere = job("count", "auto"), job("count"), job("count")
+    queue.enter(anywhere.id, ["cuda:0", "cuda:1"])
     queue.enter(there.id, ["cuda:0"])
+    queue.enter(elsewhere.id, ["cuda:1"])
     with anywhere._locked():
-        assert queue.claim(there.id) is None
-        turn = queue.claim(anywhere.id)
-        assert turn.device == "cuda:1", "cuda:0 is still held by the first claim"
-        assert queue.claim(there.id) is None
+        assert queue.claim(there.id) is None, "it is the first one's, who has not looked yet"
+        assert queue.claim(elsewhere.id).device == "cuda:1", "the first one takes only one"
+        assert queue.claim(anywhere.id).device == "cuda:0"
+    queue.enter(anywhere.id, [])
+    queue.enter(elsewhere.id, ["cuda:2"])
+    with anywhere._locked():
+        assert queue.claim(elsewhere.id) is None, "the first one may want it: it is not known yet"
+    assert queue.claim(elsewhere.id).device == "cuda:2", "one without a process keeps nobody back"
+
+
+def test_one_run_alone_takes_a_device_and_any_may_join_it(runs):
+    devices = Devices()
+    one, two = (runs.create("job", {}).path for _ in range(2))
+    held = devices.take("cuda:0", one)
+    assert held is not None
+    assert devices.take("cuda:0", two) is None
+    joined = devices.join("cuda:0", two)
+    os.close(held)
+    assert devices.take("cuda:0", one) is None
+    os.close(joined)
+    again = devices.take("cuda:0", one)
+    assert again is not None
+    os.close(again)
 
 
 def test_the_queue_survives_the_death_of_all_processes(job, runs, queue):
@@ -282,6 +301,47 @@ def test_a_damaged_queue_is_told(job, runs, queue):
     with pytest.raises(LeptonError, match="queue is damaged") as caught:
         run.launch()
     assert "Remove it" in caught.value.hint
+    assert run.state().state == "failed"
+    assert Devices().is_free("cuda:1")
+
+
+def test_a_damaged_queue_keeps_nobody_from_stopping_and_removing(job, runs, queue):
+    run = job("until_stopped")
+    run.launch()
+    saw(run, "step")
+    (runs.workspace.home / "queue.json").write_text("null")
+    assert run.stop(wait=DEADLINE).state == "stopped"
+    run.remove()
+    assert not run.path.exists()
+
+
+def test_who_is_asked_to_stop_at_its_turn_stops_in_good_order(job):
+    """From its turn until the worker listens, a signal waits."""
+    run = job("until_stopped", "cpu")
+
+    def asked() -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    worker = subprocess.Popen(
+        [sys.executable, "-P", "-m", "core.runs.worker", str(run.path)],
+        env={**os.environ, "LEPTON_HOME": str(run.workspace.home), "PYTHONPATH": str(ROOT)},
+        preexec_fn=asked,
+    )
+    assert worker.wait(DEADLINE) == 0
+    saw(run, "checkpoint")
+    assert run.state().state == "stopped"
+
+
+def test_a_full_disk_fails_the_run_and_keeps_no_device(job, queue, monkeypatch):
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    run = job("count")
+    queue.enter(run.id, ["cuda:1"])
+    monkeypatch.setattr("core.atomic.write_json", full)
+    with pytest.raises(LeptonError, match="the queue cannot be written: No space left"):
+        run.launch()
     assert run.state().state == "failed"
     assert Devices().is_free("cuda:1")
 
