@@ -86,7 +86,8 @@ class Detector(nn.Module):
 def _convolution(width: int) -> nn.Module:
     return nn.Sequential(
         nn.Conv2d(width, width, 3, padding=1, bias=False),
-        nn.BatchNorm2d(width),
+        # All levels go through the same heads: one running mean would be right for none of them.
+        nn.GroupNorm(math.gcd(width, 8), width),
         nn.ReLU(inplace=True),
     )
 
