@@ -8,6 +8,8 @@ from torch.nn import functional as F
 
 from core.tasks.boxes import assigned, covered, overlap, thinned
 
+_MOST_PAIRS = 1 << 22
+"""Places and boxes that are compared at once; each pair takes some 50 bytes."""
 _OF_BOXES = 2.0
 """How much the boxes count beside the scores (Li et al. 2020)."""
 
@@ -26,7 +28,15 @@ def losses(
     there = torch.arange(boxes.shape[1], device=boxes.device) < lengths[:, None]
     kinds = truth[..., 0].long()
     known = there & (truth[..., 5] == 0) & (kinds >= 0)
-    which, positive = assigned(places, boxes, known)
+    # A crowd, or a thing of a class that is not known, is neither an object nor background.
+    strange = there & ~known
+    at_once = max(1, _MOST_PAIRS // (len(places) * boxes.shape[1]))
+    parts = [each.split(at_once) for each in (boxes, known, strange)]
+    told = [
+        (*assigned(places, some, wanted), covered(places, some, other))
+        for some, wanted, other in zip(*parts, strict=True)
+    ]
+    which, positive, aside = (torch.cat(each) for each in zip(*told, strict=True))
     meant = boxes.gather(1, which[..., None].expand(-1, -1, 4))
     ratio, general = overlap(found, meant)
     quality = torch.where(positive, ratio.detach(), 0)
@@ -34,9 +44,7 @@ def losses(
     wanted = torch.zeros_like(logits).scatter_(2, kind[..., None], quality[..., None])
     each = F.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
     scores = (each * (logits.sigmoid() - wanted).square()).sum(2)
-    # A crowd, or a thing of a class that is not known, is neither an object nor background.
-    aside = covered(places, boxes, there & ~known) & ~positive
-    scores = scores.masked_fill(aside, 0).sum(1)
+    scores = scores.masked_fill(aside & ~positive, 0).sum(1)
     missed = torch.where(positive, 1 - general, 0).sum(1)
     return (scores + _OF_BOXES * missed) / positive.sum(1).clamp(min=1)
 

@@ -328,6 +328,17 @@ def test_pictures_without_any_object_train_too(shown):
     assert torch.allclose(whole, torch.stack(parts).mean(), rtol=1e-4)
 
 
+def test_many_pairs_are_compared_a_part_at_a_time(shown, monkeypatch):
+    task = learn(shown)
+    batch = batch_of(encoded(task, shown))
+    torch.manual_seed(0)
+    outputs = build("detector", task.shape, {"width": 8}).eval()(*task.inputs(batch))
+    truths = batch["boxes"], batch["target"], batch["target_length"]
+    whole = losses(outputs, *truths)
+    monkeypatch.setattr("core.tasks.detecting._MOST_PAIRS", 1)
+    assert torch.equal(losses(outputs, *truths), whole)
+
+
 @pytest.mark.parametrize("words", ["flip=both:p=1", "flip", "crop=0.3", "crop,flip=vertical"])
 def test_boxes_go_where_the_picture_goes(words):
     random = np.random.default_rng(0)
