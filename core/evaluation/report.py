@@ -13,6 +13,8 @@ from core.tasks.reading import Unreadable
 
 JSON = "report.json"
 MARKDOWN = "report.md"
+STEP_ERRORS = ("mean_absolute_error", "mean_absolute_scaled_error")
+"""What is told of each step ahead, as "by_step" of a report has it."""
 _WIDEST_MATRIX = 20
 _SHOWN_CONFUSIONS = 20
 
@@ -23,8 +25,8 @@ class Report:
 
     `details` has, where they make sense: "confusion" {"labels", "matrix" (row = truth, column =
     answer)}, "per_class" [{"label", "precision", "recall", "f1", "support", and perhaps
-    "average_precision"}], "residuals" and "mistakes" [{"_rid", "truth", "answer", "score" or
-    "error"}], the worst first.
+    "average_precision"}], "by_step" [{"step", and the errors that far ahead}], "residuals"
+    and "mistakes" [{"_rid", "truth", "answer", "score" or "error"}], the worst first.
     """
 
     model: str
@@ -74,6 +76,7 @@ class Report:
             " their mean, or what was there before.",
             *self._confusion(),
             *self._classes(),
+            *self._steps(),
             *self._residuals(),
             *self._mistakes(),
             *self._unreadable(),
@@ -115,6 +118,14 @@ class Report:
         ]
         head = ["class", *(name.replace("_", " ") for name in rates), support_word(classes)]
         return ["## Classes", _table(head, rows)] if rows else []
+
+    def _steps(self) -> list[str]:
+        rows = [
+            [str(each["step"]), *(_number(each[name]) for name in STEP_ERRORS)]
+            for each in self.details.get("by_step", [])
+        ]
+        head = ["step ahead", *(name.replace("_", " ") for name in STEP_ERRORS)]
+        return ["## Errors by step ahead", _table(head, rows)] if rows else []
 
     def _residuals(self) -> list[str]:
         found = self.details.get("residuals")

@@ -21,7 +21,8 @@ from core.workspace import Workspace
 if TYPE_CHECKING:
     from core.tasks.base import Task
 
-_LAKE_ROWS = re.compile(r"([a-z0-9][a-z0-9._-]*(?:@\d+)?)#([\d,-]+)")
+_DATASET = re.compile(r"[a-z0-9][a-z0-9._-]*(?:@\d+)?")
+_LAKE_ROWS = re.compile(rf"({_DATASET.pattern})#([\d,-]+)")
 _PORTABLE_IMAGE = re.compile(rb"P[1-6]\s")
 _MOST_ROWS = 100_000
 
@@ -74,7 +75,7 @@ def read_inputs(workspace: Workspace, task: Task, given: Sequence[object]) -> li
             pairs |= found
     if pairs:
         rows.append(_row(task, pairs))
-    return rows
+    return _gathered(task, rows) if task.gathers else rows
 
 
 def lake_rows(workspace: Workspace, task: Task, ref: str, ids: Sequence[int]) -> list[Row]:
@@ -85,23 +86,15 @@ def lake_rows(workspace: Workspace, task: Task, ref: str, ids: Sequence[int]) ->
     """
     with Lake(workspace).open(ref) as view:
         require(task.columns, view.version.column_names, view.version.ref)
-        known = [task.target] if task.target in view.version.column_names else []
-        found = view.rows(ids, [*task.columns, *known])
-        missing = {*ids} - {row["_rid"] for row in found}
+        found = task.look_up(view, ids)
+        missing = {*ids} - {*found}
         if missing:
             raise UsageError(
                 f"there is no row {min(missing)}",
                 where=view.version.ref,
                 hint=f"It has {view.version.rows:,} rows.",
             )
-    return [
-        Row(
-            f"{ref}#{row['_rid']}",
-            {name: row[name] for name in task.columns},
-            truth=task.truth(row.get(task.target)),
-        )
-        for row in found
-    ]
+    return [Row(f"{ref}#{rid}", values, truth=truth) for rid, (values, truth) in found.items()]
 
 
 def _read(workspace: Workspace, task: Task, given: object) -> list[Row]:
@@ -122,6 +115,8 @@ def _read(workspace: Workspace, task: Task, given: object) -> list[Row]:
         if named := _LAKE_ROWS.fullmatch(text):
             return lake_rows(workspace, task, named[1], _numbers(named[2]))
     path = Path(given).expanduser()
+    if task.gathers and _DATASET.fullmatch(text) and not _exists(path):
+        return _latest(workspace, task, text)
     # An empty text is no path, though Path takes it for the working folder.
     if text and _exists(path):
         return _path(workspace, task, path)
@@ -138,6 +133,33 @@ def _read(workspace: Workspace, task: Task, given: object) -> list[Row]:
     if medium or looks_path:
         raise _missing(path)
     raise UsageError(f'"{text}" is no row: {_wanted(task)}')
+
+
+def _latest(workspace: Workspace, task: Task, ref: str) -> list[Row]:
+    """The rows that a whole data set is answered by."""
+    with Lake(workspace).open(ref) as view:
+        require(task.columns, view.version.column_names, view.version.ref)
+        ids = task.latest(view)
+    return lake_rows(workspace, task, ref, ids)
+
+
+def _gathered(task: Task, rows: Sequence[Row]) -> list[Row]:
+    """Rows that are parts of one made that one, its columns lists; they come last."""
+    made: list[Row] = []
+    parts: dict[str, list[Row]] = {}
+    for row in rows:
+        name = None if row.error else task.part_of(row.values)
+        if name is None:
+            made.append(row)
+        else:
+            parts.setdefault(name, []).append(row)
+    return made + [
+        Row(
+            name or own[-1].input,
+            {column: [row.values[column] for row in own] for column in task.columns},
+        )
+        for name, own in parts.items()
+    ]
 
 
 def _path(workspace: Workspace, task: Task, path: Path) -> list[Row]:
@@ -262,6 +284,8 @@ def _missing(path: Path) -> UsageError:
 def _wanted(task: Task) -> str:
     if medium := _MEDIA.get(task.reads):
         return f"Give {medium.several}, a folder of them, or a table file."
+    if task.gathers:
+        return "Give a data set, rows of one, or a table file."
     if task.reads == "tokens":
         return "Give a text, a text file, or a table file."
     return f"Give {task.columns[0]}=value and so on, a JSON object, or a table file."

@@ -196,6 +196,18 @@ ARCHITECTURES: dict[str, Architecture] = {
             {"lr": 2e-3, "batch_size": 16, "clip": 10.0},
         ),
         Architecture(
+            "tsmixer",
+            "core.models.tsmixer",
+            ("series",),
+            "TSMixer: perceptrons that mix the steps and the columns of a window",
+            (
+                Option("width", 32, "units that the columns become", 4, 2048),
+                Option("layers", 2, "mixers", 0, 32),
+                _DROPOUT,
+            ),
+            {"lr": 4e-3, "batch_size": 64, "clip": 1.0},
+        ),
+        Architecture(
             "mlp",
             "core.models.mlp",
             ("table",),

@@ -90,4 +90,4 @@ def _flat(nested: Mapping[str, Any], before: str = "") -> list[tuple[str, Any]]:
 def lower_is_better(metric: str) -> bool:
     """Whether a smaller value of a metric is the better one, by its name."""
     name = metric.rpartition("/")[2]
-    return name in ("wer", "cer") or any(word in name for word in _LOWER_IS_BETTER)
+    return name in ("wer", "cer", "smape") or any(word in name for word in _LOWER_IS_BETTER)

@@ -18,6 +18,7 @@ TASKS: dict[str, str] = {
     "text-generation": "core.tasks.text_generation:TextGeneration",
     "automatic-speech-recognition": "core.tasks.speech_recognition:SpeechRecognition",
     "object-detection": "core.tasks.object_detection:ObjectDetection",
+    "time-series-forecasting": "core.tasks.time_series_forecasting:TimeSeriesForecasting",
     "tabular-classification": "core.tasks.tabular_classification:TabularClassification",
     "tabular-regression": "core.tasks.tabular_regression:TabularRegression",
 }

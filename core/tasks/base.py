@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 
+from core.data.lake.layout import ROW_ID
 from core.errors import UsageError
 from core.tasks.facts import TableFacts
 from core.tasks.reading import LeftOut, row_examples
@@ -63,7 +64,7 @@ class Task(ABC):
     """The key of `scores` that says which model is best."""
     higher_is_better: ClassVar[bool] = True
     reads: ClassVar[str]
-    """What a person gives it: image, tokens (text), audio or table."""
+    """What a person gives it: image, tokens (text), audio, table or series."""
     mixes: ClassVar[bool] = False
     """Whether `loss` takes weights, so that two examples can be trained on as a mix of both."""
     boxes: ClassVar[bool] = False
@@ -71,8 +72,11 @@ class Task(ABC):
     tells_classes: ClassVar[bool] = False
     """Whether a target is one of `shape["outputs"]` classes: then they can be balanced, and the
     truth smoothed over them."""
-    options: ClassVar[Mapping[str, int]] = {}
-    """Options of `learn` with their defaults; 0 means: chosen from the training split."""
+    gathers: ClassVar[bool] = False
+    """Whether rows are answered together, such as the past of a series, and not each by itself:
+    then `part_of` and `latest` say which."""
+    options: ClassVar[Mapping[str, int | str]] = {}
+    """Options of `learn` with their defaults; 0 or "" means: chosen from the training split."""
 
     columns: tuple[str, ...]
     """Input columns, in the order in which `encode` reads them."""
@@ -95,6 +99,12 @@ class Task(ABC):
         Raises:
             LeptonError: there is nothing to tell apart: no value, or the same one everywhere.
         """
+
+    @classmethod
+    def split_by(cls, fit: Fit) -> str | None:
+        """The column in whose order training splits the rows when they are not split, the newest to
+        judge by; None: they are mixed."""
+        return None
 
     @classmethod
     @abstractmethod
@@ -211,8 +221,9 @@ class Task(ABC):
 
         Keys, where they make sense: "confusion" {"labels", "matrix" (row = truth, column =
         answer)}, "per_class" [{"label", "precision", "recall", "f1", "support", and perhaps
-        "average_precision"}], "residuals" {"mean", "std", "quantiles", "histogram"}, "mistakes"
-        [{"row" (position), "truth", "answer", "score" or "error"}], worst first.
+        "average_precision"}], "by_step" [{"step", "mean_absolute_error",
+        "mean_absolute_scaled_error"}], "residuals" {"mean", "std", "quantiles", "histogram"},
+        "mistakes" [{"row" (position), "truth", "answer", "score" or "error"}], worst first.
         """
 
     def solve(self, module: nn.Module, batch: Batch) -> Tensor:
@@ -227,7 +238,8 @@ class Task(ABC):
         """One answer an example, as JSON values, made of what `solve` gave.
 
         A number; {"label", "score", "scores": {label: probability}}; {"labels", "scores"};
-        {"text"}; {"boxes": [{"label", "score", "box": [left, top, right, bottom]}]}; {"values"}.
+        {"text"}; {"boxes": [{"label", "score", "box": [left, top, right, bottom]}]}; {"values",
+        "times"}.
         """
 
     def truth(self, cell: object) -> Any:
@@ -246,3 +258,29 @@ class Task(ABC):
             f"{self.name} reads rows of named columns, not {type(given).__name__}",
             hint=f"Give the columns {', '.join(self.columns)}.",
         )
+
+    def part_of(self, row: Mapping[str, Any]) -> str | None:
+        """What a row is only a part of, by name, where rows are answered together; None: it is
+        whole."""
+        return None
+
+    def latest(self, view: View) -> list[int]:
+        """The ids of the rows by which a data set is answered as a whole, where rows are answered
+        together."""
+        return []
+
+    def look_up(self, view: View, ids: Sequence[int]) -> dict[int, tuple[dict[str, Any], Any]]:
+        """Rows of a data set by id, as they are to be answered, each with its truth (None: it is
+        not known). Unknown ids are left out.
+
+        Raises:
+            UsageError: a column is missing.
+        """
+        known = [self.target] if self.target in view.version.column_names else []
+        return {
+            row[ROW_ID]: (
+                {name: row[name] for name in self.columns},
+                self.truth(row.get(self.target)),
+            )
+            for row in view.rows(ids, [*self.columns, *known])
+        }

@@ -79,7 +79,7 @@ class Date:
 
     def encode(self, values: Any) -> Array:
         """float32 [n, width]; raises UnreadableError."""
-        days = _each(values, _days, "date")
+        days = days_of(values)
         filled = np.where(np.isnan(days), self.median, days)
         # Days from 1970 on, a Thursday; the mean year is near enough for a season.
         turns = np.stack([filled / 365.2425, filled / 7, filled], axis=1) * (2 * np.pi)
@@ -160,6 +160,14 @@ def floats(values: Any) -> Array:
     ):
         return np.asarray(values.cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)
     return _each(values, _float, "number")
+
+
+def days_of(values: Any) -> Array:
+    """A column of dates as days since 1970, float64 [n], NaN where missing; raises UnreadableError.
+
+    Exact to the microsecond; what has a time zone is told in UTC.
+    """
+    return _each(values, _days, "date")
 
 
 def _float(value: object) -> float:

@@ -11,17 +11,20 @@ _MOST = 100_000
 
 
 def whole_options(
-    task: str, known: Mapping[str, int], given: Mapping[str, Any] | None
+    task: str, known: Mapping[str, int | str], given: Mapping[str, Any] | None
 ) -> dict[str, int]:
-    """All options, the given ones checked, the others at their defaults; 0 means: to be learnt.
+    """The options that are numbers: the given ones checked, the others at their defaults; 0 means:
+    to be learnt. Those whose default is a text are left to the task.
 
     Raises:
         UsageError: an unknown name, or a value that is no whole number.
     """
-    chosen = dict(known)
+    chosen = {name: default for name, default in known.items() if isinstance(default, int)}
     for name, value in (given or {}).items():
         if name not in known:
             raise UsageError(f'{task} has no option "{name}"', hint=nearest(name, known))
+        if name not in chosen:
+            continue
         try:
             chosen[name] = int(str(value))
         except ValueError:

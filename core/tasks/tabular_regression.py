@@ -13,6 +13,7 @@ from core.tasks.base import Fit, Task
 from core.tasks.facts import TableFacts, described
 from core.tasks.features import Number, UnreadableError, floats
 from core.tasks.options import whole_options
+from core.tasks.residuals import residuals
 from core.tasks.rows import column, condition, place, skipped_note
 from core.tasks.table import TableCodec, choose_inputs
 from core.tasks.targets import chosen_target, is_quantity
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 
-_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-_BINS = 20
 _MISTAKES = 20
 
 
@@ -70,7 +69,7 @@ class TabularRegression(Task):
 
     @classmethod
     def check_target(cls, fit: Fit, view: View) -> None:
-        _count_without(view, fit, None)
+        rows_without(view, fit, None)
 
     @classmethod
     def learn(
@@ -81,7 +80,7 @@ class TabularRegression(Task):
         options: Mapping[str, Any] | None = None,
     ) -> Self:
         whole_options(cls.name, cls.options, options)
-        without = _count_without(view, fit, split)
+        without = rows_without(view, fit, split)
         where = condition(view, split)
         known = described(view, fit.target)
         learned = Number.learn(view, known, where)
@@ -159,18 +158,9 @@ class TabularRegression(Task):
         error = answer - truth
         if not len(error):
             return {}
-        counts, edges = np.histogram(error, bins=_BINS)
         worst = np.argsort(-np.abs(error), kind="stable")[:_MISTAKES]
         return {
-            "residuals": {
-                "mean": float(error.mean()),
-                "std": float(error.std()),
-                "quantiles": {
-                    str(q): float(value)
-                    for q, value in zip(_QUANTILES, np.quantile(error, _QUANTILES), strict=True)
-                },
-                "histogram": {"edges": edges.tolist(), "counts": counts.tolist()},
-            },
+            "residuals": residuals(error),
             "mistakes": [
                 {
                     "row": int(at),
@@ -189,7 +179,7 @@ class TabularRegression(Task):
         return standardised.astype(np.float64) * self.std + self.mean
 
 
-def _count_without(view: View, fit: Fit, split: str | None) -> int:
+def rows_without(view: View, fit: Fit, split: str | None) -> int:
     """The rows of a split (of all, for None) that have no finite target.
 
     Raises:

@@ -9,6 +9,7 @@ from typing import Any
 
 from core.errors import UsageError, nearest
 from core.models.architectures import ARCHITECTURES
+from core.tasks import TASKS, task
 from core.training import checks
 from core.training.checks import Check, maybe, number, one_of, or_auto, whole
 from core.training.schedule import SCHEDULES
@@ -92,7 +93,7 @@ class TrainConfig:
     checkpoint_seconds: float = 60.0
     """Save a checkpoint when the last is this old."""
     options: dict[str, Any] = field(default_factory=dict)
-    """Options of the architecture, such as dropout or hidden sizes."""
+    """Options of the architecture, such as dropout or hidden sizes, and of the task."""
 
     @classmethod
     def from_mapping(cls, given: Mapping[str, Any], notes: list[str] | None = None) -> TrainConfig:
@@ -141,9 +142,11 @@ class TrainConfig:
 
 
 def _moved(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings with an architecture's options (`dropout`) where those are kept."""
-    of_models = {option for each in ARCHITECTURES.values() for option in each.defaults}
-    own = {key: value for key, value in given.items() if key in _CHECKS or key not in of_models}
+    """The settings with the options of a model (`dropout`) or a task where those are kept."""
+    if given.keys() <= _CHECKS.keys():
+        return dict(given)
+    known = _options()
+    own = {key: value for key, value in given.items() if key in _CHECKS or key not in known}
     options = {key: value for key, value in given.items() if key not in own}
     if options and isinstance(own.get("options", {}), Mapping):
         own["options"] = {**own.get("options", {}), **options}
@@ -151,8 +154,13 @@ def _moved(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _hint(key: str) -> str:
-    of_models = {option for each in ARCHITECTURES.values() for option in each.defaults}
-    return nearest(key, [*_CHECKS, *of_models])
+    return nearest(key, [*_CHECKS, *_options()])
+
+
+def _options() -> list[str]:
+    """What the architectures and the tasks call their options."""
+    of_models = [option for each in ARCHITECTURES.values() for option in each.defaults]
+    return [*dict.fromkeys([*of_models, *(o for name in TASKS for o in task(name).options)])]
 
 
 _CHECKS: dict[str, Check] = {

@@ -157,9 +157,8 @@ def decide(
     """
     choice = choose(workspace, config)
     lake = Lake(workspace)
-    version = ensure_split(
-        lake, choice.version, target=choice.fit.target, task=choice.fit.task
-    )
+    fit, time = choice.fit, choice.kind.split_by(choice.fit)
+    version = ensure_split(lake, choice.version, target=fit.target, task=fit.task, time=time)
     with lake.open(version) as view:
         options = _options(config, choice.kind, of_task=True)
         task = learned(workspace, view, choice.kind, choice.fit, split="train", options=options)

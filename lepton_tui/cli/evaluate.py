@@ -87,7 +87,7 @@ def _text(value: object) -> str | None:
 
 def put_report(report: Any) -> None:
     """A report's metrics beside the baseline, its classes, and its matrix where that fits."""
-    from core.evaluation.report import class_rates, support_word
+    from core.evaluation.report import STEP_ERRORS, class_rates, support_word
 
     put(
         f"{report['model']} on {report['dataset']}, {report['split']}: "
@@ -112,6 +112,15 @@ def put_report(report: Any) -> None:
             [
                 (each["label"], *(percent(each[name]) for name in rates), each["support"])
                 for each in per_class
+            ],
+        )
+    if by_step := report.get("by_step"):
+        put()
+        table(
+            ("step ahead", *(name.replace("_", " ") for name in STEP_ERRORS)),
+            [
+                (each["step"], *(human_number(each[name]) for name in STEP_ERRORS))
+                for each in by_step
             ],
         )
     confusion = report.get("confusion")

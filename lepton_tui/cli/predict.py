@@ -15,7 +15,7 @@ from core.tasks.rows import label_text
 from core.workspace import Workspace
 from lepton_tui.cli.groups import single
 from lepton_tui.cli.output import bar, in_colour, in_terminal, note, put, put_json, table
-from screens.text import answer_words, percent
+from screens.text import answer_words, human_number, percent
 
 if TYPE_CHECKING:
     from core.inference.messages import Answer, Row
@@ -84,6 +84,9 @@ def put_answers(rows: list[Row], answers: list[Answer]) -> None:
                     put_picture(value)
     if not any(answer.ok for answer in answers):
         return
+    if any("times" in answer.output for answer in answers if isinstance(answer.output, dict)):
+        put_forecasts(rows, answers)
+        return
     classes = any(answer.label is not None for answer in answers)
     heads = ["input", "label", "score", ""] if classes else ["input", "answer"]
     told = [_cells(answer, classes=classes) for answer in answers]
@@ -93,6 +96,23 @@ def put_answers(rows: list[Row], answers: list[Answer]) -> None:
             said = answer_words(row.truth) if isinstance(row.truth, dict) else row.truth
             cells.insert(2, label_text(row.truth) if classes else said)
     table(heads, told)
+
+
+def put_forecasts(rows: list[Row], answers: list[Answer]) -> None:
+    """Each value to come with its time, and the truth beside it where a data set knows it."""
+    truths = [(row.truth or {}).get("values", []) for row in rows]
+    told: list[list[object]] = []
+    for answer, truth in zip(answers, truths, strict=True):
+        if not answer.ok:
+            told.append([answer.input, "✗ no answer", ""])
+            continue
+        steps = zip(answer.output["times"], answer.output["values"], strict=True)
+        for at, (time, value) in enumerate(steps):
+            known = truth[at] if at < len(truth) else None
+            told.append([answer.input, time, value, human_number(known)])
+    heads = ["input", "time", "forecast", "truth"]
+    most = 4 if any(truths) else 3
+    table(heads[:most], [row[:most] for row in told])
 
 
 def _cells(answer: Answer, *, classes: bool) -> list[object]:

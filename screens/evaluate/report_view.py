@@ -39,7 +39,8 @@ def title(report: dict[str, Any]) -> Text:
 def classes_table(report: dict[str, Any]) -> RenderableType:
     """Precision, recall and the like of each class; for numbers, how the answers miss."""
     if residuals := report.get("residuals"):
-        return _residuals(residuals)
+        ahead = [_steps(by_step), ""] if (by_step := report.get("by_step")) else []
+        return Group(*ahead, _residuals(residuals))
     classes = report.get("per_class")
     if not classes:
         return Text()
@@ -52,6 +53,18 @@ def classes_table(report: dict[str, Any]) -> RenderableType:
             *(percent(each[name]) for name in rates),
             human_count(int(each["support"])),
         )
+    return table
+
+
+def _steps(by_step: list[dict[str, Any]]) -> RenderableType:
+    """How far the answers miss, by how far ahead they look."""
+    table = plain_table("step ahead", "mean absolute error", "scaled", "")
+    most = max((each["mean_absolute_error"] or 0.0 for each in by_step), default=0.0) or 1.0
+    for each in by_step:
+        error = each["mean_absolute_error"]
+        shown = bar((error or 0.0) / most, HISTOGRAM_WIDTH)
+        scaled = human_number(each["mean_absolute_scaled_error"])
+        table.add_row(str(each["step"]), human_number(error), scaled, shown)
     return table
 
 

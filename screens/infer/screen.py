@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import time
 from collections.abc import Mapping
@@ -38,14 +39,18 @@ from screens.text import (
 )
 from screens.widgets.bars import ScoreBars
 from screens.widgets.image_view import ImageView
+from screens.widgets.line_chart import LineChart
 
 ANSWER_SECONDS = 120.0
 SHOWN_ANSWERS = 50
 SHOWN_INPUT = 60
+PAST_SHOWN = 4
+"""How much of the past is drawn for what is told of the time to come."""
 ASK = {
     "image": "an image's path, a folder, or a row: mnist#12",
     "tokens": "a text, or a row: reviews#12",
     "audio": "a sound's path, a folder, or a row: digits#12",
+    "series": "a data set, a table file, or a row: sales#12, to tell what follows",
     "table": "column=value …, or a row: penguins#12",
 }
 
@@ -99,6 +104,9 @@ class InferScreen(LeptonScreen):
         #scores { padding: 0 1; }
         #picture { display: none; }
         &.-image #picture { display: block; }
+        #forecast { display: none; }
+        &.-series #forecast { display: block; }
+        &.-series #scores { display: none; }
         #welcome { display: none; padding: 1 2; }
         &.-empty #welcome { display: block; }
         &.-empty #try { display: none; }
@@ -126,6 +134,7 @@ class InferScreen(LeptonScreen):
                 with Horizontal(id="seen"):
                     yield ImageView(id="picture")
                     yield ScoreBars(id="scores")
+                    yield LineChart("forecast", x_label="steps ahead", empty="", id="forecast")
 
     def on_mount(self) -> None:
         self._look()
@@ -166,6 +175,7 @@ class InferScreen(LeptonScreen):
         self._model, self._tests, self._next = model, [], 0
         kind = tasks.task(str(model.info["task"])).reads
         self.set_class(kind == "image", "-image")
+        self.set_class(kind == "series", "-series")
         ask = self.query_one("#ask", Input)
         ask.border_title = plain(model.ref)
         ask.border_subtitle = str(model.info["task"])
@@ -243,6 +253,7 @@ class InferScreen(LeptonScreen):
         self.query_one("#answer", Static).update("")
         self.query_one(ScoreBars).show({})
         self.query_one(ImageView).show(None)
+        self.query_one("#forecast", LineChart).clear()
 
     def _show(self, tried: Tried) -> None:
         self._clear()
@@ -254,11 +265,26 @@ class InferScreen(LeptonScreen):
         self.query_one("#answer", Static).update(said)
         if len(tried.answers) == 1:
             self.query_one(ScoreBars).show(_bars(tried.answers[0]))
+            self._draw(tried.rows[0], tried.answers[0])
         boxes = boxes_in(tried.answers[0].output) if tried.answers else []
         for value in tried.rows[0].values.values() if tried.rows else ():
             if isinstance(value, bytes | Path):
                 work = partial(_picture, value, boxes)
                 self.fetch(work, self.query_one(ImageView).show, group="picture")
+
+    def _draw(self, row: Row, answer: Answer) -> None:
+        """What a series was, what it is to become, and what it became where that is known."""
+        if not isinstance(answer.output, dict) or "values" not in answer.output or not self._model:
+            return
+        chart = self.query_one("#forecast", LineChart)
+        values = answer.output["values"]
+        past = [_number(value) for value in row.values[self._model.info["codec"]["target"]]]
+        past = past[-PAST_SHOWN * len(values) :]
+        chart.set_series("past", range(1 - len(past), 1), past)
+        chart.set_series("forecast", range(1, len(values) + 1), values)
+        if isinstance(row.truth, dict):
+            truth = [_number(value) for value in row.truth["values"]]
+            chart.set_series("truth", range(1, len(truth) + 1), truth)
 
     def shell_command(self) -> str:
         model = shlex.quote(self._model.name if self._model else "MODEL")
@@ -274,6 +300,14 @@ def _bars(answer: Answer) -> Mapping[str, float]:
     return {f"{at}  {box.said}": each["score"] for at, (box, each) in enumerate(found, 1)}
 
 
+def _number(value: object) -> float:
+    """A value of a series as it was given; what is none, or cannot be read, is a gap."""
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return math.nan
+
+
 def _picture(value: bytes | Path, boxes: list[Box]) -> bytes:
     content = value if isinstance(value, bytes) else value.read_bytes()
     return boxed(content, boxes) if boxes else content
@@ -287,6 +321,8 @@ def _said(answer: Answer, truth: object) -> Text:
         said = Text.assemble((answer_words(answer.output), "bold"))
         if isinstance(truth, int | float):
             said.append(f"  the row says {human_number(float(truth))}")
+        elif isinstance(truth, dict) and "values" in truth:
+            said.append(f"  it became {answer_words(truth)}")
         return said.append(f"  {asked}", "dim")
     said = Text.assemble((plain(answer.label), "bold"), f"  {percent(answer.score)}")
     if truth is not None:

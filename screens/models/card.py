@@ -54,6 +54,8 @@ def reads(info: dict[str, Any]) -> str:
         case "tokens":
             words = human_count(int(shape["vocabulary"]))
             return f"{named}, {words} words, the first {shape['length']} of a text"
+        case "series":
+            return f"{named}, {shape['context']} steps of the past"
         case "table":
             numbers = int(shape["numbers"])
             categories = counted(len(shape["categories"]), "category", "categories")
@@ -66,6 +68,8 @@ def answers(info: dict[str, Any]) -> str:
     codec = info["codec"]
     target = codec.get("target") or (info.get("training") or {}).get("target") or "?"
     labels = codec.get("labels")
+    if info["shape"].get("kind") == "series":
+        return f"{target}, {counted(int(info['shape']['outputs']), 'step')} ahead"
     if not labels:
         return f"{target}, a number"
     more = ", …" if len(labels) > SHOWN_LABELS else ""

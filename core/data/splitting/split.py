@@ -168,6 +168,7 @@ def ensure_split(
     *,
     target: str | None = None,
     task: str | None = None,
+    time: str | None = None,
     validation: float = 0.1,
     test: float = 0.1,
     seed: int = 0,
@@ -176,7 +177,8 @@ def ensure_split(
 
     Where the source came with a split it is kept, and only validation rows that are missing are
     taken from the training rows; where it came without, all three parts are made. A version that
-    has what is needed is returned as it is.
+    has what is needed is returned as it is. With a column `time`, the newest rows are test rows,
+    and of the training rows those that are missing.
 
     Raises:
         UsageError: the fractions cannot be, or no row is marked for training.
@@ -190,7 +192,7 @@ def ensure_split(
     column = target if has_classes(version, target, task) else None
     if SPLIT not in version.column_names:
         how: How = {"validation": validation, "test": test, "seed": seed}
-        how |= {"by": column, "random": column is None}
+        how |= {"time": time} if time else {"by": column, "random": column is None}
         return split(lake, version, **how)
     with lake.open(version) as view:
         counts = view.splits()
@@ -204,16 +206,22 @@ def ensure_split(
             return version
         marks = f"CASE {SPLIT} WHEN 'train' THEN 0 WHEN 'test' THEN 2 ELSE -1 END"
         ids, marked = coded.numbers(view, marks)
-        classes = coded.classes(view, column)
+        classes = None if time else coded.classes(view, column)
+        times = coded.times(view, time)[1] if time else None
     train = marked == partition.TRAIN
     if train.sum() < 2:
         raise LeptonError("one training row is too few to train on", where=version.ref)
-    codes = np.zeros(len(ids), np.int64) if classes is None else classes
     parts = marked.astype(np.int8)
-    parts[train] = partition.stratified(codes[train], validation, 0.0, seed)
+    if times is None:
+        codes = np.zeros(len(ids), np.int64) if classes is None else classes
+        parts[train] = partition.stratified(codes[train], validation, 0.0, seed)
+    else:
+        parts[train] = partition.in_time(times[train], validation, 0.0)
     by = None if classes is None else column
-    params: dict[str, Any] = {"way": "stratified" if by else "random", "validation": validation}
+    way = "time" if time else "stratified" if by else "random"
+    params: dict[str, Any] = {"way": way, "validation": validation}
     params |= {"test": "kept", "seed": seed, "by": by, "group": None}
+    params |= {"time": time} if time else {}
     return keep(lake, Plan(version, ids, params, parts))
 
 

@@ -1,0 +1,296 @@
+"""Which columns of a data set are a series, and its rows in order of time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from core.data.lake.view import ROW_ID, SPLIT, View, literal, quoted
+from core.errors import LeptonError, UsageError
+from core.tasks.base import Fit
+from core.tasks.facts import ColumnFacts, TableFacts, described
+from core.tasks.features import Feature
+from core.tasks.rows import condition
+from core.tasks.table import choose_inputs
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Array = np.ndarray[Any, Any]
+
+# A blank before them: no column of a person's is called so.
+_SERIES, _TIME, _VALUE, _INSIDE = " series", " time", " value", " inside"
+_NAMES = ("value", "y", "target")
+_LEAST_TIMES = 10
+_NEARLY = 0.9
+
+
+@dataclass(frozen=True)
+class Roles:
+    """What the columns are: when, how much, which series, and numbers known of the past."""
+
+    time: str
+    value: str
+    series: str | None
+    past: tuple[str, ...]
+
+    @classmethod
+    def of(cls, fit: Fit, view: View, series: str = "") -> Self:
+        """The columns of a fit; `series` names the column that tells the series apart.
+
+        Raises:
+            UsageError: there is no such column, or it tells no series apart.
+        """
+        time, *others = fit.inputs
+        texts = [name for name in others if described(view, name).is_text]
+        own = series or next(iter(texts), None)
+        if series:
+            found = described(view, series)
+            if series in (time, fit.target) or not (found.is_text or found.is_whole):
+                raise UsageError(
+                    f"series={series} cannot be: it is a column of names or whole numbers",
+                    where=view.version.ref,
+                )
+        return cls(time, fit.target, own, tuple(n for n in others if n not in texts and n != own))
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return (self.time, self.value, *self.past, *([self.series] if self.series else []))
+
+
+@dataclass(frozen=True)
+class SeriesRows:
+    """The rows of one series. Times are int64 microseconds, values float64 with NaN for none,
+    `past` [n, k] what else is known of each, `inside` whether a row is of the split."""
+
+    name: str
+    times: Array
+    values: Array
+    past: Array
+    rids: Array
+    inside: Array
+    where: str
+
+    def only(self, kept: Array) -> SeriesRows:
+        return replace(
+            self,
+            times=self.times[kept],
+            values=self.values[kept],
+            past=self.past[kept],
+            rids=self.rids[kept],
+            inside=self.inside[kept],
+        )
+
+
+def fit(
+    task: str, facts: TableFacts, target: str | None, inputs: Sequence[str] | None
+) -> Fit | None:
+    """The time is the date column with the most values, the series the text that makes times that
+    repeat differ, and all other numbers are known of the past."""
+    able, notes = choose_inputs(facts, target or "", None)
+    numbers = [facts.column(n) for n in able if facts.column(n).is_number]
+    named = [facts.column(name) for name in inputs or able if name != target]
+    times = [each for each in named if each.is_date]
+    free = [each for each in numbers if each.name not in (inputs or ())]
+    # A number that never changes is no input, but it may be meant, and is told of then.
+    every = [each for each in facts.columns if each.is_number and each.name not in (inputs or ())]
+    answer = facts.column(target) if target else _answer(free or every)
+    if not times or answer is None or not answer.is_number:
+        return None
+    time = max(times, key=lambda each: each.distinct)
+    series = _series(facts, time, [each for each in named if each.is_text])
+    past = [e.name for e in named if (e.is_number or e.is_boolean) and e.name != answer.name]
+    texts = [each.name for each in named if each.is_text and each is not series]
+    notes = (*notes, *(f"{name} is left out: the task reads numbers" for name in texts))
+    even = series is not None or time.distinct >= _NEARLY * (facts.rows - time.nulls)
+    alone = even and not texts and [each.name for each in numbers] in ([], [answer.name])
+    score = (0.7 if alone else 0.25) if even and time.distinct >= _LEAST_TIMES else 0.1
+    why = f"{time.name} holds times, {answer.name} a number for each"
+    columns = (time.name, *past, *([series.name] if series else []))
+    return Fit(task, columns, answer.name, score, why, notes)
+
+
+def _answer(numbers: Sequence[ColumnFacts]) -> ColumnFacts | None:
+    """The number that is called a value, or else the first."""
+    named = [each for name in _NAMES for each in numbers if each.name.lower() == name]
+    return next(iter([*named, *numbers]), None)
+
+
+def _series(
+    facts: TableFacts, time: ColumnFacts, texts: Sequence[ColumnFacts]
+) -> ColumnFacts | None:
+    """The text with the fewest values that could tell rows of one time apart."""
+    there = facts.rows - time.nulls
+    if time.distinct >= _NEARLY * there:
+        return None
+    enough = [
+        each
+        for each in texts
+        if _NEARLY * there <= each.distinct * time.distinct <= 2 * there and each.distinct > 1
+    ]
+    return min(enough, key=lambda each: each.distinct, default=None)
+
+
+def check_times(view: View, roles: Roles) -> None:
+    """Whether there are times to speak of.
+
+    Raises:
+        LeptonError: there are not.
+    """
+    ((times,),) = view.sql(f"SELECT count(DISTINCT {_moment(view, roles.time)}) FROM rows")
+    if times < _LEAST_TIMES:
+        raise LeptonError(
+            f'the column "{roles.time}" has {times} different times, too few for a series',
+            where=view.version.ref,
+            hint="Name the columns with --inputs and --target.",
+        )
+
+
+def check_order(view: View, roles: Roles) -> None:
+    """Whether what trains is older than what judges, in each series.
+
+    Raises:
+        UsageError: it is not: the model would be asked what it has learnt by heart.
+    """
+    moment, series = _moment(view, roles.time), _named(roles)
+    marked = (
+        f"SELECT {moment} AS t, {SPLIT} AS part,"
+        f" max({moment}) FILTER (WHERE {SPLIT} = 'train') OVER (PARTITION BY {series}) AS last"
+        " FROM rows"
+    )
+    judges = "part IN ('validation', 'test')"
+    ((mixed, judging),) = view.sql(
+        f"SELECT count(*) FILTER (WHERE {judges} AND t <= last),"
+        f" count(*) FILTER (WHERE {judges}) FROM ({marked})"
+    )
+    if mixed:
+        raise UsageError(
+            f"the split mixes times: {mixed:,} of the {judging:,} rows that are to judge the model"
+            " are no newer than what it trains on",
+            where=view.version.ref,
+            hint=f"Split it in time: lepton data split {view.version.dataset} --time {roles.time}",
+        )
+
+
+def longest(view: View, roles: Roles, split: str) -> int | None:
+    """The microseconds from the first to the last row of a split, in the longest series."""
+    moment = _moment(view, roles.time)
+    ((span,),) = view.sql(
+        f"SELECT max(span) FROM (SELECT max({moment}) - min({moment}) AS span FROM rows"
+        f" WHERE {SPLIT} = ? GROUP BY {_named(roles)})",
+        [split],
+    )
+    return None if span is None else int(span)
+
+
+def ordered(view: View, roles: Roles, split: str | None, rows: int) -> Iterator[pa.RecordBatch]:
+    """All rows that have a time, series by series and in order, those of the split marked.
+
+    Raises:
+        UsageError: a column is missing, or the data set has not been split.
+    """
+    for name in roles.columns:
+        view.version.column(name)
+    condition(view, split)
+    inside = "true" if split is None else f"coalesce({SPLIT} = {literal(split)}, false)"
+    moment = _moment(view, roles.time)
+    past = "".join(f", {quoted(name)}" for name in roles.past)
+    query = (
+        f"SELECT {ROW_ID}, {_named(roles)} AS {quoted(_SERIES)}, {moment} AS {quoted(_TIME)},"
+        f" TRY_CAST({quoted(roles.value)} AS DOUBLE) AS {quoted(_VALUE)},"
+        f" {inside} AS {quoted(_INSIDE)}{past} FROM rows WHERE {moment} IS NOT NULL"
+        f" ORDER BY {quoted(_SERIES)}, {quoted(_TIME)}, {ROW_ID}"
+    )
+    yield from view.connection.sql(query).to_arrow_reader(rows)
+
+
+def each_series(
+    batches: Iterable[pa.RecordBatch], roles: Roles, past: Sequence[Feature]
+) -> Iterator[SeriesRows]:
+    """The rows of `ordered`, one series after the other."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    parts: list[pa.RecordBatch] = []
+    name: str | None = None
+    for batch in batches:
+        start = 0
+        runs = pc.run_end_encode(batch.column(_SERIES))
+        for own, stop in zip(runs.values.to_pylist(), runs.run_ends.to_pylist(), strict=True):
+            if parts and own != name:
+                yield _one(name or "", pa.Table.from_batches(parts), roles, past)
+                parts = []
+            name = own
+            parts.append(batch.slice(start, stop - start))
+            start = stop
+    if parts:
+        yield _one(name or "", pa.Table.from_batches(parts), roles, past)
+
+
+def _one(name: str, rows: pa.Table, roles: Roles, past: Sequence[Feature]) -> SeriesRows:
+    rows = rows.combine_chunks()
+
+    def numbers(of: str) -> Array:
+        return np.asarray(rows.column(of).to_numpy(zero_copy_only=False))
+
+    known = [each.encode(rows.column(each.column)) for each in past]
+    values = numbers(_VALUE).astype(np.float64)
+    return SeriesRows(
+        name,
+        numbers(_TIME).astype(np.int64),
+        np.where(np.isfinite(values), values, np.nan),
+        np.concatenate([np.empty((len(rows), 0)), *known], axis=1),
+        numbers(ROW_ID).astype(np.int64),
+        numbers(_INSIDE).astype(bool),
+        f"{roles.series} {name}" if roles.series else f"column {roles.value}",
+    )
+
+
+def latest(view: View, roles: Roles) -> list[int]:
+    """The id of each series' newest row that has a value."""
+    moment = _moment(view, roles.time)
+    found = view.sql(
+        f"SELECT {_named(roles)} AS name, arg_max({ROW_ID}, {moment}) FROM rows"
+        f" WHERE {moment} IS NOT NULL AND isfinite(TRY_CAST({quoted(roles.value)} AS DOUBLE))"
+        " GROUP BY name ORDER BY name"
+    )
+    return [int(rid) for _, rid in found]
+
+
+def around(
+    view: View, roles: Roles, rid: int, back: int, ahead: int
+) -> tuple[dict[str, list[Any]], list[float | None]] | None:
+    """The columns of a series up to a row, from `back` microseconds before it, and the values that
+    follow within `ahead`; None where there is no such row."""
+    moment, series = _moment(view, roles.time), _named(roles)
+    found = view.sql(f"SELECT {moment}, {series} FROM rows WHERE {ROW_ID} = ?", [rid])
+    if not found:
+        return None
+    ((at, name),) = found
+    listed = ", ".join(map(quoted, roles.columns))
+    rows = view.sql(
+        f"SELECT {moment}, TRY_CAST({quoted(roles.value)} AS DOUBLE), {listed} FROM rows"
+        f" WHERE {series} = ? AND {moment} BETWEEN ? AND ? ORDER BY 1, {ROW_ID}",
+        [name, (at or 0) - back, (at or 0) + ahead],
+    )
+    until = [row[2:] for row in rows if row[0] <= (at or 0)]
+    past = {column: [row[number] for row in until] for number, column in enumerate(roles.columns)}
+    after = [row[1] for row in rows if row[0] > (at or 0)]
+    return past, [v if v is not None and math.isfinite(v) else None for v in after]
+
+
+def _named(roles: Roles) -> str:
+    """SQL for the name of a row's series."""
+    return f"coalesce({quoted(roles.series)}::VARCHAR, '')" if roles.series else "''"
+
+
+def _moment(view: View, time: str) -> str:
+    """SQL for a time in microseconds since 1970, NULL where there is none."""
+    name = quoted(time)
+    zoned = "TIME ZONE" in view.version.column(time).type
+    moment = name if zoned else f"TRY_CAST({name} AS TIMESTAMP)"
+    return f"CASE WHEN isfinite({moment}) THEN epoch_us({moment}) END"

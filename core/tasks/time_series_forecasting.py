@@ -1,0 +1,388 @@
+"""Time series forecasting: a column of times, a column of numbers, and what comes next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+
+from core.data.lake.layout import ROW_ID
+from core.data.lake.view import View
+from core.errors import LeptonError
+from core.tasks import series_learning, series_rows
+from core.tasks.base import Fit, Task
+from core.tasks.features import Category, UnreadableError, days_of, floats
+from core.tasks.options import whole_options
+from core.tasks.reading import LeftOut, Unreadable
+from core.tasks.residuals import residuals
+from core.tasks.rows import column, label_text, place
+from core.tasks.series_learning import Learnt, Unit
+from core.tasks.series_rows import Roles, SeriesRows
+from core.tasks.tabular_regression import rows_without
+from core.tasks.time_grid import DAY, SECOND
+from core.tasks.windows import Line, UnevenError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from torch import Tensor, nn
+
+    from core.tasks.base import Array, Arrays, Batch, Rows
+    from core.tasks.facts import TableFacts
+
+_ROUND = 0.3
+"""Deviations below which an error counts as its square."""
+_WORST = 20
+_SHOWN = 6
+
+
+class TimeSeriesForecasting(Task):
+    """What a series goes on with.
+
+    A window is `context` steps of the past, filled where nothing is known, and the `horizon` steps
+    to come, which lie in the split; the past may reach back into rows of another. Models are told
+    values in the deviations of their series' training rows; metrics and answers are in its unit.
+    """
+
+    name: ClassVar[str] = "time-series-forecasting"
+    summary: ClassVar[str] = "what a series of numbers goes on with"
+    needs: ClassVar[str] = "a column of dates or times and a column of numbers"
+    reads: ClassVar[str] = "series"
+    architectures: ClassVar[tuple[str, ...]] = ("tsmixer",)
+    metric: ClassVar[str] = "mean_absolute_scaled_error"
+    higher_is_better: ClassVar[bool] = False
+    gathers: ClassVar[bool] = True
+    options: ClassVar[Mapping[str, int | str]] = {
+        "context": 0,
+        "horizon": 0,
+        "season": 0,
+        "series": "",
+    }
+
+    def __init__(self, learnt: Learnt) -> None:
+        self.learnt = learnt
+        self.roles, self.past, self.step = learnt.roles, learnt.past, learnt.step
+        self.context, self.horizon, self.season = learnt.context, learnt.horizon, learnt.season
+        self.columns = learnt.roles.columns
+        self.target = learnt.roles.value
+        self.notes = learnt.notes
+
+    @classmethod
+    def fit(
+        cls, facts: TableFacts, target: str | None = None, inputs: Sequence[str] | None = None
+    ) -> Fit | None:
+        return series_rows.fit(cls.name, facts, target, inputs)
+
+    @classmethod
+    def check_target(cls, fit: Fit, view: View) -> None:
+        rows_without(view, fit, None)
+        series_rows.check_times(view, Roles.of(fit, view))
+
+    @classmethod
+    def split_by(cls, fit: Fit) -> str | None:
+        return fit.inputs[0]
+
+    @classmethod
+    def learn(
+        cls,
+        fit: Fit,
+        view: View,
+        split: str | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> Self:
+        asked = whole_options(cls.name, cls.options, options)
+        series = str((options or {}).get("series") or "")
+        return cls(series_learning.learn(fit, view, split, series, asked))
+
+    def to_json(self) -> dict[str, Any]:
+        return self.learnt.to_json()
+
+    @classmethod
+    def from_json(cls, codec: Mapping[str, Any]) -> Self:
+        return cls(Learnt.from_json(codec))
+
+    @property
+    def shape(self) -> dict[str, Any]:
+        return {
+            "kind": self.reads,
+            "context": self.context,
+            "columns": 1 + sum(e.width for e in self.past if not isinstance(e, Category)),
+            "phases": self.step.phases(np.zeros(1)).shape[-1],
+            "outputs": self.horizon,
+        }
+
+    def read(self, view: View, split: str | None, rows: int) -> Iterator[pa.RecordBatch]:
+        """All rows, series by series and in order of time, with those of the split marked."""
+        return series_rows.ordered(view, self.roles, split, rows)
+
+    def examples(
+        self, batches: Iterable[pa.RecordBatch], left_out: LeftOut | None = None
+    ) -> Iterator[Arrays]:
+        """Windows, each with the first row that it is to tell."""
+        for rows in series_rows.each_series(batches, self.roles, self.past):
+            try:
+                line = self._line(rows)
+            except LeptonError as error:
+                if left_out is None:
+                    raise
+                first = int(rows.rids[0])
+                left_out.unreadable.append(Unreadable(first, error.what, error.where))
+                continue
+            at = line.origins(self.context, self.horizon, self.learnt.stride)
+            if left_out is not None and not len(at) and rows.inside.any():
+                first = int(rows.rids[rows.inside.argmax()])
+                left_out.unreadable.append(Unreadable(first, self._too_short(line), rows.where))
+            yield from self._cut(line, rows, at)
+
+    def _cut(self, line: Line, rows: SeriesRows, at: Array) -> Iterator[Arrays]:
+        phases = self.step.phases(self._times(line, rows))
+        unit = self._unit(rows)
+        ahead = np.arange(self.horizon)
+        for origins, past, target, rids in line.windows(at, self.context, self.horizon):
+            yield {
+                "past": past.astype(np.float32),
+                "phases": phases[origins[:, None] + ahead],
+                "unit": np.tile(np.array(unit, np.float32), (len(origins), 1)),
+                "target": target.astype(np.float32),
+                ROW_ID: rids,
+            }
+
+    def encode(self, rows: Rows, *, target: bool) -> Arrays:
+        """A window for each row, whose columns are lists: one entry for each step of the past.
+
+        With `target`, the last `horizon` steps of each are what is to be told.
+        """
+        made = [self._window(rows, at, target=target) for at in range(len(rows))]
+        arrays = {name: np.concatenate([each[name] for each in made]) for name in made[0]}
+        return arrays | ({"row": np.arange(len(made))} if target else {})
+
+    def inputs(self, batch: Batch) -> tuple[Tensor, ...]:
+        return batch["past"], batch["phases"]
+
+    def loss(self, outputs: Tensor, batch: Batch, weight: Tensor | None = None) -> Tensor:
+        """Huber's, over the steps whose value is known: a few days without rule are no lesson."""
+        from torch.nn import functional as F
+
+        target = batch["target"]
+        known = ~target.isnan()
+        each = F.smooth_l1_loss(outputs, target.nan_to_num(), beta=_ROUND, reduction="none")
+        return (each * known).sum() / known.sum()
+
+    def naive(self, batch: Batch) -> Tensor:
+        """The value of a season before."""
+        import torch
+
+        back = torch.arange(self.horizon) % self.season + self.context - self.season
+        return batch["past"][:, back.to(batch["past"].device), 0]
+
+    def keep(self, outputs: Tensor, batch: Batch) -> Tensor:
+        """The values and their unit: [n, horizon + 3]."""
+        import torch
+
+        return torch.cat([outputs.float(), batch["unit"]], dim=1)
+
+    def scores(self, found: Array, target: Array) -> dict[str, float]:
+        answer, truth, scale = self._told(found, target)
+        known = np.isfinite(truth)
+        error = np.abs(answer - truth)[known]
+        size = (np.abs(answer) + np.abs(truth))[known]
+        scaled = error / np.broadcast_to(scale, known.shape)[known]
+        apart = np.divide(2 * error, size, out=np.zeros_like(error), where=size > 0)
+        # Hyndman & Koehler 2006: 1 is what the value of a season before misses by in training.
+        return {
+            "mean_absolute_scaled_error": float(scaled.mean()),
+            "mean_absolute_error": float(error.mean()),
+            "root_mean_squared_error": float(np.sqrt((error**2).mean())),
+            "smape": float(apart.mean()),
+        }
+
+    def report(self, found: Array, target: Array) -> dict[str, Any]:
+        answer, truth, scale = self._told(found, target)
+        if not len(truth):
+            return {}
+        error = answer - truth
+        scaled = np.abs(error) / scale
+        missed = np.nanmean(np.abs(error), axis=1)
+        worst = np.argsort(-np.nanmean(scaled, axis=1), kind="stable")[:_WORST]
+        return {
+            "by_step": [
+                {
+                    "step": step + 1,
+                    "mean_absolute_error": _mean(np.abs(error[:, step])),
+                    "mean_absolute_scaled_error": _mean(scaled[:, step]),
+                }
+                for step in range(self.horizon)
+            ],
+            "residuals": residuals(error[np.isfinite(error)]),
+            "mistakes": [
+                {
+                    "row": int(at),
+                    "truth": _few(truth[at]),
+                    "answer": _few(answer[at]),
+                    "error": float(missed[at]),
+                }
+                for at in worst
+            ],
+        }
+
+    def solve(self, module: nn.Module, batch: Batch) -> Tensor:
+        """The values, their unit, and when they begin, as days, seconds and microseconds."""
+        import torch
+
+        kept = self.keep(module(*self.inputs(batch)), batch)
+        if "origin" not in batch:  # an example of the training, whose time nobody asks for
+            return kept
+        at = batch["origin"]
+        parts = at.div(DAY, rounding_mode="floor"), at % DAY // SECOND, at % SECOND
+        return torch.cat([kept, torch.stack(parts, 1).to(kept)], dim=1)
+
+    def answers(self, found: Array) -> list[Any]:
+        made: list[Any] = []
+        for row in found.astype(np.float64):
+            mean, deviation, _, *origin = row[self.horizon :]
+            values = row[: self.horizon] * deviation + mean
+            answer: dict[str, Any] = {"values": values.tolist()}
+            if origin:
+                days, seconds, rest = map(int, origin)
+                began = days * DAY + seconds * SECOND + rest
+                answer["times"] = _written(self.step.after(began, self.horizon))
+            made.append(answer)
+        return made
+
+    def part_of(self, row: Mapping[str, Any]) -> str | None:
+        """The series of a row, unless its columns are lists already."""
+        if isinstance(row.get(self.roles.time), list):
+            return None
+        return (label_text(row.get(self.roles.series)) or "") if self.roles.series else ""
+
+    def latest(self, view: View) -> list[int]:
+        return series_rows.latest(view, self.roles)
+
+    def look_up(self, view: View, ids: Sequence[int]) -> dict[int, tuple[dict[str, Any], Any]]:
+        """The past of each row up to it, and the values that follow, as far as they are known."""
+        back, ahead = self.step.span(2 * self.context), self.step.span(self.horizon)
+        found = {}
+        for rid in ids:
+            around = series_rows.around(view, self.roles, rid, back, ahead)
+            if around is not None:
+                past, following = around
+                truth = {"values": following[: self.horizon]} if following else None
+                found[rid] = past, truth
+        return found
+
+    def _window(self, rows: Rows, at: int, *, target: bool) -> Arrays:
+        given = self._given(rows, at)
+        known = np.flatnonzero(np.isfinite(given.values))
+        if not len(known):
+            raise LeptonError(f"there is no {self.target}", where=given.where)
+        told = self.horizon if target else 0
+        until = given.times[known].max()
+        reach = until - self.step.span(self.context + told)
+        line = self._line(given := given.only((given.times > reach) & (given.times <= until)))
+        origin = len(line) - told
+        if origin < self.context:
+            raise LeptonError(self._too_short(line), where=given.where)
+        phases = self.step.phases(self._times(line, given))
+        made: Arrays = {
+            "past": line.filled()[None, origin - self.context : origin].astype(np.float32),
+            "phases": phases[None, origin : origin + self.horizon],
+            "unit": np.array([self._unit(given)], np.float32),
+        }
+        if target:
+            return made | {"target": line.values[None, origin:, 0].astype(np.float32)}
+        return made | {"origin": np.array([self._times(line, given)[origin - 1]])}
+
+    def _given(self, rows: Rows, at: int) -> SeriesRows:
+        """A row whose columns are lists; one alone is a list of one."""
+
+        def listed(name: str) -> list[Any]:
+            value = column(rows, name)[at]
+            value = value.as_py() if hasattr(value, "as_py") else value
+            return value if isinstance(value, list) else [value]
+
+        where = place(rows, at)
+        named = ""
+        try:
+            named = self.roles.time
+            times = days_of(listed(named))
+            named = self.roles.value
+            values = floats(listed(named))
+            past = []
+            for each in self.past:
+                named = each.column
+                past.append(each.encode(listed(named)))
+        except UnreadableError as error:
+            raise LeptonError(str(error), where=f"column {named}, {where}") from error
+        series = listed(self.roles.series)[0] if self.roles.series else ""
+        there = np.isfinite(times)
+        whole = SeriesRows(
+            label_text(series) or "",
+            np.round(np.where(there, times, 0.0) * DAY).astype(np.int64),
+            values,
+            np.concatenate([np.empty((len(times), 0)), *past], axis=1),
+            np.arange(len(times)),
+            np.ones(len(times), bool),
+            where,
+        )
+        return whole.only(there)
+
+    def _line(self, rows: SeriesRows) -> Line:
+        """The rows on the grid, standardised.
+
+        Raises:
+            LeptonError: their times are too uneven.
+        """
+        unit = self._unit(rows)
+        own = (rows.values - unit.mean) / unit.deviation
+        try:
+            return Line.lay(
+                self.step.places(rows.times),
+                np.concatenate([own[:, None], rows.past], axis=1),
+                rows.rids,
+                rows.inside,
+            )
+        except UnevenError:
+            raise LeptonError(
+                f"the times lie too far apart for steps of {self.step.words}", where=rows.where
+            ) from None
+
+    def _unit(self, rows: SeriesRows) -> Unit:
+        """What training learnt of the series; of one it never saw, what its own rows say."""
+        known = self.learnt.units.get(rows.name)
+        return known or Unit.learn(
+            rows.values[np.isfinite(rows.values)], self.learnt.units.values()
+        )
+
+    def _times(self, line: Line, rows: SeriesRows) -> Array:
+        """The times of the line's places and of a horizon more."""
+        first = int(rows.times.min())
+        return np.concatenate([[first], self.step.after(first, len(line) + self.horizon - 1)])
+
+    def _too_short(self, line: Line) -> str:
+        read, told = self.context, self.horizon
+        return f"the series has {len(line)} steps: {read} are read, to tell {told} more"
+
+    def _told(self, found: Array, target: Array) -> tuple[Array, Array, Array]:
+        """Answers and truths [n, horizon] in their own unit, and the scale [n, 1]."""
+        units = found[:, self.horizon :].astype(np.float64)
+        mean, deviation, scale = (units[:, at, None] for at in range(3))
+        answer = found[:, : self.horizon].astype(np.float64) * deviation + mean
+        return answer, target.astype(np.float64) * deviation + mean, scale * deviation
+
+
+def _written(times: Array) -> list[str]:
+    """Times as ISO 8601 has them, without what is zero in all of them."""
+    unit: Any = "us" if (times % SECOND).any() else "s" if (times % DAY).any() else "D"
+    return [str(each) for each in np.datetime_as_string(times.astype("datetime64[us]"), unit=unit)]
+
+
+def _few(values: Array) -> str:
+    """The first of some values in words."""
+    told = [f"{value:.4g}" if np.isfinite(value) else "–" for value in values[:_SHOWN]]
+    return ", ".join([*told, *(["…"] if len(values) > _SHOWN else [])])
+
+
+def _mean(errors: Array) -> float | None:
+    """None where no value is known."""
+    known = errors[np.isfinite(errors)]
+    return float(known.mean()) if len(known) else None
