@@ -178,12 +178,11 @@ def obeyed_words(event: Event) -> str:
 
 
 def waiting_words(event: Event) -> str:
-    """For what a run waits, where it stands in the queue, and who is there before it."""
-    devices, place = event["devices"], event["place"]
-    where = "next" if place == 1 else f"number {place}"
-    words = f"waiting for {' or '.join(devices) or 'a device'}, {where} in the queue"
+    """Where a run stands in the queue, for which devices, and which runs are on them."""
+    place = "next" if event["place"] == 1 else f"number {event['place']}"
+    words = f"{place} in the queue for {' or '.join(event['devices']) or 'a device'}"
     if behind := [run.rpartition("-")[2] for run in event["behind"]]:
-        words += f"; {', '.join(behind)} {'is' if len(behind) == 1 else 'are'} at work there"
+        words += f", where {', '.join(behind)} {'works' if len(behind) == 1 else 'work'}"
     return words
 
 

@@ -32,14 +32,16 @@ class Devices:
     """
 
     def __init__(self) -> None:
-        state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-        self.folder = Path(state).expanduser() / "lepton" / "devices" / (platform.node() or "here")
+        state = Path(os.environ.get("XDG_STATE_HOME") or "~/.local/state")
         try:
+            # A person who has no home is a RuntimeError to `expanduser`.
+            state = state.expanduser()
+            self.folder = state / "lepton" / "devices" / (platform.node() or "here")
             self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
+        except (OSError, RuntimeError) as error:
             raise LeptonError(
-                f"the folder of the devices that are taken cannot be made: {error.strerror}",
-                where=str(self.folder),
+                f"which devices are taken cannot be kept: {getattr(error, 'strerror', error)}",
+                where=str(state),
                 hint="Name a folder you can write with XDG_STATE_HOME.",
             ) from error
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from core.errors import LeptonError
 from core.runs.queue_devices import Devices
 from lepton_tui.cli.groups import single
 from lepton_tui.cli.output import put, put_json
@@ -23,8 +24,7 @@ def devices(json: bool = typer.Option(False, "--json", help="Print one JSON docu
     from core.devices.facts import listing
 
     found = listing()
-    taken = Devices()
-    runs = {device.name: taken.on(device.name) for device in found}
+    runs = _runs([device.name for device in found])
     if json:
         put_json([{**device.to_json(), "runs": runs[device.name]} for device in found])
         return
@@ -40,6 +40,15 @@ def devices(json: bool = typer.Option(False, "--json", help="Print one JSON docu
             put(f"  {plain(run)}")
         if device.holders is None:
             put("  who else is on it is unknown")
+
+
+def _runs(devices: list[str]) -> dict[str, list[str]]:
+    """The runs that say they are on each device; without a place where they could, none does."""
+    try:
+        taken = Devices()
+    except LeptonError:
+        return {name: [] for name in devices}
+    return {name: taken.on(name) for name in devices}
 
 
 def usage_words(usage: Usage) -> str:

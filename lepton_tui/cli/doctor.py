@@ -11,6 +11,7 @@ from typing import Any
 import typer
 
 from core.errors import LeptonError
+from core.runs.queue import Queue
 from core.workspace import Workspace
 from lepton_tui.cli.devices import usage_words
 from lepton_tui.cli.groups import single
@@ -82,11 +83,15 @@ def _problems(workspace: Workspace, *, deep: bool) -> list[dict[str, str]]:
     from core.data.lake.lake import Lake
 
     problems = []
+    try:
+        Queue(workspace).waiting()
+    except LeptonError as error:
+        problems.append(error.to_json())
     lake = Lake(workspace)
     try:
         versions = [each for newest in lake.datasets() for each in lake.versions(newest.dataset)]
     except LeptonError as error:
-        return [error.to_json()]
+        return [*problems, error.to_json()]
     for each in versions:
         try:
             if deep:

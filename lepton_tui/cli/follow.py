@@ -79,8 +79,7 @@ class Watcher:
             case "log" if told:
                 self._say(event["text"])
             case "waiting" if told:
-                words = waiting_words(event)
-                self._say(words[0].upper() + words[1:] + ".")
+                self._say(f"Waiting: {waiting_words(event)}.")
                 self.line.show("Waiting")
             case "obeyed" if told:
                 self._say(obeyed_words(event))

@@ -152,7 +152,7 @@ def train(
         if standing is None:
             put(f"Started {run.id}.")
         else:
-            put(f"Queued {run.id}, {waiting_words(standing.to_json())}.")
+            put(f"Queued {run.id}: {waiting_words(standing.to_json())}.")
         put(f"Watch it: lepton runs attach {run.id}")
         return
     state = follow_own(run, json=json)

@@ -35,3 +35,11 @@ def test_the_doctor_says_why_no_device_is_known(lepton, tmp_path):
     assert (said.code, said.out) == (1, "")
     assert "torch does not load" in said.err
     assert "pip install torch" in said.err
+
+
+def test_the_doctor_sees_a_damaged_queue(lepton):
+    lepton.home.mkdir()
+    (lepton.home / "queue.json").write_text("[")
+    said = lepton("doctor")
+    assert said.code == 1
+    assert "✗ the file of the queue is damaged" in said.out

@@ -41,7 +41,7 @@ def test_trainings_wait_are_moved_lose_their_process_and_run_in_order(penguins: 
     assert (first["state"], first["place"]) == ("queued", 1)
     said = penguins("train", "penguins", "--name", "second", *BRIEF, "-d").out
     second = next(runs.newest("train"))
-    assert said.splitlines()[0] == f"Queued {second.id}, waiting for cpu, number 2 in the queue."
+    assert said.splitlines()[0] == f"Queued {second.id}: number 2 in the queue for cpu."
     with subprocess.Popen(
         [SCRIPT, "train", "penguins", "--name", "third", *BRIEF],
         env=penguins.env,
@@ -49,7 +49,7 @@ def test_trainings_wait_are_moved_lose_their_process_and_run_in_order(penguins: 
         text=True,
     ) as followed:
         line = followed.stdout.readline()
-        assert line == "Waiting for cpu, number 3 in the queue.\n"
+        assert line == "Waiting: number 3 in the queue for cpu.\n"
         third = next(runs.newest("train"))
         assert "place    3 in the queue" in penguins("runs", "show", third.id).out
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -45,3 +46,28 @@ def test_the_listing_is_made_without_torch_in_this_process():
     )
     told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert told.stdout.split() == ["False", "cpu", "True"], told.stderr
+
+
+@pytest.mark.parametrize(
+    ("told", "found"),
+    [
+        ("cuda: Optional[str] = None\nhip: Optional[str] = None\n", []),
+        ("cuda: Optional[str] = '12.8'\nhip: Optional[str] = None\n", ["cuda:0"]),
+        ("cuda: Optional[str] = None\nhip: Optional[str] = '6.4'\n", None),
+        (None, None),
+    ],
+)
+def test_accelerators_are_known_without_torch_where_its_build_tells(
+    tmp_path, monkeypatch, told, found
+):
+    if told is not None:
+        (tmp_path / "version.py").write_text(told)
+    torch_here = SimpleNamespace(origin=str(tmp_path / "__init__.py"))
+    monkeypatch.setattr(devices, "find_spec", lambda _: torch_here)
+    monkeypatch.setattr(devices, "cards", lambda: ["cuda:0"])
+    assert devices.accelerators() == found
+
+
+def test_torch_itself_agrees_with_what_is_known_without_it():
+    known = devices.accelerators()
+    assert known is None or known == devices.ask_torch()

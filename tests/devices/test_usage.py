@@ -102,6 +102,14 @@ def test_the_use_of_the_processor_is_the_mean_since_the_last_look(monkeypatch):
     assert 0 < told["device_memory"] < psutil.virtual_memory().total / 1e9
 
 
+def test_cards_are_named_as_torch_names_them(cards, monkeypatch):
+    assert module.cards() == ["cuda:0", "cuda:1"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    assert module.cards() == ["cuda:0"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-0f")
+    assert module.cards() is None
+
+
 def test_without_a_driver_all_is_unknown(monkeypatch):
     monkeypatch.setattr(module, "_nvml", lambda: None)
     assert usage("cuda:0") == Usage()

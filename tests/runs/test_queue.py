@@ -315,6 +315,16 @@ def test_a_damaged_queue_keeps_nobody_from_stopping_and_removing(job, runs, queu
     assert not run.path.exists()
 
 
+def test_without_a_place_for_the_locks_only_who_would_wait_is_refused(job, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", "/proc/nowhere")
+    with pytest.raises(LeptonError, match="cannot be kept") as caught:
+        job("count").launch()
+    assert "XDG_STATE_HOME" in caught.value.hint
+    beside = job("joins", "cpu")
+    beside.launch()
+    saw(beside, "step")
+
+
 def test_who_is_asked_to_stop_at_its_turn_stops_in_good_order(job):
     """From its turn until the worker listens, a signal waits."""
     run = job("until_stopped", "cpu")
