@@ -258,7 +258,9 @@ class Model:
             made_from = lake.version(trained)
             if version.ref in (made_from.ref, *made_from.parents):
                 return made_from.ref
-        return ensure_split(lake, version, target=task_of(folder).target).ref
+        task = task_of(folder)
+        way = task.split_way(task.columns)
+        return ensure_split(lake, version, target=task.target, task=task.name, **way).ref
 
 
 def _ref(dataset: Dataset | str) -> str:

@@ -52,7 +52,7 @@ def suspicious_labels(
     lake = Lake(workspace)
     folder = Models(workspace).get(model)
     task = task_of(folder)
-    if not isinstance(task, Classification):
+    if not (isinstance(task, Classification) and task.tells_classes):
         raise UsageError(
             f"{folder.ref} tells no classes, it is for {task.name}",
             hint="Labels are doubted by a model for classification.",

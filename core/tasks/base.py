@@ -41,6 +41,8 @@ class Fit:
     why: str
     notes: tuple[str, ...] = ()
     """What a person should know before training, such as a column that was left out."""
+    separator: str = ""
+    """How the target writes several labels of a row (`core.tasks.targets`); empty: it has one."""
 
 
 class Task(ABC):
@@ -101,10 +103,15 @@ class Task(ABC):
         """
 
     @classmethod
-    def split_by(cls, fit: Fit) -> str | None:
-        """The column in whose order training splits the rows when they are not split, the newest to
-        judge by; None: they are mixed."""
-        return None
+    def for_fit(cls, fit: Fit) -> type[Task]:
+        """The task in the form that suits these columns, such as for rows of several labels."""
+        return cls
+
+    @classmethod
+    def split_way(cls, inputs: Sequence[str]) -> Mapping[str, Any]:
+        """How training splits the rows when they are not split: "time", the column in whose order,
+        or "random", as `ensure_split` takes them."""
+        return {}
 
     @classmethod
     @abstractmethod

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 import numpy as np
 
@@ -22,6 +23,7 @@ Array = np.ndarray[Any, Any]
 NOT_IN_TRAINING = "(not in training)"
 _MOST_CLASSES = 1000
 _MISTAKES = 20
+_OTHER = "Name another column with --target."
 
 
 class Classification(Task):
@@ -35,8 +37,35 @@ class Classification(Task):
     """How many training rows each label has; empty where it was not kept."""
 
     @classmethod
+    def for_fit(cls, fit: Fit) -> type[Task]:
+        return cls.for_labels(fit.separator)
+
+    @classmethod
+    def for_labels(cls, separator: str) -> type[Self]:
+        """The task for rows of one label, or of several where a separator says how they come."""
+        from core.tasks.many_labels import of_many
+
+        return cast("type[Self]", of_many(cls, separator)) if separator else cls
+
+    @classmethod
     def check_target(cls, fit: Fit, view: View) -> None:
-        learn_labels(view, fit, None)
+        cls.learn_labels(view, fit, None)
+
+    @classmethod
+    def learn_labels(
+        cls, view: View, fit: Fit, split: str | None
+    ) -> tuple[dict[str, int], list[str]]:
+        """The labels of one split with their rows, and notes; see `learn_labels`."""
+        return learn_labels(view, fit, split)
+
+    @classmethod
+    def from_json(cls, codec: Mapping[str, Any]) -> Self:
+        return cls.for_labels(codec.get("separator", "")).restored(codec)
+
+    @classmethod
+    @abstractmethod
+    def restored(cls, codec: Mapping[str, Any]) -> Self:
+        """The task of a codec that is for its kind of labels."""
 
     @abstractmethod
     def encode_inputs(self, rows: Rows, kept: Array | None) -> Arrays:
@@ -157,23 +186,31 @@ def learn_labels(view: View, fit: Fit, split: str | None) -> tuple[dict[str, int
         else:
             counts[text] = counts.get(text, 0) + rows
     place = f"{view.version.ref}, {split} split" if split else view.version.ref
-    hint = "Name another column with --target."
-    if not counts:
-        raise LeptonError(f'the label column "{fit.target}" has no value', where=place, hint=hint)
+    check_count(fit.target, len(counts), sum(counts.values()), place)
     if len(counts) == 1:
         only = next(iter(counts))
         raise LeptonError(
-            f'the label column "{fit.target}" has one class, "{only}"', where=place, hint=hint
-        )
-    if len(counts) > max(_MOST_CLASSES, sum(counts.values()) // 2):
-        raise LeptonError(
-            f'the label column "{fit.target}" has {len(counts)} classes in '
-            f"{sum(counts.values())} rows: too few rows for each",
-            where=place,
-            hint=hint,
+            f'the label column "{fit.target}" has one class, "{only}"', where=place, hint=_OTHER
         )
     ordered = {label: counts[label] for label in sorted(counts, key=label_order)}
     return ordered, skipped_note(fit.target, empty)
+
+
+def check_count(target: str, classes: int, rows: int, place: str) -> None:
+    """Whether there are as many classes as can be learnt.
+
+    Raises:
+        LeptonError: there is none, or nearly one for each row.
+    """
+    if not classes:
+        raise LeptonError(f'the label column "{target}" has no value', where=place, hint=_OTHER)
+    if classes > max(_MOST_CLASSES, rows // 2):
+        raise LeptonError(
+            f'the label column "{target}" has {classes} classes in {rows} rows: too few rows for'
+            " each",
+            where=place,
+            hint=_OTHER,
+        )
 
 
 def confusion(outputs: Array, target: Array) -> Array:
@@ -186,13 +223,16 @@ def confusion(outputs: Array, target: Array) -> Array:
 
 def per_class(matrix: Array) -> tuple[Array, Array, Array, Array]:
     """Precision, recall, F1 and support of each class; 0 where there is nothing to divide by."""
-    right = np.diag(matrix).astype(float)
     answered, support = matrix.sum(0), matrix.sum(1)
+    return (*rates(np.diag(matrix), answered, support), support)
+
+
+def rates(right: Array, answered: Array, support: Array) -> tuple[Array, Array, Array]:
+    """Precision, recall and F1, float64, of how often a class was right, said, and the truth."""
     return (
         right / np.maximum(1, answered),
         right / np.maximum(1, support),
         2 * right / np.maximum(1, answered + support),
-        support,
     )
 
 

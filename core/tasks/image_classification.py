@@ -10,12 +10,12 @@ import numpy as np
 from core.data.lake.view import View
 from core.errors import UsageError
 from core.tasks.base import Fit
-from core.tasks.classification import Array, Classification, learn_labels
+from core.tasks.classification import Array, Classification
 from core.tasks.facts import TableFacts
 from core.tasks.options import whole_options
 from core.tasks.pixels import Standard, Survey, decode, image_row, in_threads, unreadable
 from core.tasks.rows import label_text, place, values, with_place
-from core.tasks.targets import can_classify, chosen_target
+from core.tasks.targets import can_classify, chosen_target, separator
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -79,6 +79,7 @@ class ImageClassification(Classification):
             answer.name,
             0.9,
             f"{images[0].name} holds images, {answer.name} {answer.distinct} classes",
+            separator=separator(answer),
         )
 
     @classmethod
@@ -92,7 +93,7 @@ class ImageClassification(Classification):
         chosen = whole_options(cls.name, cls.options, options)["image_size"]
         if 0 < chosen < 8:
             raise UsageError(f"image_size={chosen} cannot be: it is 8 or more")
-        labels, notes = learn_labels(view, fit, split)
+        labels, notes = cls.learn_labels(view, fit, split)
         (column,) = fit.inputs
         survey = Survey(sampled_every=max(1, view.count(split) // _SAMPLED))
         for batch in view.batches(with_place([column, fit.target], view), split=split, rows=512):
@@ -130,7 +131,7 @@ class ImageClassification(Classification):
         }
 
     @classmethod
-    def from_json(cls, codec: Mapping[str, Any]) -> Self:
+    def restored(cls, codec: Mapping[str, Any]) -> Self:
         return cls(
             codec["column"],
             codec["target"],

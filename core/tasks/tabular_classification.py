@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from core.data.lake.view import View
 from core.tasks.base import Fit
-from core.tasks.classification import Array, Classification, learn_labels
+from core.tasks.classification import Array, Classification
 from core.tasks.facts import TableFacts
 from core.tasks.options import whole_options
 from core.tasks.table import TableCodec, choose_inputs
-from core.tasks.targets import can_classify, chosen_target, is_classes
+from core.tasks.targets import can_classify, chosen_target, is_classes, separator
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -55,7 +55,7 @@ class TabularClassification(Classification):
             return None
         score = 0.6 if is_classes(answer, facts) else 0.1
         why = f"{answer.name} holds {answer.distinct} classes, {len(columns)} columns to tell from"
-        return Fit(cls.name, columns, answer.name, score, why, notes)
+        return Fit(cls.name, columns, answer.name, score, why, notes, separator(answer))
 
     @classmethod
     def learn(
@@ -66,7 +66,7 @@ class TabularClassification(Classification):
         options: Mapping[str, Any] | None = None,
     ) -> Self:
         whole_options(cls.name, cls.options, options)
-        labels, notes = learn_labels(view, fit, split)
+        labels, notes = cls.learn_labels(view, fit, split)
         codec = TableCodec.learn(view, fit, split)
         told = (*fit.notes, *notes)
         return cls(codec, fit.target, tuple(labels), told, tuple(labels.values()))
@@ -81,7 +81,7 @@ class TabularClassification(Classification):
         }
 
     @classmethod
-    def from_json(cls, codec: Mapping[str, Any]) -> Self:
+    def restored(cls, codec: Mapping[str, Any]) -> Self:
         table = TableCodec.from_json(codec["features"])
         counts = codec.get("counts", ())
         return cls(table, codec["target"], codec["labels"], codec["notes"], counts)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from core.tasks.facts import ColumnFacts, TableFacts
+from core.tasks.rows import label_text
 
 _NAMES = (
     *("label", "labels", "target", "class", "y", "category", "species", "sentiment"),
     *("score", "rating", "status", "outcome", "survived", "churn", "price"),
 )
 _FEW = 20
+LISTED = "[]"
+_SEPARATORS = (";", "|")
 
 
 def chosen_target(
@@ -27,6 +31,28 @@ def chosen_target(
     return able[-1] if able else None
 
 
+def separator(column: ColumnFacts) -> str:
+    """How a column writes several labels of a row: `LISTED` as a list, or with what between them;
+    empty where a row has one. Of texts, labels come again in several of the sample."""
+    if column.type == "VARCHAR[]":
+        return LISTED
+    texts = [value for value in column.samples if isinstance(value, str)]
+    for mark in _SEPARATORS if column.is_text else ():
+        parts = [labels_in(text, mark) for text in texts]
+        labels = [label for each in parts for label in each]
+        several = sum(len(each) > 1 for each in parts)
+        if several * 5 >= len(texts) > 0 and len({*labels}) * 2 <= len(labels):
+            return mark
+    return ""
+
+
+def labels_in(value: Any, separator: str) -> list[str]:
+    """The labels of a row, each once."""
+    parts = value if separator == LISTED else str(value).split(separator)
+    named = [text.strip() for part in parts if (text := label_text(part)) is not None]
+    return [*dict.fromkeys(filter(None, named))]
+
+
 def is_quantity(column: ColumnFacts) -> bool:
     """Whether a number column measures something, rather than naming a few classes."""
     if not column.is_number or column.distinct <= 2:
@@ -36,7 +62,9 @@ def is_quantity(column: ColumnFacts) -> bool:
 
 
 def is_classes(column: ColumnFacts, facts: TableFacts) -> bool:
-    """Whether the values repeat, as classes do."""
+    """Whether the values repeat, as classes do, or are made of several labels."""
+    if separator(column):
+        return True
     if not _can_answer(column) or is_quantity(column) or column.is_date:
         return False
     return column.distinct <= max(_FEW, (facts.rows - column.nulls) // 2)
@@ -48,4 +76,5 @@ def can_classify(column: ColumnFacts, facts: TableFacts, *, named: bool) -> bool
 
 
 def _can_answer(column: ColumnFacts) -> bool:
-    return column.is_text or column.is_number or column.is_boolean or column.is_date
+    plain = column.is_text or column.is_number or column.is_boolean or column.is_date
+    return plain or separator(column) == LISTED

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from core.data.lake.view import View
 from core.errors import LeptonError
 from core.tasks.base import Fit
-from core.tasks.classification import Array, Classification, learn_labels
+from core.tasks.classification import Array, Classification
 from core.tasks.facts import ColumnFacts, TableFacts
 from core.tasks.options import whole_options
 from core.tasks.rows import label_text, place, take, values
-from core.tasks.targets import can_classify, chosen_target
+from core.tasks.targets import can_classify, chosen_target, separator
 from core.tasks.words import Words
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ class TextClassification(Classification):
             answer.name,
             score,
             f"{text.name} holds texts of {text.words:.0f} words, {answer.name} classes",
+            separator=separator(answer),
         )
 
     @classmethod
@@ -80,7 +81,7 @@ class TextClassification(Classification):
         options: Mapping[str, Any] | None = None,
     ) -> Self:
         chosen = whole_options(cls.name, cls.options, options)
-        labels, notes = learn_labels(view, fit, split)
+        labels, notes = cls.learn_labels(view, fit, split)
         (column,) = fit.inputs
 
         def texts() -> Iterator[str]:
@@ -109,7 +110,7 @@ class TextClassification(Classification):
         }
 
     @classmethod
-    def from_json(cls, codec: Mapping[str, Any]) -> Self:
+    def restored(cls, codec: Mapping[str, Any]) -> Self:
         words = Words(tuple(codec["vocabulary"]), int(codec["length"]))
         counts = codec.get("counts", ())
         return cls(

@@ -79,8 +79,8 @@ class TimeSeriesForecasting(Task):
         series_rows.check_times(view, Roles.of(fit, view))
 
     @classmethod
-    def split_by(cls, fit: Fit) -> str | None:
-        return fit.inputs[0]
+    def split_way(cls, inputs: Sequence[str]) -> Mapping[str, Any]:
+        return {"time": inputs[0]}
 
     @classmethod
     def learn(

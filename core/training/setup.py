@@ -74,7 +74,7 @@ def choose(workspace: Workspace, config: TrainConfig) -> Choice:
     version = _version(lake, config.dataset)
     with lake.open(version) as view:
         fit = tasks.guess(tasks.facts(view), config.target, config.task, config.inputs)
-        kind = tasks.task(fit.task)
+        kind = tasks.task(fit.task).for_fit(fit)
         kind.check_target(fit, view)
     architecture = _architecture(config, kind, version)
     mistakes: list[UsageError] = []
@@ -157,8 +157,8 @@ def decide(
     """
     choice = choose(workspace, config)
     lake = Lake(workspace)
-    fit, time = choice.fit, choice.kind.split_by(choice.fit)
-    version = ensure_split(lake, choice.version, target=fit.target, task=fit.task, time=time)
+    fit, way = choice.fit, choice.kind.split_way(choice.fit.inputs)
+    version = ensure_split(lake, choice.version, target=fit.target, task=fit.task, **way)
     with lake.open(version) as view:
         options = _options(config, choice.kind, of_task=True)
         task = learned(workspace, view, choice.kind, choice.fit, split="train", options=options)

@@ -321,8 +321,9 @@ def _said(answer: Answer, truth: object) -> Text:
         said = Text.assemble((answer_words(answer.output), "bold"))
         if isinstance(truth, int | float):
             said.append(f"  the row says {human_number(float(truth))}")
-        elif isinstance(truth, dict) and "values" in truth:
-            said.append(f"  it became {answer_words(truth)}")
+        elif isinstance(truth, dict):
+            told = "it became" if "values" in truth else "the row says"
+            said.append(f"  {told} {answer_words(truth)}")
         return said.append(f"  {asked}", "dim")
     said = Text.assemble((plain(answer.label), "bold"), f"  {percent(answer.score)}")
     if truth is not None:

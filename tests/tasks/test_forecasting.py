@@ -267,7 +267,7 @@ def test_training_splits_in_time(lake, opened):
     view = opened({"day": days(100), "sold": weekly(100)})
     fit = guess(facts(view), task=TASK)
     bare = lake.commit("sold", view.arrow("SELECT day, sold FROM rows"), op="test")
-    made = ensure_split(lake, bare, time=TimeSeriesForecasting.split_by(fit))
+    made = ensure_split(lake, bare, **TimeSeriesForecasting.split_way(fit.inputs))
     with lake.open(made) as split_view:
         marks = [m for (m,) in split_view.sql("SELECT split FROM rows ORDER BY day")]
     assert [marks.index(part) for part in ("train", "validation", "test")] == [0, 80, 90]

@@ -169,6 +169,7 @@ def ensure_split(
     target: str | None = None,
     task: str | None = None,
     time: str | None = None,
+    random: bool = False,
     validation: float = 0.1,
     test: float = 0.1,
     seed: int = 0,
@@ -178,7 +179,7 @@ def ensure_split(
     Where the source came with a split it is kept, and only validation rows that are missing are
     taken from the training rows; where it came without, all three parts are made. A version that
     has what is needed is returned as it is. With a column `time`, the newest rows are test rows,
-    and of the training rows those that are missing.
+    and of the training rows those that are missing; at `random`, no class keeps its share.
 
     Raises:
         UsageError: the fractions cannot be, or no row is marked for training.
@@ -189,7 +190,7 @@ def ensure_split(
     _check_fractions(validation, test)
     version = lake.version(ref)
     target = target or version.target
-    column = target if has_classes(version, target, task) else None
+    column = target if not random and has_classes(version, target, task) else None
     if SPLIT not in version.column_names:
         how: How = {"validation": validation, "test": test, "seed": seed}
         how |= {"time": time} if time else {"by": column, "random": column is None}
