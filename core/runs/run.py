@@ -191,7 +191,7 @@ class Run:
             created=self.created,
             started=told.started,
             ended=told.ended,
-            remaining=told.remaining if alive else None,
+            remaining=told.remaining if alive and place is None else None,
             note=notes.note,
             tags=notes.tags,
             place=place,

@@ -21,7 +21,7 @@ class RunState:
     it lives. `created` is ISO 8601 in UTC; `started` and `ended` are Unix seconds. `epochs` and
     `steps` are the totals that were planned. `place` is that in the queue, from 1, while it waits
     for a device. `error` has `what`, `where` and `hint` when the run
-    failed or was interrupted. `remaining` are seconds to its end while it lives. `note` and `tags`
+    failed or was interrupted. `remaining` are seconds to its end while it works. `note` and `tags`
     are what a person wrote about it.
     """
 

@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from core.errors import LeptonError, UsageError
+from core.runs.events import EventWriter
 from core.runs.queue import Queue, awaited
 from core.runs.queue_devices import Devices
 from core.runs.run import Run
@@ -182,6 +183,18 @@ def test_auto_takes_the_first_free_one_and_several_work_at_once(job, queue, monk
     second.stop(wait=DEADLINE)
     saw(third, "step")
     assert third.state().device == "cuda:1"
+
+
+def test_a_pace_of_before_tells_nothing_while_it_waits(job, queue):
+    run = job("count")
+    with EventWriter(run.events_path) as events:
+        events.write("plan", steps=10, batch_size=4)
+        events.write("step", step=5, examples_per_second=2.0)
+        events.write("state", state="queued", log=0)
+    with run._locked():
+        assert run.state().remaining == 10.0
+        queue.enter(run.id, ["cuda:1"])
+        assert run.state().remaining is None
 
 
 def test_a_free_device_is_kept_for_who_was_first(job, queue):
