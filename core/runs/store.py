@@ -42,13 +42,15 @@ class Runs:
         entry: str | None = None,
         device: str | None = None,
         queue: bool | None = None,
+        parent: str | None = None,
     ) -> Run:
         """Write down what is asked; `launch` starts it.
 
         `spec` is for the kind's own module, plain JSON. `dataset` and `model` are what a listing
         shows. `entry` names the module whose `run(job)` does the work, when the worker does not
         know the kind. `device` is the one it is to wait for if need be, "auto" the first free one;
-        `queue` says whether it waits, None: on accelerators.
+        `queue` says whether it waits, None: on accelerators. `parent` says what it is a part of,
+        such as a trial of a search.
         """
         now = datetime.now(UTC)
         staged = self.workspace.tmp / f"run.{uuid4().hex[:8]}"
@@ -68,6 +70,7 @@ class Runs:
                 "entry": entry,
                 "device": device,
                 "queue": queue,
+                "parent": parent,
                 "spec": spec,
             }
             try:

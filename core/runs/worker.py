@@ -25,6 +25,7 @@ KINDS = {
     "train": "core.training.worker",
     "evaluate": "core.evaluation.worker",
     "check": "core.evaluation.checking",
+    "tune": "core.tuning.worker",
 }
 
 

@@ -87,7 +87,7 @@ def choose(workspace: Workspace, config: TrainConfig) -> Choice:
             what=kind.name,
         ),
         lambda: _check_classes(config, kind),
-        lambda: _check_options(config, kind, architecture),
+        lambda: check_options(config, kind, architecture),
         lambda: valid_name(_name(config, version, architecture)),
     ):
         try:
@@ -111,7 +111,12 @@ def _architecture(config: TrainConfig, kind: type[Task], version: Version) -> Ar
     return architecture
 
 
-def _check_options(config: TrainConfig, kind: type[Task], architecture: Architecture) -> None:
+def check_options(config: TrainConfig, kind: type[Task], architecture: Architecture) -> None:
+    """Look at the options of a task and a model before there are rows.
+
+    Raises:
+        UsageError: neither has one of that name, or it cannot have that value.
+    """
     known = [*kind.options, *architecture.defaults]
     unknown = [name for name in config.options if name not in known]
     if unknown:
@@ -157,13 +162,23 @@ def decide(
     """
     choice = choose(workspace, config)
     lake = Lake(workspace)
-    fit, way = choice.fit, choice.kind.split_way(choice.fit.inputs)
-    version = ensure_split(lake, choice.version, target=fit.target, task=fit.task, **way)
+    version = split_for(lake, choice)
     with lake.open(version) as view:
         options = _options(config, choice.kind, of_task=True)
         task = learned(workspace, view, choice.kind, choice.fit, split="train", options=options)
     settled = settle(config, choice, task, device=device, precision=precision, threads=threads)
     return Setup(settled.with_(dataset=version.ref), version, task)
+
+
+def split_for(lake: Lake, choice: Choice) -> Version:
+    """The version that is trained on: with the rows split, in the way that suits the task.
+
+    Raises:
+        UsageError: no row is marked for training.
+        LeptonError: there are too few rows.
+    """
+    fit, way = choice.fit, choice.kind.split_way(choice.fit.inputs)
+    return ensure_split(lake, choice.version, target=fit.target, task=fit.task, **way)
 
 
 def settle(

@@ -15,12 +15,16 @@ from core.workspace import Workspace
 
 
 def start_training(
-    workspace: Workspace, settings: Mapping[str, Any], notes: list[str] | None = None
+    workspace: Workspace,
+    settings: Mapping[str, Any],
+    notes: list[str] | None = None,
+    *,
+    parent: str | None = None,
 ) -> Run:
     """Check the settings of a training, write its run down and launch it, detached.
 
     Where its device is not free it waits in the queue, behind those that wait already. `notes` is
-    told of settings that have another name here.
+    told of settings that have another name here. `parent` says what the run is a part of.
 
     Raises:
         UsageError: a setting, the data set, a column or the model is not what it must be.
@@ -38,6 +42,7 @@ def start_training(
             model=choice.name,
             device=config.device,
             queue=config.queue,
+            parent=parent,
         )
     try:
         run.launch()

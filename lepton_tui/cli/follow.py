@@ -81,6 +81,8 @@ class Watcher:
             case "waiting" if told:
                 self._say(f"Waiting: {waiting_words(event)}.")
                 self.line.show("Waiting")
+            case "trial" if told:
+                self._say(trial_words(event))
             case "obeyed" if told:
                 self._say(obeyed_words(event))
             case "samples" if told and self._samples:
@@ -106,7 +108,9 @@ class Watcher:
     def _step(self, event: Event) -> str:
         step, steps = event["step"], self._plan.get("steps") or 0
         epochs = self._plan.get("epochs")
-        parts = [f"epoch {event.get('epoch', 1)}" + (f"/{epochs}" if epochs else "")]
+        parts = []
+        if "epoch" in event:
+            parts.append(f"epoch {event['epoch']}" + (f"/{epochs}" if epochs else ""))
         if steps:
             drawn = f"{bar(step / steps):<20} " if self.line.live else f"step {step}/{steps} "
             parts.append(f"{drawn}{step / steps:4.0%}")
@@ -145,6 +149,21 @@ def metrics_line(metrics: dict[str, Any], most: int | None = None) -> str:
     while most is not None and len(shown) > 1 and len("  ".join(shown).rstrip()) > most:
         shown.pop()
     return "  ".join(shown).rstrip()
+
+
+def trial_words(event: Event) -> str:
+    """A trial of a search that begins or ends: `trial 3 complete 0.978, the best so far`."""
+    tried = " ".join(f"{name}={short_value(value)}" for name, value in event["params"].items())
+    if event["state"] == "begun":
+        return f"trial {event['number']} begins: {tried}"
+    value = "" if event["value"] is None else f" {human_number(event['value'])}"
+    why = f": {event['why']}" if event.get("why") else ""
+    best = ", the best so far" if event.get("best") else ""
+    return f"trial {event['number']} {event['state']}{value}{best}{why}"
+
+
+def short_value(value: object) -> str:
+    return human_number(value, 3) if isinstance(value, float) else str(value)
 
 
 def _sample(sample: dict[str, Any]) -> str:

@@ -15,6 +15,7 @@ NOUNS: dict[str, tuple[str, str]] = {
     "demo": ("lepton_tui.cli.demo", "The whole path on sample digits: data, training, answers."),
     "data": ("lepton_tui.cli.data", "Bring data in, look at it, check it, change it, send it on."),
     "train": ("lepton_tui.cli.train", "Train a model on a data set."),
+    "tune": ("lepton_tui.cli.tune", "Search the settings that train the best model."),
     "runs": ("lepton_tui.cli.runs", "Watch, stop and resume training runs."),
     "eval": ("lepton_tui.cli.evaluate", "Judge a model on rows it has not seen."),
     "predict": ("lepton_tui.cli.predict", "Ask a model for answers."),

@@ -29,7 +29,9 @@ def _run(name: str) -> Run:
 
 @app.command("ls")
 def list_(
-    kind: str = typer.Option(None, metavar="KIND", help="Only import, train, evaluate or check."),
+    kind: str = typer.Option(
+        None, metavar="KIND", help="Only import, train, tune, evaluate or check."
+    ),
     tag: str = typer.Option(None, "--tag", metavar="TAG", help="Only those with this tag."),
     limit: int = typer.Option(None, metavar="N", min=1, help="The newest N."),
     json: bool = JSON,
@@ -70,6 +72,13 @@ def list_(
 def show(run: str = ID, json: bool = JSON) -> None:
     """Show what was asked of a run and how far it is."""
     found = _run(run)
+    if found.kind == "tune":
+        from lepton_tui.cli.tune import put_search
+
+        if not json:
+            put_run(found, json=False)
+        put_search(found, json=json)
+        return
     put_run(found, json=json)
 
 

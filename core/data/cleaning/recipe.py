@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from core import toml
 from core.atomic import write_text
 from core.data.cleaning.step import Step
 from core.data.cleaning.steps import STEPS
@@ -90,10 +90,7 @@ class Recipe:
 
     def to_toml(self) -> str:
         """The recipe as its file has it."""
-        blocks = []
-        for step in self.to_json():
-            lines = [f"{_toml_key(key)} = {_toml(value)}" for key, value in step.items()]
-            blocks.append("\n".join(["[[step]]", *lines]))
+        blocks = [f"[[step]]\n{toml.lines(step)}" for step in self.to_json()]
         return "\n\n".join(blocks) + "\n"
 
     def save(self, path: str | Path) -> None:
@@ -153,21 +150,3 @@ def _from_line(line: str, n: int) -> dict[str, Any]:
             )
         given[key] = value
     return {"do": do, **(from_words(STEPS[do], given) if do in STEPS else given)}
-
-
-def _toml_key(key: str) -> str:
-    plain = key.replace("-", "").replace("_", "")
-    return key if plain.isascii() and plain.isalnum() else _toml(key)
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int | float):
-        return repr(value)
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_toml(str(k))} = {_toml(v)}" for k, v in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(_toml, value)) + "]"
-    # JSON's strings are TOML's, but for one character.
-    return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")

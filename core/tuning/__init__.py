@@ -1,0 +1,1 @@
+"""Searching settings: many trainings, each with what the ones before let hope for."""
