@@ -31,7 +31,7 @@ def losses(
     # A crowd, or a thing of a class that is not known, is neither an object nor background.
     strange = there & ~known
     at_once = max(1, _MOST_PAIRS // (len(places) * boxes.shape[1]))
-    parts = [each.split(at_once) for each in (boxes, known, strange)]
+    parts = [torch.split(each, at_once) for each in (boxes, known, strange)]
     told = [
         (*assigned(places, some, wanted), covered(places, some, other))
         for some, wanted, other in zip(*parts, strict=True)

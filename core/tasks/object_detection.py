@@ -35,8 +35,9 @@ if TYPE_CHECKING:
 
 STEP = 32
 """The sides of the canvas are multiples of the detector's coarsest stride."""
-MOST_SIDE = 320
-SURE = 0.4
+LEAST_SIDE, MOST_SIDE = 64, 320
+"""Smaller ones than the least would be a single place at the coarsest stride."""
+SURE = 0.3
 """A box is told to a person from this score on."""
 _LEAST = 0.05
 """… and judged from this one on."""
@@ -116,8 +117,10 @@ class ObjectDetection(Task):
         options: Mapping[str, Any] | None = None,
     ) -> Self:
         side = whole_options(cls.name, cls.options, options)["image_size"]
-        if side and not (STEP <= side <= 2048 and side % STEP == 0):
-            raise UsageError(f"image_size={side} cannot be: it is a multiple of {STEP} up to 2048")
+        if side and not (LEAST_SIDE <= side <= 2048 and side % STEP == 0):
+            raise UsageError(
+                f"image_size={side} cannot be: it is a multiple of {STEP} from {LEAST_SIDE} to 2048"
+            )
         counts = _counted(view, fit.target, split)
         labels = sorted(counts, key=label_order)
         common = counts.most_common(1)[0][0]
@@ -307,7 +310,12 @@ class ObjectDetection(Task):
         return [
             {
                 "boxes": [
-                    {"label": self.labels[int(kind)], "score": score, "box": box}
+                    {
+                        "label": self.labels[int(kind)],
+                        "score": score,
+                        # A hundredth of a pixel is finer than any box is.
+                        "box": [round(edge, 2) for edge in box],
+                    }
                     for kind, score, *box in boxes.tolist()
                     if kind >= 0 and score >= SURE
                 ]
@@ -404,5 +412,9 @@ def _where(view: View, split: str | None) -> str:
 
 def _canvas(survey: Survey) -> tuple[int, int]:
     """Height and width: those of the pictures, or the median of them, up to the next `STEP`."""
-    height, width = (STEP * -(-side // STEP) for side in survey.size(MOST_SIDE))
-    return height, width
+    height, width = survey.size(MOST_SIDE)
+    return _stepped(height), _stepped(width)
+
+
+def _stepped(side: int) -> int:
+    return max(LEAST_SIDE, STEP * -(-side // STEP))

@@ -293,11 +293,14 @@ class InferScreen(LeptonScreen):
 
 
 def _bars(answer: Answer) -> Mapping[str, float]:
-    """How sure the answer is: of each label, or of each box."""
+    """How sure the answer is: of each label, or of each box, with its number and its corner."""
     if answer.scores or not isinstance(answer.output, dict):
         return answer.scores
     found = zip(boxes_in(answer.output), answer.output.get("boxes", ()), strict=True)
-    return {f"{at}  {box.said}": each["score"] for at, (box, each) in enumerate(found, 1)}
+    return {
+        f"{at} {box.label} {box.x:.0f},{box.y:.0f}": each["score"]
+        for at, (box, each) in enumerate(found, 1)
+    }
 
 
 def _number(value: object) -> float:

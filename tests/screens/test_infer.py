@@ -8,6 +8,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from textual import events
 from textual.pilot import Pilot
@@ -16,9 +17,12 @@ from textual.widgets import Input
 from core.data.lake.lake import Lake
 from core.errors import LeptonError
 from core.inference.messages import Answer, Row
+from core.models.registry import Models
 from core.workspace import Workspace
 from lepton_tui.app import LeptonApp
+from screens.data.rows.boxes import COLOURS
 from screens.infer.screen import InferScreen, Tried
+from screens.widgets.image_view import ImageView
 from tests.inference.conftest import digits, flowers, learn, png, publish, reviews
 from tests.screens.golden import golden
 from tests.screens.walk import make_model, until
@@ -90,6 +94,36 @@ async def test_a_picture_from_a_file(models: Workspace, tmp_path: Path) -> None:
         await until(pilot, "▀▀▀▀")
         await pilot.press("escape", "y")
         await until(pilot, "lepton predict digits_model")
+
+
+async def test_boxes_are_told_and_drawn_over_the_picture(models: Workspace) -> None:
+    from safetensors.torch import load, save_file
+
+    cells = ['[{"label": "spot", "bbox": [2, 2, 9, 9]}]', "[]"] * 8
+    spots = pa.table({"image": [png(at, 32) for at in range(16)], "objects": cells})
+    Lake(models).commit("spots", spots, op="import", media={"image": "image"})
+    publish(models, learn(models, "spots"), "spots_model", dataset="spots", width=8)
+    weights = Models(models).get("spots_model").path / "model.safetensors"
+    # One that was not trained is never sure: this one sees something everywhere.
+    tensors = load(weights.read_bytes())
+    tensors["classify.1.bias"] += 7
+    save_file(tensors, weights)
+    async with LeptonApp(models).run_test(size=(160, 40)) as pilot:
+        await chosen(pilot, "spots_model")
+        await ask(pilot, "spots#0")
+        shown = await until(pilot, "1 answer in ")
+        assert re.search(r"\d+ boxes: spot \d+", shown)
+        assert "the row says 1 box: spot " in shown
+        shown = await until(pilot, "▀▀▀▀")
+        assert re.search(r"▀▀▀▀.* 1 spot \d+,\d+ ", shown)
+        picture = pilot.app.screen.query_one(ImageView)
+        styles = [
+            segment.style
+            for line in picture.render_lines(picture.region.reset_offset)
+            for segment in line
+        ]
+        seen = {style.color.triplet.hex for style in styles if style and style.color}
+        assert COLOURS[0] in seen, "a grey picture, and a frame in colour"
 
 
 async def test_the_next_test_row_goes_on_to_another(models: Workspace) -> None:

@@ -57,11 +57,11 @@ def shown(opened):
     """Pictures of two sizes: two objects, none, one that hangs over the edge, and no list."""
     return opened(
         {
-            "image": [picture(40, 20), picture(20, 40), picture(40, 20), picture(40, 20)],
+            "image": [picture(80, 40), picture(40, 80), picture(80, 40), picture(80, 40)],
             "objects": [
-                cell(("cat", 10, 5, 20, 10), ("dog", 0, 0, 4, 4)),
+                cell(("cat", 20, 10, 40, 20), ("dog", 0, 0, 8, 8)),
                 "[]",
-                cell(("cat", 30, 10, 99, 99), ("cat", 90, 0, 5, 5), ("cat", 3, 3, 0, 5)),
+                cell(("cat", 60, 20, 99, 99), ("cat", 90, 0, 5, 5), ("cat", 3, 3, 0, 5)),
                 None,
             ],
         },
@@ -123,21 +123,21 @@ def test_a_column_of_boxes_says_the_task(shown, opened):
 def test_pictures_keep_their_ratio_and_boxes_lie_on_them(shown):
     task = learn(shown)
     assert task.labels == ("cat", "dog")
-    assert task.size == (32, 64)
+    assert task.size == (64, 96)
     assert any(note.startswith("2 boxes have no size") for note in task.notes)
     arrays = encoded(task, shown)
     assert arrays["row"].tolist() == [0, 1, 2]
-    frames = [[1.6, 1.6, 40, 20], [0.8, 0.8, 20, 40], [1.6, 1.6, 40, 20]]
+    frames = [[1.2, 1.2, 80, 40], [0.8, 0.8, 40, 80], [1.2, 1.2, 80, 40]]
     assert np.allclose(arrays["frame"], frames)
     fill = round(255 * task.shape["channels"] * task._standard.mean[0])
     tall = arrays["image"][1, 0]
-    assert (tall[:, :16] == 50).all()
-    assert (tall[:, 16:] == fill).all()
+    assert (tall[:, :32] == 50).all()
+    assert (tall[:, 32:] == fill).all()
     target = arrays["target"]
     assert target.lengths.tolist() == [2, 0, 1]
-    assert target.parts()[0].tolist() == [[0, 10, 5, 30, 15, 0], [1, 0, 0, 4, 4, 0]]
-    assert target.parts()[2].tolist() == [[0, 30, 10, 40, 20, 0]]
-    assert np.allclose(arrays["boxes"].parts()[0][0], [16, 8, 48, 24])
+    assert target.parts()[0].tolist() == [[0, 20, 10, 60, 30, 0], [1, 0, 0, 8, 8, 0]]
+    assert target.parts()[2].tolist() == [[0, 60, 20, 80, 40, 0]]
+    assert np.allclose(arrays["boxes"].parts()[0][0], [24, 12, 72, 36])
 
 
 def test_the_codec_stands_alone(shown):
@@ -147,8 +147,9 @@ def test_the_codec_stands_alone(shown):
     assert back.shape == {
         "kind": "objects", "channels": 1, "height": 64, "width": 64, "outputs": 2
     }  # fmt: skip
-    with pytest.raises(UsageError, match="image_size=50 cannot be"):
-        learn(shown, image_size=50)
+    for side in (32, 80, 4096):
+        with pytest.raises(UsageError, match=f"image_size={side} cannot be"):
+            learn(shown, image_size=side)
 
 
 def test_the_baseline_is_the_mean_box_of_the_commonest_class(shown):
@@ -160,7 +161,7 @@ def test_the_baseline_is_the_mean_box_of_the_commonest_class(shown):
     # Cats lie at shares (0.25, 0.25, 0.75, 0.75) and (0.75, 0.5, 1, 1).
     (box,) = task.answers(found.found)[0]["boxes"]
     assert box["label"] == "cat"
-    assert box["box"] == pytest.approx([0.5 * 40, 0.375 * 20, 0.875 * 40, 0.875 * 20], rel=1e-5)
+    assert box["box"] == pytest.approx([0.5 * 80, 0.375 * 40, 0.875 * 80, 0.875 * 40], rel=1e-5)
     assert set(task.scores(found.found, target)) == {"map", "map_50", "map_75", "mar_300"}
 
 
@@ -358,6 +359,18 @@ def test_boxes_go_where_the_picture_goes(words):
             assert np.allclose(seen, box, atol=1.01)
         else:
             assert (box[2] - box[0]) * (box[3] - box[1]) < 2
+
+
+def test_the_smallest_picture_trains_alone(opened):
+    view = opened(
+        {"image": [picture(9, 9, (2, 2, 5, 5))], "objects": [cell(("a", 2, 2, 5, 5))]},
+        media={"image": "image"},
+    )
+    task = learn(view)
+    batch = batch_of(encoded(task, view))
+    for levels in (2, 3, 4):
+        model = build("detector", task.shape, {"width": 8, "levels": levels}).train()
+        assert torch.isfinite(task.loss(model(*task.inputs(batch)), batch))
 
 
 def test_what_would_part_boxes_from_pictures_is_refused():
