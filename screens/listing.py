@@ -13,7 +13,10 @@ from textual.widgets.option_list import Option
 
 from screens.text import human_number, plain
 
-_HEADLINES = ("accuracy", "r2", "f1_macro", "auroc")
+_HEADLINES = (
+    *("accuracy", "r2", "mean_average_precision", "map", "f1_macro", "auroc"),
+    *("word_error_rate", "bits_per_byte", "mean_absolute_scaled_error"),
+)
 _FROM = ("test/", "", "val/", "train/")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,7 +21,8 @@ _SEPARATORS = (";", "|")
 def chosen_target(
     facts: TableFacts, named: str | None, inputs: Sequence[str] | None = None
 ) -> ColumnFacts | None:
-    """The named column, or what is probably asked for: by its name, or else the last column."""
+    """The named column, or what is probably asked for: by its name, or because it holds several
+    labels, or else the last column."""
     if named:
         return facts.column(named)
     able = [each for each in facts.columns if _can_answer(each) and each.name not in (inputs or ())]
@@ -28,15 +30,16 @@ def chosen_target(
         for column in able:
             if column.name.lower() == wanted:
                 return column
-    return able[-1] if able else None
+    several = [each for each in able if separator(each)]
+    return next(iter([*several[-1:], *able[-1:]]), None)
 
 
 def separator(column: ColumnFacts) -> str:
-    """How a column writes several labels of a row: `LISTED` as a list, or with what between them;
-    empty where a row has one. Of texts, labels come again in several of the sample."""
-    if column.type == "VARCHAR[]":
-        return LISTED
+    """How a column writes several labels of a row: `LISTED` as a list, or with what stands between
+    them; empty where a row has one. Labels in a text come again in others of the sample."""
     texts = [value for value in column.samples if isinstance(value, str)]
+    if column.type == "VARCHAR[]" or (texts and all(map(_is_list, texts))):
+        return LISTED
     for mark in _SEPARATORS if column.is_text else ():
         parts = [labels_in(text, mark) for text in texts]
         labels = [label for each in parts for label in each]
@@ -48,9 +51,30 @@ def separator(column: ColumnFacts) -> str:
 
 def labels_in(value: Any, separator: str) -> list[str]:
     """The labels of a row, each once."""
-    parts = value if separator == LISTED else str(value).split(separator)
+    if separator == LISTED:
+        parts = _listed(value) or [] if isinstance(value, str) else value
+    else:
+        parts = str(value).split(separator)
     named = [text.strip() for part in parts if (text := label_text(part)) is not None]
     return [*dict.fromkeys(filter(None, named))]
+
+
+def _listed(text: str) -> list[Any] | None:
+    """A list that came as the text of a JSON array, as nested values are kept."""
+    if not text.startswith("["):
+        return None
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return None
+    plain = isinstance(found, list) and not any(isinstance(each, list | dict) for each in found)
+    return found if plain else None
+
+
+def _is_list(text: str) -> bool:
+    """Whether a text is an array of texts, or an empty one."""
+    found = _listed(text)
+    return found is not None and all(isinstance(each, str) for each in found)
 
 
 def is_quantity(column: ColumnFacts) -> bool:

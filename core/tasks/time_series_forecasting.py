@@ -108,6 +108,7 @@ class TimeSeriesForecasting(Task):
             "context": self.context,
             "columns": 1 + sum(e.width for e in self.past if not isinstance(e, Category)),
             "phases": self.step.phases(np.zeros(1)).shape[-1],
+            "season": self.season,
             "outputs": self.horizon,
         }
 

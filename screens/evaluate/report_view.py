@@ -14,6 +14,7 @@ from screens.text import counted, human_count, human_duration, human_number, per
 from screens.widgets.bars import bar
 
 HISTOGRAM_WIDTH = 24
+STEP_WIDTH = 16
 
 
 def title(report: dict[str, Any]) -> Text:
@@ -58,13 +59,14 @@ def classes_table(report: dict[str, Any]) -> RenderableType:
 
 def _steps(by_step: list[dict[str, Any]]) -> RenderableType:
     """How far the answers miss, by how far ahead they look."""
-    table = plain_table("step ahead", "mean absolute error", "scaled", "")
+    table = plain_table("step", "mean error", "scaled", "")
+    table.columns[-1].justify = "left"
     most = max((each["mean_absolute_error"] or 0.0 for each in by_step), default=0.0) or 1.0
     for each in by_step:
         error = each["mean_absolute_error"]
-        shown = bar((error or 0.0) / most, HISTOGRAM_WIDTH)
+        shown = bar((error or 0.0) / most, STEP_WIDTH)
         scaled = human_number(each["mean_absolute_scaled_error"])
-        table.add_row(str(each["step"]), human_number(error), scaled, shown)
+        table.add_row(f"{each['step']} ahead", human_number(error), scaled, shown)
     return table
 
 

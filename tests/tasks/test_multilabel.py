@@ -50,6 +50,7 @@ def picture(red, blue):
     ("written", "separator"),
     [
         (TAGS, "[]"),
+        ([json.dumps(each) for each in TAGS], "[]"),
         ([";".join(each) or None for each in TAGS], ";"),
         ([" | ".join(each) or None for each in TAGS], "|"),
         (["low", "high"] * 30, ""),
@@ -91,7 +92,7 @@ def test_each_label_is_a_column_and_what_training_lacks_is_counted(opened):
     batch = {"target": torch.from_numpy(found["target"])}
     shares = back.naive(batch)[0].sigmoid()
     assert shares.tolist() == pytest.approx([29 / 58, 14 / 58, 30 / 58])
-    assert back.truth(["a", "b"]) == {"labels": ["a", "b"]}
+    assert back.truth(["a", "b"]) == back.truth('["a", "b"]') == {"labels": ["a", "b"]}
 
 
 def test_what_cannot_be_told_apart_is_said(opened):
