@@ -182,6 +182,10 @@ def test_every_object_has_a_place_and_the_smallest_wins():
     assert positive[0, middle].all()
     assert (which[0, middle] == 1).all()
     assert not assigned(places, both, torch.zeros(1, 2, dtype=torch.bool))[1].any()
+    far = torch.tensor([[44.0, 50, 4, 0, torch.inf], [45, 50, 4, 0, torch.inf]])
+    large = torch.tensor([[[0.0, 0, 100, 100]]])
+    near = assigned(far, large, torch.ones(1, 1, dtype=torch.bool))[1]
+    assert near.tolist() == [[False, True]], "only near the centre"
 
 
 def test_boxes_are_thinned_as_one_by_one():
