@@ -17,7 +17,7 @@ from itertools import islice
 from typing import Any
 
 from core import atomic
-from core.errors import LeptonError, UsageError
+from core.errors import FULL, DiskFullError, LeptonError, UsageError
 from core.runs import lock
 from core.runs.queue_devices import Devices, alone
 from core.workspace import Workspace
@@ -210,6 +210,7 @@ class Queue:
             try:
                 atomic.write_json(self._path, told)
             except OSError as error:
-                raise LeptonError(
+                kind = DiskFullError if error.errno in FULL else LeptonError
+                raise kind(
                     f"the queue cannot be written: {error.strerror}", where=str(self._path)
                 ) from error

@@ -11,8 +11,10 @@ import os
 import signal
 import sys
 import traceback
+from contextlib import suppress
 from pathlib import Path
 
+from core.errors import DiskFullError
 from core.runs.events import EventWriter
 from core.runs.job import Job, Stopped
 from core.runs.queue import Queue, Standing, Turn, awaited
@@ -83,14 +85,16 @@ def _knows_devices(run: Run, queue: Queue) -> bool:
 def _turn(job: Job, queue: Queue) -> Turn:
     told: Standing | None = None
     while not job.should_stop():
-        if turn := queue.claim(job.run.id):
-            return turn
-        standing = queue.standing(job.run.id)
-        if standing is None:
-            break
-        if standing != told:
-            job.emit("waiting", **standing.to_json())
-            told = standing
+        # Who waits for a device can wait for room on the disk as well.
+        with suppress(DiskFullError):
+            if turn := queue.claim(job.run.id):
+                return turn
+            standing = queue.standing(job.run.id)
+            if standing is None:
+                break
+            if standing != told:
+                job.emit("waiting", **standing.to_json())
+                told = standing
         job.wait(LOOK_SECONDS)
     raise Stopped
 

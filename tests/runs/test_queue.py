@@ -9,11 +9,13 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
 from core.errors import LeptonError, UsageError
+from core.runs import queue_worker
 from core.runs.events import EventWriter
 from core.runs.queue import Queue, awaited
 from core.runs.queue_devices import Devices
@@ -71,6 +73,10 @@ def waits(run: Run) -> dict:
 
 def ended(run: Run) -> str:
     return run.wait(DEADLINE).state
+
+
+def no_room(*_: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def order(queue: Queue) -> list[str]:
@@ -357,16 +363,31 @@ def test_who_is_asked_to_stop_at_its_turn_stops_in_good_order(job):
 
 
 def test_a_full_disk_fails_the_run_and_keeps_no_device(job, queue, monkeypatch):
-    def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
     run = job("count")
     queue.enter(run.id, ["cuda:1"])
-    monkeypatch.setattr("core.atomic.write_json", full)
+    monkeypatch.setattr("core.atomic.write_json", no_room)
     with pytest.raises(LeptonError, match="the queue cannot be written: No space left"):
         run.launch()
     assert run.state().state == "failed"
     assert Devices().is_free("cuda:1")
+
+
+def test_who_waits_on_a_full_disk_goes_on_when_there_is_room(job, queue):
+    run = job("count")
+    queue.enter(run.id, ["cuda:1"])
+    full = pytest.MonkeyPatch()
+    full.setattr("core.atomic.write_json", no_room)
+    looks = []
+
+    def wait(seconds: float) -> None:
+        looks.append(seconds)
+        full.undo()
+
+    told = SimpleNamespace(run=run, should_stop=lambda: False, emit=None, wait=wait)
+    turn = queue_worker._turn(told, queue)
+    os.close(turn.descriptor)
+    assert (turn.device, looks) == ("cuda:1", [queue_worker.LOOK_SECONDS])
+    assert order(queue) == []
 
 
 def test_the_file_of_the_queue_is_whole_at_every_moment(job, runs, queue):
