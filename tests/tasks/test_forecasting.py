@@ -97,6 +97,9 @@ def test_the_season_is_the_shortest_that_explains_as_much():
     hours = Step(0, us=HOUR)
     assert hours.seasons == [24, 168]
     assert season(hours, [np.sin(at * 2 * np.pi / 24) + noise]) == 24
+    long = np.arange(24 * 7 * 60)
+    livelier = np.sin(long * 2 * np.pi / 24) * np.where(long // 24 % 7 > 4, 1.5, 1.0)
+    assert season(hours, [livelier]) == 24
     week = np.where(at // 24 % 7 > 4, 3.0, 0.0) * (at % 24 == 12) + noise
     assert season(hours, [week]) == 168
     assert season(hours, [noise]) == 1
@@ -129,6 +132,8 @@ def test_times_and_one_number_are_a_series(opened):
     )
     fit = guess(facts(shops))
     assert (fit.task, fit.inputs, fit.target) == (TASK, ("day", "shop"), "sold")
+    sorts = opened({"day": days(60), "sold": weekly(60), "kind": ["a", "b"] * 30})
+    assert guess(facts(sorts)).task == "tabular-classification"
     more = opened({"day": days(60), "sold": weekly(60), "rain": weekly(60, 3)})
     assert guess(facts(more)).task == "tabular-regression"
     fit = guess(facts(more), task=TASK)
@@ -187,8 +192,8 @@ def test_what_is_missing_is_read_as_it_was_and_not_judged(opened):
     scores = task.scores(np.concatenate([made["target"], made["unit"]], 1), made["target"])
     assert scores["mean_absolute_error"] == 0
     batch = {name: torch.from_numpy(each) for name, each in made.items()}
-    loss = task.loss(batch["target"].nan_to_num(), batch)
-    assert float(loss) == 0
+    assert float(task.loss(batch["target"].nan_to_num(100.0), batch)) == 0
+    assert (made["_rid"] >= 0).all(), "a step without a row is named by the next one"
 
 
 def test_a_past_that_is_mostly_unknown_is_not_read(opened):

@@ -118,19 +118,21 @@ def test_balance_is_for_one_label(tmp_path):
 
 def test_scores_are_those_of_each_label(opened):
     _, many = learned(opened({"size": SIZES, "tags": TAGS}))
-    target = np.array([[1, 0, 1, 0], [0, 1, 0, 0], [0, 0, 1, 1], [1, 0, 0, 0]], np.uint8)
-    found = np.array([[2, -1, -1], [-1, 1, -2], [-2, 1, 3], [1, -3, -3]], np.float32)
+    target = np.array(
+        [[1, 0, 1, 0], [0, 1, 0, 0], [0, 0, 1, 1], [1, 0, 0, 0], [0, 0, 0, 1]], np.uint8
+    )
+    found = np.array([[2, -1, -1], [-1, 1, -2], [-2, 1, 3], [1, -3, -3], [-3, -3, -3]], np.float32)
     scores = many.scores(found, target)
     # even 1.0 and low 1.0 rank their rows first, high has its only row beside one of the same.
     assert scores["mean_average_precision"] == pytest.approx((1 + 0.5 + 1) / 3)
-    # Right: 4 of 5 that are said and 6 there are, one of which training never saw.
-    assert scores["f1_micro"] == pytest.approx(8 / 11)
+    # Right: 4 of 5 that are said and 7 there are, two of which training never saw.
+    assert scores["f1_micro"] == pytest.approx(8 / 12)
     assert scores["f1_macro"] == pytest.approx((1 + 2 / 3 + 2 / 3) / 3)
-    assert scores["subset_accuracy"] == 0.5
+    assert scores["subset_accuracy"] == 2 / 5
     report = many.report(found, target)
     assert [each["support"] for each in report["per_class"]] == [2, 1, 2]
     assert report["per_class"][1]["precision"] == 0.5
-    assert [each["row"] for each in report["mistakes"]] == [0, 2]
+    assert [each["row"] for each in report["mistakes"]] == [0, 2, 4]
     assert report["mistakes"][0]["answer"] == "even"
     assert report["mistakes"][1]["truth"] == "low, 1 not in training"
     (answer,) = many.answers(np.array([[-1.0, 0.5, 2.0]]))
