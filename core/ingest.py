@@ -25,6 +25,7 @@ from core.data.sources import (
 from core.errors import Cancelled, UsageError, nearest
 from core.runs.job import Stopped
 from core.tasks import facts, guess
+from core.tasks.base import Fit
 from core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -140,17 +141,32 @@ def note_task(
     Raises:
         UsageError: what is named does not suit the columns.
     """
-    with lake.open(version) as view:
-        try:
-            fit = guess(facts(view), target=target, task=task, inputs=inputs)
-        except UsageError:
-            if target or task or inputs:
-                raise
-            return version
+    try:
+        fit = fit_of(lake, version, target, task, inputs)
+    except UsageError:
+        if target or task or inputs:
+            raise
+        return version
     if fit.target in fit.inputs and not (target or task):
         # A text that is to go on is its own target: nobody has said that it is to stay one.
         return version
     return lake.describe(version, task=fit.task, target=fit.target, inputs=fit.inputs)
+
+
+def fit_of(
+    lake: Lake,
+    version: Version,
+    target: str | None = None,
+    task: str | None = None,
+    inputs: Sequence[str] | None = None,
+) -> Fit:
+    """What a version is for.
+
+    Raises:
+        UsageError: no task suits it, or what is named does not suit the columns.
+    """
+    with lake.open(version) as view:
+        return guess(facts(view), target=target, task=task, inputs=inputs)
 
 
 def run(job: Job) -> None:

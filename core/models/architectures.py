@@ -8,53 +8,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from core.errors import UsageError, nearest
+from core.options import Option, Value, defaults_of, resolved
 
 if TYPE_CHECKING:
     from torch import nn
-
-Value = bool | int | float | str
-
-
-@dataclass(frozen=True)
-class Option:
-    """An option: `least` and `most` bound a number, `choices` are all that a text may be."""
-
-    name: str
-    default: Value
-    help: str
-    least: float = 0
-    most: float = 0
-    choices: tuple[str, ...] = ()
-
-    def read(self, value: object, architecture: str) -> Value:
-        """The value in the option's type, from a value or from the text of a command line."""
-        kind = type(self.default)
-        try:
-            if isinstance(value, bool) or not isinstance(value, int | float | str):
-                raise TypeError
-            read = kind(value)
-            if isinstance(value, float) and read != value:
-                raise ValueError
-        except (TypeError, ValueError):
-            raise self._refusal(value, architecture) from None
-        if not self._allows(read):
-            raise self._refusal(value, architecture)
-        return read
-
-    def _allows(self, read: Value) -> bool:
-        if isinstance(read, str):
-            return read in self.choices
-        return self.least <= read <= self.most
-
-    def _refusal(self, value: object, architecture: str) -> UsageError:
-        if self.choices:
-            allowed = f"one of {', '.join(self.choices)}"
-        else:
-            kind = "a whole number" if isinstance(self.default, int) else "a number"
-            allowed = f"{kind} from {self.least:g} to {self.most:g}"
-        return UsageError(
-            f"{self.name}={value} cannot be: it is {allowed}", where=f"options of {architecture}"
-        )
 
 
 @dataclass(frozen=True)
@@ -75,22 +32,15 @@ class Architecture:
 
     @property
     def defaults(self) -> dict[str, Value]:
-        return {option.name: option.default for option in self.options}
+        return defaults_of(self.options)
 
-    def resolve(self, options: Mapping[str, Any]) -> dict[str, Value]:
+    def resolve(self, given: Mapping[str, Any]) -> dict[str, Value]:
         """All options, the given ones checked, the others at their defaults.
 
         Raises:
             UsageError: an unknown name, or a value that cannot be.
         """
-        known = {option.name: option for option in self.options}
-        for name in options:
-            if name not in known:
-                raise UsageError(
-                    f'{self.name} has no option "{name}"', hint=nearest(name, list(known))
-                )
-        given = {name: known[name].read(value, self.name) for name, value in options.items()}
-        return {**self.defaults, **given}
+        return resolved(self.options, given, self.name)
 
 
 _DROPOUT = Option("dropout", 0.1, "share of values dropped while training", 0, 0.9)
@@ -266,7 +216,7 @@ def build(
     Raises:
         UsageError: as `resolve`, and where options do not go together.
     """
-    resolved = resolve(name, shape, options)
+    chosen = resolve(name, shape, options)
     module = import_module(ARCHITECTURES[name].module)
-    built: nn.Module = module.build(shape, **resolved)
+    built: nn.Module = module.build(shape, **chosen)
     return built

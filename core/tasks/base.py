@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 
 from core.data.lake.layout import ROW_ID
 from core.errors import UsageError
+from core.options import Option
 from core.tasks.facts import TableFacts
 from core.tasks.reading import LeftOut, row_examples
 from core.tasks.rows import with_place
@@ -77,8 +78,8 @@ class Task(ABC):
     gathers: ClassVar[bool] = False
     """Whether rows are answered together, such as the past of a series, and not each by itself:
     then `part_of` and `latest` say which."""
-    options: ClassVar[Mapping[str, int | str]] = {}
-    """Options of `learn` with their defaults; 0 or "" means: chosen from the training split."""
+    options: ClassVar[tuple[Option, ...]] = ()
+    """Options of `learn`."""
 
     columns: tuple[str, ...]
     """Input columns, in the order in which `encode` reads them."""
@@ -126,7 +127,7 @@ class Task(ABC):
 
         Raises:
             LeptonError: nothing can be learnt: no rows, one class, an image that does not decode.
-            UsageError: an unknown option.
+            UsageError: an unknown option, or one that cannot have that value.
         """
 
     @abstractmethod

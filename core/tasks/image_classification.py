@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from core.data.lake.view import View
-from core.errors import UsageError
+from core.options import Option, resolved
 from core.tasks.base import Fit
 from core.tasks.classification import Array, Classification
 from core.tasks.facts import TableFacts
-from core.tasks.options import whole_options
 from core.tasks.pixels import Standard, Survey, decode, image_row, in_threads, unreadable
 from core.tasks.rows import label_text, place, values, with_place
 from core.tasks.targets import can_classify, chosen_target, separator
@@ -38,7 +37,9 @@ class ImageClassification(Classification):
     needs: ClassVar[str] = "a column of images and a column of classes"
     reads: ClassVar[str] = "image"
     architectures: ClassVar[tuple[str, ...]] = ("cnn", "resnet18")
-    options: ClassVar[Mapping[str, int]] = {"image_size": 0}
+    options: ClassVar[tuple[Option, ...]] = (
+        Option("image_size", 0, "pixels of a side", 8, 4096, auto=True),
+    )
 
     def __init__(
         self,
@@ -90,9 +91,7 @@ class ImageClassification(Classification):
         split: str | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> Self:
-        chosen = whole_options(cls.name, cls.options, options)["image_size"]
-        if 0 < chosen < 8:
-            raise UsageError(f"image_size={chosen} cannot be: it is 8 or more")
+        chosen = resolved(cls.options, options or {}, cls.name)["image_size"]
         labels, notes = cls.learn_labels(view, fit, split)
         (column,) = fit.inputs
         survey = Survey(sampled_every=max(1, view.count(split) // _SAMPLED))

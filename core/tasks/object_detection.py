@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from core.data.lake.view import View
-from core.errors import LeptonError, UsageError
+from core.errors import LeptonError
+from core.options import Option, resolved
 from core.tasks.average_precision import Precision, average_precision, require_judge
 from core.tasks.base import UNKNOWN, Fit, Task
 from core.tasks.classification import NOT_IN_TRAINING
 from core.tasks.facts import ColumnFacts, TableFacts
 from core.tasks.objects import MOST_FOUND, Thing, things_of
-from core.tasks.options import whole_options
 from core.tasks.pixels import (
     Standard,
     Survey,
@@ -64,7 +64,9 @@ class ObjectDetection(Task):
     architectures: ClassVar[tuple[str, ...]] = ("detector",)
     metric: ClassVar[str] = "map"
     boxes: ClassVar[bool] = True
-    options: ClassVar[Mapping[str, int]] = {"image_size": 0}
+    options: ClassVar[tuple[Option, ...]] = (
+        Option("image_size", 0, "pixels of a side", LEAST_SIDE, 2048, auto=True, multiple=STEP),
+    )
 
     def __init__(
         self,
@@ -116,11 +118,7 @@ class ObjectDetection(Task):
         split: str | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> Self:
-        side = whole_options(cls.name, cls.options, options)["image_size"]
-        if side and not (LEAST_SIDE <= side <= 2048 and side % STEP == 0):
-            raise UsageError(
-                f"image_size={side} cannot be: it is a multiple of {STEP} from {LEAST_SIDE} to 2048"
-            )
+        side = resolved(cls.options, options or {}, cls.name)["image_size"]
         counts = _counted(view, fit.target, split)
         labels = sorted(counts, key=label_order)
         common = counts.most_common(1)[0][0]

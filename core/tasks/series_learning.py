@@ -91,14 +91,14 @@ class Learnt:
 _SIZES = ("context", "horizon", "season", "stride")
 
 
-def learn(fit: Fit, view: View, split: str | None, series: str, asked: Mapping[str, int]) -> Learnt:
-    """Learn from the rows of a split; `asked` has "context", "horizon" and "season", 0 for any.
+def learn(fit: Fit, view: View, split: str | None, asked: Mapping[str, Any]) -> Learnt:
+    """Learn from the rows of a split; `asked` has the options of the task.
 
     Raises:
         UsageError: what is asked cannot be, or the split is not in time.
         LeptonError: there is nothing to learn from.
     """
-    roles = Roles.of(fit, view, series)
+    roles = Roles.of(fit, view, asked["series"])
     where = condition(view, split)
     if split:
         series_rows.check_order(view, roles)

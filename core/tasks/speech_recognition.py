@@ -12,9 +12,9 @@ import numpy as np
 from core.data.cleaning.steps import audio
 from core.data.lake.view import View
 from core.errors import LeptonError, UsageError
+from core.options import Option, resolved
 from core.tasks.base import Fit, Task
 from core.tasks.facts import ColumnFacts, TableFacts
-from core.tasks.options import whole_options
 from core.tasks.ragged import Ragged
 from core.tasks.rows import PATH, label_text, place, skipped_note, values
 from core.tasks.text_classification import is_prose
@@ -51,7 +51,9 @@ class SpeechRecognition(Task):
     architectures: ClassVar[tuple[str, ...]] = ("speech-gru",)
     metric: ClassVar[str] = "word_error_rate"
     higher_is_better: ClassVar[bool] = False
-    options: ClassVar[Mapping[str, int]] = {"mels": MELS}
+    options: ClassVar[tuple[Option, ...]] = (
+        Option("mels", MELS, "bands of pitch that a sound is told in", 8, 128),
+    )
 
     def __init__(
         self,
@@ -94,9 +96,7 @@ class SpeechRecognition(Task):
         split: str | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> Self:
-        mels = whole_options(cls.name, cls.options, options)["mels"] or MELS
-        if not 8 <= mels <= 128:
-            raise UsageError(f"mels={mels} cannot be: it is 8 to 128")
+        mels = resolved(cls.options, options or {}, cls.name)["mels"]
         counts, missing = _transcripts(view, fit, split)
         return cls(
             fit.inputs[0],

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from core.data.lake.view import View
+from core.options import resolved
 from core.tasks.base import Fit
 from core.tasks.classification import Array, Classification
 from core.tasks.facts import TableFacts
-from core.tasks.options import whole_options
 from core.tasks.table import TableCodec, choose_inputs
 from core.tasks.targets import can_classify, chosen_target, is_classes, separator
 
@@ -65,7 +65,7 @@ class TabularClassification(Classification):
         split: str | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> Self:
-        whole_options(cls.name, cls.options, options)
+        resolved(cls.options, options or {}, cls.name)
         labels, notes = cls.learn_labels(view, fit, split)
         codec = TableCodec.learn(view, fit, split)
         told = (*fit.notes, *notes)

@@ -9,10 +9,10 @@ import numpy as np
 
 from core.data.lake.view import View, quoted
 from core.errors import LeptonError
+from core.options import resolved
 from core.tasks.base import Fit, Task
 from core.tasks.facts import TableFacts, described
 from core.tasks.features import Number, UnreadableError, floats
-from core.tasks.options import whole_options
 from core.tasks.residuals import residuals
 from core.tasks.rows import column, condition, place, skipped_note
 from core.tasks.table import TableCodec, choose_inputs
@@ -79,7 +79,7 @@ class TabularRegression(Task):
         split: str | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> Self:
-        whole_options(cls.name, cls.options, options)
+        resolved(cls.options, options or {}, cls.name)
         without = rows_without(view, fit, split)
         where = condition(view, split)
         known = described(view, fit.target)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from core.data.lake.view import View
 from core.errors import LeptonError
+from core.options import Option, resolved
 from core.tasks.base import Fit
 from core.tasks.classification import Array, Classification
 from core.tasks.facts import ColumnFacts, TableFacts
-from core.tasks.options import whole_options
 from core.tasks.rows import label_text, place, take, values
 from core.tasks.targets import can_classify, chosen_target, separator
 from core.tasks.words import Words
@@ -29,7 +29,10 @@ class TextClassification(Classification):
     needs: ClassVar[str] = "a column of texts and a column of classes"
     reads: ClassVar[str] = "tokens"
     architectures: ClassVar[tuple[str, ...]] = ("lstm", "transformer")
-    options: ClassVar[Mapping[str, int]] = {"length": 0, "vocabulary": 0}
+    options: ClassVar[tuple[Option, ...]] = (
+        Option("length", 0, "words of a text that are read", 1, 10_000, auto=True),
+        Option("vocabulary", 0, "words that are known", 1, 100_000, auto=True),
+    )
 
     def __init__(
         self,
@@ -80,7 +83,7 @@ class TextClassification(Classification):
         split: str | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> Self:
-        chosen = whole_options(cls.name, cls.options, options)
+        chosen = resolved(cls.options, options or {}, cls.name)
         labels, notes = cls.learn_labels(view, fit, split)
         (column,) = fit.inputs
 

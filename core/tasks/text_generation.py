@@ -10,10 +10,10 @@ import numpy as np
 from core.data.lake.layout import ROW_ID
 from core.data.lake.view import View, quoted
 from core.errors import LeptonError
+from core.options import Option, resolved
 from core.tasks.base import Fit, Task
 from core.tasks.byte_pairs import BytePairs
 from core.tasks.facts import ColumnFacts, TableFacts
-from core.tasks.options import whole_options
 from core.tasks.reading import LeftOut
 from core.tasks.rows import condition, place, values
 from core.tasks.text_classification import is_prose
@@ -51,7 +51,17 @@ class TextGeneration(Task):
     architectures: ClassVar[tuple[str, ...]] = ("gpt",)
     metric: ClassVar[str] = "bits_per_byte"
     higher_is_better: ClassVar[bool] = False
-    options: ClassVar[Mapping[str, int]] = {"length": 0, "vocabulary": 0}
+    options: ClassVar[tuple[Option, ...]] = (
+        Option("length", 0, "pieces of a block of text", 2, 8192, auto=True),
+        Option(
+            "vocabulary",
+            0,
+            "pieces, with all bytes and the end of a text",
+            257,
+            100_000,
+            auto=True,
+        ),
+    )
 
     def __init__(
         self,
@@ -96,7 +106,7 @@ class TextGeneration(Task):
         split: str | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> Self:
-        chosen = whole_options(cls.name, cls.options, options)
+        chosen = resolved(cls.options, options or {}, cls.name)
         (column,) = fit.inputs
         size = _size(view, column, split)
 

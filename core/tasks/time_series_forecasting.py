@@ -10,10 +10,10 @@ import numpy as np
 from core.data.lake.layout import ROW_ID
 from core.data.lake.view import View
 from core.errors import LeptonError
+from core.options import Option, resolved
 from core.tasks import series_learning, series_rows
 from core.tasks.base import Fit, Task
 from core.tasks.features import Category, UnreadableError, days_of, floats
-from core.tasks.options import whole_options
 from core.tasks.reading import LeftOut, Unreadable
 from core.tasks.residuals import residuals
 from core.tasks.rows import column, label_text, place
@@ -52,12 +52,12 @@ class TimeSeriesForecasting(Task):
     metric: ClassVar[str] = "mean_absolute_scaled_error"
     higher_is_better: ClassVar[bool] = False
     gathers: ClassVar[bool] = True
-    options: ClassVar[Mapping[str, int | str]] = {
-        "context": 0,
-        "horizon": 0,
-        "season": 0,
-        "series": "",
-    }
+    options: ClassVar[tuple[Option, ...]] = (
+        Option("context", 0, "steps of the past that are read", 1, 100_000, auto=True),
+        Option("horizon", 0, "steps that are told", 1, 100_000, auto=True),
+        Option("season", 0, "steps after which it is like before", 1, 100_000, auto=True),
+        Option("series", "", "the column that tells series apart", auto=True),
+    )
 
     def __init__(self, learnt: Learnt) -> None:
         self.learnt = learnt
@@ -90,9 +90,8 @@ class TimeSeriesForecasting(Task):
         split: str | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> Self:
-        asked = whole_options(cls.name, cls.options, options)
-        series = str((options or {}).get("series") or "")
-        return cls(series_learning.learn(fit, view, split, series, asked))
+        asked = resolved(cls.options, options or {}, cls.name)
+        return cls(series_learning.learn(fit, view, split, asked))
 
     def to_json(self) -> dict[str, Any]:
         return self.learnt.to_json()

@@ -160,7 +160,7 @@ def _hint(key: str) -> str:
 def _options() -> list[str]:
     """What the architectures and the tasks call their options."""
     of_models = [option for each in ARCHITECTURES.values() for option in each.defaults]
-    return [*dict.fromkeys([*of_models, *(o for name in TASKS for o in task(name).options)])]
+    return [*dict.fromkeys([*of_models, *(o.name for name in TASKS for o in task(name).options)])]
 
 
 _CHECKS: dict[str, Check] = {

@@ -5,7 +5,9 @@ Nothing is written: no run, no version, no encoded rows.
 
 from __future__ import annotations
 
+import resource
 import shutil
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -16,7 +18,8 @@ import psutil
 import torch
 
 from core.data.lake.lake import Lake
-from core.data.lake.view import View
+from core.data.lake.view import SPLIT, View
+from core.data.splitting.split import lacking_split
 from core.devices.facts import choose_threads, precision_on, resolve
 from core.errors import LeptonError
 from core.inference.examples import as_tensors, run
@@ -26,7 +29,7 @@ from core.tasks.ragged import Ragged
 from core.training import checkpoint
 from core.training.checks import AUTO
 from core.training.config import TrainConfig
-from core.training.setup import Setup, choose, settle
+from core.training.setup import Setup, choose, settle, split_way, task_options
 from core.training.stepper import Stepper
 from core.workspace import Workspace
 
@@ -34,11 +37,11 @@ if TYPE_CHECKING:
     from core.tasks.base import Arrays, Task
 
 STEPS = 2
+FEW = (1, 3)
+"""Sizes of the steps that tell what larger ones take."""
 ROWS_AT_ONCE = 512
 COUNT_SECONDS = 2.0
 """How long examples are counted where they are no rows."""
-TRAIN_SHARE = 0.8
-"""Of a data set that a run would split first."""
 
 
 @dataclass(frozen=True)
@@ -79,12 +82,12 @@ def rehearse(workspace: Workspace, config: TrainConfig) -> Rehearsal:
     """
     choice = choose(workspace, config)
     device = resolve(config.device)
-    with Lake(workspace).open(choice.version) as view:
-        splits = view.splits() if "split" in choice.version.column_names else {}
-        split = "train" if splits.get("train") else None
-        options = {k: v for k, v in config.options.items() if k in choice.kind.options}
-        task = choice.kind.learn(choice.fit, view, split, options)
-        rows = splits["train"] if split else round(view.count() * TRAIN_SHARE)
+    lake = Lake(workspace)
+    lacking = lacking_split(lake, choice.version, **split_way(choice))
+    with lake.open(choice.version) as view:
+        split = "train" if SPLIT in choice.version.column_names else None
+        rows = view.splits()["train"] if lacking is None else lacking.counts["train"]
+        task = choice.kind.learn(choice.fit, view, split, task_options(config, choice.kind))
         settled = settle(
             config,
             choice,
@@ -104,6 +107,7 @@ def rehearse(workspace: Workspace, config: TrainConfig) -> Rehearsal:
         torch.cuda.reset_peak_memory_stats(device)
     try:
         stepper = Stepper(module.to(device), task, settled, device)
+        _check_memory(stepper, sample.arrays, size, device)
         took = _steps(stepper, sample.arrays, size, device)
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise LeptonError(
@@ -204,6 +208,32 @@ def _steps(stepper: Stepper, arrays: Arrays, size: int, device: torch.device) ->
         float(stepper(batch))
         took.append(time.perf_counter() - began)
     return min(took[1:])
+
+
+def _check_memory(stepper: Stepper, arrays: Arrays, size: int, device: torch.device) -> None:
+    """Small steps tell what a large one takes: a processor's memory that is too small does not
+    fail, the system kills the process.
+
+    Raises:
+        MemoryError: a step of `size` examples takes more than there is.
+    """
+    examples, known = as_tensors(arrays), len(arrays["target"])
+    few, more = FEW
+    if device.type != "cpu" or min(size, known) <= more:
+        return
+    peaks = []
+    for count in (few, few, more):
+        float(stepper(run(examples, 0, count)))
+        peaks.append(_peak())
+    each = (peaks[2] - peaks[1]) / (more - few)
+    if each * (size - more) > psutil.virtual_memory().available:
+        raise MemoryError
+
+
+def _peak() -> int:
+    """The most memory that this process has had, in bytes."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def _memory(device: torch.device) -> int:

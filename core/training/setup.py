@@ -21,6 +21,7 @@ from core.data.splitting.split import ensure_split
 from core.errors import LeptonError, UsageError, nearest
 from core.models import architectures
 from core.models.architectures import Architecture
+from core.options import resolved
 from core.tasks.base import Fit, Task
 from core.training.codec import learned
 from core.training.config import TrainConfig
@@ -52,7 +53,7 @@ class Setup:
     task: Task
 
     def model_options(self) -> dict[str, Any]:
-        return _options(self.config, self.task, of_task=False)
+        return model_options(self.config, self.task)
 
     def save(self, folder: Path) -> None:
         """Keep it in a run's artifacts."""
@@ -117,7 +118,7 @@ def check_options(config: TrainConfig, kind: type[Task], architecture: Architect
     Raises:
         UsageError: neither has one of that name, or it cannot have that value.
     """
-    known = [*kind.options, *architecture.defaults]
+    known = [*(option.name for option in kind.options), *architecture.defaults]
     unknown = [name for name in config.options if name not in known]
     if unknown:
         named = " and ".join(f'"{name}"' for name in unknown)
@@ -125,7 +126,8 @@ def check_options(config: TrainConfig, kind: type[Task], architecture: Architect
             f"neither {architecture.name} nor {kind.name} has an option {named}",
             hint=nearest(unknown[0], known),
         )
-    architecture.resolve(_options(config, kind, of_task=False))
+    resolved(kind.options, task_options(config, kind), kind.name)
+    architecture.resolve(model_options(config, kind))
 
 
 def _check_classes(config: TrainConfig, kind: type[Task]) -> None:
@@ -164,7 +166,7 @@ def decide(
     lake = Lake(workspace)
     version = split_for(lake, choice)
     with lake.open(version) as view:
-        options = _options(config, choice.kind, of_task=True)
+        options = task_options(config, choice.kind)
         task = learned(workspace, view, choice.kind, choice.fit, split="train", options=options)
     settled = settle(config, choice, task, device=device, precision=precision, threads=threads)
     return Setup(settled.with_(dataset=version.ref), version, task)
@@ -177,8 +179,13 @@ def split_for(lake: Lake, choice: Choice) -> Version:
         UsageError: no row is marked for training.
         LeptonError: there are too few rows.
     """
-    fit, way = choice.fit, choice.kind.split_way(choice.fit.inputs)
-    return ensure_split(lake, choice.version, target=fit.target, task=fit.task, **way)
+    return ensure_split(lake, choice.version, **split_way(choice))
+
+
+def split_way(choice: Choice) -> dict[str, Any]:
+    """How `ensure_split` and `lacking_split` are to split the rows."""
+    fit = choice.fit
+    return {"target": fit.target, "task": fit.task, **choice.kind.split_way(fit.inputs)}
 
 
 def settle(
@@ -186,9 +193,9 @@ def settle(
 ) -> TrainConfig:
     """The settings with a value for everything they leave open, but for what is "auto"."""
     suggested = choice.architecture.suggested
-    of_task = _options(config, choice.kind, of_task=True)
+    of_task = task_options(config, choice.kind)
     of_model = architectures.resolve(
-        choice.architecture.name, task.shape, _options(config, choice.kind, of_task=False)
+        choice.architecture.name, task.shape, model_options(config, choice.kind)
     )
     return config.with_(
         dataset=choice.version.ref,
@@ -243,8 +250,13 @@ def _version(lake: Lake, name: str) -> Version:
         raise UsageError(error.what, hint=f"Bring it in first: lepton data import {name}") from None
 
 
-def _options(config: TrainConfig, kind: type[Task] | Task, *, of_task: bool) -> dict[str, Any]:
-    """The options that are the task's, or those that are the architecture's."""
-    return {
-        name: value for name, value in config.options.items() if (name in kind.options) == of_task
-    }
+def task_options(config: TrainConfig, kind: type[Task] | Task) -> dict[str, Any]:
+    """The options that are the task's."""
+    own = {option.name for option in kind.options}
+    return {name: value for name, value in config.options.items() if name in own}
+
+
+def model_options(config: TrainConfig, kind: type[Task] | Task) -> dict[str, Any]:
+    """The options that are the architecture's: all others."""
+    own = {option.name for option in kind.options}
+    return {name: value for name, value in config.options.items() if name not in own}

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from core.errors import UsageError
-from core.models.architectures import Architecture, Option
+from core.models.architectures import Architecture
+from core.options import Option
 from core.training.config import TrainConfig
 
 WIDE = 100.0

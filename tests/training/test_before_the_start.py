@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from core.data.lake.lake import Lake
+from core.data.splitting.split import ensure_split
 from core.errors import LeptonError, UsageError
 from core.ingest import ingest
 from core.runs.compare import lower_is_better
@@ -86,8 +87,10 @@ def test_a_dry_run_tells_the_cost_and_leaves_nothing(workspace, penguins):
     told = rehearse(workspace, TrainConfig("penguins", batch_size=32, epochs=7, ema=0.9))
     after = sorted(path for path in workspace.home.rglob("*") if "catalogue" not in path.name)
     assert before == after
-    assert told.examples == 275
-    assert told.steps == 7 * (275 // 32)
+    lake = Lake(workspace)
+    with lake.open(ensure_split(lake, penguins, target="species")) as view:
+        assert told.examples == view.splits()["train"]
+    assert told.steps == 7 * (told.examples // 32)
     assert told.settings["lr"] == 2e-3
     # Weights, the best ones, the average, and AdamW's two moments, in four bytes a number.
     assert told.checkpoint == pytest.approx(5 * 4 * told.parameters, rel=0.02)
@@ -113,7 +116,23 @@ def test_a_dry_run_counts_examples_where_they_are_no_rows(workspace):
     assert told.steps == 3 * (blocks // 4)
 
 
+def test_a_step_too_large_for_the_machine_is_told_and_not_taken(workspace, penguins, monkeypatch):
+    class Small:
+        available, total = -(10**12), 10**12
+
+    taken = []
+    monkeypatch.setattr(rehearsal.psutil, "virtual_memory", lambda: Small)
+    monkeypatch.setattr(rehearsal, "_steps", lambda *_: taken.append(1))
+    with pytest.raises(LeptonError, match="a step of 64 examples does not fit"):
+        rehearse(workspace, TrainConfig("penguins", batch_size=64))
+    assert not taken
+
+
 def test_a_dry_run_finds_what_a_run_would_find(workspace, penguins):
+    lonely = pa.table({"text": ["it was a truth universally acknowledged that " * 99]})
+    Lake(workspace).commit("lonely", lonely, op="import")
+    with pytest.raises(LeptonError, match="1 row is too few to make 3 parts of"):
+        rehearse(workspace, TrainConfig("lonely", task="text-generation"))
     with pytest.raises(UsageError) as caught:
         rehearse(workspace, TrainConfig("penguins", augment=("flip",), name="a/b"))
     assert "2 mistakes" in caught.value.what

@@ -123,9 +123,8 @@ def planned(
     way = "time" if time else "hash" if hash else "group" if group else None
     wanted = 1 + (validation > 0) + (test > 0)
     if version.rows < wanted:
-        raise LeptonError(
-            f"{version.rows} rows are too few to make {wanted} parts of", where=version.ref
-        )
+        rows = "1 row is" if version.rows == 1 else f"{version.rows} rows are"
+        raise LeptonError(f"{rows} too few to make {wanted} parts of", where=version.ref)
     with lake.open(version) as view:
         if time:
             ids, codes = coded.times(view, time)
@@ -162,7 +161,28 @@ def planned(
 _EACH = {"group": "groups", "time": "different times", "hash": "different values"}
 
 
-def ensure_split(
+class ForTraining(TypedDict, total=False):
+    """The arguments of `lacking_split`."""
+
+    target: str | None
+    task: str | None
+    time: str | None
+    random: bool
+    validation: float
+    test: float
+    seed: int
+
+
+def ensure_split(lake: Lake, ref: str | Version, **how: Unpack[ForTraining]) -> Version:
+    """A version that training can use: the one that is meant, or the next one with `lacking_split`.
+
+    Arguments and errors are those of `lacking_split`.
+    """
+    plan = lacking_split(lake, ref, **how)
+    return lake.version(ref) if plan is None else keep(lake, plan)
+
+
+def lacking_split(
     lake: Lake,
     ref: str | Version,
     *,
@@ -173,12 +193,12 @@ def ensure_split(
     validation: float = 0.1,
     test: float = 0.1,
     seed: int = 0,
-) -> Version:
-    """A version that training can use: with training and validation rows, all of them marked.
+) -> Plan | None:
+    """What a version lacks for training: training and validation rows, all of them marked.
 
     Where the source came with a split it is kept, and only validation rows that are missing are
-    taken from the training rows; where it came without, all three parts are made. A version that
-    has what is needed is returned as it is. With a column `time`, the newest rows are test rows,
+    taken from the training rows; where it came without, all three parts are made. None: the version
+    has what is needed. With a column `time`, the newest rows are test rows,
     and of the training rows those that are missing; at `random`, no class keeps its share.
 
     Raises:
@@ -194,7 +214,7 @@ def ensure_split(
     if SPLIT not in version.column_names:
         how: How = {"validation": validation, "test": test, "seed": seed}
         how |= {"time": time} if time else {"by": column, "random": column is None}
-        return split(lake, version, **how)
+        return planned(lake, version, **how)
     with lake.open(version) as view:
         counts = view.splits()
         if "train" not in counts:
@@ -204,7 +224,7 @@ def ensure_split(
                 hint=f"Make a split: lepton data split {version.dataset}",
             )
         if "validation" in counts:
-            return version
+            return None
         marks = f"CASE {SPLIT} WHEN 'train' THEN 0 WHEN 'test' THEN 2 ELSE -1 END"
         ids, marked = coded.numbers(view, marks)
         classes = None if time else coded.classes(view, column)
@@ -223,7 +243,7 @@ def ensure_split(
     params: dict[str, Any] = {"way": way, "validation": validation}
     params |= {"test": "kept", "seed": seed, "by": by, "group": None}
     params |= {"time": time} if time else {}
-    return keep(lake, Plan(version, ids, params, parts))
+    return Plan(version, ids, params, parts)
 
 
 def _into_folds(

@@ -245,7 +245,14 @@ def _put_task(version: Version) -> None:
     if version.task:
         put(f"for {version.task}: {inputs_of(version)} -> {plain(version.target or '')}")
         put(f"Next: lepton train {version.dataset}")
-    else:
+        return
+    from core.ingest import fit_of
+
+    try:
+        fit = fit_of(open_lake(), version)
+        put(f"for {fit.task}: {plain(fit.target)}, unless you name another column to predict")
+        put(f"Next: lepton train {version.dataset}")
+    except UsageError:
         put("No task suits its columns as they are; name the column to predict when you train:")
         put(f"  lepton train {version.dataset} --target COLUMN")
 
