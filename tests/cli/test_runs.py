@@ -86,10 +86,10 @@ def test_stopped_from_another_shell_and_resumed_it_ends_in_the_same_weights(
     begun = penguins("train", "penguins@2", "--name", "parted", *BRIEF, "-d", "--json").json
     assert begun["state"] in {"queued", "running"}
     run = Runs(Workspace(penguins.home)).get(begun["id"])
-    after(run, 20)
+    after(run, 100)  # in the second epoch, however slow the machine
     stopped = penguins("runs", "stop", run.id, "--json").json
     assert (stopped["state"], stopped["pid"]) == ("stopped", None)
-    assert 20 <= stopped["step"] < whole["steps"]
+    assert 100 <= stopped["step"] < whole["steps"]
     again = penguins("runs", "stop", run.id)
     assert (again.code, again.out) == (2, "")
     assert "it is stopped" in again.err
