@@ -63,8 +63,9 @@ i goes to the box above, to ask about something of your own.\
 
 @dataclass(frozen=True)
 class Tried:
-    """What was asked, the answers, and how long they took in seconds."""
+    """Who was asked what, the answers, and how long they took in seconds."""
 
+    model: ModelFolder
     rows: list[Row]
     answers: list[Answer]
     seconds: float
@@ -239,7 +240,7 @@ class InferScreen(LeptonScreen):
             )
             began = time.perf_counter()
             answers = engine.predict(model.ref, rows, ANSWER_SECONDS)
-            return Tried(rows, answers, time.perf_counter() - began)
+            return Tried(model, rows, answers, time.perf_counter() - began)
 
         self.fetch(work, self._show, group="try", failed=self._failed)
 
@@ -256,6 +257,8 @@ class InferScreen(LeptonScreen):
         self.query_one("#forecast", LineChart).clear()
 
     def _show(self, tried: Tried) -> None:
+        if self._model is None or self._model.ref != tried.model.ref:
+            return  # Another model was chosen while this one was thinking.
         self._clear()
         said = Text()
         for row, answer in zip(tried.rows[:SHOWN_ANSWERS], tried.answers, strict=False):
@@ -265,20 +268,20 @@ class InferScreen(LeptonScreen):
         self.query_one("#answer", Static).update(said)
         if len(tried.answers) == 1:
             self.query_one(ScoreBars).show(_bars(tried.answers[0]))
-            self._draw(tried.rows[0], tried.answers[0])
+            self._draw(tried.model, tried.rows[0], tried.answers[0])
         boxes = boxes_in(tried.answers[0].output) if tried.answers else []
         for value in tried.rows[0].values.values() if tried.rows else ():
             if isinstance(value, bytes | Path):
                 work = partial(_picture, value, boxes)
                 self.fetch(work, self.query_one(ImageView).show, group="picture")
 
-    def _draw(self, row: Row, answer: Answer) -> None:
+    def _draw(self, model: ModelFolder, row: Row, answer: Answer) -> None:
         """What a series was, what it is to become, and what it became where that is known."""
-        if not isinstance(answer.output, dict) or "values" not in answer.output or not self._model:
+        if not isinstance(answer.output, dict) or "values" not in answer.output:
             return
         chart = self.query_one("#forecast", LineChart)
         values = answer.output["values"]
-        past = [_number(value) for value in row.values[self._model.info["codec"]["target"]]]
+        past = [_number(value) for value in row.values[model.info["codec"]["target"]]]
         past = past[-PAST_SHOWN * len(values) :]
         chart.set_series("past", range(1 - len(past), 1), past)
         chart.set_series("forecast", range(1, len(values) + 1), values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import re
 import signal
@@ -23,6 +24,7 @@ from lepton_tui.app import LeptonApp
 from screens.data.rows.boxes import COLOURS
 from screens.infer.screen import InferScreen, Tried
 from screens.widgets.image_view import ImageView
+from screens.widgets.line_chart import LineChart
 from tests.inference.conftest import digits, flowers, learn, png, publish, reviews
 from tests.screens.golden import golden
 from tests.screens.walk import make_model, until
@@ -126,6 +128,27 @@ async def test_boxes_are_told_and_drawn_over_the_picture(models: Workspace) -> N
         assert COLOURS[0] in seen, "a grey picture, and a frame in colour"
 
 
+async def test_a_forecast_is_drawn_after_its_past_and_beside_what_came(models: Workspace) -> None:
+    days = [dt.date(2024, 1, 1) + dt.timedelta(days=at) for at in range(60)]
+    sales = pa.table({"day": days, "sold": [100.0 + at % 7 for at in range(60)]})
+    Lake(models).commit("sales", sales, op="import")
+    publish(models, learn(models, "sales"), "sales_model", dataset="sales")
+    async with LeptonApp(models).run_test(size=(120, 30)) as pilot:
+        await chosen(pilot, "sales_model")
+        await ask(pilot, "sales#40")
+        shown = await until(pilot, "1 answer in ")
+        # Its weights begin as the mean of the weeks before.
+        assert "106, 100, 101, 102, 103, 104, …  it became 106, 100, 101" in shown
+        chart = pilot.app.screen.query_one("#forecast", LineChart)
+        assert chart.names == ["past", "forecast", "truth"]
+        assert chart.readings["forecast"] == pytest.approx(105, abs=0.01)
+        await ask(pilot, "sales")
+        await until(pilot, lambda: chart.names == ["past", "forecast"])
+        late = Tried(Models(models).get("flowers_model"), [], [], 0.5)
+        pilot.app.screen._show(late)  # type: ignore[attr-defined]
+        assert chart.names, "what another model said late is not shown"
+
+
 async def test_the_next_test_row_goes_on_to_another(models: Workspace) -> None:
     async with LeptonApp(models).run_test(size=(100, 30)) as pilot:
         await chosen(pilot, "digits_model")
@@ -186,8 +209,9 @@ async def test_golden(tmp_path: Path, size: tuple[int, int]) -> None:
         answer = Answer(
             "penguins@2#12", {"label": "[b]Gentoo[/b]", "score": 0.912, "scores": scores}
         )
-        screen._show(Tried(rows, [answer], 0.5))
+        model = Models(workspace).get("penguins_mlp")
+        screen._show(Tried(model, rows, [answer], 0.5))
         await golden(pilot, "infer", size)
         unread = Answer("a.png", error=LeptonError("it is no [image]", where="a.png"))
-        screen._show(Tried([Row("a.png", {})], [unread], 0.5))
+        screen._show(Tried(model, [Row("a.png", {})], [unread], 0.5))
         await until(pilot, "✗ a.png: it is no [image]")
