@@ -4,6 +4,7 @@ import contextlib
 import os
 import random
 import signal
+import subprocess
 
 import pytest
 
@@ -38,10 +39,11 @@ def finish(run, workspace):
     return model.weights.read_bytes(), epochs, model.info["metrics"]
 
 
-def after(run, name, least=1, **wanted):
+def after(run, name, least=1, says=""):
     """Wait for an event of this process that is at `least` this step."""
     for event in run.events(follow=True):
-        if event["event"] == name and event.get("step", least) >= least:
+        fits = event.get("step", least) >= least and says in event.get("text", says)
+        if event["event"] == name and fits:
             return event
     raise AssertionError(f"the run ended before {name}: {run.log_tail()} {run.state().error}")
 
@@ -252,3 +254,50 @@ def test_the_settings_of_a_first_start_outlive_changes_of_the_data(workspace, pe
     lake.remove("penguins")
     with pytest.raises(UsageError, match="penguins"):
         load(workspace, folder)
+
+
+@contextlib.contextmanager
+def small_disk(folder, size):
+    """A file system of its own at a folder; gives what makes it larger."""
+
+    def mount(*words):
+        subprocess.run(["mount", *words, str(folder)], check=True, capture_output=True)
+
+    try:
+        mount("-t", "tmpfs", "-o", f"size={size}", "tmpfs")
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("only root may mount a small file system")
+    try:
+        yield lambda more: mount("-o", f"remount,size={more}")
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_full_disk_pauses_the_run_and_it_goes_on_when_there_is_room(train, penguins, workspace):
+    asked = {"epochs": 4, "checkpoint_every": 5}
+    undisturbed = finish(train("penguins", **asked), workspace)
+    run = train("penguins@2", **asked)
+    # A checkpoint takes 300 kB: the third has no room.
+    with small_disk(run.checkpoints, "700k") as grow:
+        run.launch()
+        told = after(run, "log", says="paused: a checkpoint could not be saved")
+        assert "No space left" in told["text"]
+        assert run.state().state == "running"
+        assert [path.name for path in run.checkpoints.iterdir() if path.name.startswith(".")] == []
+        grow("64m")
+        after(run, "log", says="there is room again")
+        assert run.wait(DEADLINE).state == "finished"
+        (result,) = [event for event in run.events() if event["event"] == "result"]
+        weights = Models(workspace).get(result["model"]).weights.read_bytes()
+    assert weights == undisturbed[0]
+
+
+def test_a_run_that_waits_for_room_can_be_stopped(train, penguins):
+    run = train("penguins", epochs=400, checkpoint_every=5)
+    with small_disk(run.checkpoints, "700k"):
+        run.launch()
+        after(run, "log", says="paused: a checkpoint could not be saved")
+        state = run.stop(wait=None)
+        assert state.state == "failed"
+        assert "No space left" in state.error["what"]
+        assert Checkpoints(run.checkpoints).latest()[0] is not None
