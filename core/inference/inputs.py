@@ -94,7 +94,7 @@ def lake_rows(workspace: Workspace, task: Task, ref: str, ids: Sequence[int]) ->
                 where=view.version.ref,
                 hint=f"It has {view.version.rows:,} rows.",
             )
-    return [Row(f"{ref}#{rid}", values, truth=truth) for rid, (values, truth) in found.items()]
+    return [Row(f"{ref}#{rid}", found[rid][0], truth=found[rid][1]) for rid in ids]
 
 
 def _read(workspace: Workspace, task: Task, given: object) -> list[Row]:

@@ -394,7 +394,8 @@ def test_it_tells_unseen_months_better_than_the_week_before(tmp_path):
     for output in found[1:]:
         assert output["times"] == found[0]["times"]
         assert output["values"] == pytest.approx(found[0]["values"], abs=1e-3)
-    (row,) = read_inputs(workspace, task, ["chicago#5000"])
+    row, again = read_inputs(workspace, task, ["chicago#5000,5000"])
+    assert again == row
     with Lake(workspace).open("chicago") as view:
         following = [
             v for (v,) in view.sql("SELECT ridership FROM rows WHERE _rid > 5000 LIMIT 14")
