@@ -167,6 +167,7 @@ LEARNT = {
     "texts": ("text/austen_emma_400k.txt", {}, "bits_per_byte", 2.4),
     "numbers": ("tabular/penguins.csv", {"target": "body_mass_g"}, "r2", 0.7),
     "pictures": ("images/clipart", {}, "accuracy", 0.3),
+    "objects": ("segmentation/nuclei", {}, "map_50", 0.4),
     "series": (
         "series/chicago_ridership.csv",
         {"target": "ridership", "task": "time-series-forecasting"},
