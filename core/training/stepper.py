@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from core.augmentation.mixing import loss as mixed_loss
 from core.data.lake.layout import ROW_ID
+from core.errors import LeptonError
 from core.inference.examples import Batch
 from core.inference.forward import precision_context
 from core.training.optimizer import Optimizer
@@ -42,7 +43,7 @@ class Stepper:
         self.optimizer = Optimizer(module, config, device)
         self.scaler = torch.amp.GradScaler(device.type) if config.precision == "fp16" else None
         self._parameters = [each for each in module.parameters() if each.requires_grad]
-        self._forward: Callable[..., Any] = torch.compile(module) if config.compile else module
+        self._forward: Callable[..., Any] = _compiled(module) if config.compile else module
         self._classes = classes
         self._on_split = on_split
         self._may_split = may_split
@@ -156,3 +157,26 @@ def _memory_is_full(error: BaseException) -> bool:
         or isinstance(error, torch.OutOfMemoryError)
         or ("not enough memory" in words or "out of memory" in words)
     )
+
+
+def _compiled(module: nn.Module) -> Callable[..., Any]:
+    """The module as kernels of its own, made when it is first called.
+
+    A call raises LeptonError where torch cannot make them.
+    """
+    compiled = torch.compile(module)
+
+    def forward(*inputs: Tensor) -> Any:
+        try:
+            return compiled(*inputs)
+        except RuntimeError as error:
+            from torch._dynamo.exc import TorchDynamoException
+
+            if not isinstance(error, TorchDynamoException):
+                raise
+            raise LeptonError(
+                f"torch cannot compile this model here: {str(error).splitlines()[0]}",
+                hint="Train without compile, or install a C++ compiler if that is what it lacks.",
+            ) from error
+
+    return forward

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import random
+import shutil
 import signal
 import subprocess
 
@@ -301,3 +302,27 @@ def test_a_run_that_waits_for_room_can_be_stopped(train, penguins):
         assert state.state == "failed"
         assert "No space left" in state.error["what"]
         assert Checkpoints(run.checkpoints).latest()[0] is not None
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch needs a C++ compiler to compile")
+def test_compiled_it_learns_the_same(train, penguins, workspace):
+    asked = {"epochs": 3, "options": {"dropout": 0.0}}
+    _, epochs, metrics = finish(train("penguins", **asked), workspace)
+    _, compiled, found = finish(train("penguins@2", compile=True, **asked), workspace)
+    assert found == pytest.approx(metrics, rel=1e-3)
+    for epoch, known in epochs.items():
+        assert compiled[epoch] == pytest.approx(known, rel=1e-3)
+
+
+@pytest.mark.slow
+def test_without_a_compiler_compile_says_what_is_missing(train, penguins, monkeypatch, tmp_path):
+    monkeypatch.setenv("CXX", str(tmp_path / "none"))
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
+    run = train("penguins", epochs=1, compile=True)
+    run.launch()
+    state = run.wait(DEADLINE)
+    assert state.state == "failed"
+    assert state.error["what"].startswith("torch cannot compile this model here")
+    assert "No working C++ compiler" in state.error["what"]
+    assert "Train without compile" in state.error["hint"]
