@@ -112,6 +112,7 @@ def evaluate_model(
         unreadable_rows=len(unreadable),
         notes=notes,
         seconds=time.monotonic() - began,
+        example=task.example,
     )
 
 

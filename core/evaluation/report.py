@@ -36,6 +36,7 @@ class Report:
     split: str
     """The rows it was judged on; "all" for a data set that is not split."""
     rows: int
+    """How many examples it was judged on; each is what `example` says."""
     metrics: dict[str, float]
     baseline: dict[str, float]
     """The same metrics for the task's baseline, which has learnt nothing (`Task.naive`)."""
@@ -45,6 +46,7 @@ class Report:
     unreadable_rows: int = 0
     notes: list[str] = field(default_factory=list)
     seconds: float = 0.0
+    example: str = "row"
 
     def to_json(self) -> dict[str, Any]:
         plain = asdict(self)
@@ -62,7 +64,7 @@ class Report:
         whose = "all rows" if self.split == "all" else f"the {self.split} split"
         parts = [
             f"# {plain(self.model)} on {plain(self.dataset)}",
-            f"{self.task}, judged on {self.rows:,} rows ({whose}), target {plain(self.target)}.",
+            f"{self.task}, judged on {self.rows:,} {self.example}s ({whose}), target {plain(self.target)}.",
             *(f"> {plain(note)}" for note in self.notes),
             "## Metrics",
             _table(

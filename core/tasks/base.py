@@ -66,6 +66,8 @@ class Task(ABC):
     metric: ClassVar[str]
     """The key of `scores` that says which model is best."""
     higher_is_better: ClassVar[bool] = True
+    example: ClassVar[str] = "row"
+    """What one of its examples is, in a word."""
     reads: ClassVar[str]
     """What a person gives it: image, tokens (text), audio, table or series."""
     mixes: ClassVar[bool] = False

@@ -51,6 +51,7 @@ class TextGeneration(Task):
     architectures: ClassVar[tuple[str, ...]] = ("gpt",)
     metric: ClassVar[str] = "bits_per_byte"
     higher_is_better: ClassVar[bool] = False
+    example: ClassVar[str] = "block"
     options: ClassVar[tuple[Option, ...]] = (
         Option("length", 0, "pieces of a block of text", 2, 8192, auto=True),
         Option(
@@ -253,13 +254,19 @@ class TextGeneration(Task):
             "mistakes": [
                 {
                     "row": int(at),
-                    "truth": self.pairs.decode(target[at].tolist())[:_SNIPPET],
+                    "truth": self._passage(target[at])[:_SNIPPET],
                     "answer": f"{bits[at]:.2f} bits a byte",
                     "error": float(bits[at]),
                 }
                 for at in worst
             ]
         }
+
+    def _passage(self, pieces: Array) -> str:
+        """What a block says, with a mark between two texts."""
+        ends = np.flatnonzero(pieces == 0)
+        texts = [self.pairs.decode(text.tolist()) for text in np.split(pieces, ends)]
+        return " ¶ ".join(text for text in texts if text)
 
     def solve(self, module: nn.Module, batch: Batch) -> Tensor:
         """What each text goes on with: piece by piece, of the likelier ones, by one seed."""

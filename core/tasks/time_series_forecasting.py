@@ -52,6 +52,7 @@ class TimeSeriesForecasting(Task):
     metric: ClassVar[str] = "mean_absolute_scaled_error"
     higher_is_better: ClassVar[bool] = False
     gathers: ClassVar[bool] = True
+    example: ClassVar[str] = "window"
     options: ClassVar[tuple[Option, ...]] = (
         Option("context", 0, "steps of the past that are read", 1, 100_000, auto=True),
         Option("horizon", 0, "steps that are told", 1, 100_000, auto=True),

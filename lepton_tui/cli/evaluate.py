@@ -91,7 +91,7 @@ def put_report(report: Any) -> None:
 
     put(
         f"{report['model']} on {report['dataset']}, {report['split']}: "
-        f"{counted(report['rows'], 'row')}"
+        f"{counted(report['rows'], report['example'])}"
     )
     for text in report["notes"]:
         put(f"Note: {plain(text)}.")

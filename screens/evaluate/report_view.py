@@ -22,7 +22,7 @@ def title(report: dict[str, Any]) -> Text:
     rows = "all rows" if report["split"] == "all" else f"{report['split']} split"
     said = Text.assemble(
         (f"{plain(report['model'])} on {plain(report['dataset'])}", "bold"),
-        (f"\n{rows}, {counted(report['rows'], 'row')} · target ", "dim"),
+        (f"\n{rows}, {counted(report['rows'], report.get('example', 'row'))} · target ", "dim"),
         (plain(report["target"]), "dim"),
         (f" · took {human_duration(report.get('seconds'))}", "dim"),
     )

@@ -37,6 +37,20 @@ def batches(task, view, rows=64):
     return list(task.examples(task.read(view, "train", rows)))
 
 
+def test_the_worst_blocks_are_shown_with_a_mark_between_texts(texts):
+    task = learned(texts, length=64, vocabulary=300)
+    (made, *_) = batches(task, texts)
+    found = np.zeros((len(made["target"]), 4))
+    found[1] = (50.0, 64, 0, 64)
+    (worst, *_) = task.report(found, made["target"])["mistakes"]
+    assert worst["row"] == 1
+    said = worst["truth"].split(" ¶ ")
+    assert len(said) > 1
+    lines = [text for (text,) in texts.sql("SELECT text FROM rows") if text]
+    assert any(line.startswith(said[1]) for line in lines)
+    assert task.example == "block"
+
+
 def test_a_data_set_of_texts_alone_is_there_to_go_on(texts, opened):
     assert guess(facts(texts)).task == "text-generation"
     labelled = opened(
