@@ -64,7 +64,8 @@ class Report:
         whose = "all rows" if self.split == "all" else f"the {self.split} split"
         parts = [
             f"# {plain(self.model)} on {plain(self.dataset)}",
-            f"{self.task}, judged on {self.rows:,} {self.example}s ({whose}), target {plain(self.target)}.",
+            f"{self.task}, judged on {self.rows:,} {self.example}s ({whose}), "
+            f"target {plain(self.target)}.",
             *(f"> {plain(note)}" for note in self.notes),
             "## Metrics",
             _table(
