@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from core.data.lake.version import Version
-from core.data.sources.remote.address import check_address
 from core.errors import LeptonError, UsageError
 from core.workspace import Workspace
 from lepton_tui.cli.data.group import DATASET, JSON, app, inputs_of, open_lake
@@ -110,6 +109,8 @@ def import_(
         )
     if source:
         # Before a run writes it down.
+        from core.data.sources.remote.address import check_address
+
         check_address(source)
     if preview:
         return _preview(str(source), format, options, json=json)
