@@ -124,6 +124,12 @@ def explain(error: BaseException, run: Run) -> LeptonError:
     if type(error).__name__ == "OutOfMemoryError":
         return LeptonError("the device's memory is full", where=str(run.log_path), hint=smaller)
     lines = str(error).strip().splitlines()
+    if type(error).__name__ == "AcceleratorError":
+        return LeptonError(
+            f"the device has failed: {lines[0] if lines else 'it said nothing'}",
+            where=str(run.log_path),
+            hint="Look at it with lepton devices, then resume the run.",
+        )
     return LeptonError(
         f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__,
         where=str(run.log_path),

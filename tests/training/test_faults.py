@@ -1,0 +1,163 @@
+"""What happens around a training: others resume it, its data goes or changes, the machine restarts,
+the clock is set back, a device is lost. Each has a clear end."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+
+import pyarrow as pa
+import pytest
+
+from core.data.lake.lake import Lake
+from core.errors import LeptonError
+from core.lineage.removal import remove
+from core.models.registry import Models
+from core.runs.store import Runs
+from core.runs.worker import explain
+from tests.runs.conftest import saw
+
+DEADLINE = 300
+LONG = {"batch_size": 4, "epochs": 5000, "checkpoint_every": 20}
+SHORT = {"batch_size": 16, "epochs": 4}
+
+
+@pytest.fixture
+def train(workspace, penguins):
+    made = []
+
+    def make(**settings):
+        spec = {"dataset": "penguins", "device": "cpu", "threads": 1, **settings}
+        made.append(Runs(workspace).create("train", spec))
+        return made[-1]
+
+    yield make
+    for run in made:
+        try:
+            run.stop(now=True)
+        except LeptonError:
+            continue
+
+
+def stopped(run, at=40):
+    """The run, begun and stopped after some steps."""
+    run.launch()
+    for event in run.events(follow=True):
+        if event["event"] == "checkpoint" and event["step"] >= at:
+            break
+    assert run.stop(wait=None).state == "stopped"
+    return run
+
+
+def weights(workspace, run):
+    state = run.wait(DEADLINE)
+    assert state.state == "finished", state.error
+    return Models(workspace).get(state.model).weights.read_bytes()
+
+
+def test_of_two_who_resume_at_once_one_does(train, workspace):
+    run = stopped(train(**LONG))
+    command = [sys.executable, "-m", "lepton_tui", "runs", "resume", run.id, "--detach"]
+    environment = {**os.environ, "LEPTON_HOME": str(workspace.home)}
+    both = [
+        subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    said = [each.communicate(timeout=DEADLINE)[1] for each in both]
+    assert sorted(each.returncode for each in both) == [0, 1]
+    (refused,) = [words for words in said if "error" in words]
+    assert "the run is running already" in refused
+    saw(run, "resumed")
+    assert run.stop(wait=None).state == "stopped"
+    launches = [e for e in run.events() if e["event"] == "state" and e["state"] == "running"]
+    assert len(launches) == 2
+
+
+def test_rows_that_change_meanwhile_are_not_its_rows(train, workspace):
+    first = train(**SHORT)
+    first.launch()
+    expected = weights(workspace, first)
+    dataset = next(e["dataset"] for e in first.events() if e["event"] == "plan")
+    run = train(**SHORT | {"dataset": dataset})
+    run.launch()
+    saw(run, "state", state="running")
+    Lake(workspace).commit("penguins", pa.table({"species": ["x"], "a": [1]}), op="import")
+    assert weights(workspace, run) == expected
+
+
+def test_data_that_is_read_is_kept_from_removal_and_a_forced_one_is_told(train, workspace):
+    run = train(**LONG)
+    run.launch()
+    saw(run, "checkpoint")
+    with pytest.raises(LeptonError, match="in use: the run"):
+        remove(workspace, "penguins")
+    remove(workspace, "penguins", force=True)
+    # What was encoded is the run's own: it goes on, and stops as any other.
+    assert run.stop(wait=None).state == "stopped"
+    run.launch()
+    state = run.wait(DEADLINE)
+    assert state.state == "failed"
+    assert "penguins" in state.error["what"]
+
+
+def test_after_a_reboot_a_run_is_interrupted_and_goes_on(train, workspace):
+    expected = train(**SHORT)
+    expected.launch()
+    whole = weights(workspace, expected)
+    run = train(**SHORT, checkpoint_every=3)
+    run.launch()
+    saw(run, "checkpoint")
+    os.kill(run.state().pid, signal.SIGKILL)
+    run.wait(DEADLINE)
+    # The number of its process belongs to another one now, which lives.
+    run.lock_path.write_text(f"{os.getpid()}\n")
+    state = run.state()
+    assert (state.state, state.pid) == ("interrupted", None)
+    run.launch()
+    assert weights(workspace, run) == whole
+
+
+def test_a_clock_that_is_set_back_takes_no_time_away(train, workspace):
+    run = train(**SHORT)
+    run.launch()
+    weights(workspace, run)
+    lines = run.events_path.read_bytes().splitlines()
+    # An hour back, in the middle.
+    set_back = [
+        re.sub(rb'"time":([0-9.]+)', lambda m: b'"time":%f' % (float(m[1]) - 3600), line)
+        if at > len(lines) // 2
+        else line
+        for at, line in enumerate(lines)
+    ]
+    run.events_path.write_bytes(b"\n".join(set_back) + b"\n")
+    state = Runs(workspace).get(run.id).state()
+    assert state.state == "finished"
+    assert state.remaining is None or state.remaining >= 0
+    shown = subprocess.run(
+        [sys.executable, "-m", "lepton_tui", "runs", "show", run.id],
+        env={**os.environ, "LEPTON_HOME": str(workspace.home)},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert re.search(r"took +[0-9]", shown)
+
+
+def test_a_device_that_is_gone_is_told_when_a_run_is_resumed(train, workspace):
+    run = stopped(train(**LONG))
+    config = run.artifacts / "config.json"
+    config.write_text(config.read_text().replace('"device": "cpu"', '"device": "cuda:7"'))
+    run.launch()
+    state = run.wait(DEADLINE)
+    assert state.state == "failed"
+    assert "cuda:7" in state.error["what"]
+    assert state.error["hint"]
+
+
+def test_a_device_that_fails_is_no_fault_of_the_program(train):
+    import torch
+
+    found = explain(torch.AcceleratorError("CUDA error: unspecified launch failure\nmore"), train())
+    assert found.what == "the device has failed: CUDA error: unspecified launch failure"
+    assert "lepton devices" in found.hint
