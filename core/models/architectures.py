@@ -1,176 +1,31 @@
-"""Architectures by name: what each is for, its options, and the one function that builds them."""
+"""Architectures by name, from wherever they come, and the one function that builds them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from core.errors import UsageError, nearest
-from core.options import Option, Value, defaults_of, resolved
+from core.models.architecture import Architecture
+from core.models.hub.table import HUB, PRETRAINED
+from core.models.own import OWN
 
 if TYPE_CHECKING:
     from torch import nn
 
-
-@dataclass(frozen=True)
-class Architecture:
-    """A model to train from nothing. `kinds` are the shapes it reads: image, tokens, table.
-
-    `module` holds its `build(shape, **options)`, loaded only when one is built.
-    `suggested` holds the `lr` and `batch_size`, and perhaps the gradient `clip`, that suit it (with
-    AdamW) when a person names none.
-    """
-
-    name: str
-    module: str
-    kinds: tuple[str, ...]
-    summary: str
-    options: tuple[Option, ...]
-    suggested: Mapping[str, float] = field(default_factory=dict)
-
-    @property
-    def defaults(self) -> dict[str, Value]:
-        return defaults_of(self.options)
-
-    def resolve(self, given: Mapping[str, Any]) -> dict[str, Value]:
-        """All options, the given ones checked, the others at their defaults.
-
-        Raises:
-            UsageError: an unknown name, or a value that cannot be.
-        """
-        return resolved(self.options, given, self.name)
-
-
-_DROPOUT = Option("dropout", 0.1, "share of values dropped while training", 0, 0.9)
-
-ARCHITECTURES: dict[str, Architecture] = {
-    architecture.name: architecture
-    for architecture in (
-        Architecture(
-            "cnn",
-            "core.models.cnn",
-            ("image",),
-            "small convolutional network, quick on a CPU",
-            (
-                Option(
-                    "width", 32, "channels of the first stage; each later one doubles it", 4, 512
-                ),
-                Option(
-                    "stem",
-                    "full",
-                    "strided: begins at half the size, a third of the work, a little less exact",
-                    choices=("full", "strided"),
-                ),
-                _DROPOUT,
-            ),
-            {"lr": 2e-3, "batch_size": 64},
-        ),
-        Architecture(
-            "resnet18",
-            "core.models.resnet",
-            ("image",),
-            "ResNet-18, 11 million parameters",
-            (
-                Option(
-                    "stem",
-                    "auto",
-                    "small: 3x3 and no pooling; standard: 7x7, stride 2 and pooling; auto: by size",
-                    choices=("auto", "small", "standard"),
-                ),
-            ),
-            {"lr": 1e-3, "batch_size": 64},
-        ),
-        Architecture(
-            "lstm",
-            "core.models.lstm",
-            ("tokens",),
-            "bidirectional LSTM over word vectors",
-            (
-                Option("embedding", 64, "size of a word vector", 4, 1024),
-                Option("hidden", 64, "size of the state in each direction", 4, 2048),
-                Option("layers", 1, "stacked layers", 1, 8),
-                Option("dropout", 0.3, "share of values dropped while training", 0, 0.9),
-            ),
-            {"lr": 2e-3, "batch_size": 32, "clip": 1.0},
-        ),
-        Architecture(
-            "transformer",
-            "core.models.transformer",
-            ("tokens",),
-            "Transformer encoder over word vectors",
-            (
-                Option("width", 64, "size of a word vector; a multiple of heads", 8, 2048),
-                Option("heads", 4, "attention heads", 1, 64),
-                Option("layers", 2, "encoder layers", 1, 48),
-                _DROPOUT,
-            ),
-            {"lr": 5e-4, "batch_size": 32, "clip": 1.0},
-        ),
-        Architecture(
-            "gpt",
-            "core.models.gpt",
-            ("next-token",),
-            "GPT: a Transformer that says which token comes next",
-            (
-                Option("width", 128, "size of a token's vector; a multiple of 2 heads", 8, 8192),
-                Option("heads", 4, "attention heads", 1, 128),
-                Option("layers", 4, "blocks", 1, 96),
-                _DROPOUT,
-            ),
-            {"lr": 2e-3, "batch_size": 16, "clip": 1.0},
-        ),
-        Architecture(
-            "speech-gru",
-            "core.models.speech_gru",
-            ("speech",),
-            "convolutions and a bidirectional GRU that hear letters",
-            (
-                Option("width", 128, "channels of the convolutions", 8, 2048),
-                Option("hidden", 128, "size of the state in each direction", 8, 2048),
-                Option("layers", 2, "stacked GRU layers", 1, 8),
-                _DROPOUT,
-            ),
-            {"lr": 2e-3, "batch_size": 16, "clip": 1.0},
-        ),
-        Architecture(
-            "detector",
-            "core.models.detector",
-            ("objects",),
-            "a small detector without anchors: ResNet blocks, a feature pyramid, two heads",
-            (
-                Option("width", 32, "channels of the pyramid and of the first stage", 8, 512),
-                Option("levels", 4, "sizes of objects, each twice the one before", 2, 4),
-            ),
-            {"lr": 2e-3, "batch_size": 16, "clip": 10.0},
-        ),
-        Architecture(
-            "tsmixer",
-            "core.models.tsmixer",
-            ("series",),
-            "TSMixer: perceptrons that mix the steps and the columns of a window",
-            (
-                Option("width", 32, "units that the columns become", 4, 2048),
-                Option("layers", 2, "mixers", 0, 32),
-                _DROPOUT,
-            ),
-            {"lr": 4e-3, "batch_size": 64, "clip": 1.0},
-        ),
-        Architecture(
-            "mlp",
-            "core.models.mlp",
-            ("table",),
-            "multilayer perceptron with an embedding for each category column",
-            (
-                Option("width", 128, "units of each hidden layer", 4, 8192),
-                Option("layers", 2, "hidden layers", 1, 32),
-                _DROPOUT,
-            ),
-            {"lr": 2e-3, "batch_size": 64},
-        ),
-    )
+TYPICAL: dict[str, dict[str, Any]] = {
+    "image": {"kind": "image", "channels": 3, "height": 32, "width": 32, "outputs": 10},
+    "tokens": {"kind": "tokens", "vocabulary": 10_000, "length": 128, "outputs": 2},
+    "next-token": {"kind": "next-token", "vocabulary": 4096, "length": 128, "outputs": 4096},
+    "speech": {"kind": "speech", "mels": 64, "outputs": 30},
+    "objects": {"kind": "objects", "channels": 3, "height": 128, "width": 128, "outputs": 10},
+    "series": {"kind": "series", "context": 96, "columns": 8, "outputs": 24, "phases": 24},
+    "table": {"kind": "table", "numbers": 8, "categories": [8, 8], "outputs": 2},
 }
+"""Data by which the size of an architecture is told: a size depends on what it is to read."""
+
+ARCHITECTURES: dict[str, Architecture] = {each.name: each for each in (*OWN, *HUB)}
 
 
 def architecture(name: str) -> Architecture:
@@ -179,6 +34,8 @@ def architecture(name: str) -> Architecture:
     Raises:
         UsageError: there is none.
     """
+    if name == PRETRAINED.name:
+        return PRETRAINED
     if name not in ARCHITECTURES:
         raise UsageError(
             f'there is no architecture "{name}"', hint=nearest(name, list(ARCHITECTURES))
@@ -193,7 +50,7 @@ def suitable(kind: str) -> list[str]:
 
 def resolve(
     name: str, shape: Mapping[str, Any], options: Mapping[str, Any] | None = None
-) -> dict[str, Value]:
+) -> dict[str, Any]:
     """Check name, kind and options without loading torch; returns all options.
 
     Raises:
@@ -215,8 +72,11 @@ def build(
 
     Raises:
         UsageError: as `resolve`, and where options do not go together.
+        LeptonError: its package is not installed.
     """
-    chosen = resolve(name, shape, options)
-    module = import_module(ARCHITECTURES[name].module)
-    built: nn.Module = module.build(shape, **chosen)
+    resolved = resolve(name, shape, options)
+    chosen = architecture(name)
+    chosen.check_installed()
+    module = import_module(chosen.module)
+    built: nn.Module = module.build(shape, **resolved)
     return built

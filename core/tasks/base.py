@@ -80,6 +80,9 @@ class Task(ABC):
     gathers: ClassVar[bool] = False
     """Whether rows are answered together, such as the past of a series, and not each by itself:
     then `part_of` and `latest` say which."""
+    takes_pretrained: ClassVar[bool] = False
+    """Whether it can be learnt on top of models that others trained: `learn` then also takes a
+    `reading`, how such a model reads."""
     options: ClassVar[tuple[Option, ...]] = ()
     """Options of `learn`."""
 

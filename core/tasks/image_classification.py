@@ -13,6 +13,7 @@ from core.tasks.base import Fit
 from core.tasks.classification import Array, Classification
 from core.tasks.facts import TableFacts
 from core.tasks.pixels import Standard, Survey, decode, image_row, in_threads, unreadable
+from core.tasks.preprocessing import ImageReading, Reading
 from core.tasks.rows import label_text, place, values, with_place
 from core.tasks.targets import can_classify, chosen_target, separator
 
@@ -36,7 +37,8 @@ class ImageClassification(Classification):
     summary: ClassVar[str] = "which class an image belongs to"
     needs: ClassVar[str] = "a column of images and a column of classes"
     reads: ClassVar[str] = "image"
-    architectures: ClassVar[tuple[str, ...]] = ("cnn", "resnet18")
+    architectures: ClassVar[tuple[str, ...]] = ("cnn", "resnet18", "vit", "resnet")
+    takes_pretrained: ClassVar[bool] = True
     options: ClassVar[tuple[Option, ...]] = (
         Option("image_size", 0, "pixels of a side", 8, 4096, auto=True),
     )
@@ -90,6 +92,7 @@ class ImageClassification(Classification):
         view: View,
         split: str | None = None,
         options: Mapping[str, Any] | None = None,
+        reading: Reading | None = None,
     ) -> Self:
         chosen = resolved(cls.options, options or {}, cls.name)["image_size"]
         labels, notes = cls.learn_labels(view, fit, split)
@@ -102,9 +105,12 @@ class ImageClassification(Classification):
             for at, error in survey.add([contents[at] for at in there]):
                 raise unreadable(error, column, place(batch, there[at]))
         size = (chosen, chosen) if chosen else survey.size(MOST_SIDE)
+        mean, std = survey.moments()
+        if isinstance(reading, ImageReading):
+            size = reading.side(chosen) or size
+            mean, std = list(reading.mean), list(reading.std)
         if len(survey.sizes) > 1:
             notes.append(f"images differ in size and are stretched to {size[1]} x {size[0]}")
-        mean, std = survey.moments()
         return cls(
             column,
             fit.target,

@@ -57,8 +57,9 @@ class ManyLabels(Classification):
         view: View,
         split: str | None = None,
         options: Mapping[str, Any] | None = None,
+        **reading: Any,
     ) -> Self:
-        task = super().learn(fit, view, split, options)
+        task = super().learn(fit, view, split, options, **reading)
         where, parameters = condition(view, split)
         ((task.rows,),) = view.sql(
             f"SELECT count({quoted(fit.target)}) FROM rows WHERE {where}", parameters

@@ -11,6 +11,8 @@ from core.options import Option, resolved
 from core.tasks.base import Fit
 from core.tasks.classification import Array, Classification
 from core.tasks.facts import ColumnFacts, TableFacts
+from core.tasks.pieces import Pieces
+from core.tasks.preprocessing import Reading, TextReading
 from core.tasks.rows import label_text, place, take, values
 from core.tasks.targets import can_classify, chosen_target, separator
 from core.tasks.words import Words
@@ -28,7 +30,8 @@ class TextClassification(Classification):
     summary: ClassVar[str] = "which class a text belongs to"
     needs: ClassVar[str] = "a column of texts and a column of classes"
     reads: ClassVar[str] = "tokens"
-    architectures: ClassVar[tuple[str, ...]] = ("lstm", "transformer")
+    architectures: ClassVar[tuple[str, ...]] = ("lstm", "transformer", "bert", "modernbert")
+    takes_pretrained: ClassVar[bool] = True
     options: ClassVar[tuple[Option, ...]] = (
         Option("length", 0, "words of a text that are read", 1, 10_000, auto=True),
         Option("vocabulary", 0, "words that are known", 1, 100_000, auto=True),
@@ -39,7 +42,7 @@ class TextClassification(Classification):
         column: str,
         target: str,
         labels: Sequence[str],
-        words: Words,
+        words: Words | Pieces,
         *,
         notes: Sequence[str] = (),
         counts: Sequence[int] = (),
@@ -82,6 +85,7 @@ class TextClassification(Classification):
         view: View,
         split: str | None = None,
         options: Mapping[str, Any] | None = None,
+        reading: Reading | None = None,
     ) -> Self:
         chosen = resolved(cls.options, options or {}, cls.name)
         labels, notes = cls.learn_labels(view, fit, split)
@@ -95,7 +99,11 @@ class TextClassification(Classification):
                     if text is not None and label_text(label) is not None:
                         yield text
 
-        words = Words.learn(texts(), chosen["length"], chosen["vocabulary"])
+        words: Words | Pieces
+        if isinstance(reading, TextReading):
+            words = Pieces.learn(reading, texts(), chosen["length"])
+        else:
+            words = Words.learn(texts(), chosen["length"], chosen["vocabulary"])
         told = (*fit.notes, *notes)
         return cls(
             column, fit.target, tuple(labels), words, notes=told, counts=tuple(labels.values())
@@ -107,14 +115,18 @@ class TextClassification(Classification):
             "target": self.target,
             "labels": list(self.labels),
             "counts": list(self.counts),
-            "vocabulary": list(self.words.vocabulary),
-            "length": self.words.length,
+            **self.words.to_json(),
             "notes": list(self.notes),
         }
 
     @classmethod
     def restored(cls, codec: Mapping[str, Any]) -> Self:
-        words = Words(tuple(codec["vocabulary"]), int(codec["length"]))
+        length = int(codec["length"])
+        words = (
+            Pieces(codec["tokenizer"], int(codec["pad"]), length)
+            if "tokenizer" in codec
+            else Words(tuple(codec["vocabulary"]), length)
+        )
         counts = codec.get("counts", ())
         return cls(
             codec["column"],
@@ -129,7 +141,7 @@ class TextClassification(Classification):
     def shape(self) -> dict[str, Any]:
         return {
             "kind": self.reads,
-            "vocabulary": len(self.words.vocabulary),
+            "vocabulary": self.words.size,
             "length": self.words.length,
             "outputs": len(self.labels),
         }

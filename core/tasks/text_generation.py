@@ -14,6 +14,7 @@ from core.options import Option, resolved
 from core.tasks.base import Fit, Task
 from core.tasks.byte_pairs import BytePairs
 from core.tasks.facts import ColumnFacts, TableFacts
+from core.tasks.preprocessing import Reading, TextReading
 from core.tasks.reading import LeftOut
 from core.tasks.rows import condition, place, values
 from core.tasks.text_classification import is_prose
@@ -48,9 +49,10 @@ class TextGeneration(Task):
     summary: ClassVar[str] = "how a text goes on"
     needs: ClassVar[str] = "a column of texts"
     reads: ClassVar[str] = "tokens"
-    architectures: ClassVar[tuple[str, ...]] = ("gpt",)
+    architectures: ClassVar[tuple[str, ...]] = ("gpt", "gpt2", "llama")
     metric: ClassVar[str] = "bits_per_byte"
     higher_is_better: ClassVar[bool] = False
+    takes_pretrained: ClassVar[bool] = True
     example: ClassVar[str] = "block"
     options: ClassVar[tuple[Option, ...]] = (
         Option("length", 0, "pieces of a block of text", 2, 8192, auto=True),
@@ -106,6 +108,7 @@ class TextGeneration(Task):
         view: View,
         split: str | None = None,
         options: Mapping[str, Any] | None = None,
+        reading: Reading | None = None,
     ) -> Self:
         chosen = resolved(cls.options, options or {}, cls.name)
         (column,) = fit.inputs
@@ -115,20 +118,25 @@ class TextGeneration(Task):
             for batch in view.batches([column], split=split):
                 yield from (text for text in values(batch, column) if text)
 
-        pairs = BytePairs.learn(texts(), chosen["vocabulary"], size)
+        length = chosen["length"] or LENGTH
+        if isinstance(reading, TextReading):
+            pairs = BytePairs(reading.tokenizer, reading.end)
+            length = reading.length(chosen["length"], LENGTH)
+        else:
+            pairs = BytePairs.learn(texts(), chosen["vocabulary"], size)
         counts = np.zeros(pairs.size, np.int64)
         for batch in view.batches([column], split=split):
             known = [text for text in values(batch, column) if text]
             for pieces in pairs.encode(known):
                 np.add.at(counts, pieces, 1)
-            counts[0] += len(known)
-        length = chosen["length"] or LENGTH
+            counts[pairs.end] += len(known)
         return cls(column, pairs, length, counts.tolist(), fit.notes)
 
     def to_json(self) -> dict[str, Any]:
         return {
             "column": self.columns[0],
             "tokenizer": self.pairs.written,
+            "end": self.pairs.end,
             "length": self.length,
             "counts": list(self.counts),
             "notes": list(self.notes),
@@ -136,7 +144,7 @@ class TextGeneration(Task):
 
     @classmethod
     def from_json(cls, codec: Mapping[str, Any]) -> Self:
-        pairs = BytePairs(codec["tokenizer"])
+        pairs = BytePairs(codec["tokenizer"], int(codec.get("end", 0)))
         return cls(codec["column"], pairs, int(codec["length"]), codec["counts"], codec["notes"])
 
     @property
@@ -156,7 +164,8 @@ class TextGeneration(Task):
         self, batches: Iterable[pa.RecordBatch], left_out: LeftOut | None = None
     ) -> Iterator[Arrays]:
         """Blocks of text, each with the row it begins in."""
-        stream: list[int] = [0]
+        end = self.pairs.end
+        stream: list[int] = [end]
         rows: list[int] = [0]
         for batch in batches:
             texts = values(batch, self.target)
@@ -169,7 +178,7 @@ class TextGeneration(Task):
             ):
                 if len(stream) == 1:
                     rows[0] = rids[at]
-                stream += [*pieces, 0]
+                stream += [*pieces, end]
                 rows += [rids[at]] * (len(pieces) + 1)
             whole = (len(stream) - 1) // self.length
             if whole:
@@ -198,7 +207,7 @@ class TextGeneration(Task):
                 raise LeptonError(f"{text!r} is no text", where=where)
         # A text begins where another one has ended.
         pieces = [
-            [0, *found][-self.length :]
+            [self.pairs.end, *found][-self.length :]
             for found in self.pairs.encode([text or "" for text in texts])
         ]
         tokens = np.zeros((len(pieces), self.length), np.int32)
@@ -290,7 +299,7 @@ class TextGeneration(Task):
             best, which = logits.topk(min(CHOICES, len(logits)))
             chances = (best / WARMTH).softmax(0)
             piece = int(which[torch.multinomial(chances, 1, generator=draw)])
-            if not piece:
+            if piece == self.pairs.end:
                 return
             yield piece
             known = torch.cat([known, known.new_tensor([piece])])

@@ -49,6 +49,13 @@ class Words:
         usual = int(np.ceil(np.percentile(lengths, 95))) if lengths else 1
         return cls((PAD, UNKNOWN_WORD, *kept), length or max(1, min(usual, MOST_LENGTH)))
 
+    @property
+    def size(self) -> int:
+        return len(self.vocabulary)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"vocabulary": list(self.vocabulary), "length": self.length}
+
     def encode(self, texts: Sequence[str | None]) -> dict[str, np.ndarray[Any, Any]]:
         """ "tokens" int32 [n, length], padded with 0, and "length" int32 [n], at least 1.
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from core.augmentation.written import read
+from core.models.hub.base import placed
 
 MOST = 2**31 - 1
 AUTO = "auto"
@@ -22,6 +23,10 @@ def text(value: Any) -> str:
     if not isinstance(value, str) or not value.strip():
         raise ValueError("a name")
     return value
+
+
+def model(value: Any) -> str:
+    return placed(text(value))
 
 
 def device(value: Any) -> str:

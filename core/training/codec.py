@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.atomic import write_json
 from core.tasks.base import Fit, Task
+from core.tasks.preprocessing import Reading
 from core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -29,8 +30,11 @@ def learned(
     *,
     split: str,
     options: Mapping[str, Any],
+    reading: Reading | None = None,
 ) -> Task:
     """The task with its codec: what an earlier run learnt from the same rows, or learnt now.
+
+    `reading` is how a pretrained model reads, which the task then takes over.
 
     Learning looks at every row; for images that takes longer than all else in a second start.
 
@@ -47,6 +51,10 @@ def learned(
         "fit": asdict(fit),
         "options": dict(options),
     }
+    as_it_reads: dict[str, Any] = {}
+    if reading is not None:
+        asked["reading"] = asdict(reading)
+        as_it_reads["reading"] = reading
     key = hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()
     folder = workspace.compiled / f"{key}.codec"
     try:
@@ -55,7 +63,7 @@ def learned(
             return kind.from_json(kept["codec"])
     except (OSError, ValueError, KeyError, TypeError):
         kept = None  # missing or damaged
-    task = kind.learn(fit, view, split, options)
+    task = kind.learn(fit, view, split, options, **as_it_reads)
     codec = task.to_json()
     # What cannot be kept is learnt again; a full disk is told by those who need its room.
     with suppress(OSError):

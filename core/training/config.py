@@ -9,6 +9,7 @@ from typing import Any
 
 from core.errors import UsageError, nearest
 from core.models.architectures import ARCHITECTURES
+from core.models.hub.table import PRETRAINED
 from core.tasks import TASKS, task
 from core.training import checks
 from core.training.checks import Check, maybe, number, one_of, or_auto, whole
@@ -32,7 +33,8 @@ class TrainConfig:
     dataset: str
     """The data set, "name" or "name@version"."""
     model: str | None = None
-    """The architecture's name; the task's first one when not named."""
+    """The architecture's name, the task's first one when not named; or a pretrained model of
+    transformers: its folder (./folder) or its name on the hub (owner/name)."""
     task: str | None = None
     target: str | None = None
     inputs: tuple[str, ...] | None = None
@@ -159,13 +161,14 @@ def _hint(key: str) -> str:
 
 def _options() -> list[str]:
     """What the architectures and the tasks call their options."""
-    of_models = [option for each in ARCHITECTURES.values() for option in each.defaults]
+    every = (*ARCHITECTURES.values(), PRETRAINED)
+    of_models = [option for each in every for option in each.defaults]
     return [*dict.fromkeys([*of_models, *(o.name for name in TASKS for o in task(name).options)])]
 
 
 _CHECKS: dict[str, Check] = {
     "dataset": checks.text,
-    "model": maybe(checks.text),
+    "model": maybe(checks.model),
     "task": maybe(checks.text),
     "target": maybe(checks.text),
     "inputs": maybe(checks.texts),

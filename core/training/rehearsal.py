@@ -24,11 +24,11 @@ from core.devices.facts import choose_threads, precision_on, resolve
 from core.errors import LeptonError
 from core.inference.examples import as_tensors, run
 from core.inference.forward import to_device
-from core.models import architectures
 from core.tasks.ragged import Ragged
 from core.training import checkpoint
 from core.training.checks import AUTO
 from core.training.config import TrainConfig
+from core.training.module import untrained
 from core.training.setup import Setup, choose, settle, split_way, task_options
 from core.training.stepper import Stepper
 from core.workspace import Workspace
@@ -87,7 +87,8 @@ def rehearse(workspace: Workspace, config: TrainConfig) -> Rehearsal:
     with lake.open(choice.version) as view:
         split = "train" if SPLIT in choice.version.column_names else None
         rows = view.splits()["train"] if lacking is None else lacking.counts["train"]
-        task = choice.kind.learn(choice.fit, view, split, task_options(config, choice.kind))
+        options = task_options(config, choice.kind)
+        task = choice.kind.learn(choice.fit, view, split, options, **choice.as_it_reads)
         settled = settle(
             config,
             choice,
@@ -99,10 +100,10 @@ def rehearse(workspace: Workspace, config: TrainConfig) -> Rehearsal:
         settled, notes = _without_auto(settled, choice.architecture.suggested)
         size = int(settled.batch_size or 1)
         sample = _sample(task, view, split, rows, size * (STEPS + 1))
-    setup = Setup(settled, choice.version, task)
+    setup = Setup(settled, choice.version, task, choice.base)
     torch.set_num_threads(settled.threads or 1)
     torch.manual_seed(settled.seed)
-    module = architectures.build(str(settled.model), task.shape, setup.model_options())
+    module = untrained(setup)
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     try:

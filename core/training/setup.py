@@ -20,7 +20,9 @@ from core.data.lake.version import Version
 from core.data.splitting.split import ensure_split
 from core.errors import LeptonError, UsageError, nearest
 from core.models import architectures
-from core.models.architectures import Architecture
+from core.models.architecture import Architecture
+from core.models.hub.base import Base, is_base
+from core.models.hub.table import PRETRAINED
 from core.options import resolved
 from core.tasks.base import Fit, Task
 from core.training.codec import learned
@@ -42,6 +44,13 @@ class Choice:
     architecture: Architecture
     name: str
     """The name that the trained model will have."""
+    base: Base | None = None
+    """The pretrained model to go on from."""
+
+    @property
+    def as_it_reads(self) -> dict[str, Any]:
+        """What the task is to learn with beside its options: how the pretrained model reads."""
+        return {"reading": self.base.reading(self.kind.reads)} if self.base else {}
 
 
 @dataclass(frozen=True)
@@ -51,16 +60,25 @@ class Setup:
     config: TrainConfig
     version: Version
     task: Task
+    base: Base | None = None
+
+    @property
+    def architecture(self) -> str:
+        return PRETRAINED.name if self.base else str(self.config.model)
 
     def model_options(self) -> dict[str, Any]:
-        return model_options(self.config, self.task)
+        """What its model is built from."""
+        own = model_options(self.config, self.task)
+        return {**own, "structure": dict(self.base.structure)} if self.base else own
 
     def save(self, folder: Path) -> None:
         """Keep it in a run's artifacts."""
         folder.mkdir(exist_ok=True)
         write_json(folder / CONFIG, self.config.to_json())
         # Written last: with it the start is complete.
-        write_json(folder / TASK, {"task": self.task.name, "codec": self.task.to_json()})
+        base = self.base.to_json() if self.base else None
+        kept = {"task": self.task.name, "codec": self.task.to_json(), "base": base}
+        write_json(folder / TASK, kept)
 
 
 def choose(workspace: Workspace, config: TrainConfig) -> Choice:
@@ -77,7 +95,8 @@ def choose(workspace: Workspace, config: TrainConfig) -> Choice:
         fit = tasks.guess(tasks.facts(view), config.target, config.task, config.inputs)
         kind = tasks.task(fit.task).for_fit(fit)
         kind.check_target(fit, view)
-    architecture = _architecture(config, kind, version)
+    base = Base.find(str(config.model)) if is_base(config.model) else None
+    architecture = _architecture(config, kind, version, base)
     mistakes: list[UsageError] = []
     for check in (
         lambda: written.check(
@@ -89,7 +108,8 @@ def choose(workspace: Workspace, config: TrainConfig) -> Choice:
         ),
         lambda: _check_classes(config, kind),
         lambda: check_options(config, kind, architecture),
-        lambda: valid_name(_name(config, version, architecture)),
+        lambda: base and base.reading(kind.reads),
+        lambda: valid_name(_name(config, version, architecture, base)),
     ):
         try:
             check()
@@ -97,11 +117,23 @@ def choose(workspace: Workspace, config: TrainConfig) -> Choice:
             mistakes.append(error)
     if mistakes:
         raise _together(mistakes)
-    name = _name(config, version, architecture)
-    return Choice(version, fit, kind, architecture, name)
+    name = _name(config, version, architecture, base)
+    return Choice(version, fit, kind, architecture, name, base)
 
 
-def _architecture(config: TrainConfig, kind: type[Task], version: Version) -> Architecture:
+def _architecture(
+    config: TrainConfig, kind: type[Task], version: Version, base: Base | None
+) -> Architecture:
+    if base is not None:
+        if not kind.takes_pretrained:
+            raise UsageError(
+                f"pretrained models are not taken for {kind.name}",
+                where=version.ref,
+                hint=f"Use one of: {', '.join(kind.architectures)}.",
+            )
+        architecture = base.architecture(config.options)
+        architecture.check_installed()
+        return architecture
     architecture = architectures.architecture(config.model or kind.architectures[0])
     if architecture.name not in kind.architectures:
         raise UsageError(
@@ -109,6 +141,7 @@ def _architecture(config: TrainConfig, kind: type[Task], version: Version) -> Ar
             where=version.ref,
             hint=f"Use one of: {', '.join(kind.architectures)}.",
         )
+    architecture.check_installed()
     return architecture
 
 
@@ -141,8 +174,10 @@ def _check_classes(config: TrainConfig, kind: type[Task]) -> None:
             raise UsageError(f"{name} is for tasks with classes, and {kind.name} has none")
 
 
-def _name(config: TrainConfig, version: Version, architecture: Architecture) -> str:
-    return config.name or f"{version.dataset}_{architecture.name}"
+def _name(
+    config: TrainConfig, version: Version, architecture: Architecture, base: Base | None
+) -> str:
+    return config.name or f"{version.dataset}_{base.short if base else architecture.name}"
 
 
 def _together(mistakes: list[UsageError]) -> UsageError:
@@ -167,9 +202,17 @@ def decide(
     version = split_for(lake, choice)
     with lake.open(version) as view:
         options = task_options(config, choice.kind)
-        task = learned(workspace, view, choice.kind, choice.fit, split="train", options=options)
+        task = learned(
+            workspace,
+            view,
+            choice.kind,
+            choice.fit,
+            split="train",
+            options=options,
+            **choice.as_it_reads,
+        )
     settled = settle(config, choice, task, device=device, precision=precision, threads=threads)
-    return Setup(settled.with_(dataset=version.ref), version, task)
+    return Setup(settled.with_(dataset=version.ref), version, task, choice.base)
 
 
 def split_for(lake: Lake, choice: Choice) -> Version:
@@ -199,7 +242,7 @@ def settle(
     )
     return config.with_(
         dataset=choice.version.ref,
-        model=choice.architecture.name,
+        model=choice.base.ref if choice.base else choice.architecture.name,
         task=choice.fit.task,
         target=choice.fit.target,
         inputs=choice.fit.inputs,
@@ -232,13 +275,14 @@ def load(workspace: Workspace, folder: Path) -> Setup | None:
         kept = json.loads((folder / TASK).read_text())
         config = TrainConfig.from_mapping(json.loads((folder / CONFIG).read_text()))
         task = tasks.task(kept["task"]).from_json(kept["codec"])
+        base = Base.from_json(kept["base"]) if kept.get("base") else None
     except (OSError, ValueError, KeyError, TypeError, LeptonError) as error:
         raise LeptonError(
             f"the run's own settings cannot be read: {error}",
             where=str(folder),
             hint="Start a new run.",
         ) from error
-    return Setup(config, Lake(workspace).version(config.dataset), task)
+    return Setup(config, Lake(workspace).version(config.dataset), task, base)
 
 
 def _version(lake: Lake, name: str) -> Version:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -18,8 +19,8 @@ from core.data.lake.lake import Lake
 from core.devices.facts import choose_threads, precision_on, resolve
 from core.errors import LeptonError
 from core.inference.forward import naive
-from core.models import architectures
 from core.models.folder import save_model
+from core.models.hub.tuning import merged
 from core.models.registry import ModelFolder, Models
 from core.runs.job import Job, Stopped
 from core.runs.requests import Requests
@@ -30,6 +31,7 @@ from core.training.checks import AUTO
 from core.training.config import TrainConfig
 from core.training.feed import Split, compiled
 from core.training.loop import Trainer
+from core.training.module import untrained
 from core.training.patience import Patience
 from core.training.samples import Samples
 from core.training.setup import Setup
@@ -93,9 +95,7 @@ def _first_start(job: Job) -> Setup:
 def _splits(job: Job, setup: Setup) -> tuple[Split, Split | None]:
     """The encoded training split, and the validation split when it has rows."""
 
-    def say(text: str) -> None:
-        job.emit("log", text=text)
-
+    say = partial(_say, job)
     with Lake(job.workspace).open(setup.version) as view:
         train = compiled(
             job.workspace, view, setup.task, "train", say=say, should_stop=job.should_stop
@@ -108,17 +108,20 @@ def _splits(job: Job, setup: Setup) -> tuple[Split, Split | None]:
         )
 
 
-def _module(setup: Setup) -> nn.Module:
-    """The untrained module; its weights are drawn by the run's seed."""
+def _module(setup: Setup, say: Callable[[str], None]) -> nn.Module:
+    """The module to begin with; what is not pretrained of it is drawn by the run's seed."""
     config = setup.config
-    assert config.model is not None
     assert config.threads is not None
     torch.set_num_threads(config.threads)
     if config.deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True)
     torch.manual_seed(config.seed)
-    return architectures.build(config.model, setup.task.shape, setup.model_options())
+    return untrained(setup, say)
+
+
+def _say(job: Job, text: str) -> None:
+    job.emit("log", text=text)
 
 
 def _searched(job: Job, setup: Setup, train: Split) -> Setup:
@@ -126,7 +129,7 @@ def _searched(job: Job, setup: Setup, train: Split) -> Setup:
     config = setup.config
     if AUTO not in (config.batch_size, config.lr):
         return setup
-    module, device = _module(setup), resolve(config.device)
+    module, device = _module(setup, partial(_say, job)), resolve(config.device)
     if config.batch_size == AUTO:
         size = searching.batch_size(module, setup.task, train, config, device)
         config = config.with_(batch_size=size)
@@ -146,7 +149,7 @@ def _searched(job: Job, setup: Setup, train: Split) -> Setup:
 
 def _trainer(job: Job, setup: Setup, train: Split, validation: Split | None) -> Trainer:
     config = setup.config
-    module = _module(setup)
+    module = _module(setup, partial(_say, job))
     patience = Patience(job.wait, job.emit)
     return Trainer(
         module,
@@ -169,6 +172,7 @@ def _plan(setup: Setup, trainer: Trainer) -> dict[str, Any]:
         "task": config.task,
         "architecture": config.model,
         "parameters": sum(each.numel() for each in trainer.module.parameters()),
+        "trained": sum(each.numel() for each in trainer.parameters),
         "dataset": setup.version.ref,
         "target": config.target,
         "examples": trainer.train.rows,
@@ -216,7 +220,8 @@ def _publish(job: Job, setup: Setup, trainer: Trainer) -> ModelFolder:
     trainer.module.load_state_dict(best.weights)
     info = {
         "name": config.name,
-        "architecture": config.model,
+        "architecture": setup.architecture,
+        "base": setup.base.ref if setup.base else None,
         "options": setup.model_options(),
         "dataset": setup.version.dataset,
         "dataset_version": setup.version.n,
@@ -229,7 +234,7 @@ def _publish(job: Job, setup: Setup, trainer: Trainer) -> ModelFolder:
     staged: Path = job.workspace.tmp / f"{os.getpid()}-{uuid4().hex}.model"
     try:
         staged.mkdir()
-        save_model(staged, trainer.module, setup.task, info)
+        save_model(staged, merged(trainer.module), setup.task, info)
         return Models(job.workspace).publish(config.name, staged)
     except OSError as error:
         raise LeptonError(

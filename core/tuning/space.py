@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from core.errors import UsageError
-from core.models.architectures import Architecture
+from core.models.architecture import Architecture
 from core.options import Option
 from core.training.config import TrainConfig
 

@@ -179,7 +179,9 @@ def _sample(sample: dict[str, Any]) -> str:
 def _plan(event: Event) -> str:
     parts = [str(event.get("architecture") or event.get("task") or "")]
     if parameters := event.get("parameters"):
-        parts.append(f"{human_count(parameters)} parameters")
+        trained = event.get("trained") or parameters
+        of_them = "" if trained == parameters else f", {human_count(trained)} of them trained"
+        parts.append(f"{human_count(parameters)} parameters{of_them}")
     if examples := event.get("examples"):
         parts.append(f"{human_count(examples)} examples")
     if epochs := event.get("epochs"):

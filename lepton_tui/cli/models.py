@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from core.errors import UsageError
 from core.models.registry import ModelFolder, Models
 from core.workspace import Workspace
 from lepton_tui.cli.groups import noun
@@ -22,12 +23,17 @@ def list_(
     architectures: bool = typer.Option(
         False, "--architectures", help="List what models can be made of instead."
     ),
+    task: str | None = typer.Option(
+        None, "--task", metavar="TASK", help="With --architectures: only those for this task."
+    ),
     json: bool = JSON,
 ) -> None:
     """List the trained models, or the architectures."""
     if architectures:
-        _architectures(json=json)
+        _architectures(task, json=json)
         return
+    if task is not None:
+        raise UsageError("--task goes with --architectures")
     models = Models(Workspace.open()).list()
     if json:
         put_json([model.to_json() for model in models])
@@ -51,20 +57,43 @@ def list_(
     )
 
 
-def _architectures(*, json: bool) -> None:
+def _architectures(of_task: str | None, *, json: bool) -> None:
     from core.models.architectures import ARCHITECTURES
+    from core.models.hub.table import PRETRAINED
+    from core.tasks import TASKS, task
 
+    tasks = {name: task(name).architectures for name in TASKS}
+    wanted = task(of_task).architectures if of_task else tuple(ARCHITECTURES)
+    found = [
+        (each, [name for name, models in tasks.items() if each.name in models])
+        for each in ARCHITECTURES.values()
+        if each.name in wanted
+    ]
     if json:
         put_json(
             [
-                {"name": each.name, "kinds": list(each.kinds), "options": dict(each.defaults)}
-                for each in ARCHITECTURES.values()
+                {
+                    "name": each.name,
+                    "tasks": of,
+                    "parameters": each.parameters,
+                    "source": each.source,
+                    "summary": each.summary,
+                    "kinds": list(each.kinds),
+                    "options": dict(each.defaults),
+                }
+                for each, of in found
             ]
         )
         return
-    for each in ARCHITECTURES.values():
+    for each, of in found:
+        size = human_count(each.parameters)
         put(f"{each.name:<12} {each.summary}")
+        put(f"{'':<12} {', '.join(of)}; about {size} parameters; {each.source}")
         options = ", ".join(f"{name}={value}" for name, value in each.defaults.items())
+        put(f"{'':<12} options: {options}")
+    if of_task is None or task(of_task).takes_pretrained:
+        put("./FOLDER, OWNER/NAME: a pretrained model of transformers, from a folder or the hub")
+        options = ", ".join(f"{name}={value}" for name, value in PRETRAINED.defaults.items())
         put(f"{'':<12} options: {options}")
 
 
@@ -88,6 +117,7 @@ def put_model(model: ModelFolder) -> None:
             ("model", model.ref),
             ("task", info["task"]),
             ("architecture", info["architecture"]),
+            *([("base", info["base"])] if info.get("base") else []),
             ("parameters", human_count(int(info.get("parameters") or 0))),
             ("trained on", info.get("dataset")),
             ("run", info.get("run")),

@@ -34,7 +34,13 @@ def train(
         None, metavar="DATASET", help='A data set, "name" or "name@version".'
     ),
     words: list[str] = typer.Argument(None, metavar="KEY=VALUE", help="More settings."),
-    model: str = typer.Option(None, "--model", "-m", metavar="NAME", help="The architecture."),
+    model: str = typer.Option(
+        None,
+        "--model",
+        "-m",
+        metavar="NAME",
+        help="The architecture, or a pretrained model: ./FOLDER, or OWNER/NAME on the hub.",
+    ),
     target: str = typer.Option(None, metavar="COLUMN", help="The column to predict."),
     task: str = typer.Option(None, metavar="TASK", help="The kind of problem."),
     inputs: str = typer.Option(None, metavar="A,B", help="The columns to predict from."),

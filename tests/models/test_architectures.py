@@ -166,7 +166,7 @@ def test_options_are_read_in_their_own_type():
 @pytest.mark.parametrize(
     ("name", "shape", "options", "words", "hint"),
     [
-        ("resnet", IMAGE, {}, 'no architecture "resnet"', "resnet18"),
+        ("resnet1", IMAGE, {}, 'no architecture "resnet1"', "resnet18"),
         ("cnn", IMAGE, {"widht": 3}, 'cnn has no option "widht"', "width"),
         ("cnn", TOKENS, {}, "cnn reads image", "lstm, transformer"),
         ("mlp", TABLE, {"width": "wide"}, "width=wide cannot be: it is a whole number", ""),

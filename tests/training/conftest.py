@@ -7,11 +7,11 @@ import torch
 
 from core.data.lake.lake import Lake
 from core.ingest import ingest
-from core.models import architectures
 from core.training.checkpoint import Checkpoints
 from core.training.config import TrainConfig
 from core.training.feed import compiled
 from core.training.loop import Trainer
+from core.training.module import untrained
 from core.training.setup import decide
 from core.workspace import Workspace
 
@@ -89,7 +89,7 @@ def trainer(workspace, tmp_path):
             train = compiled(workspace, view, setup.task, "train")
             validation = compiled(workspace, view, setup.task, "validation")
         torch.manual_seed(setup.config.seed)
-        module = architectures.build(setup.config.model, setup.task.shape, setup.model_options())
+        module = untrained(setup)
         made = Trainer(
             module,
             setup.task,

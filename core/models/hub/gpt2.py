@@ -1,0 +1,29 @@
+"""GPT-2 (Radford et al., 2019), of transformers, with random weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
+
+from core.models.hub.wrapped import NextToken, check_heads
+
+
+def build(shape: Mapping[str, Any], **options: Any) -> nn.Module:
+    from transformers import GPT2Config, GPT2Model
+
+    check_heads("gpt2", options)
+    config = GPT2Config(
+        vocab_size=shape["vocabulary"],
+        n_positions=shape["length"],
+        n_embd=options["width"],
+        n_layer=options["layers"],
+        n_head=options["heads"],
+        resid_pdrop=options["dropout"],
+        embd_pdrop=options["dropout"],
+        attn_pdrop=options["dropout"],
+        bos_token_id=None,
+        eos_token_id=None,
+    )
+    return NextToken(GPT2Model(config))

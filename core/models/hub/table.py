@@ -1,0 +1,121 @@
+"""Architectures of transformers, with random weights by default of a small size."""
+
+from __future__ import annotations
+
+from core.models.architecture import Architecture
+from core.options import Option
+
+_DROPOUT = Option("dropout", 0.1, "share of values dropped while training", 0, 0.9)
+
+HUB = (
+    Architecture(
+        "vit",
+        "core.models.hub.vit",
+        ("image",),
+        "Vision Transformer (ViT)",
+        (
+            Option("patch", 0, "side of a patch in pixels; 0: an eighth of the image", 0, 64),
+            Option("width", 128, "size of a patch's vector; a multiple of heads", 8, 8192),
+            Option("heads", 4, "attention heads", 1, 128),
+            Option("layers", 4, "encoder layers", 1, 96),
+            _DROPOUT,
+        ),
+        {"lr": 1e-3, "batch_size": 64, "clip": 1.0},
+        package="transformers",
+        parameters=809_354,
+    ),
+    Architecture(
+        "resnet",
+        "core.models.hub.resnet",
+        ("image",),
+        "ResNet of a depth and width to choose",
+        (
+            Option("width", 64, "channels of the first stage; each later one doubles it", 4, 512),
+            Option("layers", 2, "blocks in each of the four stages", 1, 36),
+        ),
+        {"lr": 1e-3, "batch_size": 64},
+        package="transformers",
+        parameters=11_181_642,
+    ),
+    Architecture(
+        "bert",
+        "core.models.hub.bert",
+        ("tokens",),
+        "BERT, by default of its tiny size",
+        (
+            Option("width", 128, "size of a token's vector; a multiple of heads", 8, 8192),
+            Option("heads", 2, "attention heads", 1, 128),
+            Option("layers", 2, "encoder layers", 1, 96),
+            _DROPOUT,
+        ),
+        {"lr": 1e-3, "batch_size": 32, "clip": 1.0},
+        package="transformers",
+        parameters=1_710_466,
+    ),
+    Architecture(
+        "modernbert",
+        "core.models.hub.modernbert",
+        ("tokens",),
+        "ModernBERT: places by rotation, gated, near and far attention",
+        (
+            Option("width", 128, "size of a token's vector; a multiple of 2 heads", 8, 8192),
+            Option("heads", 2, "attention heads", 1, 128),
+            Option("layers", 2, "encoder layers", 1, 96),
+            _DROPOUT,
+        ),
+        {"lr": 1e-3, "batch_size": 32, "clip": 1.0},
+        package="transformers",
+        parameters=1_692_802,
+    ),
+    Architecture(
+        "gpt2",
+        "core.models.hub.gpt2",
+        ("next-token",),
+        "GPT-2, by default of a small size",
+        (
+            Option("width", 128, "size of a token's vector; a multiple of heads", 8, 8192),
+            Option("heads", 4, "attention heads", 1, 128),
+            Option("layers", 4, "blocks", 1, 96),
+            _DROPOUT,
+        ),
+        {"lr": 2e-3, "batch_size": 16, "clip": 1.0},
+        package="transformers",
+        parameters=1_334_016,
+    ),
+    Architecture(
+        "llama",
+        "core.models.hub.llama",
+        ("next-token",),
+        "Llama, by default of a small size",
+        (
+            Option("width", 128, "size of a token's vector; a multiple of 2 heads", 8, 8192),
+            Option("heads", 4, "attention heads", 1, 128),
+            Option("layers", 4, "blocks", 1, 96),
+            _DROPOUT,
+        ),
+        {"lr": 2e-3, "batch_size": 16, "clip": 1.0},
+        package="transformers",
+        parameters=1_315_968,
+    ),
+)
+
+PRETRAINED = Architecture(
+    "pretrained",
+    "core.models.hub.pretrained",
+    ("image", "tokens", "next-token"),
+    "a model that others trained: its folder (./folder) or its name on the hub (owner/name)",
+    (
+        Option(
+            "tune",
+            "full",
+            "what is trained: full: all of it; head: its last layers; lora: small matrices beside",
+            choices=("full", "head", "lora"),
+        ),
+        Option("rank", 8, "rank of the matrices of lora", 1, 1024),
+        Option("alpha", 16, "what lora's matrices count for, over their rank", 1, 4096),
+    ),
+    {"lr": 5e-5, "batch_size": 16, "clip": 1.0},
+    package="transformers",
+    carries=("structure",),
+)
+"""Not in the list: it is named by where it lies (`core.models.hub.base`)."""

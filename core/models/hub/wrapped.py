@@ -1,0 +1,128 @@
+"""Modules of transformers as the trainer, the evaluator and the engine know a model.
+
+They take a task's `inputs` and return its outputs, so that nobody sees whose module it is.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from core.errors import UsageError
+from core.models.tokens import text_mask
+
+
+class Wrapped(nn.Module):
+    """A module of transformers; with `still` all but its head stays as in evaluation."""
+
+    def __init__(self, model: nn.Module, *, still: bool = False) -> None:
+        super().__init__()
+        self.model = model
+        self.still = still
+
+    def train(self, mode: bool = True) -> Self:
+        super().train(mode)
+        if self.still:
+            # Frozen layers neither drop values nor follow the batches' means.
+            self.model.base_model.eval()  # type: ignore[union-attr]
+        return self
+
+
+class Text(Wrapped):
+    """Tokens int [n, t] and lengths int [n] to logits [n, outputs]; padding is never looked at.
+
+    `model` is one of transformers' ...ForSequenceClassification, and the tokens are its own.
+    """
+
+    def forward(self, tokens: Tensor, length: Tensor) -> Tensor:
+        logits: Tensor = self.model(tokens, attention_mask=text_mask(tokens, length)).logits
+        return logits
+
+
+class NextPiece(Wrapped):
+    """Tokens int [n, t] to the logits of each one's successor, [n, t, vocabulary].
+
+    `model` is one of transformers' ...ForCausalLM; what it has beyond the vocabulary only makes its
+    size a round number.
+    """
+
+    def __init__(self, model: nn.Module, vocabulary: int, *, still: bool = False) -> None:
+        super().__init__(model, still=still)
+        self.vocabulary = vocabulary
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        logits: Tensor = self.model(tokens, use_cache=False).logits
+        return logits[..., : self.vocabulary]
+
+
+class TextClassifier(nn.Module):
+    """Tokens int [n, t] and lengths int [n] to logits [n, outputs]; padding is never looked at.
+
+    `model` is one of transformers' ...ForSequenceClassification with words for tokens. It reads its
+    answer off a mark before the text, the last token of its vocabulary.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+        self.mark: int = model.get_input_embeddings().num_embeddings - 1  # type: ignore[operator]
+
+    def forward(self, tokens: Tensor, length: Tensor) -> Tensor:
+        marked = F.pad(tokens, (1, 0), value=self.mark)
+        logits: Tensor = self.model(marked, attention_mask=text_mask(marked, length + 1)).logits
+        return logits
+
+
+class NextToken(nn.Module):
+    """Tokens int [n, t] to the logits of each one's successor, [n, t, vocabulary].
+
+    `model` is a bare decoder of transformers; one matrix reads and says the tokens.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        states = self.model(tokens, use_cache=False).last_hidden_state
+        return F.linear(states, self.model.get_input_embeddings().weight)  # type: ignore[operator]
+
+
+class ImageClassifier(Wrapped):
+    """float [n, c, h, w] to logits [n, outputs]; `size` (height, width) is what `model` reads.
+
+    An image is made `larger` so many times, and what then is missing below and to the right is
+    filled up with the mean of all images.
+    """
+
+    def __init__(
+        self, model: nn.Module, size: tuple[int, int], *, larger: int = 1, still: bool = False
+    ) -> None:
+        laid_out = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        super().__init__(laid_out, still=still)
+        self.size = size
+        self.larger = larger
+
+    def forward(self, image: Tensor) -> Tensor:
+        if self.larger > 1:
+            image = F.interpolate(image, scale_factor=self.larger, mode="bilinear")
+        height, width = self.size[0] - image.shape[2], self.size[1] - image.shape[3]
+        logits: Tensor = self.model(F.pad(image, (0, width, 0, height))).logits
+        return logits
+
+
+def check_heads(name: str, options: dict[str, Any], *, pairs: bool = False) -> None:
+    """Refuse a width that the heads cannot share, in `pairs` where places are rotations.
+
+    Raises:
+        UsageError: they cannot.
+    """
+    width, heads = options["width"], options["heads"]
+    if width % (2 * heads if pairs else heads):
+        how = " in pairs" if pairs else ""
+        raise UsageError(
+            f"width={width} cannot be divided among heads={heads}{how}", where=f"options of {name}"
+        )

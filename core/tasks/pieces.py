@@ -1,0 +1,72 @@
+"""Texts to numbers as a pretrained model reads them: its own tokenizer, with its own marks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from core.tasks.byte_pairs import library
+from core.tasks.preprocessing import TextReading
+from core.tasks.words import MOST_LENGTH
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+_AT_ONCE = 1000
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """A tokenizer (one JSON text), the piece that fills up, and the length in pieces."""
+
+    written: str
+    pad: int
+    length: int
+
+    @classmethod
+    def learn(cls, reading: TextReading, texts: Iterable[str], length: int = 0) -> Pieces:
+        """The length that holds 95 % of the texts, unless one is given.
+
+        Raises:
+            UsageError: the model cannot read so long a text.
+        """
+        whole = cls(reading.tokenizer, reading.pad, reading.most)
+        if length:
+            return cls(whole.written, whole.pad, reading.length(length, length))
+        texts = iter(texts)
+        lengths = [1]
+        while some := list(islice(texts, _AT_ONCE)):
+            lengths += whole.encode(some)["length"].tolist()
+        usual = int(np.ceil(np.percentile(lengths, 95)))
+        return cls(whole.written, whole.pad, reading.length(0, min(usual, MOST_LENGTH)))
+
+    @cached_property
+    def _tokenizer(self) -> Tokenizer:
+        found: Tokenizer = library().Tokenizer.from_str(self.written)
+        found.no_padding()
+        found.enable_truncation(self.length)
+        return found
+
+    @property
+    def size(self) -> int:
+        return int(self._tokenizer.get_vocab_size())
+
+    def encode(self, texts: Sequence[str | None]) -> dict[str, np.ndarray[Any, Any]]:
+        """ "tokens" int32 [n, length], filled up with `pad`, and "length" int32 [n], at least 1.
+
+        A longer text is cut, its closing mark kept.
+        """
+        found = self._tokenizer.encode_batch([text or "" for text in texts])
+        tokens = np.full((len(texts), self.length), self.pad, np.int32)
+        for at, each in enumerate(found):
+            tokens[at, : len(each.ids)] = each.ids
+        lengths = [max(1, len(each.ids)) for each in found]
+        return {"tokens": tokens, "length": np.array(lengths, np.int32)}
+
+    def to_json(self) -> dict[str, Any]:
+        return {"tokenizer": self.written, "pad": self.pad, "length": self.length}

@@ -1,0 +1,102 @@
+"""Small pretrained models as transformers writes them, with random weights of a seed."""
+
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from transformers import (
+    BertConfig,
+    BertForSequenceClassification,
+    GPT2Config,
+    GPT2LMHeadModel,
+    PreTrainedTokenizerFast,
+    ResNetConfig,
+    ResNetForImageClassification,
+    ViTConfig,
+    ViTForImageClassification,
+    ViTImageProcessorPil,
+)
+
+PAD, START, STOP, END = "[PAD]", "[CLS]", "[SEP]", "<|endoftext|>"
+
+
+def bert(folder: Path, texts: list[str], *, labels: int = 7, width: int = 32) -> Path:
+    """A BERT with its tokenizer, which sets marks around a text."""
+    made = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    special = [PAD, "[UNK]", START, STOP]
+    made.train_from_iterator(
+        texts, trainers.WordPieceTrainer(vocab_size=800, special_tokens=special)
+    )
+    made.post_processor = processors.BertProcessing((STOP, 3), (START, 2))
+    PreTrainedTokenizerFast(
+        tokenizer_object=made, pad_token=PAD, model_max_length=40
+    ).save_pretrained(folder)
+    torch.manual_seed(5)
+    config = BertConfig(
+        vocab_size=made.get_vocab_size(),
+        hidden_size=width,
+        intermediate_size=2 * width,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        max_position_embeddings=64,
+        num_labels=labels,
+    )
+    BertForSequenceClassification(config).save_pretrained(folder)
+    return folder
+
+
+def gpt2(folder: Path, texts: list[str]) -> Path:
+    """A GPT-2 whose end of a text is its last piece, and whose vocabulary is filled up."""
+    made = Tokenizer(models.BPE())
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = decoders.ByteLevel()
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    made.train_from_iterator(texts, trainers.BpeTrainer(vocab_size=500, initial_alphabet=alphabet))
+    made.add_special_tokens([END])
+    PreTrainedTokenizerFast(tokenizer_object=made, eos_token=END).save_pretrained(folder)
+    size = made.get_vocab_size()
+    torch.manual_seed(5)
+    config = GPT2Config(
+        vocab_size=size + 3,
+        n_positions=32,
+        n_embd=32,
+        n_layer=2,
+        n_head=2,
+        bos_token_id=size - 1,
+        eos_token_id=size - 1,
+    )
+    GPT2LMHeadModel(config).save_pretrained(folder)
+    return folder
+
+
+def vit(folder: Path) -> Path:
+    """A ViT for pictures of 16 x 16, three channels."""
+    torch.manual_seed(5)
+    config = ViTConfig(
+        image_size=16,
+        patch_size=4,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+    )
+    ViTForImageClassification(config).save_pretrained(folder)
+    return _pictures(folder, {"height": 16, "width": 16})
+
+
+def resnet(folder: Path) -> Path:
+    """A ResNet that reads pictures of any size; it was trained on some of 32 x 32."""
+    torch.manual_seed(5)
+    config = ResNetConfig(
+        embedding_size=8, hidden_sizes=[8, 16, 16, 16], depths=[1] * 4, layer_type="basic"
+    )
+    ResNetForImageClassification(config).save_pretrained(folder)
+    return _pictures(folder, {"height": 32, "width": 32})
+
+
+def _pictures(folder: Path, size: dict[str, int]) -> Path:
+    ViTImageProcessorPil(
+        size=size, image_mean=[0.4, 0.5, 0.6], image_std=[0.2, 0.25, 0.3]
+    ).save_pretrained(folder)
+    return folder

@@ -1,0 +1,236 @@
+"""Pretrained models: found in a folder or on a hub, read as they read, refused with words."""
+
+import re
+from urllib.parse import unquote
+
+import pytest
+import torch
+
+from core.errors import LeptonError, UsageError
+from core.models.architectures import build
+from core.models.hub.base import Base, is_base, placed
+from core.models.hub.pretrained import start
+from core.models.hub.tuning import merged
+from core.tasks.preprocessing import ImageReading
+from tests.data.sources.web_server import send, serving
+
+from . import bases
+
+TEXTS = ["the good film was good", "a bad plot and a bad scene", "she went on, and on"] * 20
+LORA = {"tune": "lora", "rank": 4, "alpha": 8}
+FULL = {**LORA, "tune": "full"}
+HEAD = {**LORA, "tune": "head"}
+WORDS = {"kind": "tokens", "length": 12, "outputs": 3}
+IMAGE = {"kind": "image", "channels": 3, "height": 16, "width": 16, "outputs": 3}
+
+
+@pytest.fixture
+def bert(tmp_path):
+    return bases.bert(tmp_path / "tiny bert", TEXTS)
+
+
+def words(base):
+    return {**WORDS, "vocabulary": base.structure["vocab_size"]}
+
+
+def some(base, rows=5):
+    torch.manual_seed(1)
+    tokens = torch.randint(4, base.structure["vocab_size"], (rows, 12), dtype=torch.int32)
+    return tokens, torch.tensor([12, 1, 5, 7, 12][:rows])
+
+
+def test_names_and_places():
+    assert is_base("./it") and is_base("owner/name") and is_base("~/it")
+    assert not is_base("bert")
+    assert not is_base(None)
+    assert placed("owner/name") == "owner/name"
+    assert placed("./it").startswith("/")
+
+
+def test_the_weights_are_the_folders_and_the_head_is_new(bert):
+    from transformers import BertForSequenceClassification
+
+    base = Base.find(str(bert))
+    assert base.short == "tiny-bert"
+    said = []
+    module = start(base, words(base), **FULL, say=said.append).eval()
+    theirs = BertForSequenceClassification.from_pretrained(bert).eval()
+    tokens, length = some(base)
+    mask = torch.arange(12) < length[:, None]
+    with torch.inference_mode():
+        ours = module.model.bert(tokens, attention_mask=mask).pooler_output
+        assert torch.equal(ours, theirs.bert(tokens, attention_mask=mask).pooler_output)
+        assert module(tokens, length).shape == (5, 3)
+    assert said == ["new weights, to be learnt: classifier.bias, classifier.weight"]
+    # Without the folder, the same module is built from what is known of it.
+    alike = build("pretrained", words(base), {**FULL, "structure": dict(base.structure)}).eval()
+    alike.load_state_dict(module.state_dict())
+    with torch.inference_mode():
+        assert torch.equal(alike(tokens, length), module(tokens, length))
+
+
+def test_how_it_reads_is_taken_from_its_files(bert, tmp_path):
+    reading = Base.find(str(bert)).reading("tokens")
+    assert reading.most == 40
+    assert reading.length(0, 256) == 40
+    with pytest.raises(UsageError, match="reads 40 pieces at most"):
+        reading.length(41, 256)
+    vit = Base.find(str(bases.vit(tmp_path / "vit"))).reading("image")
+    assert vit == ImageReading((0.4, 0.5, 0.6), (0.2, 0.25, 0.3), (16, 16), fixed=True)
+    with pytest.raises(UsageError, match="reads 16 x 16 pixels"):
+        vit.side(32)
+    resnet = Base.find(str(bases.resnet(tmp_path / "resnet"))).reading("image")
+    assert resnet.side(0) == (32, 32)
+    assert resnet.side(48) == (48, 48)
+
+
+@pytest.mark.parametrize("tune", [HEAD, LORA])
+@pytest.mark.parametrize("kind", ["bert", "gpt2", "vit", "resnet"])
+def test_what_is_frozen_stays_and_what_is_added_is_merged(kind, tune, tmp_path):
+    if kind in ("bert", "gpt2"):
+        base = Base.find(str(getattr(bases, kind)(tmp_path / kind, TEXTS)))
+        inputs = some(base)
+        shape = words(base)
+        if kind == "gpt2":
+            shape, inputs = {**shape, "kind": "next-token"}, inputs[:1]
+    else:
+        base = Base.find(str(getattr(bases, kind)(tmp_path / kind)))
+        shape, inputs = IMAGE, (torch.randn(4, 3, 16, 16),)
+    if kind == "gpt2" and tune is HEAD:
+        with pytest.raises(UsageError, match="no head of its own"):
+            start(base, shape, **tune)
+        return
+    torch.manual_seed(0)
+    module = start(base, shape, **tune)
+    trained = [each for each in module.parameters() if each.requires_grad]
+    assert (
+        0
+        < sum(each.numel() for each in trained)
+        < sum(each.numel() for each in module.parameters())
+    )
+    frozen = {
+        name: each.clone() for name, each in module.named_parameters() if not each.requires_grad
+    }
+    optimizer = torch.optim.SGD(trained, lr=0.01 if kind == "resnet" else 0.2)
+    for _ in range(3):
+        optimizer.zero_grad()
+        module(*inputs).square().mean().backward()
+        optimizer.step()
+    assert all(torch.equal(each, dict(module.named_parameters())[n]) for n, each in frozen.items())
+    module.eval()
+    with torch.inference_mode():
+        before = module(*inputs)
+        plain = build("pretrained", shape, {**tune, "structure": dict(base.structure)}).eval()
+        fresh = start(base, shape, **FULL).eval()
+        plain.load_state_dict(merged(module).state_dict())
+        assert torch.allclose(plain(*inputs), before, atol=1e-5)
+        moved = [
+            name
+            for name, each in fresh.model.base_model.state_dict().items()
+            if not torch.equal(each, plain.model.base_model.state_dict()[name])
+        ]
+    assert bool(moved) == (tune is LORA)
+
+
+def test_pickled_weights_are_refused(bert):
+    torch.save({}, bert / "pytorch_model.bin")
+    (bert / "model.safetensors").unlink()
+    with pytest.raises(UsageError, match="weights are pickled") as caught:
+        Base.find(str(bert))
+    assert "save_pretrained" in caught.value.hint
+    (bert / "pytorch_model.bin").unlink()
+    with pytest.raises(UsageError, match=r"model\.safetensors is missing"):
+        Base.find(str(bert))
+
+
+def test_what_is_no_model_is_told(bert, tmp_path):
+    with pytest.raises(UsageError, match="no such folder"):
+        Base.find(str(tmp_path / "none"))
+    with pytest.raises(UsageError, match=r"config\.json is missing"):
+        Base.find(str(tmp_path))
+    (bert / "tokenizer.json").unlink()
+    with pytest.raises(UsageError, match=r"no tokenizer\.json"):
+        Base.find(str(bert)).reading("tokens")
+    (bert / "config.json").write_text('{"model_type": "nonesuch"}')
+    with pytest.raises(LeptonError, match="cannot be built"):
+        start(Base.find(str(bert)), {**WORDS, "vocabulary": 9}, **FULL)
+    (bert / "config.json").write_text("{")
+    with pytest.raises(UsageError, match="cannot be read"):
+        Base.find(str(bert))
+
+
+def test_weights_of_another_model_are_refused(bert, tmp_path):
+    base = Base.find(str(bert))
+    bases.vit(tmp_path / "vit")
+    (bert / "model.safetensors").write_bytes((tmp_path / "vit" / "model.safetensors").read_bytes())
+    with pytest.raises(LeptonError, match="not of this model"):
+        start(base, words(base), **FULL)
+
+
+@pytest.fixture
+def hub(bert, tmp_path, monkeypatch):
+    """A hub with one model, me/tiny, and a cache of our own."""
+    from huggingface_hub import constants
+
+    files = {path.name: path.read_bytes() for path in bert.iterdir()}
+
+    def answer(request):
+        found = re.fullmatch(
+            r"/me/tiny/resolve/[^/]+/(.+)", unquote(request.path.partition("?")[0])
+        )
+        if not found:
+            send(request, b"{}", 404, {"X_Error_Code": "RepoNotFound"})
+        elif found[1] not in files:
+            headers = {"X_Error_Code": "EntryNotFound", "X_Repo_Commit": "a" * 40}
+            send(request, b"{}", 404, headers)
+        else:
+            send(
+                request, files[found[1]], 200, {"ETag": f'"{found[1]}"', "X_Repo_Commit": "a" * 40}
+            )
+
+    with serving() as server:
+        server.otherwise = answer
+        monkeypatch.setattr(constants, "ENDPOINT", server.url)
+        monkeypatch.setattr(
+            constants,
+            "HUGGINGFACE_CO_URL_TEMPLATE",
+            server.url + "/{repo_id}/resolve/{revision}/{filename}",
+        )
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+        yield server, files
+
+
+def test_a_hub_id_is_fetched_once_and_its_weights_when_they_are_needed(hub, monkeypatch):
+    server, _ = hub
+    base = Base.find("me/tiny")
+    assert base.structure["model_type"] == "bert"
+    assert base.short == "tiny"
+    assert not any("safetensors" in path for path, _ in server.asked)
+    module = start(base, words(base), **FULL)
+    assert any("model.safetensors" in path for path, _ in server.asked)
+    asked = len(server.asked)
+    again = start(Base.find("me/tiny"), words(base), **FULL)
+    assert len(server.asked) == asked
+    assert torch.equal(module.model.bert.pooler.dense.weight, again.model.bert.pooler.dense.weight)
+
+
+def test_no_such_model_and_no_hub_are_told(hub, monkeypatch):
+    from huggingface_hub import constants
+
+    with pytest.raises(UsageError, match="no model me/other on the hub"):
+        Base.find("me/other")
+    with pytest.raises(UsageError, match="no name of a model"):
+        Base.find("a/b/c")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(LeptonError, match="the hub cannot be reached") as caught:
+        Base.find("me/tiny")
+    assert "--model ./FOLDER" in caught.value.hint
+
+
+def test_pickled_weights_of_the_hub_are_not_fetched(hub):
+    server, files = hub
+    del files["model.safetensors"]
+    files["pytorch_model.bin"] = b"boom"
+    with pytest.raises(UsageError, match="no weights"):
+        Base.find("me/tiny").with_weights()
+    assert not any("pytorch_model.bin" in path for path, _ in server.asked)

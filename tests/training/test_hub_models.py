@@ -1,0 +1,65 @@
+"""Architectures of transformers are trained, published, answered with and judged as our own."""
+
+import pytest
+
+from core.data.lake.lake import Lake
+from core.evaluation.evaluate import evaluate_model
+from core.inference.engine import Engine
+from core.inference.examples import as_tensors
+from core.inference.forward import naive, solved
+from core.ingest import ingest
+from core.models.folder import save_model
+from core.models.registry import Models
+from core.training.setup import model_options
+
+from .conftest import SAMPLES
+
+FOODS = ("text/fine_foods_1500.csv", {"target": "score"})
+EMMA = ("text/austen_emma_400k.txt", {})
+DIGITS = ("images/mnist5k", {})
+CLASSES = {"epochs": 4, "options": {"length": 48, "width": 64, "layers": 1}}
+NEXT = {
+    "task": "text-generation",
+    "max_steps": 220,
+    "options": {"length": 48, "vocabulary": 512, "width": 64, "layers": 1},
+}
+CASES = {
+    "bert": (FOODS, CLASSES),
+    "modernbert": (FOODS, CLASSES),
+    "gpt2": (EMMA, NEXT),
+    "llama": (EMMA, NEXT),
+    "vit": (DIGITS, {"max_steps": 80, "options": {"width": 64, "layers": 1}}),
+    "resnet": (DIGITS, {"max_steps": 40, "options": {"width": 8, "layers": 1}}),
+}
+BETTER_BY = {"accuracy": 0.03, "bits_per_byte": 0.1}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_it_beats_its_baseline_and_says_the_same_from_its_folder(name, workspace, trainer):
+    (source, columns), settings = CASES[name]
+    ingest(workspace, str(SAMPLES / source), "rows", **columns)
+    trained = trainer("rows", model=name, **settings)
+    assert trained.fit()
+    task, rows, best = trained.task, trained.validation, trained.best
+    told = naive(task, rows.tensors, batch_size=task.at_once)
+    baseline, metric = task.scores(told.found, rows.target), task.metric
+    better = best.metrics[f"val/{metric}"] - baseline[metric]
+    assert (better if task.higher_is_better else -better) > BETTER_BY[metric]
+
+    trained.module.load_state_dict(best.weights)
+    staged = workspace.tmp / "staged"
+    staged.mkdir()
+    info = {"name": "it", "architecture": name, "dataset": "rows", "dataset_version": 1}
+    options = model_options(trained.config, task)
+    save_model(staged, trained.module, task, {**info, "options": options})
+    Models(workspace).publish("it", staged)
+    report = evaluate_model(workspace, "it", "rows", "validation", device="cpu")
+    known = {key.removeprefix("val/"): value for key, value in best.metrics.items()}
+    assert report.metrics[metric] == pytest.approx(known[metric], abs=1e-4)
+    with Lake(workspace).open("rows") as view:
+        row = next(view.batches(task.columns, split="validation")).to_pylist()[0]
+    given = {name: row[name] for name in task.columns}
+    in_memory = as_tensors(task.encode([given], target=False))
+    found = solved(trained.module, task, in_memory, device=trained.device, batch_size=1)
+    (answer,) = Engine(workspace, "cpu").predict("it", [given])
+    assert answer.output == task.answers(found)[0]
