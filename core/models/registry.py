@@ -96,8 +96,11 @@ def task_of(folder: ModelFolder) -> Task:
     Raises:
         LeptonError: the codec is damaged.
     """
+    codec = folder.info["codec"]
     try:
-        return task(folder.info["task"]).from_json(folder.info["codec"])
+        if not isinstance(codec, dict):
+            raise TypeError("it is no table of names and values")
+        return task(folder.info["task"]).from_json(codec)
     except (KeyError, TypeError, ValueError) as error:
         raise LeptonError(
             f"the model's codec is damaged: {error}", where=str(folder.path / INFO), hint=DAMAGED
