@@ -20,7 +20,14 @@ TYPICAL: dict[str, dict[str, Any]] = {
     "next-token": {"kind": "next-token", "vocabulary": 4096, "length": 128, "outputs": 4096},
     "speech": {"kind": "speech", "mels": 64, "outputs": 30},
     "objects": {"kind": "objects", "channels": 3, "height": 128, "width": 128, "outputs": 10},
-    "series": {"kind": "series", "context": 96, "columns": 8, "outputs": 24, "phases": 24, "season": 24},
+    "series": {
+        "kind": "series",
+        "context": 96,
+        "columns": 8,
+        "outputs": 24,
+        "phases": 24,
+        "season": 24,
+    },
     "table": {"kind": "table", "numbers": 8, "categories": [8, 8], "outputs": 2},
 }
 """Data by which the size of an architecture is told: a size depends on what it is to read."""
