@@ -10,7 +10,7 @@ from shutil import rmtree
 from typing import Any
 from uuid import uuid4
 
-from core.atomic import rename_folder
+from core.atomic import rename_folder, write_text
 from core.data.lake.lake import split_ref, valid_name
 from core.errors import LeptonError, UsageError, nearest
 from core.tasks import task
@@ -21,6 +21,7 @@ FORMAT = 1
 INFO = "model.json"
 WEIGHTS = "model.safetensors"
 CARD = "README.md"
+NUMBERS = ".numbers"
 NEEDED = ("task", "architecture", "options", "shape", "codec")
 DAMAGED = "Restore the folder from a copy, or train the model again."
 
@@ -137,13 +138,15 @@ class Models:
     def publish(self, name: str, staged: Path) -> ModelFolder:
         """Give a staged folder the next version of its name, in one step.
 
+        A number is never given twice, even after a removal: runs and reports name models by it.
+
         Raises:
             UsageError: the name cannot be one.
         """
         home = self.workspace.models / valid_name(name)
         while True:
             home.mkdir(exist_ok=True)
-            version = max(self._versions(name), default=0) + 1
+            version = self._highest(name) + 1
             try:
                 rename_folder(staged, home / str(version))
             except OSError:
@@ -165,6 +168,7 @@ class Models:
             raise UsageError(f'"{ref}" is not in the workspace', hint="Name a model, not a folder.")
         name, version = self._resolve(ref)
         home = self.workspace.models / name
+        self._remember(name, self._highest(name))
         going = self.workspace.tmp / f"{uuid4().hex}.removed"
         (home if "@" not in ref else home / str(version)).rename(going)
         rmtree(going)
@@ -184,6 +188,21 @@ class Models:
                 f'no version {version} of the model "{name}"', hint=f"There are: {there}."
             )
         return name, max(versions) if version is None else version
+
+    def _highest(self, name: str) -> int:
+        """The highest number that a version has, or had before it went; 0: there was none."""
+        try:
+            gone = int(self._last(name).read_text())
+        except (OSError, ValueError):
+            gone = 0
+        return max([gone, *self._versions(name)])
+
+    def _remember(self, name: str, number: int) -> None:
+        self._last(name).parent.mkdir(exist_ok=True)
+        write_text(self._last(name), f"{number}\n")
+
+    def _last(self, name: str) -> Path:
+        return self.workspace.models / NUMBERS / f"{name}.last"
 
     def _versions(self, name: str) -> list[int]:
         home = self.workspace.models / name

@@ -30,6 +30,7 @@ from core.training.checks import AUTO
 from core.training.config import TrainConfig
 from core.training.module import untrained
 from core.training.setup import Setup, choose, settle, split_way, task_options
+from core.training.shuffle import steps_in_epoch
 from core.training.stepper import Stepper
 from core.workspace import Workspace
 
@@ -116,8 +117,8 @@ def rehearse(workspace: Workspace, config: TrainConfig) -> Rehearsal:
             hint="Lower batch_size, or choose a smaller model.",
         ) from error
     known = len(sample.arrays["target"])
-    steps_in_epoch = max(1, sample.examples // size)
-    steps = min(settled.epochs * steps_in_epoch, settled.max_steps or 2**63)
+    per_epoch = steps_in_epoch(sample.examples, size)
+    steps = min(settled.epochs * per_epoch, settled.max_steps or 2**63)
     weights = sum(each.nbytes for each in module.state_dict().values())
     averaged = weights if settled.ema or settled.swa else 0
     state = sum(each.nbytes for each in stepper.optimizer.tensors().values())
@@ -130,7 +131,7 @@ def rehearse(workspace: Workspace, config: TrainConfig) -> Rehearsal:
         examples=sample.examples,
         steps=steps,
         memory=_memory(device),
-        epoch_seconds=took * steps_in_epoch,
+        epoch_seconds=took * per_epoch,
         seconds=min(took * steps, settled.max_time or float("inf")),
         checkpoint=one,
         # One more is written before the oldest goes.

@@ -17,6 +17,8 @@ from core.tuning.space import Space, read_space, usual_space, usual_values
 from core.workspace import Workspace
 
 MOST = 100_000
+FIXED = ("dataset", "task", "target", "name", "seed")
+"""Settings in which trials would not be comparable, or not be told apart from luck."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,9 @@ def planned(workspace: Workspace, asked: Asked) -> Plan:
     at_odds = sorted(asked.search.keys() & asked.settings.keys())
     if at_odds:
         raise UsageError(f"{at_odds[0]} is given a value and a range too", hint="Give it one.")
+    for name in FIXED:
+        if name in asked.search:
+            raise UsageError(f"{name} is the same in all trials", hint="Give it one value.")
     config = TrainConfig.from_mapping(asked.settings)
     choice = choose(workspace, config)
     written = read_space(asked.search)

@@ -29,6 +29,8 @@ class Trial:
     value: float | None
     params: dict[str, Any]
     seconds: float = 0.0
+    why: str = ""
+    """What was wrong with one that failed."""
 
 
 @dataclass(frozen=True)

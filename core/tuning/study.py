@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 JOURNAL = "study.journal"
 NAME = "search"
+TELLING = 4
+"""So many trials must have come to their end before they tell what mattered."""
 FIRST_JUDGED = 2
 """The epoch from which a trial may be worse than most; the first says too little."""
 
@@ -94,6 +96,9 @@ class Study:
         PED-ANOVA: Watanabe et al. 2023, https://arxiv.org/abs/2304.10255
         """
         importance = self._optuna.importance
+        values = [each.value for each in self._trials() if each.value is not None]
+        if len(values) < TELLING or len(set(values)) < 2:
+            return {}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:

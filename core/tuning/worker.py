@@ -150,7 +150,7 @@ class Search:
         try:
             run = start_training(self.workspace, settings, parent=f"{self.job.run.id}/{number}")
         except LeptonError as error:
-            self._tell(Trial(number, "", "failed", None, params), str(error))
+            self._tell(Trial(number, "", "failed", None, params, why=str(error)))
             return
         words = " ".join(f"{name}={_word(value)}" for name, value in params.items())
         search = self.job.run.id.rpartition("-")[2]
@@ -208,11 +208,11 @@ class Search:
             how, why = "failed", f"it has no {self.metric}"
         if state.error is not None:
             why = state.error["what"]
-        took = (state.ended or 0.0) - (state.started or 0.0) if state.ended else 0.0
-        ended = Trial(trial.number, trial.run.id, how, value, trial.params, round(took, 1))
-        self._tell(ended, why, state.model)
+        model = state.model if state.state == "finished" else None
+        took = round((state.ended or 0.0) - (state.started or 0.0), 1) if state.ended else 0.0
+        self._tell(Trial(trial.number, trial.run.id, how, value, trial.params, took, why), model)
 
-    def _tell(self, trial: Trial, why: str = "", model: str | None = None) -> None:
+    def _tell(self, trial: Trial, model: str | None = None) -> None:
         """Take the end of a trial into the study and into what is told."""
         # The outcome first: a search that is killed in between tells the study again.
         if trial.number not in {each.number for each in self.outcome.trials}:
@@ -225,16 +225,15 @@ class Search:
         self.outcome.save(self.job.run.artifacts, self._best_settings(trial) if is_best else None)
         self.study.tell(trial.number, trial.state, trial.value)
         self._keep_best(trial, model, is_best=is_best, before=before)
-        said = {"number": trial.number, "run": trial.run, "state": trial.state}
-        self.job.emit(
-            "trial", **said, value=trial.value, params=trial.params, best=is_best, why=why
-        )
+        said: dict[str, Any] = {"number": trial.number, "run": trial.run, "state": trial.state}
+        said |= {"value": trial.value, "params": trial.params, "why": trial.why}
+        self.job.emit("trial", **said, best=is_best)
         done = len(self.outcome.trials)
         self.job.emit("step", step=done, steps=self.asked.trials)
         if done >= HOPELESS and all(each.state == "failed" for each in self.outcome.trials):
             self._end_all()
             raise LeptonError(
-                f"the first {done} trials have failed; the last said: {why}",
+                f"the first {done} trials have failed; the last said: {trial.why}",
                 where=trial.run or self.job.run.id,
                 hint="Train once by hand to see what is wrong: lepton train.",
             )
@@ -248,11 +247,18 @@ class Search:
         """Only the best trial keeps its weights: a hundred would fill the disk."""
         gone = before if is_best else model
         if gone is not None and gone != self.outcome.model:
-            with suppress(LeptonError):
-                Models(self.workspace).remove(gone)
+            self._remove(gone)
         if trial.run:
             shutil.rmtree(self.workspace.runs / trial.run / "checkpoints", ignore_errors=True)
             (self.workspace.runs / trial.run / "checkpoints").mkdir(exist_ok=True)
+
+    def _remove(self, model: str) -> None:
+        """Remove a model, if it is one that a trial of ours has made."""
+        models = Models(self.workspace)
+        ours = {trial.run for trial in self.outcome.trials}
+        with suppress(LeptonError):
+            if "@" in model and models.get(model).info.get("run") in ours:
+                models.remove(model)
 
     # Ends
 
@@ -274,10 +280,13 @@ class Search:
         self.outcome.save(self.job.run.artifacts, None)
         best = self.outcome.best
         if best is None:
+            why = next((each.why for each in self.outcome.trials if each.why), "")
             raise LeptonError(
-                "no trial came to its end",
+                f"no trial came to its end{': ' + why if why else ''}",
                 where=self.job.run.id,
-                hint="Give it more time, or fewer epochs to each.",
+                hint="Train once by hand to see what is wrong: lepton train."
+                if why
+                else "Give it more time, or fewer epochs to each.",
             )
         metrics = {self.metric: best.value}
         self.job.emit("result", model=self.outcome.model, metrics=metrics, best_run=best.run)

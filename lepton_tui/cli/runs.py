@@ -71,15 +71,7 @@ def list_(
 @app.command()
 def show(run: str = ID, json: bool = JSON) -> None:
     """Show what was asked of a run and how far it is."""
-    found = _run(run)
-    if found.kind == "tune":
-        from lepton_tui.cli.tune import put_search
-
-        if not json:
-            put_run(found, json=False)
-        put_search(found, json=json)
-        return
-    put_run(found, json=json)
+    _put(_run(run), json=json)
 
 
 @app.command()
@@ -102,7 +94,7 @@ def attach(
     except KeyboardInterrupt:
         note(f"Left. {found.id} goes on: lepton runs attach {found.id}")
         raise typer.Exit(0) from None
-    put_run(found, json=json)
+    _put(found, json=json)
 
 
 @app.command()
@@ -170,7 +162,7 @@ def resume(
     found.launch()
     if not detach:
         follow_own(found, json=json, past=past)
-    put_run(found, json=json)
+    _put(found, json=json)
 
 
 @app.command()
@@ -191,6 +183,18 @@ def log(run: str = ID) -> None:
 
 comparing.add_to(app)
 app.add_typer(queueing.app, name="queue")
+
+
+def _put(run: Run, *, json: bool) -> None:
+    """A run as it is now, and what a search has found."""
+    if run.kind != "tune":
+        put_run(run, json=json)
+        return
+    from lepton_tui.cli.tune import put_search
+
+    if not json:
+        put_run(run, json=False)
+    put_search(run, json=json)
 
 
 def put_run(run: Run, *, json: bool) -> None:

@@ -9,13 +9,15 @@ from typing import Any
 
 from core.errors import UsageError
 from core.runs.store import Runs
+from core.tuning.outcome import BEST
 from core.workspace import Workspace
 
 RESOLVED = Path("artifacts") / "config.json"
 
 
 def read_config(named: str, workspace: Workspace) -> dict[str, Any]:
-    """Settings from a TOML or JSON file, a run's folder, or a run by its id: what it ran with.
+    """Settings from a TOML or JSON file, a run's folder, or a run by its id: what it ran with, or
+    the best that it found.
 
     Raises:
         UsageError: there is no such file or run, or it holds no settings.
@@ -25,6 +27,8 @@ def read_config(named: str, workspace: Workspace) -> dict[str, Any]:
         path = path / RESOLVED if (path / RESOLVED).exists() else path / "config.json"
     elif not path.exists() and "/" not in named and not path.suffix:
         run = Runs(workspace).get(named)
+        if (run.artifacts / BEST).exists():
+            return read_config(str(run.artifacts / BEST), workspace)
         if not (run.path / RESOLVED).exists():
             raise UsageError(
                 f"{run.id} has not settled its settings",

@@ -164,6 +164,16 @@ def test_unknown_models_name_the_nearest(models, staged):
         models.publish("../escape", staged())
 
 
+def test_a_number_is_never_given_twice(models, staged):
+    for _ in range(3):
+        models.publish("towns", staged())
+    models.remove("towns@3")
+    assert models.publish("towns", staged()).version == 4
+    models.remove("towns")
+    assert models.names() == []
+    assert models.publish("towns", staged()).version == 5
+
+
 def test_removing_takes_one_version_or_all(models, staged, workspace):
     for _ in range(3):
         models.publish("towns", staged())
