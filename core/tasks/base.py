@@ -108,6 +108,10 @@ class Task(ABC):
             LeptonError: there is nothing to tell apart: no value, or the same one everywhere.
         """
 
+    def strangers(self, fit: Fit, view: View) -> list[str]:
+        """Answers in a data set's rows that the codec has no output for."""
+        return []
+
     @classmethod
     def for_fit(cls, fit: Fit) -> type[Task]:
         """The task in the form that suits these columns, such as for rows of several labels."""

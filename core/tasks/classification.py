@@ -58,6 +58,10 @@ class Classification(Task):
         """The labels of one split with their rows, and notes; see `learn_labels`."""
         return learn_labels(view, fit, split)
 
+    def strangers(self, fit: Fit, view: View) -> list[str]:
+        labels, _ = self.learn_labels(view, fit, None)
+        return [label for label in labels if label not in self.labels]
+
     @classmethod
     def from_json(cls, codec: Mapping[str, Any]) -> Self:
         return cls.for_labels(codec.get("separator", "")).restored(codec)

@@ -35,6 +35,9 @@ class TrainConfig:
     model: str | None = None
     """The architecture's name, the task's first one when not named; or a pretrained model of
     transformers: its folder (./folder) or its name on the hub (owner/name)."""
+    init_from: str | None = None
+    """A trained model to go on from, by its name or folder: its weights, and what it learned of how
+    to read the rows."""
     task: str | None = None
     target: str | None = None
     inputs: tuple[str, ...] | None = None
@@ -169,6 +172,7 @@ def _options() -> list[str]:
 _CHECKS: dict[str, Check] = {
     "dataset": checks.text,
     "model": maybe(checks.model),
+    "init_from": maybe(checks.model),
     "task": maybe(checks.text),
     "target": maybe(checks.text),
     "inputs": maybe(checks.texts),

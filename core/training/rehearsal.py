@@ -24,11 +24,13 @@ from core.devices.facts import choose_threads, precision_on, resolve
 from core.errors import LeptonError
 from core.inference.examples import as_tensors, run
 from core.inference.forward import to_device
+from core.models.registry import task_of
 from core.tasks.ragged import Ragged
 from core.training import checkpoint
 from core.training.checks import AUTO
 from core.training.config import TrainConfig
 from core.training.module import untrained
+from core.training.origin import taken_over
 from core.training.setup import Setup, choose, settle, split_way, task_options
 from core.training.shuffle import steps_in_epoch
 from core.training.stepper import Stepper
@@ -89,7 +91,11 @@ def rehearse(workspace: Workspace, config: TrainConfig) -> Rehearsal:
         split = "train" if SPLIT in choice.version.column_names else None
         rows = view.splits()["train"] if lacking is None else lacking.counts["train"]
         options = task_options(config, choice.kind)
-        task = choice.kind.learn(choice.fit, view, split, options, **choice.as_it_reads)
+        if choice.origin is not None:
+            config = taken_over(config, choice.origin)
+            task = task_of(choice.origin)
+        else:
+            task = choice.kind.learn(choice.fit, view, split, options, **choice.as_it_reads)
         settled = settle(
             config,
             choice,
@@ -101,7 +107,8 @@ def rehearse(workspace: Workspace, config: TrainConfig) -> Rehearsal:
         settled, notes = _without_auto(settled, choice.architecture.suggested)
         size = int(settled.batch_size or 1)
         sample = _sample(task, view, split, rows, size * (STEPS + 1))
-    setup = Setup(settled, choice.version, task, choice.base)
+    origin = choice.origin.path if choice.origin else None
+    setup = Setup(settled, choice.version, task, choice.base, origin)
     torch.set_num_threads(settled.threads or 1)
     torch.manual_seed(settled.seed)
     module = untrained(setup)

@@ -17,19 +17,24 @@ from core.augmentation import written
 from core.data.builtin.datasets import BUILTIN
 from core.data.lake.lake import Lake, valid_name
 from core.data.lake.version import Version
+from core.data.lake.view import View
 from core.data.splitting.split import ensure_split
 from core.errors import LeptonError, UsageError, nearest
 from core.models import architectures
 from core.models.architecture import Architecture
 from core.models.hub.base import Base, is_base
 from core.models.hub.table import PRETRAINED
+from core.models.registry import ModelFolder, Models, task_of
 from core.options import resolved
 from core.tasks.base import Fit, Task
 from core.training.codec import learned
 from core.training.config import TrainConfig
+from core.training.origin import base_of, taken_over
 from core.workspace import Workspace
 
 SGD_RATE = 20
+SHOWN = 5
+"""Labels that an error names."""
 CONFIG = "config.json"
 TASK = "task.json"
 
@@ -46,11 +51,15 @@ class Choice:
     """The name that the trained model will have."""
     base: Base | None = None
     """The pretrained model to go on from."""
+    origin: ModelFolder | None = None
+    """The model that Lepton trained to go on from."""
 
     @property
     def as_it_reads(self) -> dict[str, Any]:
         """What the task is to learn with beside its options: how the pretrained model reads."""
-        return {"reading": self.base.reading(self.kind.reads)} if self.base else {}
+        if self.base is None or self.origin is not None:
+            return {}
+        return {"reading": self.base.reading(self.kind.reads)}
 
 
 @dataclass(frozen=True)
@@ -61,6 +70,8 @@ class Setup:
     version: Version
     task: Task
     base: Base | None = None
+    origin: Path | None = None
+    """The folder of a trained model, whose weights are the first ones."""
 
     @property
     def architecture(self) -> str:
@@ -77,7 +88,9 @@ class Setup:
         write_json(folder / CONFIG, self.config.to_json())
         # Written last: with it the start is complete.
         base = self.base.to_json() if self.base else None
-        kept = {"task": self.task.name, "codec": self.task.to_json(), "base": base}
+        origin = str(self.origin) if self.origin else None
+        codec = self.task.to_json()
+        kept = {"task": self.task.name, "codec": codec, "base": base, "origin": origin}
         write_json(folder / TASK, kept)
 
 
@@ -91,11 +104,19 @@ def choose(workspace: Workspace, config: TrainConfig) -> Choice:
     """
     lake = Lake(workspace)
     version = _version(lake, config.dataset)
+    origin = Models(workspace).get(config.init_from) if config.init_from else None
+    if origin is not None:
+        config = taken_over(config, origin)
     with lake.open(version) as view:
         fit = tasks.guess(tasks.facts(view), config.target, config.task, config.inputs)
         kind = tasks.task(fit.task).for_fit(fit)
         kind.check_target(fit, view)
-    base = Base.find(str(config.model)) if is_base(config.model) else None
+        if origin is not None:
+            _check_known(origin, kind, fit, view)
+    if origin is not None:
+        base = base_of(origin)
+    else:
+        base = Base.find(str(config.model)) if is_base(config.model) else None
     architecture = _architecture(config, kind, version, base)
     mistakes: list[UsageError] = []
     for check in (
@@ -108,7 +129,7 @@ def choose(workspace: Workspace, config: TrainConfig) -> Choice:
         ),
         lambda: _check_classes(config, kind),
         lambda: check_options(config, kind, architecture),
-        lambda: base and base.reading(kind.reads),
+        lambda: base and not origin and base.reading(kind.reads),
         lambda: valid_name(_name(config, version, architecture, base)),
     ):
         try:
@@ -118,7 +139,25 @@ def choose(workspace: Workspace, config: TrainConfig) -> Choice:
     if mistakes:
         raise _together(mistakes)
     name = _name(config, version, architecture, base)
-    return Choice(version, fit, kind, architecture, name, base)
+    return Choice(version, fit, kind, architecture, name, base, origin)
+
+
+def _check_known(origin: ModelFolder, kind: type[Task], fit: Fit, view: View) -> None:
+    """Refuse rows with answers that a trained model has no output for."""
+    task = task_of(origin)
+    if type(task) is not kind:
+        raise UsageError(
+            f"{origin.ref} has one label for a row, or several, where the rows have it otherwise",
+            where=view.version.ref,
+        )
+    if strangers := task.strangers(fit, view):
+        more = ", …" if len(strangers) > SHOWN else ""
+        raise UsageError(
+            f"{origin.ref} does not know these of {fit.target}: "
+            f"{', '.join(strangers[:SHOWN])}{more}",
+            where=view.version.ref,
+            hint="Train a new model, or leave those rows out.",
+        )
 
 
 def _architecture(
@@ -201,18 +240,23 @@ def decide(
     lake = Lake(workspace)
     version = split_for(lake, choice)
     with lake.open(version) as view:
-        options = task_options(config, choice.kind)
-        task = learned(
-            workspace,
-            view,
-            choice.kind,
-            choice.fit,
-            split="train",
-            options=options,
-            **choice.as_it_reads,
-        )
+        if choice.origin is not None:
+            config = taken_over(config, choice.origin)
+            task = task_of(choice.origin)
+        else:
+            options = task_options(config, choice.kind)
+            task = learned(
+                workspace,
+                view,
+                choice.kind,
+                choice.fit,
+                split="train",
+                options=options,
+                **choice.as_it_reads,
+            )
     settled = settle(config, choice, task, device=device, precision=precision, threads=threads)
-    return Setup(settled.with_(dataset=version.ref), version, task, choice.base)
+    origin = choice.origin.path if choice.origin else None
+    return Setup(settled.with_(dataset=version.ref), version, task, choice.base, origin)
 
 
 def split_for(lake: Lake, choice: Choice) -> Version:
@@ -276,13 +320,14 @@ def load(workspace: Workspace, folder: Path) -> Setup | None:
         config = TrainConfig.from_mapping(json.loads((folder / CONFIG).read_text()))
         task = tasks.task(kept["task"]).from_json(kept["codec"])
         base = Base.from_json(kept["base"]) if kept.get("base") else None
+        origin = Path(kept["origin"]) if kept.get("origin") else None
     except (OSError, ValueError, KeyError, TypeError, LeptonError) as error:
         raise LeptonError(
             f"the run's own settings cannot be read: {error}",
             where=str(folder),
             hint="Start a new run.",
         ) from error
-    return Setup(config, Lake(workspace).version(config.dataset), task, base)
+    return Setup(config, Lake(workspace).version(config.dataset), task, base, origin)
 
 
 def _version(lake: Lake, name: str) -> Version:

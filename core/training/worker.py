@@ -222,6 +222,7 @@ def _publish(job: Job, setup: Setup, trainer: Trainer) -> ModelFolder:
         "name": config.name,
         "architecture": setup.architecture,
         "base": setup.base.ref if setup.base else None,
+        "from": config.init_from,
         "options": setup.model_options(),
         "dataset": setup.version.dataset,
         "dataset_version": setup.version.n,

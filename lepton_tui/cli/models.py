@@ -117,7 +117,7 @@ def put_model(model: ModelFolder) -> None:
             ("model", model.ref),
             ("task", info["task"]),
             ("architecture", info["architecture"]),
-            *([("base", info["base"])] if info.get("base") else []),
+            *[(name, info[name]) for name in ("base", "from") if info.get(name)],
             ("parameters", human_count(int(info.get("parameters") or 0))),
             ("trained on", info.get("dataset")),
             ("run", info.get("run")),

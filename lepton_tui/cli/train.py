@@ -41,6 +41,9 @@ def train(
         metavar="NAME",
         help="The architecture, or a pretrained model: ./FOLDER, or OWNER/NAME on the hub.",
     ),
+    from_: str = typer.Option(
+        None, "--from", metavar="MODEL", help="Go on from a trained model, on these rows."
+    ),
     target: str = typer.Option(None, metavar="COLUMN", help="The column to predict."),
     task: str = typer.Option(None, metavar="TASK", help="The kind of problem."),
     inputs: str = typer.Option(None, metavar="A,B", help="The columns to predict from."),
@@ -104,6 +107,7 @@ def train(
     flags = {
         "dataset": dataset or None,
         "model": model,
+        "init_from": from_,
         "target": target,
         "task": task,
         "inputs": comma_list(inputs),

@@ -15,6 +15,7 @@ from core.data.lake.lake import Lake
 from core.errors import UsageError
 from core.evaluation.evaluate import evaluate_model
 from core.inference.engine import Engine
+from core.models.folder import load_module
 from core.models.registry import Models
 from core.training.config import TrainConfig
 from core.training.rehearsal import rehearse
@@ -23,6 +24,7 @@ from core.training.start import start_training
 from tests.models import bases
 
 from .conftest import SAMPLES
+from .test_loop import same
 
 DEADLINE = 120
 
@@ -44,7 +46,7 @@ def bert(tmp_path):
     return bases.bert(tmp_path / "bert", lines * 20)
 
 
-def test_a_run_learns_and_its_model_needs_the_base_no_more(workspace, moods, bert):
+def test_a_run_learns_and_its_model_needs_the_base_no_more(workspace, moods, bert, trainer):
     run = start_training(
         workspace,
         {"dataset": "moods", "model": str(bert), "tune": "lora", "epochs": 6, "lr": 5e-3}
@@ -65,6 +67,13 @@ def test_a_run_learns_and_its_model_needs_the_base_no_more(workspace, moods, ber
     assert report.metrics["accuracy"] == pytest.approx(state.metrics["val/accuracy"])
     answers = Engine(workspace, "cpu").predict("moods_bert", ["a good film", "the plot bad"])
     assert [answer.output["label"] for answer in answers] == ["up", "down"]
+
+    again = trainer("moods", init_from="moods_bert", tune="head", epochs=1)
+    assert same(again.module.state_dict(), load_module(folder).state_dict())
+    assert sum(each.numel() for each in again.parameters) == 2 * 32 + 2
+    assert again.task.to_json() == folder.info["codec"]
+    assert again.fit()
+    assert again.best.metrics["val/accuracy"] > 0.9
 
 
 @pytest.mark.parametrize("tune", ["full", "head", "lora"])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -72,11 +72,32 @@ def start(
         )
     if fresh & known:
         say(f"new weights, to be learnt: {', '.join(sorted(fresh & known))}")
+    module = _wrapped(shape, model)
+    return tuned(module, fresh, tune=tune, rank=rank, alpha=alpha, where=base.ref)
+
+
+def tuned(
+    module: Any,
+    fresh: Collection[str],
+    *,
+    tune: str,
+    rank: int,
+    alpha: int,
+    where: str,
+    **_: Any,
+) -> nn.Module:
+    """The module, wrapped as `build` does, with only that left to train which `tune` says, and what
+    has no trained weights (`fresh`, by name).
+
+    Raises:
+        UsageError: it has no head of its own, and only that is to be trained.
+    """
     if tune == "lora":
-        adapt(model, fresh, rank=rank, alpha=alpha)
+        adapt(module.model, fresh, rank=rank, alpha=alpha)
     elif tune == "head":
-        freeze(model, fresh, where=base.ref)
-    return _wrapped(shape, model, still=tune == "head")
+        freeze(module.model, fresh, where=where)
+        module.still = True
+    return cast(nn.Module, module)
 
 
 def _class(shape: Mapping[str, Any]) -> Any:
@@ -106,14 +127,14 @@ def _config(shape: Mapping[str, Any], structure: Mapping[str, Any]) -> Any:
         raise LeptonError(f"the pretrained model cannot be built: {first}") from error
 
 
-def _wrapped(shape: Mapping[str, Any], model: Any, *, still: bool = False) -> Wrapped:
+def _wrapped(shape: Mapping[str, Any], model: Any) -> Wrapped:
     """The module as trainer, evaluator and engine know a model.
 
     Raises:
         LeptonError: the tokenizer knows more pieces than the model.
     """
     if shape["kind"] == "image":
-        return ImageClassifier(model, (shape["height"], shape["width"]), still=still)
+        return ImageClassifier(model, (shape["height"], shape["width"]))
     known = model.get_input_embeddings().num_embeddings
     if shape["vocabulary"] > known:
         raise LeptonError(
@@ -121,5 +142,5 @@ def _wrapped(shape: Mapping[str, Any], model: Any, *, still: bool = False) -> Wr
             hint="They are not of one model: check the folder.",
         )
     if shape["kind"] == "next-token":
-        return NextPiece(model, shape["vocabulary"], still=still)
-    return Text(model, still=still)
+        return NextPiece(model, shape["vocabulary"])
+    return Text(model)

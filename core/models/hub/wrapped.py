@@ -16,12 +16,12 @@ from core.models.tokens import text_mask
 
 
 class Wrapped(nn.Module):
-    """A module of transformers; with `still` all but its head stays as in evaluation."""
+    """A module of transformers; while it is `still`, all but its head stays as in evaluation."""
 
-    def __init__(self, model: nn.Module, *, still: bool = False) -> None:
+    def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = model
-        self.still = still
+        self.still = False
 
     def train(self, mode: bool = True) -> Self:
         super().train(mode)
@@ -49,8 +49,8 @@ class NextPiece(Wrapped):
     size a round number.
     """
 
-    def __init__(self, model: nn.Module, vocabulary: int, *, still: bool = False) -> None:
-        super().__init__(model, still=still)
+    def __init__(self, model: nn.Module, vocabulary: int) -> None:
+        super().__init__(model)
         self.vocabulary = vocabulary
 
     def forward(self, tokens: Tensor) -> Tensor:
@@ -98,11 +98,8 @@ class ImageClassifier(Wrapped):
     filled up with the mean of all images.
     """
 
-    def __init__(
-        self, model: nn.Module, size: tuple[int, int], *, larger: int = 1, still: bool = False
-    ) -> None:
-        laid_out = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        super().__init__(laid_out, still=still)
+    def __init__(self, model: nn.Module, size: tuple[int, int], *, larger: int = 1) -> None:
+        super().__init__(model.to(memory_format=torch.channels_last))  # type: ignore[call-overload]
         self.size = size
         self.larger = larger
 
