@@ -101,7 +101,7 @@ def test_what_is_frozen_stays_and_what_is_added_is_merged(kind, tune, tmp_path):
             start(base, shape, **tune)
         return
     torch.manual_seed(0)
-    module = start(base, shape, **tune)
+    module = start(base, shape, **tune).train()
     trained = [each for each in module.parameters() if each.requires_grad]
     assert (
         0
