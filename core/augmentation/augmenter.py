@@ -35,6 +35,11 @@ class Augmenter:
     def __bool__(self) -> bool:
         return bool(self._steps)
 
+    @property
+    def mixes(self) -> bool:
+        """Whether an example is changed by its neighbour in the batch too."""
+        return any(isinstance(step, Mix) for step in self._steps)
+
     def __call__(self, batch: Batch, epoch: int) -> Batch:
         """The batch of epoch `epoch` (0 is the first), changed; the tensors given are not."""
         chance = Chance(self._seed, epoch, batch[ROW_ID])

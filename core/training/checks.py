@@ -36,6 +36,13 @@ def device(value: Any) -> str:
     return value
 
 
+def address(value: Any) -> str:
+    host, _, port = value.rpartition(":") if isinstance(value, str) else ("", "", "")
+    if not host or not port.isdigit() or not 0 < int(port) < 1 << 16:
+        raise ValueError("an address and a port, such as 10.0.0.1:29500")
+    return str(value)
+
+
 def texts(value: Any) -> tuple[str, ...]:
     if isinstance(value, str):
         value = [value]

@@ -18,6 +18,7 @@ from core.training.spelling import translated
 
 OPTIMIZERS = ("adamw", "sgd", "muon")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+MOST_DEVICES = 1024
 BALANCES = ("none", "weights", "sampling")
 
 
@@ -84,6 +85,16 @@ class TrainConfig:
     """Let torch.compile make kernels for this model: a slow start, quicker steps."""
     device: str = "auto"
     """cpu, cuda, cuda:1, or auto: the first free one of the best kind."""
+    devices: int = 1
+    """How many devices train it together, from `device` on; on the processor, processes. Each takes
+    its share of every batch."""
+    nodes: int = 1
+    """How many machines train it together, `devices` on each; the same command is given on each,
+    with its own `node_rank`."""
+    node_rank: int = 0
+    """Which of the machines this is; 0 keeps the record, the checkpoints and the model."""
+    rendezvous: str | None = None
+    """Where the machines meet: an address of machine 0 that all reach, and a free port of it."""
     queue: bool | None = None
     """Wait until the device is free; None: on an accelerator, and not on the processor."""
     threads: int | None = None
@@ -127,12 +138,23 @@ class TrainConfig:
             mistakes.append("dataset is missing: name the data set to train on")
         if values.get("ema") and values.get("swa"):
             mistakes.append("ema and swa are two ways to average the weights: choose one")
+        if values.get("devices", 1) > 1 and values.get("queue"):
+            mistakes.append("the queue gives a run one device: leave queue out, or use devices=1")
+        if values.get("nodes", 1) > 1 and not values.get("rendezvous"):
+            mistakes.append("nodes needs rendezvous, such as 10.0.0.1:29500 of the first of them")
+        if values.get("node_rank", 0) >= values.get("nodes", 1):
+            mistakes.append("node_rank must be below nodes: the first machine is 0")
         if mistakes:
             count = "a mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
             raise UsageError(f"the training settings have {count}: {'; '.join(mistakes)}")
         if notes is not None:
             notes += told
         return cls(**values)
+
+    @property
+    def processes(self) -> int:
+        """Processes that train together, on all machines."""
+        return self.devices * self.nodes
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON from which `from_mapping` makes the same settings again."""
@@ -197,6 +219,10 @@ _CHECKS: dict[str, Check] = {
     "precision": one_of(*PRECISIONS),
     "compile": checks.flag,
     "device": checks.device,
+    "devices": whole(1, MOST_DEVICES),
+    "nodes": whole(1, MOST_DEVICES),
+    "node_rank": whole(0),
+    "rendezvous": maybe(checks.address),
     "queue": maybe(checks.flag),
     "threads": maybe(whole(1)),
     "patience": maybe(whole(1)),

@@ -18,6 +18,7 @@ from core.augmentation.written import read
 from core.data.lake.layout import ROW_ID
 from core.devices.usage import DeviceUse
 from core.errors import LeptonError, UsageError
+from core.inference.examples import Batch
 from core.inference.forward import judged, to_device
 from core.runs.requests import OBEYED, Requests
 from core.training import snapshot
@@ -25,6 +26,7 @@ from core.training.averaging import Average
 from core.training.checkpoint import Checkpoint, Checkpoints
 from core.training.config import TrainConfig
 from core.training.feed import Split
+from core.training.group import ALONE, Group
 from core.training.patience import at_once
 from core.training.progress import Best, Progress
 from core.training.samples import Samples
@@ -74,6 +76,7 @@ class Trainer:
         should_stop: Callable[[], bool],
         patiently: Callable[..., Any] = at_once,
         requests: Requests | None = None,
+        group: Group = ALONE,
     ) -> None:
         assert isinstance(config.batch_size, int)
         self.task = task
@@ -88,6 +91,7 @@ class Trainer:
         self.emit = emit
         self.should_stop = should_stop
         self.requests = requests
+        self.group = group
         # Convolutions are 2 to 4 times quicker on a CPU when the channels lie innermost.
         images = task.reads == "image"
         self.module = module.to(device)
@@ -96,14 +100,20 @@ class Trainer:
         self.module.train()
         self.parameters = [each for each in self.module.parameters() if each.requires_grad]
         self.stepper = Stepper(
-            self.module, task, config, device, classes=self._classes(), on_split=self._told_split
+            self.module,
+            task,
+            config,
+            device,
+            classes=self._classes(),
+            on_split=self._told_split,
+            group=group,
         )
         self.steps_per_epoch = steps_in_epoch(train.rows, self.batch_size)
         self.steps = min(
             config.epochs * self.steps_per_epoch,
             config.max_steps or config.epochs * self.steps_per_epoch,
         )
-        self.progress = Progress(window=self.train.window_rows())
+        self.progress = Progress(window=group.told(self.train.window_rows))
         if self.progress.window and config.balance == "sampling":
             raise UsageError(
                 "balance=sampling needs the rows in memory, and they do not fit",
@@ -117,7 +127,7 @@ class Trainer:
         """Rows whose answers are recorded as training goes on; None: of no row."""
         self._device_use = DeviceUse(str(device))
         self._lr = -1.0
-        self._peaks = dict(requests.rates) if requests else {}
+        self._peaks = group.told(lambda: dict(requests.rates) if requests else {})
         self._fresh: dict[str, Tensor] = {}
         self._time_is_up = False
         self._losses: list[Tensor] = []
@@ -133,6 +143,8 @@ class Trainer:
         """
         self._saved_at = self._clock = self._settled_at = time.monotonic()
         if not self.progress.step:
+            if self.group.rank:
+                torch.manual_seed(snapshot.seed(self.config.seed, self.group.rank))
             self._fresh = {"rng.cpu": torch.get_rng_state(), **self._copied(self.module)}
         # What was loaded so far stays; the collector need not look at it between steps.
         gc.freeze()
@@ -143,7 +155,7 @@ class Trainer:
                     if not self._epoch():
                         return False
                     self._end_epoch(started)
-                    if self.should_stop() and not self.progress.finished:
+                    if self.group.agreed(self.should_stop())[0] and not self.progress.finished:
                         self.save()
                         return False
                 except DivergedError as error:
@@ -152,8 +164,11 @@ class Trainer:
         finally:
             gc.unfreeze()
 
-    def train_step(self, batch: dict[str, Tensor]) -> Tensor:
-        """One optimizer step on a batch that is on the device; its mean loss, a detached scalar."""
+    def train_step(self, batch: dict[str, Tensor], rows: int | None = None) -> Tensor:
+        """One optimizer step on a batch that is on the device; its mean loss, a detached scalar.
+
+        In a group `batch` is this process's share of `rows`.
+        """
         step = self.progress.step
         if step in self._peaks:
             self.config = self.config.with_(lr=self._peaks[step])
@@ -161,7 +176,7 @@ class Trainer:
         if rate != self._lr:
             self._lr = rate
             self.stepper.optimizer.set_rate(rate)
-        loss = self.stepper(batch)
+        loss = self.stepper(batch, rows)
         if self.average is not None:
             self.average.after(step + 1, self.module)
         return loss
@@ -177,28 +192,44 @@ class Trainer:
             window=at.window,
             balanced=self.config.balance == "sampling",
         ):
-            batch = self.augmenter(to_device(rows, self.device), at.epoch)
-            self._losses.append(self.train_step(batch))
-            self._sizes.append(len(batch[ROW_ID]))
+            whole = len(rows[ROW_ID])
+            batch = self._prepared(rows)
+            self._losses.append(self.train_step(batch, whole))
+            self._sizes.append(whole)
             at.step += 1
             at.position += 1
             now = time.monotonic()
-            if now - self._recorded_at >= RECORD_SECONDS or at.step in (1, self.steps):
+            due, self._time_is_up, stop, save = self.group.agreed(
+                now - self._recorded_at >= RECORD_SECONDS or at.step in (1, self.steps),
+                self._out_of_time(now),
+                self.should_stop(),
+                self._checkpoint_due(now),
+            )
+            if due:
                 self._recorded_at = now
                 self._record()
-                self._obey()
-                self._time_is_up = self._out_of_time(now)
+                save = save and not self._obey()
             if at.step >= self.steps or self._time_is_up:
                 break
-            if self.should_stop():
+            if stop:
                 if self._losses:
                     # Else a person is told an earlier step than the one that is saved.
                     self._record()
                 self.save()
                 return False
-            if self._checkpoint_due(now):
+            if save:
                 self.save()
         return True
+
+    def _prepared(self, rows: Batch) -> Batch:
+        """This process's share of a batch, on the device and changed at random.
+
+        An example that is mixed with its neighbour needs the whole batch beside it.
+        """
+        parts, epoch = self.stepper.parts, self.progress.epoch
+        if self.augmenter.mixes:
+            return self.group.share(self.augmenter(to_device(rows, self.device), epoch), parts)
+        return self.augmenter(to_device(self.group.share(rows, parts), self.device), epoch)
 
     def _settle(self) -> tuple[float, int]:
         """Fetch the losses since the last call into the running sum; their mean, and their rows.
@@ -207,7 +238,7 @@ class Trainer:
         """
         at = self.progress
         total, rows = 0.0, 0
-        values = torch.stack(self._losses).tolist() if self._losses else []
+        values = self.group.summed(torch.stack(self._losses)).tolist() if self._losses else []
         first = at.step - len(values) + 1
         for step, (value, size) in enumerate(zip(values, self._sizes, strict=True), first):
             if not math.isfinite(value):
@@ -239,7 +270,8 @@ class Trainer:
     def _end_epoch(self, started: float) -> None:
         at = self.progress
         self._settle()
-        metrics = {"train/loss": at.loss_sum / max(1, at.loss_rows), **self._validate()}
+        mean = at.loss_sum / max(1, at.loss_rows)
+        metrics = {"train/loss": mean, **self.group.told(self._validate)}
         at.metrics = metrics
         at.epoch += 1
         at.position, at.loss_sum, at.loss_rows = 0, 0.0, 0
@@ -266,7 +298,7 @@ class Trainer:
             said = self.samples.ask(self.judged_module, self.device)
             self.emit("samples", epoch=at.epoch, step=at.step, examples=said)
         since = time.monotonic() - self._saved_at
-        if at.finished or since * SAVING_SHARE >= self._saving_took:
+        if self.group.agreed(at.finished or since * SAVING_SHARE >= self._saving_took)[0]:
             self.save()
         self._settled_at = time.monotonic()
 
@@ -301,7 +333,8 @@ class Trainer:
                     at.rate *= PLATEAU_FACTOR
                 return False
         at.waited = at.flat = 0
-        self.best = Best(value, at.epoch, at.step, metrics, self._copied(self.judged_module))
+        weights = self._copied(self.judged_module) if self.group.leads else {}
+        self.best = Best(value, at.epoch, at.step, metrics, weights)
         return True
 
     @property
@@ -329,15 +362,14 @@ class Trainer:
         """
         began = time.monotonic()
         self._settle()
-        if not all(each.isfinite().all() for each in self.parameters):
+        finite = all(each.isfinite().all() for each in self.parameters)
+        if self.group.agreed(not finite)[0]:
             raise self._diverged(self.progress.step, "the weights are not finite")
         self.progress.seconds += began - self._clock
         self._clock = began
-        path: Path = self.patiently(
-            self.checkpoints.save,
-            self.progress.step,
-            snapshot.tensors(self),
-            snapshot.state(self),
+        kept, told = snapshot.tensors(self), snapshot.state(self)
+        path: Path = self.group.told(
+            lambda: self.patiently(self.checkpoints.save, self.progress.step, kept, told)
         )
         self._saved_at = self._settled_at = time.monotonic()
         self._saving_took = self._saved_at - began
@@ -363,7 +395,7 @@ class Trainer:
             raise error
         self._losses.clear()
         self._sizes.clear()
-        checkpoint, _ = self.checkpoints.latest()
+        checkpoint, _ = self.group.told(self.checkpoints.latest)
         if checkpoint is not None:
             self.restore(checkpoint)
         else:
@@ -392,15 +424,18 @@ class Trainer:
         self.best = None
         self._lr = -1.0
 
-    def _obey(self) -> None:
-        """Do what was asked since the last record, from the next step on."""
-        for number, wish in self.requests.new() if self.requests else ():
+    def _obey(self) -> bool:
+        """Do what was asked since the last record, from the next step on; whether that saved."""
+        saved = False
+        for number, wish in self.group.told(lambda: self.requests.new() if self.requests else []):
             step = self.progress.step
             if "lr" in wish:
                 self._peaks[step] = float(wish["lr"])
             self.emit(OBEYED, request=number, step=step, **wish)
             if wish.get("checkpoint"):
                 self.save()
+                saved = True
+        return saved
 
     def _out_of_time(self, now: float) -> bool:
         most = self.config.max_time

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,10 +25,22 @@ def tensors(trainer: Trainer) -> dict[str, Tensor]:
     best = trainer.best
     if best is not None and (best.step != trainer.progress.step or trainer.average is not None):
         kept |= {f"best.{name}": each for name, each in best.weights.items()}
-    kept["rng.cpu"] = torch.get_rng_state()
-    if trainer.device.type == "cuda":
-        kept["rng.cuda"] = torch.cuda.get_rng_state(trainer.device)
+    for rank, states in enumerate(trainer.group.gathered(_chance(trainer.device))):
+        kept |= {f"{name}{_of(rank)}": each for name, each in states.items()}
     return kept
+
+
+def _chance(device: torch.device) -> dict[str, Tensor]:
+    """The state of this process's random numbers."""
+    states = {"rng.cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        states["rng.cuda"] = torch.cuda.get_rng_state(device)
+    return states
+
+
+def _of(rank: int) -> str:
+    """After the names of what is a process's own; the first one's are as when it is alone."""
+    return f".{rank}" if rank else ""
 
 
 def state(trainer: Trainer) -> dict[str, Any]:
@@ -58,9 +71,19 @@ def restore(trainer: Trainer, checkpoint: Checkpoint) -> None:
     trainer.best = None
     if best is not None:
         trainer.best = Best(**best, weights=_under("best.", kept) or weights)
-    torch.set_rng_state(kept["rng.cpu"])
-    if "rng.cuda" in kept and trainer.device.type == "cuda":
-        torch.cuda.set_rng_state(kept["rng.cuda"], trainer.device)
+    own = _of(trainer.group.rank)
+    if f"rng.cpu{own}" not in kept:
+        # There were fewer processes then: this one draws what none of them does.
+        torch.manual_seed(seed(trainer.config.seed, trainer.group.rank, trainer.progress.step))
+        return
+    torch.set_rng_state(kept[f"rng.cpu{own}"])
+    if f"rng.cuda{own}" in kept and trainer.device.type == "cuda":
+        torch.cuda.set_rng_state(kept[f"rng.cuda{own}"], trainer.device)
+
+
+def seed(of_run: int, rank: int, step: int = 0) -> int:
+    """The seed of a process that begins at a step; each process draws numbers of its own."""
+    return int(np.random.SeedSequence([of_run, rank, step]).generate_state(1, np.uint64)[0])
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -41,7 +41,8 @@ def start_training(
             dataset=choice.version.ref,
             model=choice.name,
             device=config.device,
-            queue=config.queue,
+            # The queue gives one device; several are taken at once, or the run says who has them.
+            queue=config.queue if config.devices == 1 else False,
             parent=parent,
         )
     try:

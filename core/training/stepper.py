@@ -14,7 +14,9 @@ from core.data.lake.layout import ROW_ID
 from core.errors import LeptonError
 from core.inference.examples import Batch
 from core.inference.forward import precision_context
+from core.training.group import ALONE, Group, pieces
 from core.training.optimizer import Optimizer
+from core.training.synced import SyncedBatchNorm
 
 if TYPE_CHECKING:
     from core.tasks.base import Task
@@ -34,6 +36,7 @@ class Stepper:
         classes: Tensor | None = None,
         on_split: Callable[[int], None] = lambda _: None,
         may_split: bool = True,
+        group: Group = ALONE,
     ) -> None:
         self.module = module
         self.task = task
@@ -43,22 +46,28 @@ class Stepper:
         self.optimizer = Optimizer(module, config, device)
         self.scaler = torch.amp.GradScaler(device.type) if config.precision == "fp16" else None
         self._parameters = [each for each in module.parameters() if each.requires_grad]
-        self._forward: Callable[..., Any] = _compiled(module) if config.compile else module
+        self._group = group
+        self._joined = group.joined(module, device)
+        self._forward: Callable[..., Any] = (
+            _compiled(self._joined) if config.compile else self._joined
+        )
         self._classes = classes
         self._on_split = on_split
-        self._may_split = may_split
+        # Who splits alone keeps the others waiting.
+        self._may_split = may_split and group.size == 1
         self._norm: Tensor | None = None
 
-    def __call__(self, batch: Batch) -> Tensor:
+    def __call__(self, batch: Batch, rows: int | None = None) -> Tensor:
         """Take a step on a batch on the device; its mean loss, a detached scalar.
 
-        When the memory is full, the same step is taken in twice as many parts.
+        In a group `batch` is this process's share of `rows`, and the losses of all together are the
+        mean. When the memory of one alone is full, the same step is taken in twice as many parts.
 
         Raises:
             torch.OutOfMemoryError or MemoryError: a single example is too much.
         """
         chance = self._chance()
-        while (loss := self._step(batch)) is None:
+        while (loss := self._step(batch, rows or len(batch[ROW_ID]))) is None:
             self.parts *= 2
             self._on_split(self.parts)
             self._chance(chance)
@@ -71,12 +80,12 @@ class Stepper:
             self._norm = nn.utils.get_total_norm(grads, foreach=True)
         return float(self._norm)
 
-    def _step(self, batch: Batch) -> Tensor | None:
+    def _step(self, batch: Batch, rows: int) -> Tensor | None:
         """The loss; None when there was no memory for so few parts."""
         try:
-            return self._update(batch)
+            return self._update(batch, rows)
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-            room = self._may_split and self.parts < len(batch[ROW_ID])
+            room = self._may_split and self.parts < rows
             if not room or not _memory_is_full(error):
                 raise
         # Out of the handler, so that nothing holds on to the tensors of the failed try.
@@ -85,20 +94,15 @@ class Stepper:
             torch.cuda.empty_cache()
         return None
 
-    def _update(self, batch: Batch) -> Tensor:
+    def _update(self, batch: Batch, rows: int) -> Tensor:
         self._forget_gradients()
-        rows = len(batch[ROW_ID])
-        if self.parts == 1:
-            total = self._backward(batch, 1.0)
-        else:
-            shares = [each.tensor_split(self.parts) for each in batch.values()]
-            pieces = [dict(zip(batch, each, strict=True)) for each in zip(*shares, strict=True)]
-            losses = [
-                self._backward(piece, len(piece[ROW_ID]) / rows)
-                for piece in pieces
-                if len(piece[ROW_ID])
-            ]
-            total = torch.stack(losses).sum()
+        *first, last = self._pieces(batch, rows)
+        losses = []
+        for piece, weight in first:
+            with self._group.apart(self._joined):
+                losses.append(self._backward(piece, weight))
+        losses.append(self._backward(*last))
+        total = torch.stack(losses).sum() if first else losses[0]
         if self.scaler is not None:
             self.optimizer.unscale(self.scaler)
         self._norm = None
@@ -111,12 +115,27 @@ class Stepper:
             self.scaler.update()
         return total
 
+    def _pieces(self, batch: Batch, rows: int) -> list[tuple[Batch, float]]:
+        """What goes through the model at once, and how much of the mean loss that is."""
+        if self.parts == self._group.size == 1:
+            return [(batch, 1.0)]
+        made = pieces(rows, self.parts, self._group.rank, self._group.size)
+        sizes = [len(piece.rows) for piece in made]
+        cut = [torch.split(each, sizes) for each in batch.values()]
+        return [
+            (dict(zip(batch, each, strict=True)), piece.weight)
+            for piece, *each in zip(made, *cut, strict=True)
+        ]
+
     def _backward(self, batch: Batch, share: float) -> Tensor:
+        SyncedBatchNorm.counted = share > 0
         with precision_context(self.config.precision, self.device):
             loss = self._loss(self._forward(*self.task.inputs(batch)), batch)
             if share != 1.0:
                 loss = loss * share
-        scaled = loss if self.scaler is None else self.scaler.scale(loss)
+        # The group takes the mean of what is to be a sum.
+        scaled = loss * self._group.size if self._group.size > 1 else loss
+        scaled = scaled if self.scaler is None else self.scaler.scale(scaled)
         scaled.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 

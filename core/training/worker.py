@@ -30,11 +30,14 @@ from core.training.checkpoint import Checkpoints
 from core.training.checks import AUTO
 from core.training.config import TrainConfig
 from core.training.feed import Split, compiled
+from core.training.group import ALONE, Group
+from core.training.launching import hold_devices, launch
 from core.training.loop import Trainer
 from core.training.module import untrained
 from core.training.patience import Patience
 from core.training.samples import Samples
 from core.training.setup import Setup
+from core.training.synced import synced
 
 VALIDATION = "validation"
 
@@ -47,24 +50,44 @@ def run(job: Job) -> None:
         LeptonError: the data cannot be read, training diverges, or the disk is full.
     """
     setup = _started_before(job) or _first_start(job)
-    job.join(setup.config.device)
-    train, validation = _splits(job, setup)
+    hold_devices(job, setup.config)
+    train, validation = splits(job, setup)
     if job.should_stop():
         return
     setup = _searched(job, setup, train)
-    trainer = _trainer(job, setup, train, validation)
-    with Lake(job.workspace).open(setup.version) as view:
-        trainer.samples = Samples.pick(
-            setup.task, view, validation or train, seed=setup.config.seed
-        )
+    if setup.config.processes > 1:
+        launch(job, setup.config)
+    else:
+        device = resolve(setup.config.device)
+        fit(job, setup, train, validation, device=device)
+
+
+def fit(
+    job: Job,
+    setup: Setup,
+    train: Split,
+    validation: Split | None,
+    *,
+    device: torch.device,
+    group: Group = ALONE,
+) -> bool:
+    """Train and publish the model, in a group as one of its processes; False: asked to stop."""
+    trainer = _trainer(job, setup, train, validation, device=device, group=group)
+    if group.leads:
+        with Lake(job.workspace).open(setup.version) as view:
+            trainer.samples = Samples.pick(
+                setup.task, view, validation or train, seed=setup.config.seed
+            )
     job.emit("plan", **_plan(setup, trainer))
     _resume(job, trainer)
     if window := trainer.progress.window:
         job.emit("log", text=f"the rows do not fit into memory: {window:,} are mixed at a time")
-    if trainer.fit():
+    done = trainer.fit()
+    if done and group.leads:
         assert trainer.best is not None
         model = _published(job) or _publish(job, setup, trainer)
         job.emit("result", model=model.ref, metrics=trainer.best.metrics)
+    return done
 
 
 def _started_before(job: Job) -> Setup | None:
@@ -84,7 +107,7 @@ def _first_start(job: Job) -> Setup:
         config,
         device=str(device),
         precision=precision_on(config.precision, device),
-        threads=choose_threads(),
+        threads=max(1, choose_threads() // config.devices),
     )
     for note in setup.task.notes:
         job.emit("log", text=note)
@@ -92,7 +115,7 @@ def _first_start(job: Job) -> Setup:
     return setup
 
 
-def _splits(job: Job, setup: Setup) -> tuple[Split, Split | None]:
+def splits(job: Job, setup: Setup) -> tuple[Split, Split | None]:
     """The encoded training split, and the validation split when it has rows."""
 
     say = partial(_say, job)
@@ -147,9 +170,19 @@ def _searched(job: Job, setup: Setup, train: Split) -> Setup:
     return found
 
 
-def _trainer(job: Job, setup: Setup, train: Split, validation: Split | None) -> Trainer:
+def _trainer(
+    job: Job,
+    setup: Setup,
+    train: Split,
+    validation: Split | None,
+    *,
+    device: torch.device,
+    group: Group,
+) -> Trainer:
     config = setup.config
     module = _module(setup, partial(_say, job))
+    if group.size > 1:
+        synced(module)
     patience = Patience(job.wait, job.emit)
     return Trainer(
         module,
@@ -158,11 +191,12 @@ def _trainer(job: Job, setup: Setup, train: Split, validation: Split | None) -> 
         validation,
         config=config,
         checkpoints=Checkpoints(job.run.checkpoints),
-        device=resolve(config.device),
+        device=device,
         emit=partial(patience, job.emit),
         should_stop=job.should_stop,
         patiently=patience,
-        requests=Requests(job.run.path, job.run.events()),
+        requests=Requests(job.run.path, job.run.events()) if group.leads else None,
+        group=group,
     )
 
 
@@ -186,6 +220,7 @@ def _plan(setup: Setup, trainer: Trainer) -> dict[str, Any]:
         "precision": config.precision,
         "augment": list(config.augment),
         "device": config.device,
+        "devices": trainer.group.size,
         "threads": config.threads,
         "metric": setup.task.metric,
         "higher_is_better": setup.task.higher_is_better,
@@ -194,7 +229,7 @@ def _plan(setup: Setup, trainer: Trainer) -> dict[str, Any]:
 
 def _resume(job: Job, trainer: Trainer) -> None:
     """Go on from the newest whole checkpoint, and tell watchers what to take back."""
-    checkpoint, notes = trainer.checkpoints.latest()
+    checkpoint, notes = trainer.group.told(trainer.checkpoints.latest)
     for note in notes:
         job.emit("log", text=note)
     if checkpoint is not None:

@@ -76,6 +76,10 @@ def train(
     ),
     compile_: bool = typer.Option(None, "--compile", help="Let torch make kernels for it."),
     device: str = typer.Option(None, metavar="NAME", help="cpu, cuda, cuda:1, mps or auto."),
+    devices: int = typer.Option(None, metavar="N", help="Train on N devices together (1)."),
+    nodes: int = typer.Option(None, metavar="N", help="Train on N machines together (1)."),
+    node_rank: int = typer.Option(None, metavar="N", help="Which machine this is, from 0."),
+    rendezvous: str = typer.Option(None, metavar="HOST:PORT", help="Where the machines meet."),
     queue: bool = typer.Option(
         None, "--queue/--no-queue", help="Wait until the device is free; a GPU is waited for."
     ),
@@ -134,6 +138,10 @@ def train(
         "deterministic": deterministic,
         "compile": compile_,
         "device": device,
+        "devices": devices,
+        "nodes": nodes,
+        "node_rank": node_rank,
+        "rendezvous": rendezvous,
         "queue": queue,
         "threads": threads,
     }

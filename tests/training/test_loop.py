@@ -114,7 +114,12 @@ def test_the_loss_of_an_epoch_is_the_mean_over_its_rows(penguins, trainer):
     it = trainer("penguins", epochs=1, batch_size=32)
     seen = []
     step = it.train_step
-    it.train_step = lambda batch: seen.append((step(batch), len(batch["target"]))) or seen[-1][0]
+
+    def remember(batch, rows):
+        seen.append((step(batch, rows), rows))
+        return seen[-1][0]
+
+    it.train_step = remember
     it.fit()
     rows = sum(size for _, size in seen)
     expected = sum(loss.item() * size for loss, size in seen) / rows
@@ -216,9 +221,9 @@ def test_records_are_few_however_quick_the_steps(penguins, trainer, monkeypatch)
     it = trainer("penguins", epochs=20, batch_size=16, max_steps=300)
     step = it.train_step
 
-    def in_a_hundredth(batch):
+    def in_a_hundredth(batch, rows):
         now[0] += 0.01
-        return step(batch)
+        return step(batch, rows)
 
     it.train_step = in_a_hundredth
     it.fit()
@@ -242,9 +247,9 @@ def test_checkpoints_come_by_the_clock(penguins, trainer, monkeypatch):
     it = trainer("penguins", epochs=1, batch_size=8, checkpoint_seconds=10)
     step = it.train_step
 
-    def in_a_second(batch):
+    def in_a_second(batch, rows):
         now[0] += 1
-        return step(batch)
+        return step(batch, rows)
 
     it.train_step = in_a_second
     it.fit()
@@ -305,10 +310,10 @@ def test_by_windows_the_augmented_rows_are_the_same(digits, trainer):
         step = it.train_step
         found = seen.setdefault(window, {})
 
-        def remember(batch, it=it, step=step, found=found):
+        def remember(batch, rows, it=it, step=step, found=found):
             for rid, image in zip(batch["_rid"].tolist(), batch["image"], strict=True):
                 found[it.progress.epoch, rid] = image.clone()
-            return step(batch)
+            return step(batch, rows)
 
         it.train_step = remember
         it.fit()

@@ -163,9 +163,9 @@ def test_training_ends_when_its_time_is_up(penguins, trainer, monkeypatch):
     it = trainer("penguins", epochs=1000, batch_size=16, max_time="20s")
     step = it.train_step
 
-    def in_a_second(batch):
+    def in_a_second(batch, rows):
         now[0] += 1
-        return step(batch)
+        return step(batch, rows)
 
     it.train_step = in_a_second
     assert it.fit()

@@ -1,0 +1,198 @@
+"""The processes that train one model together: who has which rows, and how they agree.
+
+Each takes its share of every batch, so that batches and their order are those of one process. What
+the clock or a person decides (a record, a checkpoint, a stop) is decided for all at the same step.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from core.errors import LeptonError
+
+if TYPE_CHECKING:
+    from core.inference.examples import Batch
+
+T = TypeVar("T")
+
+# The first process may wait long for room on a full disk, and the others for its word.
+_PATIENCE = timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of a batch that goes through the model at once, and this process's rows of it."""
+
+    rows: range
+    """Positions in the batch. Where there are more processes than rows, a row stands in."""
+    weight: float
+    """How much the mean loss of these rows counts in the mean loss of the batch; 0: stand-in."""
+
+
+def pieces(rows: int, parts: int, rank: int, size: int) -> list[Piece]:
+    """A batch of `rows` in `parts`, and of each part the share of process `rank` of `size`.
+
+    Every process has as many pieces, for they meet in each.
+    """
+    made = []
+    for part in _cut(range(rows), parts):
+        if part:
+            own = _cut(part, size)[rank]
+            made.append(Piece(own or part[:1], len(own) / rows))
+    return made
+
+
+def _cut(rows: range, parts: int) -> list[range]:
+    """As `Tensor.tensor_split`: the first ones have a row more where they are not all alike."""
+    least, more = divmod(len(rows), parts)
+    ends = [at * least + min(at, more) for at in range(parts + 1)]
+    return [rows[start:stop] for start, stop in pairwise(ends)]
+
+
+class Group:
+    """This process alone; what several do otherwise is `Together`'s."""
+
+    rank = 0
+    size = 1
+
+    @property
+    def leads(self) -> bool:
+        """Whether this one records, judges, saves and publishes for all."""
+        return self.rank == 0
+
+    def agreed(self, *wishes: bool) -> tuple[bool, ...]:
+        """Each wish, true for all when one of them has it."""
+        return wishes
+
+    def told(self, say: Callable[[], T]) -> T:
+        """What the leader says; only there is `say` called."""
+        return say()
+
+    def summed(self, values: Tensor) -> Tensor:
+        """The sum of each value over all."""
+        return values
+
+    def gathered(self, value: T) -> list[T]:
+        """The value of each, in the order of their ranks."""
+        return [value]
+
+    def share(self, batch: Batch, parts: int) -> Batch:
+        """The rows of a batch that go through the model here, piece after piece."""
+        return batch
+
+    def joined(self, module: nn.Module, device: torch.device) -> nn.Module:
+        """The module as it is called in training: gradients become the mean over all."""
+        return module
+
+    def apart(self, module: nn.Module) -> AbstractContextManager[Any]:
+        """A backward pass in it adds to this process's gradients alone."""
+        return nullcontext()
+
+
+ALONE = Group()
+
+
+class Together(Group):
+    """One of several processes under torch's elastic launcher, which has set its environment.
+
+    Gradients meet by the device's own backend, words by gloo.
+
+    Raises:
+        LeptonError: the others are not to be reached.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        from torch import distributed
+
+        backend = distributed.get_default_backend_for_device(device)
+        try:
+            if device.type != "cpu":
+                torch.accelerator.set_device_index(device)
+            distributed.init_process_group(
+                backend,
+                store=_meeting_place(distributed),
+                rank=int(os.environ["RANK"]),
+                world_size=int(os.environ["WORLD_SIZE"]),
+            )
+            self._words = distributed.new_group(backend="gloo", timeout=_PATIENCE)
+        except (RuntimeError, ValueError) as error:
+            raise LeptonError(
+                f"the processes of the training do not reach one another: {error}",
+                hint="Name the network's interface with GLOO_SOCKET_IFNAME and NCCL_SOCKET_IFNAME.",
+            ) from error
+        self._distributed: Any = distributed
+        self.rank = distributed.get_rank()
+        self.size = distributed.get_world_size()
+
+    def agreed(self, *wishes: bool) -> tuple[bool, ...]:
+        found = torch.tensor(wishes, dtype=torch.uint8)
+        self._distributed.all_reduce(found, self._distributed.ReduceOp.MAX, group=self._words)
+        return tuple(map(bool, found.tolist()))
+
+    def told(self, say: Callable[[], T]) -> T:
+        said: list[Any] = [say() if self.leads else None]
+        self._distributed.broadcast_object_list(said, 0, group=self._words)
+        found: T = said[0]
+        return found
+
+    def summed(self, values: Tensor) -> Tensor:
+        found = values.detach().cpu()
+        self._distributed.all_reduce(found, group=self._words)
+        return found
+
+    def gathered(self, value: T) -> list[T]:
+        found: list[Any] = [None] * self.size
+        self._distributed.all_gather_object(found, value, group=self._words)
+        return found
+
+    def share(self, batch: Batch, parts: int) -> Batch:
+        rows = len(next(iter(batch.values())))
+        own = pieces(rows, parts, self.rank, self.size)
+        if len(own) == 1:
+            return {name: each[_slice(own[0].rows)] for name, each in batch.items()}
+        return {
+            name: torch.cat([each[_slice(piece.rows)] for piece in own])
+            for name, each in batch.items()
+        }
+
+    def joined(self, module: nn.Module, device: torch.device) -> nn.Module:
+        from torch.nn.parallel import DistributedDataParallel
+
+        with warnings.catch_warnings():
+            # The newer name of `broadcast_buffers` is not known to every torch we run on.
+            warnings.simplefilter("ignore", FutureWarning)
+            return DistributedDataParallel(
+                module,
+                device_ids=None if device.type == "cpu" else [device],
+                # The running means of normalisation are the same everywhere (`synced`).
+                broadcast_buffers=False,
+                find_unused_parameters=True,
+                gradient_as_bucket_view=True,
+            )
+
+    def apart(self, module: nn.Module) -> AbstractContextManager[Any]:
+        made: AbstractContextManager[Any] = module.no_sync()  # type: ignore[operator]
+        return made
+
+    def leave(self) -> None:
+        self._distributed.destroy_process_group()
+
+
+def _meeting_place(distributed: Any) -> Any:
+    """The launcher's store; what processes that have ended left there is not read again."""
+    store = distributed.TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]))
+    return distributed.PrefixStore(os.environ["TORCHELASTIC_RESTART_COUNT"], store)
+
+
+def _slice(rows: range) -> slice:
+    return slice(rows.start, rows.stop)

@@ -1,0 +1,138 @@
+"""One process of a training by several: `python -P -m core.training.rank RUN_FOLDER`.
+
+Started by `launching.launch` through torch's elastic launcher, which names its rank in the
+environment. The first one records, judges, saves and publishes for all.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import hashlib
+import json
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from core.errors import LeptonError
+from core.runs.events import EventWriter
+from core.runs.job import Job, Stopped
+from core.runs.run import Run
+from core.runs.worker import explain
+from core.training import setup as setups
+from core.training import worker
+from core.training.feed import Split
+from core.training.group import Group, Together
+from core.training.launching import RESTARTS, Notes
+from core.training.setup import Setup
+from core.workspace import Workspace
+
+_LOOK_SECONDS = 0.1
+
+
+class Member(Job):
+    """The run as one of its processes sees it: only the first one is heard."""
+
+    def __init__(self, run: Run, events: EventWriter, *, leads: bool) -> None:
+        super().__init__(run, events)
+        self._leads = leads
+
+    def emit(self, event: str, **fields: Any) -> None:
+        if self._leads:
+            super().emit(event, **fields)
+
+
+def main() -> int:
+    """Train as one of the group. 0: it is done or was stopped; 1: it failed, and left word why."""
+    # The run's own process is asked, and asks.
+    for each in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(each, signal.SIG_IGN)
+    faulthandler.enable()
+    run = Run(Path(sys.argv[1]).absolute(), Workspace.open())
+    notes = Notes(run.path)
+    if notes.reason(final=True):
+        return 0
+    with EventWriter(run.events_path) as events:
+        job = Member(run, events, leads=os.environ["RANK"] == "0")
+        threading.Thread(target=watch, args=(job, notes, os.getppid()), daemon=True).start()
+        try:
+            train(job)
+        except Stopped:
+            notes.ask_to_stop()
+            return 0
+        except Exception as error:
+            traceback.print_exc()
+            notes.failed(explain(error, run), final=isinstance(error, LeptonError))
+            # The others may wait for this one in what it can no longer take part in.
+            sys.stderr.flush()
+            os._exit(1)
+    return 0
+
+
+def watch(job: Job, notes: Notes, parent: int) -> None:
+    """Pass on that the run is to stop; end with the run's own process, however that ends."""
+    while os.getppid() == parent:
+        if not job.should_stop() and notes.stop:
+            job.ask_to_stop()
+        time.sleep(_LOOK_SECONDS)
+    os._exit(1)
+
+
+def train(job: Job) -> None:
+    setup = setups.load(job.workspace, job.run.artifacts)
+    assert setup is not None
+    if restarts := int(os.environ["TORCHELASTIC_RESTART_COUNT"]):
+        job.emit(
+            "log",
+            text="a process of the training ended: all start again from the last checkpoint"
+            f" ({restarts} of {RESTARTS} times)",
+        )
+    splits = worker.splits(job, setup)
+    device = own_device(setup.config.device)
+    group = Together(device)
+    setup = agreed(setup, splits[0], group)
+    done = worker.fit(job, setup, *splits, device=device, group=group)
+    group.leave()
+    if not done:
+        # One of the group was asked to stop, and all have.
+        raise Stopped
+
+
+def agreed(setup: Setup, split: Split, group: Group) -> Setup:
+    """The settings of the first process with what is this machine's own.
+
+    Raises:
+        LeptonError: the machines have not the same data.
+    """
+    facts = [setup.task.name, setup.task.to_json(), [each.sha256 for each in setup.version.files]]
+    told = hashlib.sha256(json.dumps([*facts, split.rows], sort_keys=True).encode()).hexdigest()
+    if len(set(group.gathered(told))) > 1:
+        raise LeptonError(
+            "the machines have not the same rows to train on",
+            where=setup.version.ref,
+            hint="Bring the same data set in on each, or share LEPTON_HOME's data.",
+        )
+    own = setup.config
+    config = group.told(lambda: own).with_(
+        dataset=own.dataset, device=own.device, threads=own.threads, node_rank=own.node_rank
+    )
+    return replace(setup, config=config)
+
+
+def own_device(first: str) -> torch.device:
+    """This process's device, where the first process of this machine has `first`."""
+    device = torch.device(first)
+    if device.type == "cpu":
+        return device
+    return torch.device(device.type, (device.index or 0) + int(os.environ["LOCAL_RANK"]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

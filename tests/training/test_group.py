@@ -1,0 +1,299 @@
+"""Training by several processes: the weights of one, whatever stops or kills them on the way."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+import psutil
+import pytest
+import torch
+from safetensors.torch import load
+from torch import distributed, nn
+
+from core.errors import UsageError
+from core.ingest import ingest
+from core.models.registry import Models
+from core.runs.run import Run
+from core.runs.store import Runs
+from core.training.config import TrainConfig
+from core.training.group import pieces
+from core.training.launching import MEMBER
+from core.training.synced import SyncedBatchNorm, synced
+from core.workspace import Workspace
+from tests.training.conftest import SAMPLES
+
+DEADLINE = 200
+
+
+@pytest.mark.parametrize("rows", [1, 2, 7, 64])
+@pytest.mark.parametrize("parts", [1, 3])
+@pytest.mark.parametrize("size", [1, 2, 4])
+def test_together_they_have_each_row_once_and_as_many_pieces(rows, parts, size):
+    each = [pieces(rows, parts, rank, size) for rank in range(size)]
+    had = [at for own in each for piece in own if piece.weight for at in piece.rows]
+    assert sorted(had) == list(range(rows))
+    assert len({len(own) for own in each}) == 1
+    assert sum(piece.weight for own in each for piece in own) == pytest.approx(1)
+    assert all(piece.rows for own in each for piece in own)
+
+
+@pytest.fixture
+def train(workspace):
+    def make(dataset, **settings):
+        config = TrainConfig.from_mapping(
+            {"dataset": dataset, "device": "cpu", "threads": 1, "epochs": 2, **settings}
+        )
+        return Runs(workspace).create("train", config.to_json())
+
+    return make
+
+
+def weights(run):
+    """Of the model, once the run was launched and has ended."""
+    run.launch()
+    return published(run)
+
+
+def published(run):
+    state = run.wait(DEADLINE)
+    assert state.state == "finished", run.log_tail() or state.error
+    tensors = load(Models(run.workspace).get(state.model).weights.read_bytes())
+    return torch.cat([each.flatten().double() for _, each in sorted(tensors.items())])
+
+
+def member(run, rank):
+    """A process of the group, by its rank."""
+    for process in psutil.Process(run.state().pid).children():
+        if MEMBER in process.cmdline() and process.environ().get("RANK") == str(rank):
+            return process
+    raise AssertionError(f"no process has rank {rank}: {run.log_tail()}")
+
+
+def after(run, name, least=1):
+    for event in run.events(follow=True):
+        if event["event"] == name and event.get("step", least) >= least:
+            return event
+    raise AssertionError(f"the run ended before {name}: {run.log_tail()} {run.state().error}")
+
+
+CASES = {
+    # 239 rows: the last batch of an epoch is uneven. Sampling, averages, clipping, parts.
+    "mlp": (
+        "penguins",
+        {
+            "batch_size": 16,
+            "accumulate": 3,
+            "clip": 0.5,
+            "ema": 0.9,
+            "balance": "sampling",
+            "options": {"dropout": 0.0},
+        },
+    ),
+    # Normalised over the batch, its examples changed one by one and mixed in pairs.
+    "cnn": (
+        "digits",
+        {
+            "batch_size": 24,
+            "augment": ["flip", "mixup"],
+            "options": {"width": 8, "dropout": 0.0},
+            # Normalised networks soon make much of a last digit.
+            "optimizer": "sgd",
+            "lr": 0.001,
+            "max_steps": 5,
+        },
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES)
+def test_two_processes_end_with_the_weights_of_one(case, train, workspace, request):
+    dataset, settings = CASES[case]
+    request.getfixturevalue(dataset)
+    runs = [train(dataset, name=f"on{n}", devices=n, **settings) for n in (1, 2)]
+    one, two = (weights(run) for run in runs)
+    torch.testing.assert_close(one, two, rtol=1e-3, atol=1e-4)
+    alone, together = ([e for e in run.events() if e["event"] == "epoch"] for run in runs)
+    assert len(together) == len(alone)
+    for a, b in zip(alone, together, strict=True):
+        assert a["train_loss"] == pytest.approx(b["train_loss"], rel=1e-4)
+        assert (a["step"], a["best"]) == (b["step"], b["best"])
+
+
+STEADY = {"batch_size": 8, "epochs": 30, "checkpoint_every": 40, "options": {"dropout": 0.0}}
+
+
+def edited(run, **changes):
+    """Change what the run keeps of its settings, as if it were to go on elsewhere."""
+    path = run.artifacts / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+@pytest.mark.slow
+def test_stopped_killed_and_gone_on_with_by_others_the_weights_are_the_same(
+    train, workspace, penguins
+):
+    """One of two is killed, then the run is stopped, and three go on."""
+    expected = weights(train("penguins", name="alone", **STEADY))
+    run = train("penguins", name="together", devices=2, **STEADY)
+    run.launch()
+    kept = after(run, "checkpoint", 40)["step"]
+    member(run, 1).send_signal(signal.SIGKILL)
+    resumed = after(run, "resumed")
+    assert resumed["step"] >= kept
+    told = [event["text"] for event in run.events() if event["event"] == "log"]
+    assert any("1 of 3 times" in text for text in told)
+    after(run, "step", resumed["step"] + 1)
+    pids = [process.pid for process in psutil.Process(run.state().pid).children()]
+    assert run.stop(wait=DEADLINE).state == "stopped", run.log_tail()
+    assert not any(map(psutil.pid_exists, pids))
+    last = [event for event in run.events() if event["event"] in ("step", "checkpoint")][-1]
+    assert last["event"] == "checkpoint"
+    edited(run, devices=3)
+    torch.testing.assert_close(weights(run), expected, rtol=1e-2, atol=1e-3)
+    plans = [event["devices"] for event in run.events() if event["event"] == "plan"]
+    assert plans == [2, 2, 3]
+
+
+@pytest.mark.slow
+def test_all_end_with_the_process_of_the_run_and_go_on_exactly(train, workspace, penguins):
+    """Of the same number of processes, to the bit: each has random numbers of its own."""
+    settings = {**STEADY, "options": {"dropout": 0.3}, "devices": 2}
+    expected = weights(train("penguins", name="whole", **settings))
+    run = train("penguins", name="killed", **settings)
+    run.launch()
+    after(run, "checkpoint", 40)
+    members = psutil.Process(run.state().pid).children()
+    os.kill(run.state().pid, signal.SIGKILL)
+    assert not psutil.wait_procs(members, timeout=DEADLINE)[1]
+    assert run.state().state == "interrupted"
+    assert torch.equal(weights(run), expected)
+
+
+@pytest.mark.slow
+def test_what_goes_wrong_in_one_process_is_said_once_and_not_tried_again(
+    train, workspace, penguins
+):
+    run = train("penguins", devices=2, lr=1e30, clip=0, optimizer="sgd", batch_size=8)
+    run.launch()
+    assert run.wait(DEADLINE).state == "failed"
+    assert "training has diverged" in run.state().error["what"]
+    told = [event["text"] for event in run.events() if event["event"] == "log"]
+    assert sum("learning rate times" in text for text in told) == 3
+    assert not any("of 3 times" in text for text in told)
+
+
+def test_several_devices_are_not_waited_for():
+    with pytest.raises(UsageError, match="queue"):
+        TrainConfig.from_mapping({"dataset": "plants", "devices": 2, "queue": True})
+
+
+@pytest.fixture
+def lonely_group(tmp_path):
+    distributed.init_process_group(
+        "gloo", init_method=f"file://{tmp_path / 'meeting'}", rank=0, world_size=1
+    )
+    yield
+    distributed.destroy_process_group()
+
+
+def test_a_synced_normalisation_is_torchs_own(lonely_group):
+    x = torch.randn(6, 3, 4, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    nets = [nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)).double() for _ in range(2)]
+    nets[1].load_state_dict(nets[0].state_dict())
+    synced(nets[1])
+    assert isinstance(nets[1][1], SyncedBatchNorm)
+    for net in nets:
+        net(x).pow(3).mean().backward()
+    for own, theirs in zip(nets[1].parameters(), nets[0].parameters(), strict=True):
+        torch.testing.assert_close(own.grad, theirs.grad)
+    torch.testing.assert_close(nets[1].state_dict(), nets[0].state_dict())
+    torch.testing.assert_close(nets[1].eval()(x), nets[0].eval()(x))
+
+
+def loopback(folder):
+    """Two machines that are both this one: the address where they meet, and how each starts."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    yield f"127.0.0.1:{port}", (Run.launch, Run.launch)
+
+
+def namespaces(folder):
+    """Two machines with networks of their own and a cable between them."""
+    names = [f"lepton-{os.getpid()}-{number}" for number in (0, 1)]
+
+    def ip(*words):
+        return subprocess.run(["ip", *words], check=True, capture_output=True, text=True)
+
+    def starts(name):
+        code = "import sys; from core.runs.store import *; from core.workspace import *"
+        code += "; Runs(Workspace.open(sys.argv[1])).get(sys.argv[2]).launch()"
+
+        def start(run):
+            here = [sys.executable, "-c", code, str(run.workspace.home), run.id]
+            ip("netns", "exec", name, *here)
+
+        return start
+
+    try:
+        for name in names:
+            ip("netns", "add", name)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("this system gives no network namespaces to this person")
+    try:
+        ends = [f"lep{os.getpid()}{side}" for side in "ab"]
+        ip("link", "add", ends[0], "type", "veth", "peer", "name", ends[1])
+        for number, (name, end) in enumerate(zip(names, ends, strict=True), 1):
+            ip("link", "set", end, "netns", name)
+            ip("-n", name, "addr", "add", f"10.77.0.{number}/24", "dev", end)
+            for each in (end, "lo"):
+                ip("-n", name, "link", "set", each, "up")
+        yield "10.77.0.1:29500", [starts(name) for name in names]
+    finally:
+        for name in names:
+            ip("netns", "del", name)
+
+
+@pytest.fixture(params=[loopback, namespaces])
+def machines(request, tmp_path):
+    """The runs of two machines with homes of their own, and how each is started."""
+    made = request.param(tmp_path)
+    meeting, starts = next(made)
+    runs = [host(tmp_path, number, meeting) for number in (0, 1)]
+    yield runs, starts
+    next(made, None)
+
+
+def host(folder, number, meeting):
+    """A run in a home of its own, into which the same rows were brought."""
+    home = Workspace.open(folder / f"host{number}")
+    ingest(home, str(SAMPLES / "tabular" / "penguins.csv"), "penguins", target="species")
+    settings = {"nodes": 2, "node_rank": number, "rendezvous": meeting, "name": "together"}
+    config = TrainConfig.from_mapping(
+        {"dataset": "penguins", "device": "cpu", "threads": 1, **STEADY, **settings}
+    )
+    return Runs(home).create("train", config.to_json())
+
+
+@pytest.mark.slow
+def test_two_machines_end_with_the_weights_of_one(train, penguins, machines):
+    """Stopped by a word to the second, they both go on."""
+    expected = weights(train("penguins", name="alone", **STEADY))
+    (first, second), starts = machines
+    for run, start in zip((first, second), starts, strict=True):
+        start(run)
+    after(first, "checkpoint", 40)
+    second.stop(wait=0)
+    assert [run.wait(DEADLINE).state for run in (first, second)] == ["stopped", "stopped"]
+    starts[1](second)
+    starts[0](first)
+    assert second.wait(DEADLINE).state == "finished", second.log_tail()
+    torch.testing.assert_close(published(first), expected, rtol=1e-2, atol=1e-3)
+    assert any(event["event"] == "resumed" for event in first.events())
+    # The first keeps the record and the model.
+    assert not any(event["event"] == "step" for event in second.events())
+    assert not Models(second.workspace).list()
