@@ -22,6 +22,8 @@ from safetensors.torch import load_file, save_file
 
 from core.atomic import rename_folder
 from core.errors import FULL, DiskFullError, LeptonError
+from core.training import sharding
+from core.training.group import ALONE, Group
 
 TENSORS = "tensors.safetensors"
 STATE = "state.json"
@@ -37,12 +39,16 @@ class DamagedCheckpointError(LeptonError):
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint that was read and verified; the tensors are on the CPU."""
+    """A checkpoint that was read and verified; the tensors are on the CPU.
+
+    What is in parts is only verified, and read by `sharding.read`.
+    """
 
     path: Path
     step: int
     tensors: dict[str, torch.Tensor]
     state: dict[str, Any]
+    in_parts: bool = False
 
 
 class Checkpoints:
@@ -57,27 +63,36 @@ class Checkpoints:
         return sorted(self.folder.glob("step-*"), key=lambda path: path.name, reverse=True)
 
     def save(
-        self, step: int, tensors: Mapping[str, torch.Tensor], state: Mapping[str, Any]
+        self,
+        step: int,
+        tensors: Mapping[str, torch.Tensor],
+        state: Mapping[str, Any],
+        group: Group = ALONE,
     ) -> Path:
         """Write a checkpoint of `step`, then remove those that are not needed any more.
+
+        Where a model is in parts, every process of the group saves its own, and the first one the
+        rest; else only the first one is to call it.
 
         Raises:
             LeptonError: the disk is full or cannot be written; older checkpoints are as they were.
         """
         final = self.folder / f"step-{step:08d}"
         staged = self.folder / f"{_STAGED}{final.name}"
-        self._sweep()
+        parts = {name: each for name, each in tensors.items() if sharding.is_part(each)}
+        rest = {name: each for name, each in tensors.items() if name not in parts}
         try:
-            staged.mkdir()
-            save_file(_separate(tensors), staged / TENSORS, metadata={"format": "pt"})
-            (staged / STATE).write_text(json.dumps({**state, "step": step}))
-            files = {name: _facts(staged / name) for name in (TENSORS, STATE)}
-            (staged / MANIFEST).write_text(json.dumps({"format": FORMAT, "files": files}))
-            if final.exists():
-                shutil.rmtree(final)
-            rename_folder(staged, final)
+            if group.leads:
+                self._sweep()
+                staged.mkdir()
+            if parts:
+                group.told(lambda: None)
+                sharding.write(staged / sharding.SHARDS, parts, group)
+            if group.leads:
+                self._finish(staged, final, rest, {**state, "step": step})
         except (OSError, SafetensorError) as error:
-            self._sweep()
+            if group.leads:
+                self._sweep()
             full = isinstance(error, OSError) and error.errno in FULL
             full = full or "No space left" in str(error)
             kind, cure = (
@@ -90,9 +105,26 @@ class Checkpoints:
                 where=str(final),
                 hint=f"{cure}, then resume the run.",
             ) from error
+        return final
+
+    def _finish(
+        self,
+        staged: Path,
+        final: Path,
+        tensors: Mapping[str, torch.Tensor],
+        state: Mapping[str, Any],
+    ) -> None:
+        """Write what is not there yet, the manifest last, and give it its name."""
+        save_file(_separate(tensors), staged / TENSORS, metadata={"format": "pt"})
+        (staged / STATE).write_text(json.dumps(state))
+        names = [path.relative_to(staged) for path in staged.rglob("*") if path.is_file()]
+        files = {str(name): _facts(staged / name) for name in names}
+        (staged / MANIFEST).write_text(json.dumps({"format": FORMAT, "files": files}))
+        if final.exists():
+            shutil.rmtree(final)
+        rename_folder(staged, final)
         for old in self.paths()[KEPT:]:
             shutil.rmtree(old)
-        return final
 
     def latest(self) -> tuple[Checkpoint | None, list[str]]:
         """The newest checkpoint that is whole, and a sentence for each newer one that is not.
@@ -123,7 +155,7 @@ def read(path: Path) -> Checkpoint:
     """
     try:
         files = json.loads((path / MANIFEST).read_text())["files"]
-        for name in (TENSORS, STATE):
+        for name in dict.fromkeys((TENSORS, STATE, *files)):
             if files[name] != _facts(path / name):
                 raise DamagedCheckpointError(f"{name} is not what was written", where=str(path))
         state = json.loads((path / STATE).read_text())
@@ -133,7 +165,8 @@ def read(path: Path) -> Checkpoint:
         raise DamagedCheckpointError(f"{missing} is missing", where=str(path)) from error
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise DamagedCheckpointError(f"it cannot be read: {error}", where=str(path)) from error
-    return Checkpoint(path, int(state["step"]), tensors, state)
+    in_parts = (path / sharding.SHARDS).is_dir()
+    return Checkpoint(path, int(state["step"]), tensors, state, in_parts)
 
 
 def _separate(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

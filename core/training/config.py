@@ -88,6 +88,9 @@ class TrainConfig:
     devices: int = 1
     """How many devices train it together, from `device` on; on the processor, processes. Each takes
     its share of every batch."""
+    shard: bool = False
+    """Each device keeps a part of the model and the optimizer (FSDP2), for models that do not fit
+    on one; without it each keeps all."""
     nodes: int = 1
     """How many machines train it together, `devices` on each; the same command is given on each,
     with its own `node_rank`."""
@@ -144,6 +147,7 @@ class TrainConfig:
             mistakes.append("nodes needs rendezvous, such as 10.0.0.1:29500 of the first of them")
         if values.get("node_rank", 0) >= values.get("nodes", 1):
             mistakes.append("node_rank must be below nodes: the first machine is 0")
+        mistakes += _of_shards(values)
         if mistakes:
             count = "a mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
             raise UsageError(f"the training settings have {count}: {'; '.join(mistakes)}")
@@ -166,6 +170,26 @@ class TrainConfig:
     def with_(self, **changes: Any) -> TrainConfig:
         """The same settings with some replaced."""
         return dataclasses.replace(self, **changes)
+
+
+def _of_shards(values: Mapping[str, Any]) -> list[str]:
+    """What does not go together with a model in parts."""
+    if not values.get("shard"):
+        return []
+    mistakes = []
+    if values.get("devices", 1) == 1:
+        mistakes.append("shard needs devices: it cuts the model in as many parts")
+    if values.get("nodes", 1) > 1:
+        mistakes.append("shard is for the devices of one machine: leave nodes out")
+    for name, what in (("optimizer", "muon"), ("precision", "fp16")):
+        if values.get(name) == what:
+            mistakes.append(f"shard cuts weights that {name}={what} needs whole: use another")
+    mistakes += [
+        f"shard has no whole weights for {name} to average: leave one of them out"
+        for name in ("ema", "swa")
+        if values.get(name)
+    ]
+    return mistakes
 
 
 def _moved(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -220,6 +244,7 @@ _CHECKS: dict[str, Check] = {
     "compile": checks.flag,
     "device": checks.device,
     "devices": whole(1, MOST_DEVICES),
+    "shard": checks.flag,
     "nodes": whole(1, MOST_DEVICES),
     "node_rank": whole(0),
     "rendezvous": maybe(checks.address),

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from core.errors import LeptonError
+from core.training import sharding
 
 if TYPE_CHECKING:
     from core.inference.examples import Batch
@@ -64,6 +65,10 @@ class Group:
 
     rank = 0
     size = 1
+    shards = False
+    """Whether each keeps only its part of every weight (FSDP2) and not the whole model."""
+    words: Any = None
+    """The process group for what is said; None: this process is alone."""
 
     @property
     def leads(self) -> bool:
@@ -77,6 +82,10 @@ class Group:
     def told(self, say: Callable[[], T]) -> T:
         """What the leader says; only there is `say` called."""
         return say()
+
+    def jointly(self, work: Callable[[], T]) -> T:
+        """What the leader finds out with the model; all work on it where each has but a part."""
+        return work()
 
     def summed(self, values: Tensor) -> Tensor:
         """The sum of each value over all."""
@@ -111,7 +120,7 @@ class Together(Group):
         LeptonError: the others are not to be reached.
     """
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, device: torch.device, *, shards: bool = False) -> None:
         from torch import distributed
 
         backend = distributed.get_default_backend_for_device(device)
@@ -124,35 +133,42 @@ class Together(Group):
                 rank=int(os.environ["RANK"]),
                 world_size=int(os.environ["WORLD_SIZE"]),
             )
-            self._words = distributed.new_group(backend="gloo", timeout=_PATIENCE)
+            self.words = distributed.new_group(backend="gloo", timeout=_PATIENCE)
         except (RuntimeError, ValueError) as error:
             raise LeptonError(
                 f"the processes of the training do not reach one another: {error}",
                 hint="Name the network's interface with GLOO_SOCKET_IFNAME and NCCL_SOCKET_IFNAME.",
             ) from error
         self._distributed: Any = distributed
+        self.shards = shards
         self.rank = distributed.get_rank()
         self.size = distributed.get_world_size()
 
     def agreed(self, *wishes: bool) -> tuple[bool, ...]:
         found = torch.tensor(wishes, dtype=torch.uint8)
-        self._distributed.all_reduce(found, self._distributed.ReduceOp.MAX, group=self._words)
+        self._distributed.all_reduce(found, self._distributed.ReduceOp.MAX, group=self.words)
         return tuple(map(bool, found.tolist()))
 
     def told(self, say: Callable[[], T]) -> T:
         said: list[Any] = [say() if self.leads else None]
-        self._distributed.broadcast_object_list(said, 0, group=self._words)
+        self._distributed.broadcast_object_list(said, 0, group=self.words)
         found: T = said[0]
         return found
 
+    def jointly(self, work: Callable[[], T]) -> T:
+        if not self.shards:
+            return self.told(work)
+        found = work()
+        return self.told(lambda: found)
+
     def summed(self, values: Tensor) -> Tensor:
         found = values.detach().cpu()
-        self._distributed.all_reduce(found, group=self._words)
+        self._distributed.all_reduce(found, group=self.words)
         return found
 
     def gathered(self, value: T) -> list[T]:
         found: list[Any] = [None] * self.size
-        self._distributed.all_gather_object(found, value, group=self._words)
+        self._distributed.all_gather_object(found, value, group=self.words)
         return found
 
     def share(self, batch: Batch, parts: int) -> Batch:
@@ -166,6 +182,8 @@ class Together(Group):
         }
 
     def joined(self, module: nn.Module, device: torch.device) -> nn.Module:
+        if self.shards:
+            return sharding.shard(module, device, self.size)
         from torch.nn.parallel import DistributedDataParallel
 
         with warnings.catch_warnings():
@@ -181,6 +199,8 @@ class Together(Group):
             )
 
     def apart(self, module: nn.Module) -> AbstractContextManager[Any]:
+        if self.shards:
+            return sharding.apart(module)
         made: AbstractContextManager[Any] = module.no_sync()  # type: ignore[operator]
         return made
 

@@ -99,6 +99,8 @@ def hold_devices(job: Job, config: TrainConfig) -> None:
         )
     taken = Devices()
     for name in names:
+        if name == job.device:
+            continue
         held = taken.take(name, job.run.path)
         if held is None and config.queue is not False:
             others = ", ".join(taken.on(name)) or "another run"

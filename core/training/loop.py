@@ -6,6 +6,7 @@ import gc
 import math
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -21,7 +22,7 @@ from core.errors import LeptonError, UsageError
 from core.inference.examples import Batch
 from core.inference.forward import judged, to_device
 from core.runs.requests import OBEYED, Requests
-from core.training import snapshot
+from core.training import sharding, snapshot
 from core.training.averaging import Average
 from core.training.checkpoint import Checkpoint, Checkpoints
 from core.training.config import TrainConfig
@@ -98,7 +99,6 @@ class Trainer:
         if images:
             self.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.module.train()
-        self.parameters = [each for each in self.module.parameters() if each.requires_grad]
         self.stepper = Stepper(
             self.module,
             task,
@@ -108,6 +108,7 @@ class Trainer:
             on_split=self._told_split,
             group=group,
         )
+        self.parameters = [each for each in self.module.parameters() if each.requires_grad]
         self.steps_per_epoch = steps_in_epoch(train.rows, self.batch_size)
         self.steps = min(
             config.epochs * self.steps_per_epoch,
@@ -145,7 +146,11 @@ class Trainer:
         if not self.progress.step:
             if self.group.rank:
                 torch.manual_seed(snapshot.seed(self.config.seed, self.group.rank))
-            self._fresh = {"rng.cpu": torch.get_rng_state(), **self._copied(self.module)}
+            if self.group.shards:
+                # A copy of the whole model in each process is what there is no room for.
+                self.save()
+            else:
+                self._fresh = {"rng.cpu": torch.get_rng_state(), **self._copied(self.module)}
         # What was loaded so far stays; the collector need not look at it between steps.
         gc.freeze()
         try:
@@ -271,7 +276,7 @@ class Trainer:
         at = self.progress
         self._settle()
         mean = at.loss_sum / max(1, at.loss_rows)
-        metrics = {"train/loss": mean, **self.group.told(self._validate)}
+        metrics = {"train/loss": mean, **self.group.jointly(self._validate)}
         at.metrics = metrics
         at.epoch += 1
         at.position, at.loss_sum, at.loss_rows = 0, 0.0, 0
@@ -294,7 +299,8 @@ class Trainer:
                 text=f"stopped early: no better {self.task.metric} for {at.waited} epochs"
                 f" (best {self.best.value:.4g} in epoch {self.best.epoch})",
             )
-        if self.samples is not None and self.samples.due(last=at.finished):
+        due = self.samples is not None and self.samples.due(last=at.finished)
+        if self.group.agreed(due)[0] and self.samples is not None:
             said = self.samples.ask(self.judged_module, self.device)
             self.emit("samples", epoch=at.epoch, step=at.step, examples=said)
         since = time.monotonic() - self._saved_at
@@ -333,8 +339,8 @@ class Trainer:
                     at.rate *= PLATEAU_FACTOR
                 return False
         at.waited = at.flat = 0
-        weights = self._copied(self.judged_module) if self.group.leads else {}
-        self.best = Best(value, at.epoch, at.step, metrics, weights)
+        weights = self._copied(self.judged_module) if self.group.leads or self.group.shards else {}
+        self.best = Best(value, at.epoch, at.step, metrics, weights if self.group.leads else {})
         return True
 
     @property
@@ -345,7 +351,10 @@ class Trainer:
         return self.module
 
     def _copied(self, module: nn.Module) -> dict[str, Tensor]:
-        return {name: each.detach().cpu().clone() for name, each in module.state_dict().items()}
+        return {
+            name: sharding.whole(each.detach()).cpu().clone()
+            for name, each in module.state_dict().items()
+        }
 
     def _checkpoint_due(self, now: float) -> bool:
         every = self.config.checkpoint_every
@@ -368,9 +377,8 @@ class Trainer:
         self.progress.seconds += began - self._clock
         self._clock = began
         kept, told = snapshot.tensors(self), snapshot.state(self)
-        path: Path = self.group.told(
-            lambda: self.patiently(self.checkpoints.save, self.progress.step, kept, told)
-        )
+        save = partial(self.checkpoints.save, self.progress.step, kept, told, self.group)
+        path: Path = save() if self.group.shards else self.group.told(lambda: self.patiently(save))
         self._saved_at = self._settled_at = time.monotonic()
         self._saving_took = self._saved_at - began
         best = self.best is not None and self.best.step == self.progress.step

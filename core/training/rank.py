@@ -96,7 +96,7 @@ def train(job: Job) -> None:
         )
     splits = worker.splits(job, setup)
     device = own_device(setup.config.device)
-    group = Together(device)
+    group = Together(device, shards=setup.config.shard)
     setup = agreed(setup, splits[0], group)
     done = worker.fit(job, setup, *splits, device=device, group=group)
     group.leave()

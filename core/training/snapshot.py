@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from core.training import sharding
 from core.training.progress import Best, Progress
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ def tensors(trainer: Trainer) -> dict[str, Tensor]:
     if trainer.average is not None:
         kept |= {f"average.{name}": each for name, each in trainer.average.tensors().items()}
     best = trainer.best
-    if best is not None and (best.step != trainer.progress.step or trainer.average is not None):
+    same = best is not None and best.step == trainer.progress.step and trainer.average is None
+    if best is not None and (not same or trainer.group.shards):
         kept |= {f"best.{name}": each for name, each in best.weights.items()}
     for rank, states in enumerate(trainer.group.gathered(_chance(trainer.device))):
         kept |= {f"{name}{_of(rank)}": each for name, each in states.items()}
@@ -57,7 +59,7 @@ def state(trainer: Trainer) -> dict[str, Any]:
 
 def restore(trainer: Trainer, checkpoint: Checkpoint) -> None:
     """Stand where the checkpoint was taken."""
-    kept, told = checkpoint.tensors, dict(checkpoint.state)
+    kept, told = _placed(trainer, checkpoint), dict(checkpoint.state)
     best, settings, scaler = told.pop("best"), told.pop("optimizer"), told.pop("scaler", None)
     trainer.progress = Progress(**told)
     trainer.stepper.parts = trainer.progress.parts
@@ -84,6 +86,26 @@ def restore(trainer: Trainer, checkpoint: Checkpoint) -> None:
 def seed(of_run: int, rank: int, step: int = 0) -> int:
     """The seed of a process that begins at a step; each process draws numbers of its own."""
     return int(np.random.SeedSequence([of_run, rank, step]).generate_state(1, np.uint64)[0])
+
+
+def _placed(trainer: Trainer, checkpoint: Checkpoint) -> dict[str, Tensor]:
+    """The tensors of a checkpoint, in parts or whole as the model is here."""
+    kept = dict(checkpoint.tensors)
+    weights = trainer.module.state_dict()
+
+    def like(name: str) -> Tensor | None:
+        """What a tensor is laid out like: a weight itself, or the weight that a state is of."""
+        kind, _, rest = name.partition(".")
+        weight = rest if kind == "model" else rest.rpartition(".")[0]
+        return weights.get(weight) if kind in ("model", "optimizer") else None
+
+    if checkpoint.in_parts:
+        kept |= sharding.read(checkpoint.path / sharding.SHARDS, like, trainer.group)
+    if trainer.group.shards:
+        for name, each in kept.items():
+            if (cut := like(name)) is not None:
+                kept[name] = sharding.part_like(cut, each)
+    return kept
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -2,16 +2,41 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
+from core.atomic import write_json
 from core.data.lake.lake import Lake
-from core.errors import LeptonError
+from core.errors import LeptonError, UsageError
 from core.runs.run import Run
 from core.runs.store import Runs
 from core.training.config import TrainConfig
-from core.training.setup import choose
+from core.training.setup import CONFIG, choose
 from core.workspace import Workspace
+
+
+def change_devices(run: Run, **changes: int | bool) -> None:
+    """Have a training that does not run go on with other `devices`, or with `shard` or without.
+
+    Batches and their order stay what they are.
+
+    Raises:
+        UsageError: it is no training, it runs or has not begun, or the settings do not go together.
+        LeptonError: its settings cannot be read or written.
+    """
+    path = run.artifacts / CONFIG
+    if run.kind != "train" or not path.exists():
+        raise UsageError("this is no training that has begun", where=run.id)
+    if (state := run.state().state) in ("running", "finished"):
+        raise UsageError(f"the run is {state}", where=run.id)
+    try:
+        kept = json.loads(path.read_text())
+        write_json(path, TrainConfig.from_mapping({**kept, **changes}).to_json())
+    except (OSError, ValueError, TypeError) as error:
+        raise LeptonError(
+            f"the run's settings cannot be changed: {error}", where=str(path)
+        ) from error
 
 
 def start_training(

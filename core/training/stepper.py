@@ -14,6 +14,7 @@ from core.data.lake.layout import ROW_ID
 from core.errors import LeptonError
 from core.inference.examples import Batch
 from core.inference.forward import precision_context
+from core.training import sharding
 from core.training.group import ALONE, Group, pieces
 from core.training.optimizer import Optimizer
 from core.training.synced import SyncedBatchNorm
@@ -43,11 +44,12 @@ class Stepper:
         self.config = config
         self.device = device
         self.parts = config.accumulate
-        self.optimizer = Optimizer(module, config, device)
         self.scaler = torch.amp.GradScaler(device.type) if config.precision == "fp16" else None
-        self._parameters = [each for each in module.parameters() if each.requires_grad]
         self._group = group
         self._joined = group.joined(module, device)
+        # In a module that was cut in parts the parameters are others.
+        self.optimizer = Optimizer(module, config, device)
+        self._parameters = [each for each in module.parameters() if each.requires_grad]
         self._forward: Callable[..., Any] = (
             _compiled(self._joined) if config.compile else self._joined
         )
@@ -78,7 +80,7 @@ class Stepper:
         if self._norm is None:
             grads = [each.grad for each in self._parameters if each.grad is not None]
             self._norm = nn.utils.get_total_norm(grads, foreach=True)
-        return float(self._norm)
+        return float(sharding.whole(self._norm))
 
     def _step(self, batch: Batch, rows: int) -> Tensor | None:
         """The loss; None when there was no memory for so few parts."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -26,11 +26,11 @@ class SyncedBatchNorm(_BatchNorm):
         wide = [-1 if at == 1 else 1 for at in range(x.dim())]
         held = float(self.counted)
         own = x.new_tensor([held * (x.numel() // x.shape[1])])
-        told = _summed(torch.cat([held * x.sum(dims), own]))
+        told = _summed_by_all(torch.cat([held * x.sum(dims), own]))
         total, rows = told[:-1], told[-1]
         mean = total / rows
         apart = x - mean.view(wide)
-        variance = _summed(held * apart.square().sum(dims)) / rows
+        variance = _summed_by_all(held * apart.square().sum(dims)) / rows
         self._remember(mean.detach(), variance.detach(), rows.detach())
         found = apart * (variance + self.eps).rsqrt().view(wide)
         if self.affine:
@@ -69,9 +69,25 @@ def _like(norm: _BatchNorm) -> SyncedBatchNorm:
     return made.train(norm.training)
 
 
-def _summed(values: Tensor) -> Tensor:
-    """The sum over all processes; so is the gradient."""
-    from torch.distributed.nn.functional import all_reduce
+def _summed_by_all(values: Tensor) -> Tensor:
+    """The sum over all processes; what each makes of it comes back to all."""
+    found: Tensor = _Sum.apply(values)  # type: ignore[no-untyped-call]
+    return found
 
-    found: Tensor = all_reduce(values)  # type: ignore[no-untyped-call]
+
+class _Sum(torch.autograd.Function):
+    @staticmethod
+    def forward(_: Any, values: Tensor) -> Tensor:
+        return _summed(values)
+
+    @staticmethod
+    def backward(_: Any, *gradients: Tensor) -> Tensor:
+        return _summed(gradients[0])
+
+
+def _summed(values: Tensor) -> Tensor:
+    from torch import distributed
+
+    found = values.clone(memory_format=torch.contiguous_format)
+    distributed.all_reduce(found)
     return found

@@ -73,7 +73,7 @@ def fit(
 ) -> bool:
     """Train and publish the model, in a group as one of its processes; False: asked to stop."""
     trainer = _trainer(job, setup, train, validation, device=device, group=group)
-    if group.leads:
+    if group.leads or group.shards:
         with Lake(job.workspace).open(setup.version) as view:
             trainer.samples = Samples.pick(
                 setup.task, view, validation or train, seed=setup.config.seed
@@ -252,7 +252,10 @@ def _publish(job: Job, setup: Setup, trainer: Trainer) -> ModelFolder:
     config, best = setup.config, trainer.best
     assert config.name is not None
     assert best is not None
-    trainer.module.load_state_dict(best.weights)
+    # Where the model is in parts here, it is put together in a new one.
+    again = partial(_module, setup, partial(_say, job))
+    module = again() if trainer.group.shards else trainer.module
+    module.load_state_dict(best.weights)
     info = {
         "name": config.name,
         "architecture": setup.architecture,
@@ -270,7 +273,7 @@ def _publish(job: Job, setup: Setup, trainer: Trainer) -> ModelFolder:
     staged: Path = job.workspace.tmp / f"{os.getpid()}-{uuid4().hex}.model"
     try:
         staged.mkdir()
-        save_model(staged, merged(trainer.module), setup.task, info)
+        save_model(staged, merged(module), setup.task, info)
         return Models(job.workspace).publish(config.name, staged)
     except OSError as error:
         raise LeptonError(

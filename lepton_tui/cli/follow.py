@@ -188,7 +188,8 @@ def _plan(event: Event) -> str:
         each = event.get("steps_per_epoch")
         parts.append(f"{epochs} epochs" + (f" of {human_count(each)} steps" if each else ""))
     if device := event.get("device"):
-        threads = event.get("threads")
+        threads, together = event.get("threads"), event.get("devices") or 1
+        device = f"{together} × {device}" if together > 1 else device
         parts.append(
             f"on {device}" + (f" with {threads} thread{'s'[: threads > 1]}" if threads else "")
         )

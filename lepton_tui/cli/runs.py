@@ -151,6 +151,10 @@ def checkpoint(run: str = ID) -> None:
 @app.command()
 def resume(
     run: str = ID,
+    devices: int = typer.Option(None, metavar="N", help="Go on with N devices (a training)."),
+    shard: bool = typer.Option(
+        None, "--shard/--no-shard", help="Keep a part of the model on each device, or all of it."
+    ),
     detach: bool = typer.Option(False, "--detach", "-d", help="Do not follow it."),
     json: bool = JSON,
 ) -> None:
@@ -158,6 +162,11 @@ def resume(
     from lepton_tui.cli.train import follow_own
 
     found = _run(run)
+    changes = {"devices": devices, "shard": shard}
+    if changes := {key: value for key, value in changes.items() if value is not None}:
+        from core.training.start import change_devices
+
+        change_devices(found, **changes)
     past = sum(1 for _ in found.events())
     found.launch()
     if not detach:

@@ -77,6 +77,9 @@ def train(
     compile_: bool = typer.Option(None, "--compile", help="Let torch make kernels for it."),
     device: str = typer.Option(None, metavar="NAME", help="cpu, cuda, cuda:1, mps or auto."),
     devices: int = typer.Option(None, metavar="N", help="Train on N devices together (1)."),
+    shard: bool = typer.Option(
+        None, "--shard", help="Keep a part of the model on each device, not all of it."
+    ),
     nodes: int = typer.Option(None, metavar="N", help="Train on N machines together (1)."),
     node_rank: int = typer.Option(None, metavar="N", help="Which machine this is, from 0."),
     rendezvous: str = typer.Option(None, metavar="HOST:PORT", help="Where the machines meet."),
@@ -139,6 +142,7 @@ def train(
         "compile": compile_,
         "device": device,
         "devices": devices,
+        "shard": shard,
         "nodes": nodes,
         "node_rank": node_rank,
         "rendezvous": rendezvous,

@@ -22,6 +22,8 @@ def heading(seen: Snapshot) -> Text:
         device = str(plan.get("device") or "")
         if device == "cpu" and plan.get("threads"):
             device = f"cpu, {counted(plan['threads'], 'thread')}"
+        if (together := plan.get("devices") or 1) > 1:
+            device = f"{together} × {device}"
         size = f"{plan.get('architecture')}, {human_count(plan.get('parameters') or 0)} parameters"
         text.append(f"\n{plain(size)} · {plain(device)} · batch {plan.get('batch_size')}", "dim")
         if plan.get("augment"):

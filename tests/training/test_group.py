@@ -1,7 +1,7 @@
 """Training by several processes: the weights of one, whatever stops or kills them on the way."""
 
-import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -13,14 +13,21 @@ import torch
 from safetensors.torch import load
 from torch import distributed, nn
 
-from core.errors import UsageError
+from core.devices.facts import Device
+from core.errors import LeptonError, UsageError
 from core.ingest import ingest
 from core.models.registry import Models
+from core.runs.events import EventWriter
+from core.runs.job import Job
+from core.runs.queue_devices import Devices
 from core.runs.run import Run
 from core.runs.store import Runs
+from core.training import launching
+from core.training.checkpoint import Checkpoints
 from core.training.config import TrainConfig
 from core.training.group import pieces
 from core.training.launching import MEMBER
+from core.training.start import change_devices
 from core.training.synced import SyncedBatchNorm, synced
 from core.workspace import Workspace
 from tests.training.conftest import SAMPLES
@@ -126,12 +133,6 @@ def test_two_processes_end_with_the_weights_of_one(case, train, workspace, reque
 STEADY = {"batch_size": 8, "epochs": 30, "checkpoint_every": 40, "options": {"dropout": 0.0}}
 
 
-def edited(run, **changes):
-    """Change what the run keeps of its settings, as if it were to go on elsewhere."""
-    path = run.artifacts / "config.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
-
-
 @pytest.mark.slow
 def test_stopped_killed_and_gone_on_with_by_others_the_weights_are_the_same(
     train, workspace, penguins
@@ -152,7 +153,7 @@ def test_stopped_killed_and_gone_on_with_by_others_the_weights_are_the_same(
     assert not any(map(psutil.pid_exists, pids))
     last = [event for event in run.events() if event["event"] in ("step", "checkpoint")][-1]
     assert last["event"] == "checkpoint"
-    edited(run, devices=3)
+    change_devices(run, devices=3)
     torch.testing.assert_close(weights(run), expected, rtol=1e-2, atol=1e-3)
     plans = [event["devices"] for event in run.events() if event["event"] == "plan"]
     assert plans == [2, 2, 3]
@@ -184,6 +185,20 @@ def test_what_goes_wrong_in_one_process_is_said_once_and_not_tried_again(
     told = [event["text"] for event in run.events() if event["event"] == "log"]
     assert sum("learning rate times" in text for text in told) == 3
     assert not any("of 3 times" in text for text in told)
+
+
+def test_several_devices_must_all_be_there_and_free(workspace, monkeypatch):
+    monkeypatch.setattr(launching, "devices", lambda: [Device(f"cuda:{n}", "", 0) for n in (0, 1)])
+    mine, other = (Runs(workspace).create("train", {}) for _ in range(2))
+    config = TrainConfig.from_mapping({"dataset": "plants", "devices": 2, "device": "cuda:0"})
+    with EventWriter(mine.events_path) as events:
+        job = Job(mine, events)
+        held = Devices().take("cuda:1", other.path)
+        with pytest.raises(LeptonError, match="is on cuda:1"):
+            launching.hold_devices(job, config)
+        os.close(held)
+        with pytest.raises(UsageError, match="cuda:2"):
+            launching.hold_devices(job, config.with_(devices=3))
 
 
 def test_several_devices_are_not_waited_for():
@@ -297,3 +312,43 @@ def test_two_machines_end_with_the_weights_of_one(train, penguins, machines):
     # The first keeps the record and the model.
     assert not any(event["event"] == "step" for event in second.events())
     assert not Models(second.workspace).list()
+
+
+def refused_when_damaged(checkpoints, copied):
+    """A byte of a part is enough."""
+    shutil.copytree(checkpoints, copied)
+    newest, before = Checkpoints(copied).paths()
+    part, *others = sorted((newest / "shards").glob("*.distcp"))
+    assert others
+    content = bytearray(part.read_bytes())
+    content[len(content) // 2] ^= 1
+    part.write_bytes(content)
+    found, notes = Checkpoints(copied).latest()
+    assert found.path == before
+    assert part.name in notes[0]
+
+
+@pytest.mark.slow
+def test_a_model_in_parts_ends_with_the_weights_of_one(train, penguins, tmp_path):
+    """One of two is killed; it goes on in three parts, and as a whole."""
+    settings = {**STEADY, "accumulate": 2, "clip": 0.5}
+    expected = weights(train("penguins", name="alone", **settings))
+    run = train("penguins", name="parts", devices=2, shard=True, **settings)
+    run.launch()
+    after(run, "checkpoint", 40)
+    member(run, 1).send_signal(signal.SIGKILL)
+    after(run, "resumed")
+    after(run, "checkpoint", 100)
+    assert run.stop(wait=DEADLINE).state == "stopped", run.log_tail()
+    refused_when_damaged(run.checkpoints, tmp_path / "copied")
+    change_devices(run, devices=3)
+    seen = len(list(run.events()))
+    run.launch()
+    events = enumerate(run.events(follow=True))
+    assert any(at >= seen and event["event"] == "checkpoint" for at, event in events)
+    assert run.stop(wait=DEADLINE).state == "stopped", run.log_tail()
+    change_devices(run, devices=1, shard=False)
+    run.launch()
+    torch.testing.assert_close(published(run), expected, rtol=1e-2, atol=1e-3)
+    plans = [event["devices"] for event in run.events() if event["event"] == "plan"]
+    assert plans == [2, 2, 3, 1]

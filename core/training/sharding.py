@@ -1,0 +1,110 @@
+"""A model of which each process keeps a part (FSDP2), and checkpoints of such parts.
+
+Every weight is a `DTensor`, cut along its first dimension; a block's weights are whole only while
+it works. A checkpoint's parts are written by `torch.distributed.checkpoint`, which puts them
+together again for any number of processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from core.training.group import Group
+
+SHARDS = "shards"
+"""The folder of the parts, inside a checkpoint's."""
+
+
+def shard(module: nn.Module, device: torch.device, size: int) -> nn.Module:
+    """The module, itself changed: each block of its lists by itself, and what is left as one."""
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+
+    # It takes no other layout than the plain one.
+    module.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    mesh = init_device_mesh(device.type, (size,))
+    for each in module.modules():
+        if isinstance(each, nn.ModuleList):
+            for block in each:
+                if any(True for _ in block.parameters()):
+                    fully_shard(block, mesh=mesh)
+    fully_shard(module, mesh=mesh)
+    return module
+
+
+@contextmanager
+def apart(module: nn.Module) -> Iterator[None]:
+    """Gradients stay with the process in it."""
+    sharded: Any = module
+    sharded.set_requires_gradient_sync(False)
+    try:
+        yield
+    finally:
+        sharded.set_requires_gradient_sync(True)
+
+
+def is_part(tensor: Tensor) -> bool:
+    return hasattr(tensor, "full_tensor")
+
+
+def whole(tensor: Tensor) -> Tensor:
+    """The tensor itself, or what all parts of it are together; then all must ask for it."""
+    part: Any = tensor
+    made: Tensor = part.full_tensor() if is_part(tensor) else tensor
+    return made
+
+
+def part_like(like: Tensor, tensor: Tensor) -> Tensor:
+    """This process's part of a whole tensor, cut as `like` is; all must ask for it."""
+    if not is_part(like) or is_part(tensor) or not tensor.dim():
+        return tensor
+    from torch.distributed.tensor import distribute_tensor
+
+    cut: Any = like
+    return distribute_tensor(tensor.to(cut.device), cut.device_mesh, cut.placements)
+
+
+def write(folder: Path, tensors: Mapping[str, Tensor], group: Group) -> None:
+    """Write the parts of all processes and sync them.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    from torch.distributed.checkpoint.api import CheckpointException
+    from torch.distributed.checkpoint.filesystem import FileSystemWriter
+    from torch.distributed.checkpoint.state_dict_saver import save
+
+    writer = FileSystemWriter(folder, sync_files=True)
+    try:
+        save(dict(tensors), storage_writer=writer, process_group=group.words)
+    except CheckpointException as error:
+        for failure, _ in error.failures.values():
+            if isinstance(failure, OSError):
+                raise failure from error
+        raise OSError(str(error)) from error
+
+
+def read(folder: Path, likes: Callable[[str], Tensor | None], group: Group) -> dict[str, Tensor]:
+    """The tensors of a folder, each as what `likes` says of its name: in parts, or else whole."""
+    from torch.distributed.checkpoint.filesystem import FileSystemReader
+    from torch.distributed.checkpoint.state_dict_loader import load
+
+    reader = FileSystemReader(folder)
+    kept: dict[str, Tensor] = {}
+    for name, facts in reader.read_metadata().state_dict_metadata.items():
+        like = likes(name)
+        size, dtype = facts.size, facts.properties.dtype  # type: ignore[union-attr]
+        kept[name] = (
+            torch.empty(size, dtype=dtype)
+            if like is None or not is_part(like)
+            else torch.empty_like(like, dtype=dtype)
+        )
+    load(kept, storage_reader=reader, process_group=group.words, no_dist=group.words is None)
+    return kept
