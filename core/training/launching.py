@@ -121,8 +121,10 @@ def launch(job: Job, config: TrainConfig) -> None:
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-    # It says at length what it does, and that a thread takes no signals.
+    # It says at length what it does, and that a thread takes no signals; its processes warn of what
+    # is meant so.
     logging.getLogger("torch.distributed.elastic").setLevel(logging.ERROR)
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     notes = Notes(job.run.path)
     notes.clear()
     alone = config.nodes == 1

@@ -213,7 +213,8 @@ class Trainer:
             if due:
                 self._recorded_at = now
                 self._record()
-                save = save and not self._obey()
+                saved = self._obey()
+                save = save and not saved
             if at.step >= self.steps or self._time_is_up:
                 break
             if stop:

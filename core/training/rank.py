@@ -17,7 +17,7 @@ import time
 import traceback
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 
@@ -70,9 +70,7 @@ def main() -> int:
         except Exception as error:
             traceback.print_exc()
             notes.failed(explain(error, run), final=isinstance(error, LeptonError))
-            # The others may wait for this one in what it can no longer take part in.
-            sys.stderr.flush()
-            os._exit(1)
+            return 1
     return 0
 
 
@@ -134,5 +132,12 @@ def own_device(first: str) -> torch.device:
     return torch.device(device.type, (device.index or 0) + int(os.environ["LOCAL_RANK"]))
 
 
+def end(code: int) -> NoReturn:
+    """End without taking the interpreter down in order: gloo's threads may abort that."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    end(main())

@@ -20,6 +20,7 @@ from core.models.registry import Models
 from core.runs.events import EventWriter
 from core.runs.job import Job
 from core.runs.queue_devices import Devices
+from core.runs.requests import ask
 from core.runs.run import Run
 from core.runs.store import Runs
 from core.training import launching
@@ -99,17 +100,19 @@ CASES = {
             "options": {"dropout": 0.0},
         },
     ),
-    # Normalised over the batch, its examples changed one by one and mixed in pairs.
+    # Normalised over the batch, its examples changed one by one and mixed in pairs. The last batch
+    # of 200 rows is of two in two parts: a row for one process, and a stand-in for the other.
     "cnn": (
         "digits",
         {
-            "batch_size": 24,
+            "batch_size": 22,
+            "accumulate": 2,
             "augment": ["flip", "mixup"],
             "options": {"width": 8, "dropout": 0.0},
             # Normalised networks soon make much of a last digit.
             "optimizer": "sgd",
-            "lr": 0.001,
-            "max_steps": 5,
+            "lr": 0.0005,
+            "epochs": 1,
         },
     ),
 }
@@ -172,6 +175,25 @@ def test_all_end_with_the_process_of_the_run_and_go_on_exactly(train, workspace,
     assert not psutil.wait_procs(members, timeout=DEADLINE)[1]
     assert run.state().state == "interrupted"
     assert torch.equal(weights(run), expected)
+
+
+@pytest.mark.slow
+def test_what_is_asked_of_the_run_is_done_by_all(train, penguins):
+    """Another rate and a checkpoint in flight, and an end for want of anything better."""
+    settings = {"batch_size": 16, "epochs": 10**6, "patience": 100, "schedule": "constant"}
+    run = train("penguins", devices=2, warmup=0, **settings)
+    run.launch()
+    after(run, "step")
+    ask(run, lr=1e-9, checkpoint=True)
+    obeyed = after(run, "obeyed")
+    assert run.wait(DEADLINE).state == "finished", run.log_tail()
+    events = list(run.events())
+    steps = [event["step"] for event in events if event["event"] == "checkpoint"]
+    assert obeyed["step"] in steps
+    later = [e["lr"] for e in events if e["event"] == "step" and e["step"] > obeyed["step"] + 1]
+    assert later
+    assert max(later) <= 1e-9
+    assert any("stopped early" in event.get("text", "") for event in events)
 
 
 @pytest.mark.slow
