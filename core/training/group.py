@@ -111,13 +111,17 @@ class Group:
 ALONE = Group()
 
 
+class NotTogetherError(LeptonError):
+    """The others are not to be reached; they may be, once all were started again."""
+
+
 class Together(Group):
     """One of several processes under torch's elastic launcher, which has set its environment.
 
     Gradients meet by the device's own backend, words by gloo.
 
     Raises:
-        LeptonError: the others are not to be reached.
+        NotTogetherError: the others are not to be reached.
     """
 
     def __init__(self, device: torch.device, *, shards: bool = False) -> None:
@@ -135,7 +139,7 @@ class Together(Group):
             )
             self.words = distributed.new_group(backend="gloo", timeout=_PATIENCE)
         except (RuntimeError, ValueError) as error:
-            raise LeptonError(
+            raise NotTogetherError(
                 f"the processes of the training do not reach one another: {error}",
                 hint="Name the network's interface with GLOO_SOCKET_IFNAME and NCCL_SOCKET_IFNAME.",
             ) from error

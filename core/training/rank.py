@@ -29,12 +29,14 @@ from core.runs.worker import explain
 from core.training import setup as setups
 from core.training import worker
 from core.training.feed import Split
-from core.training.group import Group, Together
+from core.training.group import Group, NotTogetherError, Together
 from core.training.launching import RESTARTS, Notes
 from core.training.setup import Setup
 from core.workspace import Workspace
 
 _LOOK_SECONDS = 0.1
+_FINAL = LeptonError, MemoryError, torch.OutOfMemoryError
+"""What would come again if all were started again."""
 
 
 class Member(Job):
@@ -69,7 +71,8 @@ def main() -> int:
             return 0
         except Exception as error:
             traceback.print_exc()
-            notes.failed(explain(error, run), final=isinstance(error, LeptonError))
+            final = isinstance(error, _FINAL) and not isinstance(error, NotTogetherError)
+            notes.failed(explain(error, run), final=final)
             return 1
     return 0
 
