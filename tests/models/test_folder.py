@@ -181,9 +181,8 @@ def test_removing_takes_one_version_or_all(models, staged, workspace):
     assert [folder.version for folder in models.list()] == [3, 1]
     models.remove("towns")
     assert models.list() == []
-    models.publish("towns", staged())
-    models.remove("towns@1")
-    assert list(workspace.models.iterdir()) == []
+    models.remove(models.publish("towns", staged()).ref)
+    assert [path.name for path in workspace.models.iterdir()] == [".numbers"]
     assert list(workspace.tmp.iterdir()) == []
     with pytest.raises(UsageError, match='no model "towns"'):
         models.remove("towns")
