@@ -14,9 +14,16 @@ from textual.widgets.option_list import Option
 from screens.text import human_number, plain
 
 _HEADLINES = (
-    *("accuracy", "r2", "mean_average_precision", "map", "f1_macro", "auroc"),
-    *("word_error_rate", "bits_per_byte", "mean_absolute_scaled_error"),
+    *("bits_per_byte", "word_error_rate", "mean_absolute_scaled_error", "map"),
+    *("mean_average_precision", "accuracy", "r2", "f1_macro", "auroc"),
 )
+_SHORT = {
+    "bits_per_byte": "bits a byte",
+    "word_error_rate": "WER",
+    "mean_absolute_scaled_error": "MASE",
+    "map": "mAP",
+    "mean_average_precision": "mAP",
+}
 _FROM = ("test/", "", "val/", "train/")
 
 
@@ -30,7 +37,8 @@ class Line:
 
 
 def headline(metrics: Mapping[str, float]) -> tuple[str, float] | None:
-    """The metric that says most: of the test split before validation, accuracy before the rest."""
+    """The metric that says most: what only one task has before what several have, and of the test
+    split before validation."""
     for metric in _HEADLINES:
         for split in _FROM:
             if isinstance(value := metrics.get(split + metric), int | float):
@@ -41,7 +49,7 @@ def headline(metrics: Mapping[str, float]) -> tuple[str, float] | None:
 def headline_text(metrics: Mapping[str, float]) -> str:
     """`accuracy 0.953`, or nothing when there is no metric yet."""
     found = headline(metrics)
-    return f"{found[0]} {human_number(found[1], 3)}" if found else ""
+    return f"{_SHORT.get(found[0], found[0])} {human_number(found[1], 3)}" if found else ""
 
 
 class LineList(OptionList):

@@ -325,21 +325,24 @@ class Trainer:
         return {"val/loss": told.loss, **{f"val/{name}": value for name, value in scores.items()}}
 
     def _judge(self, metrics: dict[str, float]) -> bool:
-        """Keep these weights when no epoch was better; without a validation split, the newest."""
-        at = self.progress
+        """Keep these weights when no epoch was better (where the metric is the same, by loss);
+        without a validation split, the newest."""
+        at, best = self.progress, self.best
         value = metrics.get(f"val/{self.task.metric}", math.nan)
-        if self.best is not None and self.validation is not None:
-            better = (
-                value > self.best.value if self.task.higher_is_better else value < self.best.value
-            )
-            if not better and not math.isnan(self.best.value):
-                at.waited += 1
-                at.flat += 1
-                if self.config.schedule == "plateau" and at.flat >= PLATEAU_EPOCHS:
-                    at.flat = 0
-                    at.rate *= PLATEAU_FACTOR
+        better = best is None or self.validation is None or math.isnan(best.value)
+        if best is not None and not better:
+            better = value > best.value if self.task.higher_is_better else value < best.value
+        if better:
+            at.waited = at.flat = 0
+        else:
+            assert best is not None
+            at.waited += 1
+            at.flat += 1
+            if self.config.schedule == "plateau" and at.flat >= PLATEAU_EPOCHS:
+                at.flat = 0
+                at.rate *= PLATEAU_FACTOR
+            if value != best.value or not metrics["val/loss"] < best.metrics["val/loss"]:
                 return False
-        at.waited = at.flat = 0
         weights = self._copied(self.judged_module) if self.group.leads or self.group.shards else {}
         self.best = Best(value, at.epoch, at.step, metrics, weights if self.group.leads else {})
         return True

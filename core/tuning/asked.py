@@ -10,7 +10,7 @@ from core.data.lake.lake import Lake
 from core.errors import UsageError, nearest
 from core.runs.run import Run
 from core.runs.store import Runs
-from core.training.checks import duration
+from core.training.checks import duration, maybe, whole
 from core.training.config import TrainConfig
 from core.training.setup import Choice, check_options, choose
 from core.tuning.space import Space, read_space, usual_space, usual_values
@@ -19,6 +19,8 @@ from core.workspace import Workspace
 MOST = 100_000
 FIXED = ("dataset", "task", "target", "name", "seed")
 """Settings in which trials would not be comparable, or not be told apart from luck."""
+
+_CHECKS = {"trials": whole(1, MOST), "parallel": whole(1, MOST), "max_time": maybe(duration)}
 
 
 @dataclass(frozen=True)
@@ -46,16 +48,18 @@ class Asked:
                 hint = nearest(key, list(cls.__dataclass_fields__))
                 raise UsageError(f'a search has no "{key}"', hint=hint)
         asked = cls(**given)
-        for name in ("trials", "parallel"):
-            value = getattr(asked, name)
-            if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST:
-                raise UsageError(f"{name} must be a whole number from 1 to {MOST}, not {value!r}")
-        if asked.max_time is None:
-            return asked
-        try:
-            return replace(asked, max_time=duration(asked.max_time))
-        except ValueError as error:
-            raise UsageError(f"max_time must be {error}, not {asked.max_time!r}") from None
+        mistakes = []
+        seconds = asked.max_time
+        for name, check in _CHECKS.items():
+            try:
+                found = check(getattr(asked, name))
+            except ValueError as error:
+                mistakes.append(f"{name} must be {error}, not {getattr(asked, name)!r}")
+            else:
+                seconds = found if name == "max_time" else seconds
+        if mistakes:
+            raise UsageError("; ".join(mistakes))
+        return replace(asked, max_time=seconds)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -102,7 +106,8 @@ def planned(workspace: Workspace, asked: Asked) -> Plan:
                 else:
                     check_options(config, choice.kind, choice.architecture)
             except UsageError as error:
-                mistakes[f"{error.what}. {error.hint}".rstrip(". ")] = None
+                what = error.what.removeprefix("the training settings have a mistake: ")
+                mistakes[f"{what}. {error.hint}".rstrip(". ")] = None
     if mistakes:
         raise UsageError(f"the ranges cannot be: {'; '.join(mistakes)}")
     return Plan(asked, choice, space, first)

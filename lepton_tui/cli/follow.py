@@ -11,7 +11,14 @@ from core.runs.events import Event
 from core.runs.history import obeyed_words, waiting_words
 from lepton_tui.cli.output import bar, in_terminal, width
 from lepton_tui.cli.status import StatusLine
-from screens.text import answer_words, clip, human_count, human_duration, human_number
+from screens.text import (
+    answer_words,
+    clip,
+    counted,
+    human_count,
+    human_duration,
+    human_number,
+)
 
 if TYPE_CHECKING:
     from core.runs.run import Run
@@ -66,7 +73,9 @@ class Watcher:
         match event["event"]:
             case "plan":
                 self._plan = event
-                if told:
+                if told and "space" in event:
+                    self._say(_search_plan(event))
+                elif told:
                     self._say(_plan(event))
             case "step":
                 self.line.show(self._step(event))
@@ -166,6 +175,12 @@ def short_value(value: object) -> str:
     return human_number(value, 3) if isinstance(value, float) else str(value)
 
 
+def _search_plan(event: Event) -> str:
+    space = ", ".join(f"{name}={each}" for name, each in event["space"].items())
+    trials = counted(event["steps"], "trial")
+    return f"searching {space} in {trials} of {event['architecture']}, by {event['metric']}"
+
+
 def _sample(sample: dict[str, Any]) -> str:
     """What the model says of a row, beside what was to be said."""
     truth, answer = sample.get("truth"), sample.get("answer")
@@ -186,7 +201,8 @@ def _plan(event: Event) -> str:
         parts.append(f"{human_count(examples)} examples")
     if epochs := event.get("epochs"):
         each = event.get("steps_per_epoch")
-        parts.append(f"{epochs} epochs" + (f" of {human_count(each)} steps" if each else ""))
+        steps = f" of {counted(each, 'step')}" if each else ""
+        parts.append(counted(epochs, "epoch") + steps)
     if device := event.get("device"):
         threads, together = event.get("threads"), event.get("devices") or 1
         device = f"{together} × {device}" if together > 1 else device

@@ -17,7 +17,7 @@ from lepton_tui.cli.groups import single
 from lepton_tui.cli.options import comma_list
 from lepton_tui.cli.output import facts, note, put, put_json, table
 from lepton_tui.cli.settings import parse_setting, read_config
-from screens.text import human_bytes, human_duration
+from screens.text import counted, human_bytes, human_duration
 
 if TYPE_CHECKING:
     from core.training.rehearsal import Rehearsal
@@ -241,7 +241,7 @@ def _put_costs(told: Rehearsal) -> None:
             ),
             ("model", f"{settings['model']}, {told.parameters:,} parameters{trained}"),
             ("examples", f"{told.examples:,}, {settings['batch_size']} in a step"),
-            ("steps", f"{told.steps:,} in {settings['epochs']} epochs"),
+            ("steps", f"{told.steps:,} in {counted(settings['epochs'], 'epoch')}"),
             ("device", f"{settings['device']}, {settings['precision']}"),
             ("memory", human_bytes(told.memory)),
             ("an epoch takes", human_duration(told.epoch_seconds)),
