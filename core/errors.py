@@ -58,6 +58,9 @@ class Cancelled(LeptonError):  # noqa: N818 - a wish obeyed is no error
     """Somebody asked for the work to end; nothing of it was kept."""
 
 
+SHORTEST_PART = 4
+
+
 def nearest(name: str, candidates: Iterable[str], *, shown: int = 8) -> str:
     """A hint that names what was probably meant, or else what there is; empty if nothing is."""
     names = sorted(set(candidates))
@@ -67,5 +70,9 @@ def nearest(name: str, candidates: Iterable[str], *, shown: int = 8) -> str:
     if close:
         meant = next(n for n in names if n.lower() == close[0])
         return f'Did you mean "{meant}"?'
+    # A part of a long name: speech for automatic-speech-recognition.
+    holding = [n for n in names if len(name) >= SHORTEST_PART and name.lower() in n.lower()]
+    if len(holding) == 1:
+        return f'Did you mean "{holding[0]}"?'
     rest = f" and {len(names) - shown} more" if len(names) > shown else ""
     return f"There are: {', '.join(names[:shown])}{rest}."

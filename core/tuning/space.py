@@ -89,7 +89,12 @@ def _read(key: str, text: str) -> Range | Choice:
     span, _, scale = text.partition(":")
     low, high = (_value(word.strip()) for word in span.split("..", 1))
     numbers = all(isinstance(end, int | float) and not isinstance(end, bool) for end in (low, high))
-    if not numbers or scale not in ("", "log", "linear") or not low < high < math.inf:
+    if (
+        not numbers
+        or "..." in span
+        or scale not in ("", "log", "linear")
+        or not low < high < math.inf
+    ):
         raise _cannot_be(key, text)
     if scale == "log" and low <= 0:
         raise UsageError(f"{key}={text} cannot be: a logarithm begins above 0")

@@ -154,7 +154,7 @@ def test_a_model_folder_can_be_carried_elsewhere(
     [
         ("pengiuns", '"penguins"'),
         ("mnits", '"mnist"'),
-        ("mnist_resnet", '"mnist_resnet18"'),
+        ("mnist_resnet81", '"mnist_resnet18"'),
         ("penguins_mpl", '"penguins_mlp"'),
         ("", "There are: "),
     ],

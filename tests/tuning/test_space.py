@@ -40,7 +40,8 @@ def test_values_keep_their_types():
 
 
 @pytest.mark.parametrize(
-    "text", ["1..", "..", "3..1", "a..b", "1..2:cubic", "1,", "7,7", "1..inf", "nan..2"]
+    "text",
+    ["1..", "..", "3..1", "a..b", "1..2:cubic", "1,", "7,7", "1e-4...1e-1", "1..inf", "nan..2"],
 )
 def test_what_is_no_range_is_refused(text):
     with pytest.raises(UsageError, match="is nothing to search"):
