@@ -12,5 +12,5 @@ def test_a_slip_of_the_pen_and_a_part_of_a_long_name_are_understood():
 def test_else_it_is_told_what_there_is():
     both = ["image-classification", "text-classification"]
     assert nearest("fication", both) == f"There are: {both[0]}, {both[1]}."
-    assert nearest("age", ["a", "average"]) == "There are: a, average."
+    assert nearest("ver", ["a", "forever-long"]) == "There are: a, forever-long."
     assert nearest("x", []) == ""
