@@ -302,9 +302,6 @@ class Run:
         Raises:
             UsageError: the run is alive.
         """
-        if self.state().state in TERMINAL:
-            # It has said its last word; the process may need a moment to leave.
-            self.wait(5.0)
         with self._locked() as held:
             if held is None:
                 raise UsageError("the run is running", where=self.id, hint="Stop it first.")

@@ -6,6 +6,7 @@ again by their parent, so that no trial is lost and none is done twice.
 
 from __future__ import annotations
 
+import math
 import shutil
 import time
 from contextlib import suppress
@@ -20,7 +21,7 @@ from core.runs.events import EventReader
 from core.runs.job import Job, Stopped
 from core.runs.notes import Notes, write_notes
 from core.runs.run import Run
-from core.runs.state import RunState
+from core.runs.state import TERMINAL, RunState
 from core.runs.store import Runs
 from core.training.setup import split_for
 from core.training.start import start_training
@@ -29,7 +30,7 @@ from core.tuning.outcome import Outcome, Trial
 from core.tuning.study import Study
 
 LOOK_SECONDS = 0.25
-ENDED = frozenset({"finished", "failed", "stopped", "interrupted"})
+ENDED = TERMINAL | {"interrupted"}
 LAUNCHES = 3
 """How often a trial whose process dies is begun."""
 HOPELESS = 3
@@ -142,7 +143,7 @@ class Search:
                 self._begin(number, params)
                 continue
             trial = self._watch(number, params, run)
-            if number not in told and run.state().state in ("interrupted", "stopped", None):
+            if number not in told and run.state().state in ("interrupted", "stopped"):
                 self._launch(trial)
 
     def _begin(self, number: int, params: dict[str, Any]) -> None:
@@ -176,10 +177,10 @@ class Search:
 
     def _look_at(self, trial: _Active) -> None:
         state = trial.run.state()
-        for event in iter(trial.reader.read, []):
-            for told in event:
-                if told["event"] == "epoch":
-                    self._epoch(trial, told["epoch"], told["metrics"].get(self.metric))
+        for events in iter(trial.reader.read, []):
+            for event in events:
+                if event["event"] == "epoch":
+                    self._epoch(trial, event["epoch"], event["metrics"].get(self.metric))
         if state.state not in ENDED:
             return
         if state.state == "interrupted" and trial.launches < LAUNCHES:
@@ -188,7 +189,7 @@ class Search:
         self._ended(trial, state)
 
     def _epoch(self, trial: _Active, epoch: int, value: float | None) -> None:
-        if value is None or value != value:  # noqa: PLR0124 - not a number
+        if value is None or math.isnan(value):
             return
         better = max if self.kind.higher_is_better else min
         trial.best = value if trial.best is None else better(trial.best, value)
@@ -204,7 +205,7 @@ class Search:
             how, value = "complete", state.metrics.get(self.metric, trial.best)
         elif state.state == "stopped":
             how = "pruned"
-        if how == "complete" and (value is None or value != value):  # noqa: PLR0124
+        if how == "complete" and (value is None or math.isnan(value)):
             how, why = "failed", f"it has no {self.metric}"
         if state.error is not None:
             why = state.error["what"]
@@ -222,7 +223,8 @@ class Search:
         before = self.outcome.model
         if is_best:
             self.outcome = replace(self.outcome, model=model)
-        self.outcome.save(self.job.run.artifacts, self._best_settings(trial) if is_best else None)
+        settings = {**self.settings, **trial.params} if is_best else None
+        self.outcome.save(self.job.run.artifacts, settings)
         self.study.tell(trial.number, trial.state, trial.value)
         self._keep_best(trial, model, is_best=is_best, before=before)
         said: dict[str, Any] = {"number": trial.number, "run": trial.run, "state": trial.state}
@@ -238,9 +240,6 @@ class Search:
                 hint="Train once by hand to see what is wrong: lepton train.",
             )
 
-    def _best_settings(self, trial: Trial) -> dict[str, Any]:
-        return {**self.settings, **trial.params}
-
     def _keep_best(
         self, trial: Trial, model: str | None, *, is_best: bool, before: str | None
     ) -> None:
@@ -249,8 +248,9 @@ class Search:
         if gone is not None and gone != self.outcome.model:
             self._remove(gone)
         if trial.run:
-            shutil.rmtree(self.workspace.runs / trial.run / "checkpoints", ignore_errors=True)
-            (self.workspace.runs / trial.run / "checkpoints").mkdir(exist_ok=True)
+            checkpoints = Run(self.workspace.runs / trial.run, self.workspace).checkpoints
+            shutil.rmtree(checkpoints, ignore_errors=True)
+            checkpoints.mkdir(exist_ok=True)
 
     def _remove(self, model: str) -> None:
         """Remove a model, if it is one that a trial of ours has made."""
