@@ -341,7 +341,8 @@ class Trainer:
             if self.config.schedule == "plateau" and at.flat >= PLATEAU_EPOCHS:
                 at.flat = 0
                 at.rate *= PLATEAU_FACTOR
-            if value != best.value or not metrics["val/loss"] < best.metrics["val/loss"]:
+            lower = metrics.get("val/loss", math.inf) < best.metrics.get("val/loss", math.inf)
+            if value != best.value or not lower:
                 return False
         weights = self._copied(self.judged_module) if self.group.leads or self.group.shards else {}
         self.best = Best(value, at.epoch, at.step, metrics, weights if self.group.leads else {})
