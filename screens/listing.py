@@ -11,19 +11,9 @@ from textual import events
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
+from core.tasks.base import ABBREVIATED
 from screens.text import human_number, plain
 
-_HEADLINES = (
-    *("bits_per_byte", "word_error_rate", "mean_absolute_scaled_error", "map"),
-    *("mean_average_precision", "accuracy", "r2", "f1_macro", "auroc"),
-)
-_SHORT = {
-    "bits_per_byte": "bits a byte",
-    "word_error_rate": "WER",
-    "mean_absolute_scaled_error": "MASE",
-    "map": "mAP",
-    "mean_average_precision": "mAP",
-}
 _FROM = ("test/", "", "val/", "train/")
 
 
@@ -36,20 +26,31 @@ class Line:
     facts: tuple[str, ...] = ()
 
 
-def headline(metrics: Mapping[str, float]) -> tuple[str, float] | None:
-    """The metric that says most: what only one task has before what several have, and of the test
-    split before validation."""
-    for metric in _HEADLINES:
-        for split in _FROM:
-            if isinstance(value := metrics.get(split + metric), int | float):
-                return metric, float(value)
+def headline(metrics: Mapping[str, float], metric: str | None) -> tuple[str, float] | None:
+    """The `metric` that its task judges by, of the test split before validation; the first number
+    where it is not among them."""
+    for split in _FROM if metric else ():
+        if isinstance(value := metrics.get(f"{split}{metric}"), int | float):
+            return str(metric), float(value)
     return next(((n, float(v)) for n, v in metrics.items() if isinstance(v, int | float)), None)
 
 
-def headline_text(metrics: Mapping[str, float]) -> str:
+def headline_text(metrics: Mapping[str, float], metric: str | None) -> str:
     """`accuracy 0.953`, or nothing when there is no metric yet."""
-    found = headline(metrics)
-    return f"{_SHORT.get(found[0], found[0])} {human_number(found[1], 3)}" if found else ""
+    found = headline(metrics, metric)
+    return f"{called(found[0])} {human_number(found[1], 3)}" if found else ""
+
+
+def headline_number(metrics: Mapping[str, float], metric: str | None) -> str:
+    """The number of `headline_text` alone."""
+    found = headline(metrics, metric)
+    return human_number(found[1], 3) if found else ""
+
+
+def called(metric: str) -> str:
+    """What people call a metric: WER, accuracy, f1 macro."""
+    split, slash, name = metric.rpartition("/")
+    return f"{split}{slash}{ABBREVIATED.get(name) or name.replace('_', ' ')}"
 
 
 class LineList(OptionList):

@@ -107,6 +107,7 @@ def evaluate_model(
         rows=len(target),
         metrics={**task.scores(found, target), "loss": judge.loss},
         baseline=judge.baseline(target),
+        metric=task.metric,
         details=details,
         unreadable=unreadable[:_NAMED],
         unreadable_rows=len(unreadable),

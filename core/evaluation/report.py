@@ -40,6 +40,8 @@ class Report:
     metrics: dict[str, float]
     baseline: dict[str, float]
     """The same metrics for the task's baseline, which has learnt nothing (`Task.naive`)."""
+    metric: str
+    """The one of them that says how good the model is (`Task.metric`)."""
     details: dict[str, Any]
     unreadable: list[Unreadable] = field(default_factory=list)
     """The first rows that could not be read; `unreadable_rows` counts them all."""

@@ -59,6 +59,7 @@ def run(job: Job) -> None:
         split=report.split,
         metrics=report.metrics,
         baseline=report.baseline,
+        metric=report.metric,
         artifacts=artifacts,
     )
 

@@ -28,6 +28,7 @@ def save_model(path: Path, module: nn.Module, task: Task, info: dict[str, Any]) 
         "format": FORMAT,
         **info,
         "task": task.name,
+        "metric": task.metric,
         "shape": task.shape,
         "codec": task.to_json(),
         "parameters": sum(each.numel() for each in module.parameters()),

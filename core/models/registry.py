@@ -44,6 +44,17 @@ class ModelFolder:
         return self.path / WEIGHTS
 
     @property
+    def metric(self) -> str:
+        """The key of the score that says how good it is (`Task.metric`)."""
+        known = self.info.get("metric")
+        return str(known) if known else task(self.info["task"]).metric
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """What it reached in training, by split and key: val/accuracy."""
+        return self.info.get("metrics") or {}
+
+    @property
     def bytes(self) -> int:
         """Size of the weights on disk."""
         return self.weights.stat().st_size if self.weights.exists() else 0
@@ -54,7 +65,7 @@ class ModelFolder:
             "version": self.version,
             "task": self.info["task"],
             "architecture": self.info["architecture"],
-            "metrics": self.info.get("metrics") or {},
+            "metrics": self.metrics,
             "dataset": self.info.get("dataset"),
             "path": str(self.path),
             "run": self.info.get("run"),

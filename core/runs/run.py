@@ -195,6 +195,7 @@ class Run:
             note=notes.note,
             tags=notes.tags,
             place=place,
+            metric=told.plan.get("metric") or told.result.get("metric"),
         )
 
     @property

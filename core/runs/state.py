@@ -22,7 +22,8 @@ class RunState:
     `steps` are the totals that were planned. `place` is that in the queue, from 1, while it waits
     for a device. `error` has `what`, `where` and `hint` when the run
     failed or was interrupted. `remaining` are seconds to its end while it works. `note` and `tags`
-    are what a person wrote about it.
+    are what a person wrote about it. `metric` is the one that says how good it is, None before the
+    run has told.
     """
 
     id: str
@@ -45,6 +46,7 @@ class RunState:
     note: str = ""
     tags: tuple[str, ...] = ()
     place: int | None = None
+    metric: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The keys of `lepton runs ls --json`, in the order of the listing."""

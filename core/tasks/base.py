@@ -27,6 +27,15 @@ if TYPE_CHECKING:
     """Each is an array, or `Ragged`."""
     Batch: TypeAlias = dict[str, Tensor]
 
+ABBREVIATED = {
+    "bits_per_byte": "bits a byte",
+    "map": "mAP",
+    "mean_absolute_scaled_error": "MASE",
+    "mean_average_precision": "mAP",
+    "word_error_rate": "WER",
+}
+"""What the field calls scores whose keys are long."""
+
 UNKNOWN = -1
 """The encoded target of a class that the training split does not have."""
 
@@ -64,7 +73,8 @@ class Task(ABC):
     architectures: ClassVar[tuple[str, ...]]
     """Models that can be trained for it; the first is the default."""
     metric: ClassVar[str]
-    """The key of `scores` that says which model is best."""
+    """The key of `scores` that says which model is best; `ABBREVIATED` has what the field calls it,
+    where that is short."""
     higher_is_better: ClassVar[bool] = True
     example: ClassVar[str] = "row"
     """What one of its examples is, in a word."""

@@ -48,7 +48,7 @@ def list_(
                 model.ref,
                 model.info["task"],
                 model.info["architecture"],
-                headline_text(model.info.get("metrics") or {}),
+                headline_text(model.metrics, model.metric),
                 human_bytes(model.bytes),
                 relative_time(model.info["created"]) if model.info.get("created") else "",
             )

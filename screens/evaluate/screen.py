@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from rich.text import Text
@@ -20,10 +20,10 @@ from core.runs.store import Runs
 from screens.base import LeptonScreen
 from screens.evaluate.report_view import classes_table, mistakes_table, title
 from screens.evaluate.reports import Evaluation, Reports, Seen
-from screens.listing import Line, LineList, headline
+from screens.listing import Line, LineList, headline_number
 from screens.refresh import refresh_interval
 from screens.tables import scores_table
-from screens.text import human_number, plain, relative_time, state_badge
+from screens.text import plain, relative_time, state_badge
 from screens.widgets.bars import bar
 from screens.widgets.confirm import Confirm
 from screens.widgets.confusion import HEAD_LINES, ConfusionMatrix
@@ -128,7 +128,7 @@ class EvaluateScreen(LeptonScreen):
                 datasets.value = kept
         self._models.show(
             [
-                Line(model.ref, model.ref, (_score(model.info.get("metrics") or {}),))
+                Line(model.ref, model.ref, (headline_number(model.metrics, model.metric),))
                 for model in seen.models
             ],
             chosen=self._named(self._wanted),
@@ -306,14 +306,10 @@ class EvaluateScreen(LeptonScreen):
         return shlex.join(words)
 
 
-def _score(metrics: Mapping[str, float]) -> str:
-    found = headline(metrics)
-    return human_number(found[1], 3) if found else ""
-
-
 def _line(evaluation: Evaluation) -> Line:
     run = evaluation.run
-    far = _score(evaluation.report["metrics"]) if evaluation.report else ""
+    report = evaluation.report
+    far = headline_number(report["metrics"], report.get("metric")) if report else ""
     age = relative_time(run.created).removesuffix(" ago")
     return Line(run.id, f"{state_badge(run.state)[0]} {evaluation.about}", (far, age))
 

@@ -136,4 +136,4 @@ def _run(run: RunState) -> Line:
 
 
 def _model(model: ModelFolder) -> Line:
-    return Line(model.name, model.name, (headline_text(model.info.get("metrics") or {}),))
+    return Line(model.name, model.name, (headline_text(model.metrics, model.metric),))

@@ -27,7 +27,7 @@ from core.models.registry import ModelFolder, Models, task_of
 from core.tasks.rows import label_text
 from screens.base import LeptonScreen
 from screens.data.rows.boxes import Box, boxed, boxes_in
-from screens.listing import Line, LineList, headline
+from screens.listing import Line, LineList, headline_number
 from screens.text import (
     answer_words,
     clip,
@@ -156,9 +156,8 @@ class InferScreen(LeptonScreen):
             self._models.setdefault(model.name, model)
         self.set_class(not models, "-empty")
         lines = [
-            Line(name, name, (human_number(found[1], 3) if found else "",))
+            Line(name, name, (headline_number(model.metrics, model.metric),))
             for name, model in self._models.items()
-            for found in [headline(model.info.get("metrics") or {})]
         ]
         names = self.query_one("#models", LineList)
         names.show(lines, chosen=self._wanted)

@@ -123,4 +123,4 @@ class ModelsScreen(LeptonScreen):
 
 
 def _line(model: ModelFolder) -> Line:
-    return Line(model.ref, model.ref, (headline_text(model.info.get("metrics") or {}),))
+    return Line(model.ref, model.ref, (headline_text(model.metrics, model.metric),))

@@ -12,8 +12,8 @@ from core.data.lake.lake import Lake
 from core.runs.glimpse import glimpse
 from core.runs.state import RunState
 from core.runs.store import Runs
-from screens.listing import Line, headline
-from screens.text import fit, human_duration, human_number, plain, relative_time, spark, state_badge
+from screens.listing import Line, headline_number
+from screens.text import fit, human_duration, plain, relative_time, spark, state_badge
 
 KIND = "train"
 AT_ONCE = 100
@@ -82,8 +82,7 @@ def _facts(run: RunState, curve: tuple[float, ...]) -> tuple[str, str, str]:
     elif run.pid is not None and run.epochs:
         far = f"{run.epoch or 1}/{run.epochs}"
     else:
-        found = headline(run.metrics)
-        far = human_number(found[1], 3) if found else ""
+        far = headline_number(run.metrics, run.metric)
     when = relative_time(run.created).removesuffix(" ago")
     if run.remaining is not None:
         # The first unit alone: in so narrow a list the name is worth more than seconds.

@@ -51,6 +51,7 @@ def report(**told: Any) -> dict[str, Any]:
         "rows": 21,
         "metrics": {"accuracy": 0.952, "f1_macro": 0.945, "loss": 0.31},
         "baseline": {"accuracy": 0.429, "f1_macro": 0.945},
+        "metric": "accuracy",
         "unreadable": [],
         "unreadable_rows": 0,
         "notes": [],

@@ -160,6 +160,7 @@ def make_model(workspace: Workspace, name: str = "penguins_mlp", **info: Any) ->
         "format": 1,
         "name": name,
         "task": "tabular-classification",
+        "metric": "accuracy",
         "architecture": "mlp",
         "options": {"width": 128, "layers": 2, "dropout": 0.1},
         "shape": {"kind": "table", "numbers": 4, "categories": [3], "outputs": 3},

@@ -6,7 +6,7 @@ from rich.cells import cell_len
 from textual.pilot import Pilot
 from textual.widgets import OptionList
 
-from screens.listing import Line, LineList, headline, headline_text
+from screens.listing import Line, LineList, called, headline, headline_text
 from tests.screens.widgets.stage import heard, lines, stage
 
 
@@ -80,7 +80,12 @@ async def test_a_line_whose_words_change_is_not_chosen_anew() -> None:
 
 
 def test_the_metric_that_says_most() -> None:
-    metrics = {"train/loss": 0.1, "val/accuracy": 0.9, "test/accuracy": 0.8}
-    assert headline(metrics) == ("accuracy", 0.8)
-    assert headline_text({"train/loss": 0.12345}) == "train/loss 0.123"
-    assert headline_text({}) == ""
+    metrics = {"train/loss": 0.1, "val/accuracy": 0.9, "test/accuracy": 0.8, "val/f1_macro": 0.7}
+    assert headline(metrics, "accuracy") == ("accuracy", 0.8)
+    assert headline(metrics, "f1_macro") == ("f1_macro", 0.7)
+    assert headline(metrics, "val/accuracy") == ("val/accuracy", 0.9)
+    assert headline_text(metrics, "f1_macro") == "f1 macro 0.7"
+    assert headline_text({"val/word_error_rate": 0.25}, "word_error_rate") == "WER 0.25"
+    assert headline_text({"train/loss": 0.12345}, None) == "train/loss 0.123"
+    assert headline_text({}, "accuracy") == ""
+    assert called("val/map") == "val/mAP"
