@@ -25,8 +25,9 @@ class Report:
 
     `details` has, where they make sense: "confusion" {"labels", "matrix" (row = truth, column =
     answer)}, "per_class" [{"label", "precision", "recall", "f1", "support", and perhaps
-    "average_precision"}], "by_step" [{"step", and the errors that far ahead}], "residuals"
-    and "mistakes" [{"_rid", "truth", "answer", "score" or "error"}], the worst first.
+    "average_precision"}], "per_class_of" (which answers the rates are of, in words), "by_step"
+    [{"step", and the errors that far ahead}], "residuals" and "mistakes" [{"_rid", "truth",
+    "answer", "score" or "error"}], the worst first.
     """
 
     model: str
@@ -122,7 +123,8 @@ class Report:
             for each in classes
         ]
         head = ["class", *(name.replace("_", " ") for name in rates), support_word(classes)]
-        return ["## Classes", _table(head, rows)] if rows else []
+        said = [f"{words}."] if (words := rates_words(self.details)) else []
+        return ["## Classes", *said, _table(head, rows)] if rows else []
 
     def _steps(self) -> list[str]:
         rows = [
@@ -168,6 +170,12 @@ def class_rates(classes: Sequence[Mapping[str, Any]]) -> list[str]:
     """What is told of each class, as "per_class" of a report has it."""
     known = classes[0] if classes else {}
     return [name for name in ("average_precision", "precision", "recall", "f1") if name in known]
+
+
+def rates_words(report: Mapping[str, Any]) -> str:
+    """Which answers the rates of the classes are of; nothing where they are of all."""
+    of = report.get("per_class_of")
+    return f"Precision, recall and F1 are of {of}" if of else ""
 
 
 def support_word(classes: Sequence[Mapping[str, Any]]) -> str:

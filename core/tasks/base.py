@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     Batch: TypeAlias = dict[str, Tensor]
 
 ABBREVIATED = {
+    "average_precision": "AP",
     "bits_per_byte": "bits a byte",
     "map": "mAP",
     "mean_absolute_scaled_error": "MASE",
@@ -248,9 +249,10 @@ class Task(ABC):
 
         Keys, where they make sense: "confusion" {"labels", "matrix" (row = truth, column =
         answer)}, "per_class" [{"label", "precision", "recall", "f1", "support", and perhaps
-        "average_precision"}], "by_step" [{"step", "mean_absolute_error",
-        "mean_absolute_scaled_error"}], "residuals" {"mean", "std", "quantiles", "histogram"},
-        "mistakes" [{"row" (position), "truth", "answer", "score" or "error"}], worst first.
+        "average_precision"}], "per_class_of" (which answers the rates are of, in words), "by_step"
+        [{"step", "mean_absolute_error", "mean_absolute_scaled_error"}], "residuals" {"mean", "std",
+        "quantiles", "histogram"}, "mistakes" [{"row" (position), "truth", "answer", "score" or
+        "error"}], worst first.
         """
 
     def solve(self, module: nn.Module, batch: Batch) -> Tensor:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _MISTAKES = 20
 _LEAST, _MOST = 1e-6, 1 - 1e-6
+_SAID = 0.5
+"""The probability above which a label is told: that of a logit of 0."""
 
 
 @cache
@@ -169,6 +171,7 @@ class ManyLabels(Classification):
         wrong = np.flatnonzero((truth != answer).any(1) | (target[:, -1] > 0))
         return {
             "per_class": [dict(zip(names, row, strict=True)) for row in columns],
+            "per_class_of": f"labels with a score above {_SAID:.0%}",
             "mistakes": [
                 {
                     "row": int(at),
@@ -186,7 +189,7 @@ class ManyLabels(Classification):
             best = np.argsort(-row, kind="stable")
             answers.append(
                 {
-                    "labels": [self.labels[at] for at in best if row[at] > 0.5],
+                    "labels": [self.labels[at] for at in best if row[at] > _SAID],
                     "scores": {self.labels[at]: float(row[at]) for at in best},
                 }
             )

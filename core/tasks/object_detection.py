@@ -293,6 +293,8 @@ class ObjectDetection(Task):
         kinds = [part[part[:, 5] == 0, 0] for part in target.parts()]
         return {
             "per_class": list(self._classes(judged)),
+            "per_class_of": f"boxes with a score of {SURE:.0%} or more that overlap their object by"
+            " half or more (IoU 0.5)",
             "mistakes": [
                 {
                     "row": at,

@@ -87,7 +87,7 @@ def _text(value: object) -> str | None:
 
 def put_report(report: Any) -> None:
     """A report's metrics beside the baseline, its classes, and its matrix where that fits."""
-    from core.evaluation.report import STEP_ERRORS, class_rates, support_word
+    from core.evaluation.report import STEP_ERRORS, class_rates, rates_words, support_word
 
     put(
         f"{report['model']} on {report['dataset']}, {report['split']}: "
@@ -114,6 +114,8 @@ def put_report(report: Any) -> None:
                 for each in per_class
             ],
         )
+        if words := rates_words(report):
+            put(f"{words}.")
     if by_step := report.get("by_step"):
         put()
         table(

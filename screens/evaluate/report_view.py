@@ -8,7 +8,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from core.evaluation.report import class_rates, support_word
+from core.evaluation.report import class_rates, rates_words, support_word
+from screens.listing import called
 from screens.tables import plain_table
 from screens.text import counted, human_count, human_duration, human_number, percent, plain
 from screens.widgets.bars import bar
@@ -46,15 +47,17 @@ def classes_table(report: dict[str, Any]) -> RenderableType:
     if not classes:
         return Text()
     rates = class_rates(classes)
-    heads = (name.replace("_", " ") for name in rates)
-    table = plain_table("class", *heads, support_word(classes))
+    table = plain_table("class", *map(called, rates), support_word(classes))
+    # Where it is narrow a name gives way, and no number does.
+    table.columns[0].no_wrap = False
     for each in classes:
         table.add_row(
-            Text(plain(str(each["label"]))),
+            Text(plain(str(each["label"])), no_wrap=True, overflow="ellipsis"),
             *(percent(each[name]) for name in rates),
             human_count(int(each["support"])),
         )
-    return table
+    words = rates_words(report)
+    return Group(table, Text(f"{words}.", "dim")) if words else table
 
 
 def _steps(by_step: list[dict[str, Any]]) -> RenderableType:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -184,6 +185,29 @@ async def test_goldens(workspace: Workspace, size: tuple[int, int]) -> None:
         await pilot.press("4")
         await until(pilot, "! 3 of the 21")
         await golden(pilot, "evaluate", size)
+
+
+async def test_the_classes_of_a_detector_fit_and_say_which_boxes_are_meant(
+    workspace: Workspace,
+) -> None:
+    make_model(workspace, "cells_detector", task="object-detection")
+    names = ("label", "average_precision", "precision", "recall", "f1", "support")
+    long_name = "epithelial nucleus"
+    told = report(
+        model="cells_detector@1",
+        metrics={"map": 0.41, "map_50": 0.7},
+        baseline={},
+        metric="map",
+        confusion=None,
+        per_class=[dict(zip(names, (long_name, 0.412, 0.875, 1.0, 0.933, 1234), strict=True))],
+        per_class_of="boxes with a score of 30% or more",
+    )
+    judged(workspace, "aaaa", told)
+    async with LeptonApp(workspace).run_test(size=(80, 24)) as pilot:
+        await pilot.press("4")
+        shown = await until(pilot, "Precision, recall and F1 are of boxes with a score of")
+        assert re.search(r"class +AP +precision +recall +f1 +objects", shown), shown
+        assert re.search(r"epith\w*…? .*41.2 % +87.5 % +100.0 % +93.3 % +1,234", shown), shown
 
 
 @pytest.mark.parametrize("size", SIZES)

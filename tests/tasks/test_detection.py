@@ -276,6 +276,7 @@ def test_the_report_names_classes_and_the_worst_pictures(shown):
     found[1] = [[0, 0.9, 0, 0, 10, 10], [1, SURE / 2, 0, 0, 9, 9]]
     report = task.report(found, target)
     cat, dog = report["per_class"]
+    assert report["per_class_of"].startswith("boxes with a score of 30% or more")
     assert (cat["precision"], cat["recall"], cat["support"]) == (0.5, 1, 1)
     assert (dog["average_precision"], dog["recall"]) == (0, 0)
     assert report["mistakes"] == [
