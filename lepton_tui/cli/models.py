@@ -41,8 +41,9 @@ def list_(
     if not models:
         note("There are no models yet. Train one: lepton train DATASET")
         return
+    heads = ("model", "task", "architecture", "metrics", "size", "made")
     table(
-        ("model", "task", "architecture", "metrics", "size", "made"),
+        heads,
         [
             (
                 model.ref,
@@ -54,6 +55,8 @@ def list_(
             )
             for model in models
         ],
+        whole=heads,
+        drops=("made", "size", "architecture", "task"),
     )
 
 

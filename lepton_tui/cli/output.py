@@ -10,17 +10,20 @@ import datetime as dt
 import json
 import math
 import os
+import re
 import shutil
 import sys
+import textwrap
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, TextIO
 
 from core.errors import UsageError
-from screens.text import clip, fit, human_number, plain
+from screens.text import fit, human_number, plain
 
 BOLD, DIM, RED = "1", "2", "31"
 GAP = "  "
 NARROWEST = 6
+_NUMBER = re.compile(r"[-+]?[\d,.]+(e[-+]?\d+)?( %)?|[-+]?∞|nan|–|")
 
 
 def in_colour(stream: TextIO) -> bool:
@@ -41,6 +44,11 @@ def styled(text: str, style: str, stream: TextIO | None = None) -> str:
 def width() -> int:
     """Columns of the terminal, 80 in a pipe."""
     return max(40, shutil.get_terminal_size((80, 24)).columns)
+
+
+def in_pipe() -> bool:
+    """Whether no terminal's width binds the output, and nobody has named one in `COLUMNS`."""
+    return not sys.stdout.isatty() and not os.environ.get("COLUMNS")
 
 
 def note(text: str = "") -> None:
@@ -101,10 +109,13 @@ def table(
     indent: int = 0,
     most: int | None = None,
     whole: Collection[str] = (),
+    drops: Sequence[str] = (),
 ) -> None:
     """Aligned columns that fit the terminal. Numbers stand right.
 
-    The widest columns give way first; those named in `whole` do not.
+    The widest columns give way first; numbers and those named in `whole` do not, since half a
+    number or half a name is a wrong one. Where a terminal has no room for all of those, the columns
+    of `drops` leave it, the first one first, and a note says so; a pipe gets them all.
     """
     rows = [list(row) for row in rows]
     texts = [[cell(value) for value in row] for row in rows]
@@ -112,13 +123,28 @@ def table(
         bool(rows) and all(_is_number(row[at]) or row[at] is None for row in rows)
         for at in range(len(heads))
     ]
-    room = (most or width()) - indent - len(GAP) * (len(heads) - 1)
-    heads = [plain(head) for head in heads]
-    columns = [[head, *(row[at] for row in texts)] for at, head in enumerate(heads)]
-    widths = _fitted(columns, room, [head not in whole for head in heads])
-    put(styled(_line(heads, widths, right, indent), BOLD))
-    for row in texts:
-        put(_line(row, widths, right, indent))
+    columns = [[plain(head), *(row[at] for row in texts)] for at, head in enumerate(heads)]
+    gives = [
+        head not in whole and not all(map(_NUMBER.fullmatch, column[1:]))
+        for head, column in zip(heads, columns, strict=True)
+    ]
+    shown = list(range(len(heads)))
+    leave = [] if most is None and in_pipe() else [heads.index(head) for head in drops]
+    gone = []
+    while True:
+        room = (most or width()) - indent - len(GAP) * (len(shown) - 1)
+        widths = _fitted([columns[at] for at in shown], room, [gives[at] for at in shown])
+        if sum(widths) <= room or not leave:
+            break
+        gone.append(leave.pop(0))
+        shown.remove(gone[-1])
+    for line in range(len(rows) + 1):
+        cells = [columns[at][line] for at in shown]
+        drawn = _line(cells, widths, [right[at] for at in shown], indent)
+        put(drawn if line else styled(drawn, BOLD))
+    if gone:
+        named = ", ".join(plain(heads[at]) for at in sorted(gone))
+        note(f"No room for {named}: a wider terminal shows all, and so does --json.")
 
 
 def confirm(question: str, *, yes: bool) -> None:
@@ -139,12 +165,17 @@ def confirm(question: str, *, yes: bool) -> None:
 
 
 def facts(pairs: Iterable[tuple[str, Any]], *, indent: int = 0) -> None:
-    """Names and values beneath one another; a pair whose value is None is left out."""
+    """Names and values beneath one another; a pair whose value is None is left out.
+
+    A value that is wider than the terminal goes on below itself; a path stays in one piece.
+    """
     shown = [(name, cell(value)) for name, value in pairs if value is not None]
     longest = max((len(name) for name, _ in shown), default=0)
+    room = max(width() - indent - longest - len(GAP), NARROWEST)
     for name, value in shown:
-        room = width() - indent - longest - len(GAP)
-        put(" " * indent + fit(name, longest) + GAP + clip(value, room))
+        lines = [value] if in_pipe() else _wrapped(value, room)
+        for at, line in enumerate(lines):
+            put(" " * indent + fit("" if at else name, longest) + GAP + line)
 
 
 def bar(share: float, cells: int = 20) -> str:
@@ -152,6 +183,14 @@ def bar(share: float, cells: int = 20) -> str:
     eighths = round(min(max(share, 0.0), 1.0) * cells * 8)
     part = "▏▎▍▌▋▊▉"[eighths % 8 - 1] if eighths % 8 else ""
     return "█" * (eighths // 8) + part
+
+
+def _wrapped(text: str, room: int) -> list[str]:
+    return (
+        textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)
+        if len(text) > room
+        else [text]
+    )
 
 
 def _line(texts: Sequence[str], widths: Sequence[int], right: Sequence[bool], indent: int) -> str:

@@ -96,7 +96,8 @@ def _put_queue(runs: Runs, *, json: bool) -> None:
             )
             for state, standing in waiting
         ],
-        whole=("place", "run", "created"),
+        whole=("place", "run", "dataset", "model", "created"),
+        drops=("created", "dataset", "behind"),
     )
 
 

@@ -48,8 +48,11 @@ def list_(
         start = "There are no runs yet. Start one: lepton train DATASET"
         note(start if kind is None and tag is None else "There is no such run.")
         return
+    from screens.listing import headline_text
+
+    heads = ("run", "kind", "state", "dataset", "model", "epoch", "metrics", "created")
     table(
-        ("run", "kind", "state", "dataset", "model", "epoch", "metrics", "created"),
+        heads,
         [
             (
                 # The four letters are enough for every command, and stand in a narrow terminal.
@@ -59,12 +62,13 @@ def list_(
                 state.dataset,
                 state.model,
                 f"{state.epoch or 0}/{state.epochs}" if state.epochs else "",
-                _best_known(state),
+                headline_text(state.metrics, state.metric),
                 relative_time(state.created),
             )
             for state in states
         ],
-        whole=("run", "kind", "state", "epoch", "created"),
+        whole=heads,
+        drops=("created", "epoch", "kind", "dataset", "state"),
     )
 
 
@@ -242,9 +246,3 @@ def _at(state: RunState) -> str:
     if state.epoch is None or state.epochs is None:
         return ""
     return f", epoch {state.epoch} of {state.epochs}, step {state.step}"
-
-
-def _best_known(state: RunState) -> str:
-    """The metric that says most in a line: a validation score, or else a loss."""
-    named = sorted(state.metrics, key=lambda name: ("loss" in name, "val" not in name))
-    return f"{named[0]} {human_number(state.metrics[named[0]])}" if named else ""

@@ -11,7 +11,7 @@ from core.runs.run import Run
 from core.workspace import Workspace
 from lepton_tui.cli.follow import short_value
 from lepton_tui.cli.groups import single
-from lepton_tui.cli.output import note, put, put_json, table, width
+from lepton_tui.cli.output import note, put, put_json, table
 from lepton_tui.cli.settings import parse_setting, read_config
 from lepton_tui.cli.train import follow_own
 from screens.text import human_duration, human_number
@@ -135,11 +135,12 @@ def put_search(run: Run, *, json: bool) -> None:
         for trial in found.ranked
     ]
     heads = ("trial", "run", metric, "", "took")
-    tried = _columns(found, width() - 36)
+    tried = _columns(found)
     table(
         (*heads, *tried),
         [(*row, *(column[at] for column in tried.values())) for at, row in enumerate(rows)],
-        whole=heads,
+        whole=(*heads, *tried),
+        drops=list(reversed(tried)),
     )
     if found.importance:
         shares = ", ".join(f"{name} {share:.0%}" for name, share in found.importance.items())
@@ -149,17 +150,9 @@ def put_search(run: Run, *, json: bool) -> None:
         put(f"Train with its settings: lepton train --config {run.artifacts / BEST}")
 
 
-def _columns(found: Outcome, room: int) -> dict[str, list[str]]:
-    """What was tried of each setting, in the order of the trials; what mattered most comes first,
-    and what has no room is left to --json."""
+def _columns(found: Outcome) -> dict[str, list[str]]:
+    """What was tried of each setting, in the order of the trials; what mattered most comes first."""
     ranked = found.ranked
     names = list(dict.fromkeys(name for trial in ranked for name in trial.params))
     names.sort(key=lambda name: -found.importance.get(name, 0.0))
-    columns: dict[str, list[str]] = {}
-    for name in names:
-        column = [short_value(trial.params.get(name, "")) for trial in ranked]
-        room -= max(len(name), *map(len, column)) + 2
-        if room < 0 and columns:
-            break
-        columns[name] = column
-    return columns
+    return {name: [short_value(trial.params.get(name, "")) for trial in ranked] for name in names}

@@ -1,0 +1,77 @@
+"""Tables and facts of the command line, in terminals of different widths and in a pipe."""
+
+from __future__ import annotations
+
+import pytest
+
+from lepton_tui.cli.output import facts, table
+
+HEADS = ("run", "model", "metrics", "note", "created")
+ROWS = [
+    ("chj2", "chicago_ridership_transformer@12", "accuracy 0.882", "a long word of it " * 4, "now"),
+    ("duc2", "penguins_mlp@4", "accuracy 0.971", "", "3 min ago"),
+]
+WHOLE = ("run", "model", "metrics", "created")
+
+
+def lines(capsys: pytest.CaptureFixture[str]) -> tuple[list[str], str]:
+    said = capsys.readouterr()
+    return said.out.splitlines(), said.err
+
+
+def test_free_text_gives_way_before_names_and_numbers(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "90")
+    table(HEADS, ROWS, whole=WHOLE, drops=("created",))
+    told, noted = lines(capsys)
+    assert max(map(len, told)) <= 90
+    assert all(value in told[1] for value in ("chj2", ROWS[0][1], "accuracy 0.882", "now", "…"))
+    assert not noted
+
+
+def test_a_column_without_room_leaves_and_a_note_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    table(HEADS, ROWS, whole=WHOLE, drops=("created", "note"))
+    told, noted = lines(capsys)
+    assert told[0].split() == ["run", "model", "metrics"]
+    assert told[1].split() == ["chj2", ROWS[0][1], "accuracy", "0.882"]
+    assert noted.startswith("No room for note, created:")
+    assert "--json" in noted
+
+
+def test_a_number_is_never_cut(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    numbers = [123456789012, "3,210,000", "97.3 %", -1.3e-05, "–"]
+    heads = [f"{at}" for at in range(len(numbers))]
+    table([*heads, "text"], [(*numbers, "what may be cut")])
+    told, _ = lines(capsys)
+    assert [told[1].split("  ")[at] for at in (0, 1, 2)] == ["123456789012", "3,210,000", "97.3 %"]
+    assert "-1.3e-05" in told[1]
+    assert told[1].endswith("…")
+
+
+def test_a_pipe_gets_every_column(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    table(HEADS, ROWS, whole=HEADS, drops=("created",))
+    told, noted = lines(capsys)
+    assert told[0].split() == list(HEADS)
+    assert not noted
+
+
+def test_a_long_fact_goes_on_below_and_its_path_stays_whole(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    path = "/home/someone/" + "folder/" * 9
+    facts([("note", "some words " * 6), ("folder", path), ("none", None)])
+    told, _ = lines(capsys)
+    assert " ".join(line[8:] for line in told[:-1]) == ("some words " * 6).strip()
+    assert max(map(len, told[:-1])) <= 40
+    assert told[-1] == f"folder  {path}"
