@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import math
 import time
 from collections.abc import Callable
 from functools import partial
@@ -20,18 +19,20 @@ from core.data.lake.layout import ROW_ID
 from core.devices.usage import DeviceUse
 from core.errors import LeptonError, UsageError
 from core.inference.examples import Batch
-from core.inference.forward import judged, to_device
+from core.inference.forward import to_device
 from core.runs.requests import OBEYED, Requests
-from core.training import sharding, snapshot
+from core.training import snapshot
 from core.training.averaging import Average
 from core.training.checkpoint import Checkpoint, Checkpoints
 from core.training.config import TrainConfig
 from core.training.feed import Split
 from core.training.group import ALONE, Group
+from core.training.judge import Judge
+from core.training.losses import Losses
 from core.training.patience import at_once
 from core.training.progress import Best, Progress
 from core.training.samples import Samples
-from core.training.schedule import PLATEAU_EPOCHS, PLATEAU_FACTOR, learning_rate
+from core.training.schedule import learning_rate
 from core.training.shuffle import steps_in_epoch
 from core.training.stepper import Stepper, class_weights
 
@@ -85,7 +86,7 @@ class Trainer:
         self.device = device
         self.batch_size = config.batch_size
         self.train = train.to(device)
-        self.validation = validation
+        self.judge = Judge(task, validation, config, device)
         self.augmenter = Augmenter(read(config.augment), config.seed)
         self.checkpoints = checkpoints
         self.patiently = patiently
@@ -131,8 +132,7 @@ class Trainer:
         self._peaks = group.told(lambda: dict(requests.rates) if requests else {})
         self._fresh: dict[str, Tensor] = {}
         self._time_is_up = False
-        self._losses: list[Tensor] = []
-        self._sizes: list[int] = []
+        self._losses = Losses(group, self._diverged)
         self._saving_took = 0.0
         self._saved_at = self._clock = self._settled_at = self._recorded_at = time.monotonic()
 
@@ -150,7 +150,7 @@ class Trainer:
                 # A copy of the whole model in each process is what there is no room for.
                 self.save()
             else:
-                self._fresh = {"rng.cpu": torch.get_rng_state(), **self._copied(self.module)}
+                self._fresh = snapshot.fresh(self)
         # What was loaded so far stays; the collector need not look at it between steps.
         gc.freeze()
         try:
@@ -199,8 +199,7 @@ class Trainer:
         ):
             whole = len(rows[ROW_ID])
             batch = self._prepared(rows)
-            self._losses.append(self.train_step(batch, whole))
-            self._sizes.append(whole)
+            self._losses.add(self.train_step(batch, whole), whole)
             at.step += 1
             at.position += 1
             now = time.monotonic()
@@ -238,25 +237,10 @@ class Trainer:
         return self.augmenter(to_device(self.group.share(rows, parts), self.device), epoch)
 
     def _settle(self) -> tuple[float, int]:
-        """Fetch the losses since the last call into the running sum; their mean, and their rows.
-
-        The sum goes step by step in Python, so it does not depend on when it was taken.
-        """
-        at = self.progress
-        total, rows = 0.0, 0
-        values = self.group.summed(torch.stack(self._losses)).tolist() if self._losses else []
-        first = at.step - len(values) + 1
-        for step, (value, size) in enumerate(zip(values, self._sizes, strict=True), first):
-            if not math.isfinite(value):
-                raise self._diverged(step, f"the loss is {value}")
-            at.loss_sum += value * size
-            total += value * size
-            rows += size
-        at.loss_rows += rows
-        self._losses.clear()
-        self._sizes.clear()
+        """Fetch the losses since the last call; their mean, and their rows."""
+        told = self._losses.fetch(self.progress)
         self._settled_at = time.monotonic()
-        return total / max(1, rows), rows
+        return told
 
     def _record(self) -> None:
         at = self.progress
@@ -277,12 +261,15 @@ class Trainer:
         at = self.progress
         self._settle()
         mean = at.loss_sum / max(1, at.loss_rows)
-        metrics = {"train/loss": mean, **self.group.jointly(self._validate)}
+        metrics = {
+            "train/loss": mean,
+            **self.group.jointly(lambda: self.judge.scores(self.judged_module)),
+        }
         at.metrics = metrics
         at.epoch += 1
         at.position, at.loss_sum, at.loss_rows = 0, 0.0, 0
         improved = self._judge(metrics)
-        out_of_patience = self.config.patience is not None and at.waited >= self.config.patience
+        out_of_patience = self.judge.out_of_patience(at)
         at.finished = at.step >= self.steps or out_of_patience or self._time_is_up
         self.emit(
             "epoch",
@@ -309,43 +296,16 @@ class Trainer:
             self.save()
         self._settled_at = time.monotonic()
 
-    def _validate(self) -> dict[str, float]:
-        if self.validation is None:
-            return {}
-        told = judged(
-            self.judged_module,
-            self.task,
-            self.validation.tensors,
-            device=self.device,
-            batch_size=self.task.at_once,
-            precision=self.config.precision,
-        )
-        self.validation.release()
-        scores = self.task.scores(told.found, self.validation.target)
-        return {"val/loss": told.loss, **{f"val/{name}": value for name, value in scores.items()}}
-
     def _judge(self, metrics: dict[str, float]) -> bool:
-        """Keep these weights when no epoch was better (where the metric is the same, by loss);
-        without a validation split, the newest."""
-        at, best = self.progress, self.best
-        value = metrics.get(f"val/{self.task.metric}", math.nan)
-        better = best is None or self.validation is None or math.isnan(best.value)
-        if best is not None and not better:
-            better = value > best.value if self.task.higher_is_better else value < best.value
-        if better:
-            at.waited = at.flat = 0
-        else:
-            assert best is not None
-            at.waited += 1
-            at.flat += 1
-            if self.config.schedule == "plateau" and at.flat >= PLATEAU_EPOCHS:
-                at.flat = 0
-                at.rate *= PLATEAU_FACTOR
-            lower = metrics.get("val/loss", math.inf) < best.metrics.get("val/loss", math.inf)
-            if value != best.value or not lower:
-                return False
-        weights = self._copied(self.judged_module) if self.group.leads or self.group.shards else {}
-        self.best = Best(value, at.epoch, at.step, metrics, weights if self.group.leads else {})
+        """Keep these weights when no epoch was better."""
+        at = self.progress
+        if not self.judge.keeps(metrics, self.best, at):
+            return False
+        # Each process has a part to bring; the first one keeps the whole.
+        brings = self.group.leads or self.group.shards
+        weights = snapshot.copied(self.judged_module) if brings else {}
+        kept = weights if self.group.leads else {}
+        self.best = Best(self.judge.value(metrics), at.epoch, at.step, metrics, kept)
         return True
 
     @property
@@ -354,12 +314,6 @@ class Trainer:
         if self.average is not None and self.average.begun:
             return self.average.module
         return self.module
-
-    def _copied(self, module: nn.Module) -> dict[str, Tensor]:
-        return {
-            name: sharding.whole(each.detach()).cpu().clone()
-            for name, each in module.state_dict().items()
-        }
 
     def _checkpoint_due(self, now: float) -> bool:
         every = self.config.checkpoint_every
@@ -406,13 +360,13 @@ class Trainer:
         setbacks, rate = self.progress.setbacks + 1, self.progress.rate / 2
         if setbacks > SETBACKS:
             raise error
-        self._losses.clear()
-        self._sizes.clear()
+        self._losses.forget()
         checkpoint, _ = self.group.told(self.checkpoints.latest)
         if checkpoint is not None:
             self.restore(checkpoint)
         else:
-            self._begin_again()
+            snapshot.begin_again(self, self._fresh)
+            self._lr = -1.0
         self.progress.setbacks, self.progress.rate = setbacks, rate
         step = self.progress.step
         self.emit("resumed", step=step, epoch=self.progress.epoch + 1)
@@ -424,18 +378,6 @@ class Trainer:
         if checkpoint is not None:
             # Else a run that is killed now would make the same mistake again.
             self.save()
-
-    def _begin_again(self) -> None:
-        """As before the first step."""
-        weights = dict(self._fresh)
-        torch.set_rng_state(weights.pop("rng.cpu"))
-        self.module.load_state_dict(weights)
-        self.stepper.optimizer.restore({}, self.stepper.optimizer.settings())
-        if self.average is not None:
-            self.average = Average(self.module, self.config, self.steps)
-        self.progress = Progress(window=self.progress.window, parts=self.stepper.parts)
-        self.best = None
-        self._lr = -1.0
 
     def _obey(self) -> bool:
         """Do what was asked since the last record, from the next step on; whether that saved."""

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from core.training import sharding
+from core.training.averaging import Average
 from core.training.progress import Best, Progress
 
 if TYPE_CHECKING:
@@ -81,6 +82,31 @@ def restore(trainer: Trainer, checkpoint: Checkpoint) -> None:
     torch.set_rng_state(kept[f"rng.cpu{own}"])
     if f"rng.cuda{own}" in kept and trainer.device.type == "cuda":
         torch.cuda.set_rng_state(kept[f"rng.cuda{own}"], trainer.device)
+
+
+def copied(module: nn.Module) -> dict[str, Tensor]:
+    """The weights as they are now, whole and on the CPU."""
+    return {
+        name: sharding.whole(each.detach()).cpu().clone()
+        for name, each in module.state_dict().items()
+    }
+
+
+def fresh(trainer: Trainer) -> dict[str, Tensor]:
+    """What `begin_again` needs from before the first step."""
+    return {"rng.cpu": torch.get_rng_state(), **copied(trainer.module)}
+
+
+def begin_again(trainer: Trainer, before: dict[str, Tensor]) -> None:
+    """Stand as before the first step."""
+    weights = dict(before)
+    torch.set_rng_state(weights.pop("rng.cpu"))
+    trainer.module.load_state_dict(weights)
+    trainer.stepper.optimizer.restore({}, trainer.stepper.optimizer.settings())
+    if trainer.average is not None:
+        trainer.average = Average(trainer.module, trainer.config, trainer.steps)
+    trainer.progress = Progress(window=trainer.progress.window, parts=trainer.stepper.parts)
+    trainer.best = None
 
 
 def seed(of_run: int, rank: int, step: int = 0) -> int:

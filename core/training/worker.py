@@ -18,7 +18,6 @@ from torch import nn
 from core.data.lake.lake import Lake
 from core.devices.facts import choose_threads, precision_on, resolve
 from core.errors import LeptonError
-from core.inference.forward import naive
 from core.models.folder import save_model
 from core.models.hub.tuning import merged
 from core.models.registry import ModelFolder, Models
@@ -210,7 +209,7 @@ def _plan(setup: Setup, trainer: Trainer) -> dict[str, Any]:
         "dataset": setup.version.ref,
         "target": config.target,
         "examples": trainer.train.rows,
-        "validation_examples": trainer.validation.rows if trainer.validation else 0,
+        "validation_examples": trainer.judge.rows,
         "steps": trainer.steps,
         "epochs": config.epochs,
         "steps_per_epoch": trainer.steps_per_epoch,
@@ -265,7 +264,7 @@ def _publish(job: Job, setup: Setup, trainer: Trainer) -> ModelFolder:
         "dataset": setup.version.dataset,
         "dataset_version": setup.version.n,
         "metrics": best.metrics,
-        "baseline": _baseline(setup, trainer),
+        "baseline": trainer.judge.baseline(),
         "run": job.run.id,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "training": {**config.to_json(), "best_epoch": best.epoch, "best_step": best.step},
@@ -283,12 +282,3 @@ def _publish(job: Job, setup: Setup, trainer: Trainer) -> ModelFolder:
         ) from error
     finally:
         shutil.rmtree(staged, ignore_errors=True)
-
-
-def _baseline(setup: Setup, trainer: Trainer) -> dict[str, float]:
-    """What the task's baseline reaches on the validation split."""
-    if trainer.validation is None:
-        return {}
-    told = naive(setup.task, trainer.validation.tensors, batch_size=setup.task.at_once)
-    scores = setup.task.scores(told.found, trainer.validation.target)
-    return {"val/loss": told.loss, **{f"val/{name}": value for name, value in scores.items()}}

@@ -40,7 +40,7 @@ def test_it_beats_its_baseline_and_says_the_same_from_its_folder(name, workspace
     ingest(workspace, str(SAMPLES / source), "rows", **columns)
     trained = trainer("rows", model=name, **settings)
     assert trained.fit()
-    task, rows, best = trained.task, trained.validation, trained.best
+    task, rows, best = trained.task, trained.judge.validation, trained.best
     told = naive(task, rows.tensors, batch_size=task.at_once)
     baseline, metric = task.scores(told.found, rows.target), task.metric
     better = best.metrics[f"val/{metric}"] - baseline[metric]

@@ -145,7 +145,7 @@ def test_training_stops_early_and_keeps_the_best_epoch(penguins, trainer):
     it = trainer("penguins", epochs=50, patience=2, batch_size=16)
     scores = iter([0.5, 0.7, 0.6, 0.7, 0.9])
     kept = []
-    it._validate = lambda: {"val/accuracy": next(scores), "val/loss": 0.5}
+    it.judge.scores = lambda module: {"val/accuracy": next(scores), "val/loss": 0.5}
     it.emit = lambda event, **fields: event == "epoch" and kept.append(weights(it))
     assert it.fit()
     assert it.progress.epoch == 4
@@ -163,7 +163,7 @@ def test_a_lower_error_is_better_where_the_task_says_so(penguins, trainer):
     it = trainer("penguins", epochs=3)
     it.task.higher_is_better = False
     scores = iter([5.0, 3.0, 4.0])
-    it._validate = lambda: {f"val/{it.task.metric}": next(scores), "val/loss": 0.5}
+    it.judge.scores = lambda module: {f"val/{it.task.metric}": next(scores), "val/loss": 0.5}
     it.fit()
     assert it.best.epoch == 2
 
@@ -171,7 +171,8 @@ def test_a_lower_error_is_better_where_the_task_says_so(penguins, trainer):
 def test_of_epochs_alike_by_the_metric_the_one_with_the_lower_loss_is_kept(penguins, trainer):
     it = trainer("penguins", epochs=6)
     told = iter([(0.9, 0.5), (1.0, 0.4), (1.0, 0.2), (1.0, 0.3), (0.8, 0.1), (1.0, math.nan)])
-    it._validate = lambda: dict(zip(("val/accuracy", "val/loss"), next(told), strict=True))
+    names = ("val/accuracy", "val/loss")
+    it.judge.scores = lambda module: dict(zip(names, next(told), strict=True))
     it.fit()
     assert it.best.epoch == 3
     assert it.progress.waited == 4, "it is no better by the metric that is waited for"
@@ -340,4 +341,4 @@ def test_only_what_is_trained_on_is_augmented(digits, trainer):
     it.fit()
     assert judged.count(torch.float32) == it.steps_per_epoch
     assert judged[it.steps_per_epoch :] == [torch.uint8] * (len(judged) - it.steps_per_epoch)
-    assert it.validation.tensors["image"].dtype == torch.uint8
+    assert it.judge.validation.tensors["image"].dtype == torch.uint8
