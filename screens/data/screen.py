@@ -14,6 +14,7 @@ from textual.widgets import ContentSwitcher, OptionList, Static
 from core.data.exporting.export import Exported
 from core.data.lake.lake import Lake
 from core.data.lake.version import Version
+from core.tasks import Fit
 from screens.base import LeptonScreen
 from screens.data.augment.pane import AugmentPane
 from screens.data.check.pane import CheckPane
@@ -89,6 +90,8 @@ class DataScreen(LeptonScreen):
         self._version: Version | None = None
         self._wanted: str | None = None
         self._opened: Version | None = None
+        self._guessed: dict[str, Fit | None] = {}
+        self._guessing = ""
         self._seen: tuple[int, ...] = ()
 
     def body(self) -> ComposeResult:
@@ -207,7 +210,33 @@ class DataScreen(LeptonScreen):
         version = self._version
         if version is not None:
             newest = self._versions.get(version.dataset, version)
-            self.query_one("#facts", Static).update(_facts(version, newest, place))
+            facts = _facts(version, newest, place, self._purpose(version))
+            self.query_one("#facts", Static).update(facts)
+
+    def _purpose(self, version: Version) -> str:
+        """What training takes the version for; nobody needs to have said it."""
+        if version.task:
+            target = f" · target {plain(version.target)}" if version.target else ""
+            return version.task + target
+        if version.ref in self._guessed:
+            fit = self._guessed[version.ref]
+            return f"{fit.task}, guessed · target {plain(fit.target)}" if fit else "no task suits"
+        if version.ref != self._guessing:
+            self._guessing = version.ref
+            self._guess(version)
+        return ""
+
+    def _guess(self, version: Version) -> None:
+        def guess() -> Fit:
+            from core.ingest import fit_of
+
+            return fit_of(self._lake, version)
+
+        def done(fit: Fit | None) -> None:
+            self._guessed[version.ref] = fit
+            self._say_facts(self.pane.place)
+
+        self.fetch(guess, done, group="guess", failed=lambda _: done(None))
 
     @property
     def pane(self) -> Pane:
@@ -331,15 +360,14 @@ def _named(version: Version) -> Line:
     return Line(version.dataset, version.dataset, (human_count(version.rows),))
 
 
-def _facts(version: Version, newest: Version, place: str) -> Text:
+def _facts(version: Version, newest: Version, place: str, purpose: str) -> Text:
     said = [
         place or counted(version.rows, "row"),
         counted(len(version.columns), "column"),
         human_bytes(version.bytes),
-        version.task or "no task",
     ]
-    if version.target:
-        said.append(f"target {plain(version.target)}")
+    if purpose:
+        said.append(purpose)
     earlier = f" (newest is @{newest.n})" if newest.n != version.n else ""
     return Text.assemble(
         (version.ref, "bold"),

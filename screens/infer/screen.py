@@ -7,7 +7,6 @@ import shlex
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -53,11 +52,15 @@ ASK = {
     "series": "a data set, a table file, or a row: sales#12, to tell what follows",
     "table": "column=value …, or a row: penguins#12",
 }
-
-
+NAMED = ("table", "series")
+"""Inputs that are columns by their names."""
 NOTHING_ASKED = """\
 n asks about a row that the model has not seen.
 i goes to the box above, to ask about something of your own.\
+"""
+THE_SAME = """\
+i and then enter ask this model the same.
+n asks about a row that it has not seen.\
 """
 
 
@@ -172,16 +175,20 @@ class InferScreen(LeptonScreen):
         model = self._models.get(event.option_id or "")
         if model is None or (self._model and model.ref == self._model.ref):
             return
-        self._model, self._tests, self._next = model, [], 0
-        kind = tasks.task(str(model.info["task"])).reads
+        before, self._model = self._model, model
+        self._tests, self._next = [], 0
+        kind = _reads(model)
         self.set_class(kind == "image", "-image")
         self.set_class(kind == "series", "-series")
         ask = self.query_one("#ask", Input)
         ask.border_title = plain(model.ref)
         ask.border_subtitle = str(model.info["task"])
         ask.placeholder = ASK.get(kind, "")
+        if before is not None and not _ask_alike(before, model):
+            ask.value = ""
         self._clear()
-        self.query_one("#answer", Static).update(Text(NOTHING_ASKED, "dim"))
+        said = THE_SAME if ask.value.strip() else NOTHING_ASKED
+        self.query_one("#answer", Static).update(Text(said, "dim"))
 
     @on(OptionList.OptionSelected, "#models")
     def action_ask(self) -> None:
@@ -271,8 +278,14 @@ class InferScreen(LeptonScreen):
         boxes = boxes_in(tried.answers[0].output) if tried.answers else []
         for value in tried.rows[0].values.values() if tried.rows else ():
             if isinstance(value, bytes | Path):
-                work = partial(_picture, value, boxes)
-                self.fetch(work, self.query_one(ImageView).show, group="picture")
+                self._show_picture(tried.model, value, boxes)
+
+    def _show_picture(self, model: ModelFolder, value: bytes | Path, boxes: list[Box]) -> None:
+        def done(picture: bytes) -> None:
+            if self._model is not None and self._model.ref == model.ref:
+                self.query_one(ImageView).show(picture)
+
+        self.fetch(lambda: _picture(value, boxes), done, group="picture")
 
     def _draw(self, model: ModelFolder, row: Row, answer: Answer) -> None:
         """What a series was, what it is to become, and what it became where that is known."""
@@ -292,6 +305,17 @@ class InferScreen(LeptonScreen):
         model = shlex.quote(self._model.name if self._model else "MODEL")
         given = self.query_one("#ask", Input).value.strip()
         return f"lepton predict {model} {shlex.quote(given) if given else 'INPUT'}"
+
+
+def _reads(model: ModelFolder) -> str:
+    return tasks.task(str(model.info["task"])).reads
+
+
+def _ask_alike(one: ModelFolder, other: ModelFolder) -> bool:
+    """Whether what one model is asked can be asked of the other: of a table, the same columns."""
+    kind = _reads(one)
+    inputs = [(model.info.get("training") or {}).get("inputs") for model in (one, other)]
+    return kind == _reads(other) and (kind not in NAMED or inputs[0] == inputs[1])
 
 
 def _bars(answer: Answer) -> Mapping[str, float]:

@@ -14,7 +14,7 @@ from screens.text import plain
 from screens.train.charts import ChartGrid
 from screens.train.follower import Snapshot
 from screens.train.heading import heading, last_words
-from screens.train.panes import TextPane, samples_words
+from screens.train.panes import TextPane, no_samples_words, samples_words
 from screens.widgets.tab_line import TabLine
 
 CHARTS, SAMPLES, LOG, SETTINGS, COMPARE = "charts", "samples", "log", "settings", "compare"
@@ -94,8 +94,12 @@ class LiveView(Vertical):
         words = last_words(seen)
         self.query_one("#said").display = bool(words)
         self._say("#words", words, wrapped=True)
-        newest = seen.samples[-1]["epoch"] if seen.samples else 0
-        self.show_words(SAMPLES, lambda: samples_words(seen.samples), (seen.run, newest))
+        if seen.samples:
+            newest = seen.samples[-1]["epoch"]
+            self.show_words(SAMPLES, lambda: samples_words(seen.samples), (seen.run, newest))
+        else:
+            why = no_samples_words(seen)
+            self.show_words(SAMPLES, lambda: Text(why, "dim italic"), (seen.run, why))
 
     def _say(self, where: str, words: Text, *, wrapped: bool = False) -> None:
         """Put words somewhere, if they are others than before.

@@ -23,6 +23,7 @@ from screens.text import (
     setting_text,
     state_badge,
 )
+from screens.train.follower import Snapshot
 
 EPOCHS_SHOWN = 4
 LONGEST = 120
@@ -56,13 +57,20 @@ class TextPane(VerticalScroll):
             self.call_after_refresh(self.scroll_end, animate=False)
 
 
+def no_samples_words(seen: Snapshot) -> str:
+    """Why a run has no samples."""
+    if seen.metrics:
+        return "no samples were taken"
+    if seen.alive:
+        return "no sample yet: the first come with the end of the first epoch"
+    return "no samples: they come with the end of an epoch, and the run ended before"
+
+
 def samples_words(samples: Sequence[Event]) -> RenderableType:
     """What the model says of a few rows, epoch after epoch.
 
     An answer that changed stands out, and a label that is not the right one has a ✗.
     """
-    if not samples:
-        return Text("no sample yet: the first come with the end of the first epoch", "dim italic")
     shown = samples[-EPOCHS_SHOWN:]
     before = samples[-EPOCHS_SHOWN - 1] if len(samples) > EPOCHS_SHOWN else None
     table = Table(box=None, padding=(0, 1), pad_edge=False, header_style="bold", expand=True)

@@ -161,6 +161,35 @@ async def test_the_next_test_row_goes_on_to_another(models: Workspace) -> None:
         await until(pilot, lambda: box.value != first)
 
 
+async def test_what_one_model_was_asked_stays_only_where_the_next_reads_the_same(
+    models: Workspace,
+) -> None:
+    def inputs(*names: str) -> dict[str, object]:
+        return {"training": {"inputs": list(names)}}
+
+    make_model(models, "a_table", **inputs("petal length", "colour"))
+    make_model(models, "b_table", **inputs("petal length", "colour"))
+    make_model(models, "c_table", **inputs("price"))
+    async with LeptonApp(models).run_test(size=(100, 30)) as pilot:
+        await chosen(pilot, "flowers_model")
+        await ask(pilot, "petal length=9 colour=red")
+        await until(pilot, "1 answer in ")
+        box = pilot.app.screen.query_one("#ask", Input)
+        await chosen(pilot, "digits_model")
+        shown = await until(pilot, "n asks about a row that the model has not seen")
+        assert box.value == ""
+        assert "petal length" not in shown
+        assert "1 answer in" not in shown
+        await chosen(pilot, "a_table")
+        box.value = "petal length=9"
+        await chosen(pilot, "b_table")
+        await until(pilot, "i and then enter ask this model the same")
+        assert box.value == "petal length=9"
+        await chosen(pilot, "c_table")
+        await until(pilot, "n asks about a row that the model has not seen")
+        assert box.value == ""
+
+
 @pytest.mark.parametrize(
     ("model", "given", "told"),
     [

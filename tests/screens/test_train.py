@@ -310,6 +310,20 @@ async def test_a_failed_run_says_what_and_what_to_do(workspace: Workspace) -> No
         assert "r Resume" in shown
 
 
+async def test_a_run_without_samples_says_why(workspace: Workspace) -> None:
+    make_run(workspace, "train-20200114-120000-bbbb", [*training(0), *FAILED])
+    run = make_run(workspace, "train-20200115-120000-aaaa", training(0))
+    with alive(run):
+        async with LeptonApp(workspace).run_test(size=(130, 30)) as pilot:
+            await pilot.press("3")
+            await until(pilot, "● running")
+            await pilot.press("right_square_bracket")
+            await until(pilot, "no sample yet: the first come with the end of the first epoch")
+            await pilot.press("down")
+            shown = await until(pilot, "and the run ended before")
+            assert "yet" not in shown
+
+
 async def test_a_killed_run_says_what_to_do_however_long_its_path_is(tmp_path: Path) -> None:
     workspace = Workspace.open(tmp_path / "a-deep-folder-of-a-big-disk" / ("very-" * 30 + "deep"))
     run = make_run(workspace, "train-20200115-120000-aaaa", training(2))
