@@ -194,11 +194,6 @@ def placed_events(content: bytes, event: str) -> list[tuple[int, Event]]:
     return events[::-1]
 
 
-def all_events(content: bytes, event: str) -> list[Event]:
-    """Every event of this name in a log's bytes, in order."""
-    return [found for _, found in placed_events(content, event)]
-
-
 def _ends_torn(file: int) -> bool:
     size = os.fstat(file).st_size
     return size > 0 and os.pread(file, 1, size - 1) != b"\n"

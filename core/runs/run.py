@@ -179,7 +179,8 @@ class Run:
             kind=self.kind,
             state=state,
             pid=lock.read_pid(self.lock_path) if alive else None,
-            dataset=self.info.get("dataset"),
+            # What was read, once that is known: rows that are not split become a new version.
+            dataset=told.plan.get("dataset") or self.info.get("dataset"),
             model=told.result.get("model") or self.info.get("model"),
             device=told.device or told.plan.get("device"),
             epoch=told.progress.get("epoch"),
@@ -196,6 +197,7 @@ class Run:
             tags=notes.tags,
             place=place,
             metric=told.plan.get("metric") or told.result.get("metric"),
+            seconds=told.seconds,
         )
 
     @property

@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from core.runs.events import Event, all_events, last_event, placed_events
+from core.runs.events import Event, decode, last_event, placed_events
 
 TERMINAL = frozenset({"finished", "failed", "stopped"})
 
@@ -23,7 +23,8 @@ class RunState:
     for a device. `error` has `what`, `where` and `hint` when the run
     failed or was interrupted. `remaining` are seconds to its end while it works. `note` and `tags`
     are what a person wrote about it. `metric` is the one that says how good it is, None before the
-    run has told.
+    run has told. `seconds` are those in which a process worked on it, up to the last word in its
+    log: not those in which it waited, or lay stopped.
     """
 
     id: str
@@ -47,6 +48,7 @@ class RunState:
     tags: tuple[str, ...] = ()
     place: int | None = None
     metric: str | None = None
+    seconds: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The keys of `lepton runs ls --json`, in the order of the listing."""
@@ -75,6 +77,19 @@ class Summary:
     error: dict[str, str] | None = None
     started: float | None = None
     ended: float | None = None
+    last: float = 0.0
+    """When the newest event was written."""
+    worked: float = 0.0
+    """Seconds that processes worked on it which have ended."""
+    since: float | None = None
+    """When the process began that works on it."""
+
+    @property
+    def seconds(self) -> float | None:
+        """Seconds of work, to the last word; None before the first."""
+        if self.since is None:
+            return self.worked or None
+        return self.worked + max(0.0, self.last - self.since)
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -146,8 +161,8 @@ def _search_on(path: Path, known: _Searched, size: int) -> _Searched:
 
 def _told_on(told: Summary, content: bytes) -> Summary:
     """A summary with what some more whole lines say."""
-    for state in all_events(content, "state"):
-        told = _in_state(told, state)
+    for at, state in placed_events(content, "state"):
+        told = _in_state(replace(told, last=_last_time(content, at, told.last)), state)
     resumed = last_event(content, "resumed")
     step = last_event(content, "step")
     progress = max(
@@ -158,6 +173,7 @@ def _told_on(told: Summary, content: bytes) -> Summary:
     plan, result = last_event(content, "plan"), last_event(content, "result")
     return replace(
         told,
+        last=_last_time(content, len(content), told.last),
         plan=plan[1] if plan else told.plan,
         result=result[1] if result else told.result,
         progress=progress[1] or told.progress,
@@ -170,6 +186,13 @@ def _in_state(told: Summary, event: Event) -> Summary:
     state = event["state"]
     if state == "stopping":
         return replace(told, stopping=True)
+    worked, since = told.worked, told.since
+    if state == "running":
+        since = event["time"]
+    elif since is not None:
+        # "queued" after a kill: that process worked until its last word.
+        until = told.last if state == "queued" else event["time"]
+        worked, since = worked + max(0.0, until - since), None
     return replace(
         told,
         state=state,
@@ -179,7 +202,16 @@ def _in_state(told: Summary, event: Event) -> Summary:
         error=event.get("error"),
         started=told.started or (event["time"] if state == "running" else None),
         ended=event["time"] if state in TERMINAL else None,
+        worked=worked,
+        since=since,
     )
+
+
+def _last_time(content: bytes, end: int, before: float) -> float:
+    """The time of the last whole line that ends at `end`, or else the one before."""
+    start = content.rfind(b"\n", 0, max(end - 1, 0)) + 1
+    event = decode(content[start:end])
+    return float(event["time"]) if event and "time" in event else before
 
 
 def _epochs(

@@ -210,7 +210,7 @@ class Search:
         if state.error is not None:
             why = state.error["what"]
         model = state.model if state.state == "finished" else None
-        took = round((state.ended or 0.0) - (state.started or 0.0), 1) if state.ended else 0.0
+        took = round(state.seconds or 0.0, 1)
         self._tell(Trial(trial.number, trial.run.id, how, value, trial.params, took, why), model)
 
     def _tell(self, trial: Trial, model: str | None = None) -> None:

@@ -216,7 +216,6 @@ def put_run(run: Run, *, json: bool) -> None:
     if json:
         put_json(state.to_json())
         return
-    ended = state.ended - state.started if state.ended and state.started else None
     facts(
         [
             ("run", state.id),
@@ -227,7 +226,7 @@ def put_run(run: Run, *, json: bool) -> None:
             ("model", state.model),
             ("device", state.device),
             *((name, human_number(value)) for name, value in state.metrics.items()),
-            ("took", human_duration(ended) if ended is not None else None),
+            ("took", human_duration(state.seconds) if state.ended and state.seconds else None),
             ("left", human_duration(state.remaining) if state.remaining is not None else None),
             ("note", str(Notes(state.note, state.tags)) or None),
             ("folder", str(run.path)),

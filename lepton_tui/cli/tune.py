@@ -151,7 +151,7 @@ def put_search(run: Run, *, json: bool) -> None:
 
 
 def _columns(found: Outcome) -> dict[str, list[str]]:
-    """What was tried of each setting, in the order of the trials; what mattered most comes first."""
+    """What was tried of each setting, in the order of the trials; what mattered most first."""
     ranked = found.ranked
     names = list(dict.fromkeys(name for trial in ranked for name in trial.params))
     names.sort(key=lambda name: -found.importance.get(name, 0.0))

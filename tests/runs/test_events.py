@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from core.errors import LeptonError
-from core.runs.events import EventReader, EventWriter, all_events, last_event
+from core.runs.events import EventReader, EventWriter, last_event, placed_events
 
 from .conftest import until
 
@@ -132,5 +132,5 @@ def test_an_event_is_found_without_being_taken_in_by_words_that_look_like_it(
     found = last_event(content, "epoch")
     assert found is not None
     assert found[1]["step"] == 2
-    assert [event["step"] for event in all_events(content, "epoch")] == [1, 2]
+    assert [event["step"] for _, event in placed_events(content, "epoch")] == [1, 2]
     assert last_event(content, "result") is None

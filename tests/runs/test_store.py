@@ -8,9 +8,9 @@ import pytest
 
 from core.errors import LeptonError, UsageError
 from core.runs import lock
-from core.runs.events import EventWriter
+from core.runs.events import EventWriter, encode
 from core.runs.run import Run
-from core.runs.state import summary
+from core.runs.state import RunState, summary
 from core.runs.store import Runs
 
 
@@ -170,3 +170,30 @@ def test_a_log_that_is_another_one_is_searched_anew(runs: Runs) -> None:
     with EventWriter(run.events_path) as events:
         events.write("state", state="queued", log=0)
     assert summary(run.events_path)[0].state == "queued"
+
+
+def test_the_time_that_a_run_waited_or_lay_stopped_is_no_work(runs: Runs) -> None:
+    run = runs.create("train", {})
+
+    def told(*states: tuple[float, str]) -> RunState:
+        with run.events_path.open("ab") as log:
+            for at, state in states:
+                name = "step" if state == "step" else "state"
+                log.write(encode({"time": at, "event": name, "state": state, "step": 1}))
+        return run.state()
+
+    assert told((10, "queued")).seconds is None
+    assert told((100, "running"), (103, "step")).seconds == 3
+    assert told((104, "stopping"), (105, "stopped")).seconds == 5
+    # Resumed, killed after two seconds of work, and resumed again an hour later.
+    assert told((500, "queued"), (510, "running"), (512, "step")).seconds == 7
+    assert told((4000, "queued"), (4001, "running"), (4002, "finished")).seconds == 8
+    assert run.state().seconds == run.history().elapsed()
+
+
+def test_the_version_that_was_read_is_told_once_it_is_known(runs: Runs) -> None:
+    run = runs.create("train", {}, dataset="digits@1")
+    assert run.state().dataset == "digits@1"
+    with EventWriter(run.events_path) as events:
+        events.write("plan", steps=3, dataset="digits@2")
+    assert run.state().dataset == "digits@2"
