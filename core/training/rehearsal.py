@@ -1,6 +1,6 @@
 """A dry run: the model is built, a few steps are taken, and what the whole would cost is told.
 
-Nothing is written: no run, no version, no encoded rows.
+Nothing stays: no run, no version, no encoded rows.
 """
 
 from __future__ import annotations
@@ -23,10 +23,9 @@ from core.data.splitting.split import lacking_split
 from core.devices.facts import choose_threads, precision_on, resolve
 from core.errors import LeptonError
 from core.inference.examples import as_tensors, run
-from core.inference.forward import to_device
 from core.models.registry import task_of
 from core.tasks.ragged import Ragged
-from core.training import checkpoint
+from core.training import checkpoint, pace
 from core.training.checks import AUTO
 from core.training.config import TrainConfig
 from core.training.module import untrained
@@ -39,7 +38,7 @@ from core.workspace import Workspace
 if TYPE_CHECKING:
     from core.tasks.base import Arrays, Task
 
-STEPS = 2
+VALIDATION = "validation"
 FEW = (1, 3)
 """Sizes of the steps that tell what larger ones take."""
 ROWS_AT_ONCE = 512
@@ -61,7 +60,13 @@ class Rehearsal:
     memory: int
     """At its highest, on the device (on a processor: of this process)."""
     epoch_seconds: float
+    """Of its steps, and of judging it."""
+    validation_seconds: float
+    """What judging takes of them."""
+    saving_seconds: float
+    """Of one checkpoint."""
     seconds: float
+    """In all, from the first rows that are read."""
     checkpoint: int
     disk: int
     """What checkpoints, model and encoded rows take at most."""
@@ -77,7 +82,7 @@ class Rehearsal:
 
 
 def rehearse(workspace: Workspace, config: TrainConfig) -> Rehearsal:
-    """Take two steps on the first rows, after one that does not count.
+    """Take a few steps on the first rows, judge a batch of others, and save as much as it would.
 
     Raises:
         UsageError: the settings, or names in them, are wrong.
@@ -89,7 +94,8 @@ def rehearse(workspace: Workspace, config: TrainConfig) -> Rehearsal:
     lacking = lacking_split(lake, choice.version, **split_way(choice))
     with lake.open(choice.version) as view:
         split = "train" if SPLIT in choice.version.column_names else None
-        rows = view.splits()["train"] if lacking is None else lacking.counts["train"]
+        counts = view.splits() if lacking is None else lacking.counts
+        began = time.perf_counter()
         options = task_options(config, choice.kind)
         if choice.origin is not None:
             config = taken_over(config, choice.origin)
@@ -102,25 +108,32 @@ def rehearse(workspace: Workspace, config: TrainConfig) -> Rehearsal:
             task,
             device=str(device),
             precision=precision_on(config.precision, device),
-            threads=choose_threads(),
+            threads=max(1, choose_threads() // config.devices),
         )
         settled, notes = _without_auto(settled, choice.architecture.suggested)
+        learning = time.perf_counter() - began
         size = int(settled.batch_size or 1)
-        sample = _sample(task, view, split, rows, size * (STEPS + 1))
+        # Of several processes each takes its share of a step.
+        share = -(-size // settled.processes)
+        sample = _sample(task, view, split, counts["train"], share * (pace.STEPS + 1))
+        held_out = _held_out(task, view, split, counts.get(VALIDATION, 0))
     origin = choice.origin.path if choice.origin else None
     setup = Setup(settled, choice.version, task, choice.base, origin)
     torch.set_num_threads(settled.threads or 1)
     torch.manual_seed(settled.seed)
     module = untrained(setup)
+    if task.reads == "image":
+        module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     try:
         stepper = Stepper(module.to(device), task, settled, device)
-        _check_memory(stepper, sample.arrays, size, device)
-        took = _steps(stepper, sample.arrays, size, device)
+        _check_memory(stepper, sample.arrays, share, device)
+        took = pace.step_seconds(stepper, sample.arrays, share)
+        judging = _judging(stepper, held_out)
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise LeptonError(
-            f"a step of {size} examples does not fit into the memory of {device}",
+            f"a step of {share} examples does not fit into the memory of {device}",
             hint="Lower batch_size, or choose a smaller model.",
         ) from error
     known = len(sample.arrays["target"])
@@ -130,6 +143,10 @@ def rehearse(workspace: Workspace, config: TrainConfig) -> Rehearsal:
     averaged = weights if settled.ema or settled.swa else 0
     state = sum(each.nbytes for each in stepper.optimizer.tensors().values())
     one = 2 * weights + averaged + state
+    free = shutil.disk_usage(workspace.home).free
+    saving = pace.saving_seconds(workspace.tmp, one) if free > 2 * one else 0.0
+    kept_up = pace.Pace(took, judging, saving)
+    learning += sum(each.seconds for each in (sample, held_out) if each)
     encoded = sum(_bytes(each) for each in sample.arrays.values()) * sample.examples // known
     return Rehearsal(
         settings=settled.to_json(),
@@ -138,13 +155,15 @@ def rehearse(workspace: Workspace, config: TrainConfig) -> Rehearsal:
         examples=sample.examples,
         steps=steps,
         memory=_memory(device),
-        epoch_seconds=took * per_epoch,
-        seconds=min(took * steps, settled.max_time or float("inf")),
+        epoch_seconds=kept_up.epoch(per_epoch),
+        validation_seconds=judging,
+        saving_seconds=saving,
+        seconds=learning + kept_up.whole(settled, steps, per_epoch),
         checkpoint=one,
         # One more is written before the oldest goes.
         disk=(checkpoint.KEPT + 1) * one + weights + encoded,
-        free=shutil.disk_usage(workspace.home).free,
-        notes=(*task.notes, *notes),
+        free=free,
+        notes=(*task.notes, *notes, *_of_group(settled, size, share)),
     )
 
 
@@ -159,12 +178,36 @@ def _without_auto(config: TrainConfig, suggested: Any) -> tuple[TrainConfig, lis
     return config, notes
 
 
+def _of_group(config: TrainConfig, size: int, share: int) -> list[str]:
+    """What it means that several processes train it."""
+    if config.processes == 1:
+        return []
+    who = "processes share the processor and" if config.device == "cpu" else "devices"
+    return [
+        f"{config.processes} {who} take {share} of the {size} examples of a step each; what they"
+        " tell each other after it takes time that is not counted here"
+    ]
+
+
 @dataclass(frozen=True)
 class _Sample:
     """The first examples, and how many there are of them in all, told from the rows looked at."""
 
     arrays: Arrays
     examples: int
+    seconds: float
+    """In which all of them are read."""
+
+
+def _held_out(task: Task, view: View, split: str | None, rows: int) -> _Sample | None:
+    """A batch of what the model is judged by, of any rows where none is split off yet."""
+    if not rows:
+        return None
+    try:
+        return _sample(task, view, split and VALIDATION, rows, task.at_once)
+    except LeptonError:
+        # Rows without a target judge nothing.
+        return None
 
 
 def _sample(task: Task, view: View, split: str | None, rows: int, wanted: int) -> _Sample:
@@ -176,15 +219,19 @@ def _sample(task: Task, view: View, split: str | None, rows: int, wanted: int) -
     """
     pieces: list[Arrays] = []
     kept = made = looked_at = 0
-    ends = time.monotonic() + COUNT_SECONDS
+    read_all = False
+    began = time.monotonic()
+    ends = began + COUNT_SECONDS
 
     def read() -> Iterator[Any]:
-        nonlocal looked_at
+        nonlocal looked_at, read_all
         for batch in task.read(view, split, ROWS_AT_ONCE):
             if kept >= wanted and (made == looked_at or time.monotonic() > ends):
                 return
             looked_at += batch.num_rows
             yield batch
+        # Rows of other splits may be read beside: what came before a series.
+        read_all = split is not None
 
     for arrays in task.examples(read()):
         made += len(arrays["target"])
@@ -193,7 +240,14 @@ def _sample(task: Task, view: View, split: str | None, rows: int, wanted: int) -
             kept = made
     if not pieces:
         raise LeptonError(f"no row has a {task.target}", where=view.version.ref)
-    return _Sample(_joined(pieces), max(1, round(made * rows / looked_at)))
+    times = 1.0 if read_all else rows / looked_at
+    took = time.monotonic() - began
+    return _Sample(_joined(pieces), max(1, round(made * times)), took * times)
+
+
+def _judging(stepper: Stepper, held_out: _Sample | None) -> float:
+    """Seconds in which a model is judged once."""
+    return held_out.examples * pace.judging_seconds(stepper, held_out.arrays) if held_out else 0.0
 
 
 def _joined(pieces: Sequence[Arrays]) -> Arrays:
@@ -203,20 +257,6 @@ def _joined(pieces: Sequence[Arrays]) -> Arrays:
         else np.concatenate([piece[name] for piece in pieces])
         for name, first in pieces[0].items()
     }
-
-
-def _steps(stepper: Stepper, arrays: Arrays, size: int, device: torch.device) -> float:
-    """The seconds of the quicker of two steps."""
-    examples = as_tensors(arrays)
-    rows = len(arrays["target"])
-    took = []
-    for number in range(STEPS + 1):
-        start = min(number * size, max(0, rows - size))
-        batch = to_device(run(examples, start, min(start + size, rows)), device)
-        began = time.perf_counter()
-        float(stepper(batch))
-        took.append(time.perf_counter() - began)
-    return min(took[1:])
 
 
 def _check_memory(stepper: Stepper, arrays: Arrays, size: int, device: torch.device) -> None:

@@ -233,6 +233,8 @@ def put_rehearsal(workspace: Workspace, given: dict[str, Any], *, json: bool) ->
 def _put_costs(told: Rehearsal) -> None:
     settings = told.settings
     trained = "" if told.trained == told.parameters else f", {told.trained:,} of them trained"
+    took = human_duration(told.validation_seconds)
+    judging = f", {took} of it to judge what it has learnt" if told.validation_seconds else ""
     facts(
         [
             (
@@ -244,8 +246,8 @@ def _put_costs(told: Rehearsal) -> None:
             ("steps", f"{told.steps:,} in {counted(settings['epochs'], 'epoch')}"),
             ("device", f"{settings['device']}, {settings['precision']}"),
             ("memory", human_bytes(told.memory)),
-            ("an epoch takes", human_duration(told.epoch_seconds)),
-            ("it would take", human_duration(told.seconds)),
+            ("an epoch takes", f"about {human_duration(told.epoch_seconds)}{judging}"),
+            ("it would take", f"about {human_duration(told.seconds)}, once its process is up"),
             ("a checkpoint", human_bytes(told.checkpoint)),
             ("disk", f"{human_bytes(told.disk)} at most, {human_bytes(told.free)} free"),
         ]

@@ -94,9 +94,37 @@ def test_a_dry_run_tells_the_cost_and_leaves_nothing(workspace, penguins):
     assert told.settings["lr"] == 2e-3
     # Weights, the best ones, the average, and AdamW's two moments, in four bytes a number.
     assert told.checkpoint == pytest.approx(5 * 4 * told.parameters, rel=0.02)
-    assert told.seconds == pytest.approx(told.epoch_seconds * 7, rel=0.01)
+    assert told.seconds > told.epoch_seconds * 7 + told.saving_seconds
     assert told.fits
     assert Runs(workspace).all() == []
+
+
+def test_a_dry_run_counts_judging_and_saving(workspace, penguins, monkeypatch):
+    asked = TrainConfig("penguins", batch_size=32, epochs=7)
+    rates = {"step_seconds": 1.0, "judging_seconds": 2.0, "saving_seconds": 10.0}
+    for name, value in rates.items():
+        monkeypatch.setattr(rehearsal.pace, name, lambda *_, value=value: value)
+    told = rehearse(workspace, asked)
+    lake = Lake(workspace)
+    with lake.open(ensure_split(lake, penguins, target="species")) as view:
+        splits = view.splits()
+    steps = math.ceil(splits["train"] / 32)
+    assert told.validation_seconds == 2 * splits["validation"]
+    assert told.epoch_seconds == steps + 2 * splits["validation"]
+    # Saving is at most a twentieth of the time, but for the last; one more each 60 seconds.
+    epochs = 7 * told.epoch_seconds
+    saves = 1 + min(6, int(epochs * 0.05 / 10)) + int(epochs / 60)
+    assert told.seconds == pytest.approx(epochs + 10 * saves, abs=2)
+
+
+def test_two_processes_take_half_of_each_step(workspace, penguins, monkeypatch):
+    sizes = []
+    monkeypatch.setattr(
+        rehearsal.pace, "step_seconds", lambda _, __, size: sizes.append(size) or 1.0
+    )
+    told = rehearse(workspace, TrainConfig("penguins", batch_size=33, device="cpu", devices=2))
+    assert sizes == [17]
+    assert any("take 17 of the 33 examples" in note for note in told.notes)
 
 
 def test_a_dry_run_counts_examples_where_they_are_no_rows(workspace):
@@ -122,7 +150,7 @@ def test_a_step_too_large_for_the_machine_is_told_and_not_taken(workspace, pengu
 
     taken = []
     monkeypatch.setattr(rehearsal.psutil, "virtual_memory", lambda: Small)
-    monkeypatch.setattr(rehearsal, "_steps", lambda *_: taken.append(1))
+    monkeypatch.setattr(rehearsal.pace, "step_seconds", lambda *_: taken.append(1))
     with pytest.raises(LeptonError, match="a step of 64 examples does not fit"):
         rehearse(workspace, TrainConfig("penguins", batch_size=64))
     assert not taken
