@@ -54,7 +54,8 @@ class TabularClassification(Classification):
         if not columns:
             return None
         score = 0.6 if is_classes(answer, facts) else 0.1
-        why = f"{answer.name} holds {answer.distinct} classes, {len(columns)} columns to tell from"
+        told = "1 column" if len(columns) == 1 else f"{len(columns)} columns"
+        why = f"{answer.name} holds {answer.distinct} classes, {told} to tell from"
         return Fit(cls.name, columns, answer.name, score, why, notes, separator(answer))
 
     @classmethod

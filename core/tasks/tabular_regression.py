@@ -64,7 +64,8 @@ class TabularRegression(Task):
         if not columns:
             return None
         score = 0.6 if is_quantity(answer) else 0.1
-        why = f"{answer.name} is a number, {len(columns)} columns to tell it from"
+        told = "1 column" if len(columns) == 1 else f"{len(columns)} columns"
+        why = f"{answer.name} is a number, {told} to tell it from"
         return Fit(cls.name, columns, answer.name, score, why, notes)
 
     @classmethod

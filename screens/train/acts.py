@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from core.errors import UsageError
+from core.errors import LeptonError, UsageError
 from core.runs.notes import Notes, write_notes
 from core.runs.requests import ask
 from core.runs.run import Run
@@ -55,7 +55,7 @@ class RunActs(LeptonScreen):
                 lambda: asked.of_run(self._runs.get(run.id).spec), self.ask_settings, group="clone"
             )
 
-    def ask_settings(self, given: Mapping[str, Any]) -> None:
+    def ask_settings(self, given: Mapping[str, Any], wrong: LeptonError | None = None) -> None:
         if not self.datasets:
             self.notify("Press 2 to bring one in.", title="There is no data set", markup=False)
             return
@@ -64,13 +64,18 @@ class RunActs(LeptonScreen):
             given,
             survey=lambda name: asked.survey(self.workspace, name),
             fetch=self.fetch,
+            wrong=wrong,
         )
         self.app.push_screen(form, self._start)
 
     def _start(self, settings: Settings | None) -> None:
         if settings:
             self.fetch(
-                lambda: start_training(self.workspace, settings), self._started, group="start"
+                lambda: start_training(self.workspace, settings),
+                self._started,
+                group="start",
+                # What was typed is not lost: the form comes back with it.
+                failed=lambda error: self.ask_settings(settings, error),
             )
 
     def _started(self, run: Run) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from core.augmentation import KINDS, written
@@ -13,11 +14,23 @@ from core.data.lake.lake import Lake, valid_name
 from core.data.lake.version import Version
 from core.errors import UsageError
 from core.models.architectures import ARCHITECTURES
+from core.models.hub.base import Base, is_base, placed
+from core.models.hub.table import PRETRAINED
+from core.models.registry import ModelFolder, Models
 from core.tasks import TASKS, Fit, TableFacts, facts, guess, task
 from core.training.config import TrainConfig
 from core.workspace import Workspace
 
-FIELDS = ("dataset", "task", "target", "model", "epochs", "batch_size", "lr", "augment", "name")
+FIELDS = (
+    *("dataset", "task", "target", "model", "init_from", "tune"),
+    *("epochs", "batch_size", "lr", "augment", "device", "devices", "queue", "name"),
+)
+FLAGS = {"init_from": "from"}
+"""How the command line calls a setting, where that is another name."""
+OTHERS, OURS = "pretrained", "trained"
+"""What `model` holds where it is no architecture: one that others trained, or one of ours."""
+TUNE = PRETRAINED.options[0]
+QUEUES = {"wait until it is free": True, "start at once": False}
 DEFAULT_EPOCHS = TrainConfig(dataset="").epochs
 
 Settings = dict[str, Any]
@@ -25,11 +38,24 @@ Settings = dict[str, Any]
 
 @dataclass(frozen=True)
 class Surveyed:
-    """A data set as far as training needs to know it; `splits` are rows by name."""
+    """A data set as far as training needs to know it, and the models that it can go on from.
+
+    `splits` are rows by name.
+    """
 
     version: Version
     facts: TableFacts
     splits: dict[str, int]
+    trained: tuple[ModelFolder, ...] = ()
+
+    def trained_for(self, fit: Fit) -> list[ModelFolder]:
+        """The models of a task that learned the same target."""
+        return [
+            model
+            for model in self.trained
+            if model.info["task"] == fit.task
+            and (model.info.get("training") or {}).get("target") == fit.target
+        ]
 
 
 def survey(workspace: Workspace, dataset: str) -> Surveyed:
@@ -39,7 +65,7 @@ def survey(workspace: Workspace, dataset: str) -> Surveyed:
         LeptonError: there is none of that name, or a file of it is missing.
     """
     with Lake(workspace).open(dataset) as view:
-        return Surveyed(view.version, facts(view), view.splits())
+        return Surveyed(view.version, facts(view), view.splits(), tuple(Models(workspace).list()))
 
 
 def fit(surveyed: Surveyed, settings: Mapping[str, Any]) -> Fit:
@@ -55,16 +81,38 @@ def tasks() -> list[str]:
     return list(TASKS)
 
 
-def models(name: str) -> list[tuple[str, str]]:
-    """The architectures that suit a task, each with a line about it; the first is the default."""
-    return [(each, ARCHITECTURES[each].summary) for each in task(name).architectures]
+def models(name: str, *, trained: bool) -> list[tuple[str, str]]:
+    """What can be trained for a task, each with a line about it; the first is the default.
+
+    `trained` says that there is a model of ours to go on from.
+    """
+    kind = task(name)
+    found = [(each, ARCHITECTURES[each].summary) for each in kind.architectures]
+    if kind.takes_pretrained:
+        found.append((OTHERS, "one that others trained, in a folder or on the hub"))
+    if trained:
+        found.append((OURS, "go on from one that was trained here"))
+    return found
 
 
-def suggested(model: str | None, key: str) -> str:
+def suggested(given: Mapping[str, Any], key: str) -> str:
     """The value of `lr` or `batch_size` when none is named, as text."""
-    known = ARCHITECTURES.get(model or "")
+    model, options = str(given.get("model") or ""), given.get("options", {})
+    known = ARCHITECTURES.get(model)
+    if is_base(model):
+        known = Base(model, Path(), {}).architecture(options)
     value = known.suggested.get(key) if known else None
     return "" if value is None else f"{value:g}"
+
+
+def named(given: Mapping[str, Any], trained: Iterable[ModelFolder] = ()) -> str:
+    """The name that the trained model gets when none is given."""
+    model = str(given.get("model") or "")
+    if origin := given.get("init_from"):
+        found = next((each for each in trained if each.ref == origin), None)
+        model = str(found.info.get("base") or found.info["architecture"]) if found else ""
+    short = Base(model, Path(), {}).short if is_base(model) else model
+    return f"{str(given.get('dataset', '')).partition('@')[0]}_{short or '…'}"
 
 
 def augmentations(name: str) -> str:
@@ -75,20 +123,35 @@ def augmentations(name: str) -> str:
 
 
 def settings(typed: Mapping[str, str]) -> Settings:
-    """What the fields hold, those left empty out; what cannot be read as a number stays text."""
+    """What the fields hold, those left empty out; what cannot be read as a number stays text.
+
+    Where `model` is `OTHERS`, "pretrained" says which; where it is `OURS`, "init_from" does.
+    """
+    chosen, place = typed.get("model"), typed.get("pretrained", "").strip()
+    if chosen == OTHERS and place:
+        # A word alone is a folder's name: models of the hub have an owner.
+        typed = {**typed, "model": place if is_base(place) else f"./{place}"}
+    typed = {**typed, **({"model": ""} if chosen == OURS else {"init_from": ""})}
     given: Settings = {}
     for name in FIELDS:
         text = typed.get(name, "").strip()
         if not text:
             continue
-        kinds = {"epochs": (int,), "batch_size": (int,), "lr": (float,)}.get(name, ())
-        given[name] = text
-        for kind in kinds:
-            try:
-                given[name] = kind(text)
-            except ValueError:
-                continue
+        if name == "tune":
+            given["options"] = {name: text}
+        elif name == "queue":
+            given[name] = QUEUES[text]
+        else:
+            given[name] = _number(name, text)
     return given
+
+
+def _number(name: str, text: str) -> Any:
+    kind = {"epochs": int, "batch_size": int, "devices": int, "lr": float}.get(name)
+    try:
+        return kind(text) if kind else text
+    except ValueError:
+        return text
 
 
 def mistakes(given: Mapping[str, Any], fit: Fit | None = None) -> dict[str, str]:
@@ -104,6 +167,11 @@ def mistakes(given: Mapping[str, Any], fit: Fit | None = None) -> dict[str, str]
             if name == "name":
                 valid_name(value)
             TrainConfig.from_mapping({"dataset": "any", name: value})
+            # A folder is here or not; what the hub has, the training will see.
+            if name == "model" and value == OTHERS:
+                raise UsageError("name it: ./FOLDER, or OWNER/NAME on the hub")
+            if name == "model" and is_base(value) and Path(placed(value)).is_absolute():
+                Base.find(value)
             if name == "augment" and fit is not None:
                 kind = task(fit.task)
                 written.check(
@@ -117,6 +185,11 @@ def mistakes(given: Mapping[str, Any], fit: Fit | None = None) -> dict[str, str]
             # One setting, one mistake: what stands before the colon says only that.
             said = error.what.partition("settings have a mistake: ")
             wrong[name] = ". ".join(part for part in (said[2] or said[0], error.hint) if part)
+    if not wrong:
+        try:
+            TrainConfig.from_mapping(given)
+        except UsageError as error:
+            wrong["devices"] = error.what.partition("settings have a mistake: ")[2] or error.what
     return wrong
 
 
@@ -124,6 +197,26 @@ def of_run(spec: Mapping[str, Any]) -> Settings:
     """What a run was asked to do, without what nobody asked for: a form can be filled with it."""
     usual = TrainConfig(dataset="").to_json()
     return {name: value for name, value in spec.items() if value != usual.get(name)}
+
+
+def held(given: Mapping[str, Any]) -> dict[str, str]:
+    """Settings as the fields hold them: what `settings` makes them of."""
+    fields = {name: value for name, value in given.items() if name in FIELDS and value is not None}
+    if is_base(fields.get("model")):
+        fields |= {"model": OTHERS, "pretrained": fields["model"]}
+    if "init_from" in fields:
+        fields["model"] = OURS
+    if tune := given.get("options", {}).get("tune"):
+        fields["tune"] = tune
+    if "queue" in fields:
+        fields["queue"] = next(words for words, way in QUEUES.items() if way == fields["queue"])
+    return {name: typed(value) for name, value in fields.items()}
+
+
+def is_tuned(ref: str, trained: Iterable[ModelFolder]) -> bool:
+    """Whether a model of ours is one that others trained first, which is tuned in several ways."""
+    found = next((each for each in trained if each.ref == ref), None)
+    return found is not None and found.info["architecture"] == PRETRAINED.name
 
 
 def typed(value: Any) -> str:
@@ -137,8 +230,14 @@ def command(given: Mapping[str, Any]) -> str:
     """The same training from a shell."""
     words = ["lepton", "train", str(given.get("dataset", "DATASET"))]
     for name in FIELDS[1:]:
-        if name in given:
-            words += [f"--{name.replace('_', '-')}", typed(given[name])]
+        flag = FLAGS.get(name, name).replace("_", "-")
+        match given.get(name):
+            case None:
+                continue
+            case bool() as said:
+                words.append(f"--{flag}" if said else f"--no-{flag}")
+            case value:
+                words += [f"--{flag}", typed(value)]
     # What no field asks for: a run that is cloned may have been set in other ways too.
     others = {name: value for name, value in given.items() if name not in FIELDS}
     others |= others.pop("options", {})

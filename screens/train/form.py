@@ -24,13 +24,21 @@ LABELS = {
     "task": "Task",
     "target": "Target",
     "model": "Model",
+    "pretrained": "  which one",
+    "init_from": "  which one",
+    "tune": "  tune",
     "epochs": "Epochs",
     "batch_size": "Batch size",
     "lr": "Learning rate",
     "augment": "Augment",
+    "device": "Device",
+    "devices": "Devices",
+    "queue": "Queue",
     "name": "Model name",
 }
-_SELECTS = ("dataset", "task", "target", "model")
+
+FULL = "full: all of it"
+NOT_ON_CPU = "wait for a GPU, not for the processor"
 
 
 class Fetch(Protocol):
@@ -62,6 +70,7 @@ class StartForm(ModalScreen[Settings | None]):
         scrollbar-size-vertical: 1;
     }
     StartForm .row { height: 1; }
+    StartForm .row.-away { display: none; }
     StartForm .row > Label { width: 15; color: $text-muted; }
     StartForm .row > Select { width: 1fr; }
     StartForm .row > Input { width: 1fr; background: $boost; padding: 0; }
@@ -70,6 +79,8 @@ class StartForm(ModalScreen[Settings | None]):
     StartForm .problem { height: auto; margin-left: 15; color: $text-error; display: none; }
     StartForm .problem.-there { display: block; }
     StartForm #found { height: auto; min-height: 2; margin-top: 1; }
+    StartForm #problem { height: auto; color: $text-error; display: none; }
+    StartForm #problem.-there { display: block; }
     StartForm #command { height: auto; color: $text-muted; }
     StartForm #buttons { height: 1; margin-top: 1; align-horizontal: right; }
     StartForm Button { margin-left: 2; }
@@ -82,17 +93,18 @@ class StartForm(ModalScreen[Settings | None]):
         *,
         survey: Callable[[str], Surveyed],
         fetch: Fetch,
+        wrong: LeptonError | None = None,
     ) -> None:
+        """`wrong` is what came of these settings when they were tried."""
         super().__init__()
         chosen = str(given.get("dataset") or "")
         # A run names the version it read; the form knows data sets, and those versions it is given.
         self._datasets = datasets
         if "@" in chosen and chosen.partition("@")[0] in datasets:
             self._datasets = [chosen, *datasets]
-        self._given = {
-            name: asked.typed(value) for name, value in given.items() if name in asked.FIELDS
-        }
-        self._model = given.get("model")
+        self._given = asked.held(given)
+        self._model = given.get("model"), given.get("init_from")
+        self._wrong = wrong
         self._others = {n: value for n, value in given.items() if n not in asked.FIELDS}
         self._chosen = chosen if chosen in self._datasets else datasets[0]
         self._survey = survey
@@ -106,14 +118,22 @@ class StartForm(ModalScreen[Settings | None]):
             box.can_focus = False
             box.border_title = "Train a model"
             box.border_subtitle = "^s starts · tab next field · esc cancels"
+            yield Static(id="problem", markup=False)
             yield from self._row("dataset", _select(self._datasets, self._chosen))
             yield from self._row("task", _select(asked.tasks(), prompt="guess it"))
             yield from self._row("target", _select([], prompt="guess it"))
             yield from self._row("model", _select([], prompt="looking…"))
+            place = self._input("pretrained")
+            place.placeholder = "./FOLDER, or OWNER/NAME on the hub"
+            yield from self._row("pretrained", place)
+            yield from self._row("init_from", _select([], prompt="none"))
+            yield from self._row("tune", _select(list(asked.TUNE.choices), prompt=FULL))
             yield from self._row("epochs", self._input("epochs", str(asked.DEFAULT_EPOCHS)))
             for name in ("batch_size", "lr"):
                 yield from self._row(name, self._input(name))
-            yield from self._row("augment", self._input("augment"))
+            for name in ("augment", "device", "devices"):
+                yield from self._row(name, self._input(name))
+            yield from self._row("queue", _select(list(asked.QUEUES), prompt=NOT_ON_CPU))
             yield from self._row("name", self._input("name"))
             yield Static(id="found", markup=False)
             yield Static(id="command", markup=False)
@@ -132,11 +152,17 @@ class StartForm(ModalScreen[Settings | None]):
         yield Static(id=f"{name}-problem", classes="problem", markup=False)
 
     def on_mount(self) -> None:
-        if (task := self._given.get("task")) in asked.tasks():
-            with self.prevent(Select.Changed):
-                self.query_one("#task", Select).value = task
+        known = {"task": asked.tasks(), "tune": asked.TUNE.choices, "queue": asked.QUEUES}
+        with self.prevent(Select.Changed):
+            for name, values in known.items():
+                if (value := self._given.get(name)) in values:
+                    self.query_one(f"#{name}", Select).value = value
+        self.query_one("#device", Input).placeholder = "auto: the first free one; cpu, cuda:1"
+        self.query_one("#devices", Input).placeholder = "1; more train it together"
         self._look()
         self._say()
+        if self._wrong is not None:
+            self._complain(_words(self._wrong))
 
     # What the data set allows
 
@@ -180,13 +206,20 @@ class StartForm(ModalScreen[Settings | None]):
         self._show_problems({})
         self.query_one("#task", Select).prompt = f"{self._fit.task} (guessed)"
         self.query_one("#target", Select).prompt = f"{plain(self._fit.target)} (guessed)"
-        model = self.query_one("#model", Select)
+        model, origin = self.query_one("#model", Select), self.query_one("#init_from", Select)
         kept = self._typed("model") or self._given.get("model")
-        known = asked.models(self._fit.task)
+        began = self._typed("init_from") or self._given.get("init_from")
+        trained = [each.ref for each in self._surveyed.trained_for(self._fit)]
+        if began is not None and began not in trained:
+            trained.append(began)
+        known = asked.models(self._fit.task, trained=bool(trained))
         with self.prevent(Select.Changed):
             model.set_options([(Text(f"{name}: {summary}"), name) for name, summary in known])
             names = [name for name, _ in known]
             model.value = kept if kept in names else names[0]
+            origin.set_options([_option(ref) for ref in trained])
+            if trained:
+                origin.value = began or trained[0]
         self.query_one("#augment", Input).placeholder = asked.augmentations(self._fit.task)
         self.query_one("#found", Static).update(_found(self._surveyed, self._fit))
         self._say()
@@ -210,16 +243,36 @@ class StartForm(ModalScreen[Settings | None]):
         self._say()
 
     @on(Select.Changed, "#model")
+    def _other_model(self) -> None:
+        self._say()
+        if self._typed("model") == asked.OTHERS and not self._typed("pretrained"):
+            self.query_one("#pretrained").focus()
+
+    @on(Select.Changed, "#init_from")
+    @on(Select.Changed, "#tune")
+    @on(Select.Changed, "#queue")
     @on(Input.Changed)
     def _say(self) -> None:
-        """Keep the suggestions and the command in step with what is typed."""
-        model = self._typed("model") or None
+        """Keep the fields that are there, the suggestions and the command in step with what is
+        typed."""
+        for name, there in self._there().items():
+            row = self.query_one(f"#{name}").parent
+            assert row is not None
+            row.set_class(not there, "-away")
+        given = self.settings()
         for name in ("batch_size", "lr"):
-            self.query_one(f"#{name}", Input).placeholder = asked.suggested(model, name)
-        self.query_one(
-            "#name", Input
-        ).placeholder = f"{self._typed('dataset').partition('@')[0]}_{model or '…'}"
-        self.query_one("#command", Static).update(Text(f"$ {asked.command(self.settings())}"))
+            self.query_one(f"#{name}", Input).placeholder = asked.suggested(given, name)
+        trained = self._surveyed.trained if self._surveyed else ()
+        self.query_one("#name", Input).placeholder = asked.named(given, trained)
+        self.query_one("#command", Static).update(Text(f"$ {asked.command(given)}"))
+
+    def _there(self) -> dict[str, bool]:
+        """Which of the fields that hang on the model are asked."""
+        model, trained = self._typed("model"), self._surveyed.trained if self._surveyed else ()
+        own = model == asked.OURS
+        tuned = own and asked.is_tuned(self._typed("init_from"), trained)
+        others = model == asked.OTHERS
+        return {"pretrained": others, "init_from": own, "tune": others or tuned}
 
     @on(Input.Submitted)
     def _entered(self) -> None:
@@ -235,7 +288,10 @@ class StartForm(ModalScreen[Settings | None]):
     def action_start(self) -> None:
         """Answer with the settings, or say what is wrong with them."""
         given = self.settings()
+        self._complain("")
         wrong = asked.mistakes(given, self._fit)
+        if "model" in wrong and self._typed("model") == asked.OTHERS:
+            wrong["pretrained"] = wrong.pop("model")
         if wrong:
             self._show_problems(wrong)
             self.query_one(f"#{next(iter(wrong))}").focus()
@@ -254,14 +310,18 @@ class StartForm(ModalScreen[Settings | None]):
 
     def settings(self) -> Settings:
         """What the fields hold, without those left empty, and what a cloned run has besides."""
-        given = asked.settings({name: self._typed(name) for name in asked.FIELDS})
+        typed = {name: self._typed(name) for name in (*asked.FIELDS, "pretrained")}
+        if not self._there()["tune"]:
+            typed["tune"] = ""
+        given = asked.settings(typed)
         others = dict(self._others)
         # Options are those of a model, inputs those of a data set.
-        if given.get("model") != self._model:
+        if (given.get("model"), given.get("init_from")) != self._model:
             others.pop("options", None)
         if given.get("dataset") != self._chosen:
             others.pop("inputs", None)
-        return given | others
+        options = {**others.pop("options", {}), **given.pop("options", {})}
+        return given | others | ({"options": options} if options else {})
 
     def _typed(self, name: str) -> str:
         field = self.query_one(f"#{name}")
@@ -272,10 +332,16 @@ class StartForm(ModalScreen[Settings | None]):
         return field.value
 
     def _show_problems(self, wrong: dict[str, str]) -> None:
-        for name in asked.FIELDS:
+        for name in LABELS:
             place = self.query_one(f"#{name}-problem", Static)
             place.set_class(name in wrong, "-there")
             place.update(Text(f"✗ {plain(wrong.get(name, ''))}"))
+
+    def _complain(self, words: str) -> None:
+        """Say what is wrong with the settings as a whole."""
+        place = self.query_one("#problem", Static)
+        place.set_class(bool(words), "-there")
+        place.update(Text(f"✗ {plain(words)}"))
 
 
 def _select(names: list[str], value: str | None = None, *, prompt: str = "") -> Select[str]:

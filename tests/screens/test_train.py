@@ -31,6 +31,7 @@ from tests.screens.walk import (
     FINISHED,
     PLAN,
     alive,
+    make_model,
     make_run,
     step_event,
     tell,
@@ -519,6 +520,64 @@ async def test_a_run_is_cloned_with_changes(penguins: Workspace) -> None:
         await until(pilot, lambda: form.settings()["dataset"] == "penguins")
         assert form.settings()["options"] == {"width": 32}
         assert "inputs" not in form.settings()
+
+
+async def test_a_model_of_others_is_trained_from_its_folder(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    told = [("good film", "up"), ("bad plot", "down")] * 20
+    rows = {"text": [text for text, _ in told], "mood": [mood for _, mood in told]}
+    texts = {"task": "text-classification", "target": "mood", "inputs": ["text"]}
+    Lake(workspace).commit("reviews", pa.table(rows), op="import", **texts)
+    folder = tmp_path / "tiny-bert"
+    async with LeptonApp(workspace).run_test(size=(80, 24)) as pilot:
+        await pilot.press("3", "n")
+        await until(pilot, "text-classification: ")
+        form = pilot.app.screen
+        assert isinstance(form, StartForm)
+        form.query_one("#model", Select).value = asked.OTHERS
+        await until(pilot, "./FOLDER, or OWNER/NAME on the hub")
+        await until(pilot, lambda: form.focused is form.query_one("#pretrained"))
+        await pilot.press("ctrl+s")
+        await until(pilot, "✗ name it: ./FOLDER")
+        await pilot.press(*str(folder), "ctrl+s")
+        await until(pilot, "✗ there is no such folder")
+        folder.mkdir()
+        (folder / "config.json").write_text('{"model_type": "bert"}')
+        (folder / "model.safetensors").touch()
+        form.query_one("#tune", Select).value = "lora"
+        form.query_one("#devices", Input).value = "2"
+        form.query_one("#queue", Select).value = "wait until it is free"
+        await until(pilot, lambda: form.query_one("#lr", Input).placeholder == "0.0005")
+        assert form.query_one("#name", Input).placeholder == "reviews_tiny-bert"
+        await pilot.press("ctrl+s")
+        await until(pilot, "the queue gives a run one device")
+        form.query_one("#devices", Input).value = ""
+        await pilot.pause()
+        words = f"lepton train reviews --model {folder} --epochs 10 --queue tune=lora"
+        assert asked.command(form.settings()) == words
+        await pilot.press("ctrl+s")
+        # What only a look at the rows and the model can tell brings the form back as it was.
+        await until(pilot, "has no tokenizer.json")
+        await until(pilot, lambda: bool(pilot.app.screen.query_one("#model", Select).selection))
+        assert asked.command(pilot.app.screen.settings()) == words  # type: ignore[attr-defined]
+
+
+async def test_training_goes_on_from_a_model_of_ours(penguins: Workspace) -> None:
+    learnt = {"inputs": ["bill", "mass"], "target": "species", "options": {"width": 128}}
+    make_model(penguins, "first", training=learnt)
+    make_model(penguins, "of_others", training={**learnt, "target": "mass"})
+    async with LeptonApp(penguins).run_test(size=(80, 24)) as pilot:
+        await pilot.press("3", "n")
+        await until(pilot, "tabular-classification: ")
+        form = pilot.app.screen
+        assert isinstance(form, StartForm)
+        form.query_one("#model", Select).value = asked.OURS
+        await until(pilot, "lepton train penguins --from first@1 --epochs 10")
+        origins = form.query_one("#init_from", Select)
+        assert [value for _, value in origins._options if value is not Select.NULL] == ["first@1"]
+        assert not form.query_one("#tune").parent.display
+        assert form.query_one("#name", Input).placeholder == "penguins_mlp"
 
 
 async def test_a_run_at_work_is_asked_for_another_rate_and_a_checkpoint(
