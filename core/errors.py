@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
+from typing import TypeVar
 
+T = TypeVar("T")
 USAGE = "usage"
 
 
@@ -13,6 +15,8 @@ class LeptonError(Exception):
     """The work failed: `what` was wrong, `where` (file, line, column), a `hint` to the way out."""
 
     exit_code = 1
+    several: tuple[LeptonError, ...] = ()
+    """The errors that this one tells of, where it is `together` of several."""
 
     def __init__(self, what: str, *, where: str = "", hint: str = "") -> None:
         self.what = what
@@ -48,6 +52,35 @@ class UsageError(LeptonError):
 
 class DiskFullError(LeptonError):
     """The disk is full: the same work succeeds once there is room."""
+
+
+def together(found: Sequence[LeptonError], whose: str = "") -> LeptonError:
+    """One error of one or more: a single one as it is, several in a row with their hints.
+
+    `whose` begins the row: "the training settings" have so many mistakes.
+    """
+    each = list({str(one): one for error in found for one in error.several or (error,)}.values())
+    if len(each) == 1:
+        return each[0]
+    told = "; ".join(f"{one.what}. {one.hint}".rstrip(". ") for one in each)
+    error = UsageError(f"{whose} have {len(each)} mistakes: {told}" if whose else told)
+    error.several = tuple(each)
+    return error
+
+
+class Mistakes:
+    """Gathers what is wrong with a call, so that a person hears of all of it at once."""
+
+    def __init__(self) -> None:
+        self.found: list[LeptonError] = []
+
+    def attempt(self, work: Callable[[], T]) -> T | None:
+        """What comes of it; None where it is wrong, which is kept."""
+        try:
+            return work()
+        except LeptonError as error:
+            self.found.append(error)
+            return None
 
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from core.errors import UsageError, nearest
+from core.errors import LeptonError, UsageError, nearest, together
 
 Value: TypeAlias = bool | int | float | str
 
@@ -82,11 +82,19 @@ def resolved(known: Sequence[Option], given: Mapping[str, Any], owner: str) -> d
     """All options, the given ones checked, the others at their defaults.
 
     Raises:
-        UsageError: an unknown name, or a value that cannot be.
+        UsageError: unknown names, or values that cannot be; all of them at once.
     """
     by_name = {option.name: option for option in known}
-    for name in given:
-        if name not in by_name:
-            raise UsageError(f'{owner} has no option "{name}"', hint=nearest(name, list(by_name)))
-    read = {name: by_name[name].read(value, owner) for name, value in given.items()}
+    read: dict[str, Any] = {}
+    mistakes: list[LeptonError] = []
+    for name, value in given.items():
+        try:
+            if name not in by_name:
+                hint = nearest(name, list(by_name))
+                raise UsageError(f'{owner} has no option "{name}"', hint=hint)
+            read[name] = by_name[name].read(value, owner)
+        except UsageError as error:
+            mistakes.append(error)
+    if mistakes:
+        raise together(mistakes)
     return {**defaults_of(known), **read}

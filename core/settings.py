@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from core.errors import UsageError, nearest
+from core.errors import UsageError, nearest, together
 
 Scalar = str | int | float | bool
 C = TypeVar("C", bound="Configured")
@@ -135,13 +135,6 @@ def build(configured: type[C], given: Mapping[str, Any], where: str) -> C:
         else:
             return made
     raise together(mistakes)
-
-
-def together(mistakes: list[UsageError]) -> UsageError:
-    """One error of one or more: a single one as it is, several in a row with their hints."""
-    if len(mistakes) == 1:
-        return mistakes[0]
-    return UsageError("; ".join(f"{each.what}. {each.hint}".rstrip(". ") for each in mistakes))
 
 
 def from_words(configured: type[Configured], words: Mapping[str, str]) -> dict[str, Any]:

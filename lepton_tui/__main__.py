@@ -95,6 +95,11 @@ def report(error: Exception, *, debug: bool) -> int:
     if not isinstance(error, LeptonError):
         error = _unexpected(error, debug=debug)
     sys.stderr.write(styled("error: ", RED, sys.stderr))
+    if error.several:
+        note(f"there are {len(error.several)} mistakes:")
+        for each in error.several:
+            note("  " + " ".join(f"{each}. {each.hint}".rstrip(". ").split("\n")))
+        return error.exit_code
     note(" ".join(str(error).split("\n")))
     for line in error.hint.splitlines():
         note(f"  {line}")

@@ -11,8 +11,8 @@ from dataclasses import asdict
 from typing import Any
 
 from core.augmentation import AUGMENTATIONS, KINDS, Augmentation
-from core.errors import UsageError, nearest
-from core.settings import build, from_words, settings_of, together
+from core.errors import UsageError, nearest, together
+from core.settings import build, from_words, settings_of
 
 
 def read(given: str | Iterable[str]) -> tuple[Augmentation, ...]:

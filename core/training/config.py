@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from core.errors import UsageError, nearest
+from core.errors import UsageError, nearest, together
 from core.models.architectures import ARCHITECTURES
 from core.models.hub.table import PRETRAINED
 from core.tasks import TASKS, task
@@ -20,6 +20,7 @@ OPTIMIZERS = ("adamw", "sgd", "muon")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 MOST_DEVICES = 1024
 BALANCES = ("none", "weights", "sampling")
+WHOSE = "the training settings"
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,21 @@ class TrainConfig:
         Raises:
             UsageError: unknown keys (with the nearest known one), values that cannot be.
         """
+        config, mistakes = cls.read(given, notes)
+        if len(mistakes) == 1:
+            raise UsageError(f"{WHOSE} have a mistake: {mistakes[0]}")
+        if mistakes:
+            raise together(mistakes, WHOSE)
+        return config
+
+    @classmethod
+    def read(
+        cls, given: Mapping[str, Any], notes: list[str] | None = None
+    ) -> tuple[TrainConfig, list[UsageError]]:
+        """The settings as far as they can be read, and what is wrong with the others.
+
+        Where no data set is named, `dataset` is empty.
+        """
         mistakes: list[str] = []
         values: dict[str, Any] = {}
         ours, told = translated(given, _CHECKS)
@@ -148,12 +164,9 @@ class TrainConfig:
         if values.get("node_rank", 0) >= values.get("nodes", 1):
             mistakes.append("node_rank must be below nodes: the first machine is 0")
         mistakes += _of_shards(values)
-        if mistakes:
-            count = "a mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
-            raise UsageError(f"the training settings have {count}: {'; '.join(mistakes)}")
         if notes is not None:
             notes += told
-        return cls(**values)
+        return cls(**{"dataset": "", **values}), [UsageError(each) for each in mistakes]
 
     @property
     def processes(self) -> int:

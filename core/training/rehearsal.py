@@ -27,10 +27,11 @@ from core.models.registry import task_of
 from core.tasks.ragged import Ragged
 from core.training import checkpoint, pace
 from core.training.checks import AUTO
+from core.training.choice import choose, task_options
 from core.training.config import TrainConfig
 from core.training.module import untrained
 from core.training.origin import taken_over
-from core.training.setup import Setup, choose, settle, split_way, task_options
+from core.training.setup import Setup, settle, split_way
 from core.training.shuffle import steps_in_epoch
 from core.training.stepper import Stepper
 from core.workspace import Workspace

@@ -11,8 +11,9 @@ from core.data.lake.lake import Lake
 from core.errors import LeptonError, UsageError
 from core.runs.run import Run
 from core.runs.store import Runs
+from core.training.choice import asked
 from core.training.config import TrainConfig
-from core.training.setup import CONFIG, choose
+from core.training.setup import CONFIG
 from core.workspace import Workspace
 
 
@@ -55,8 +56,7 @@ def start_training(
         UsageError: a setting, the data set, a column or the model is not what it must be.
         LeptonError: no process can be started.
     """
-    config = TrainConfig.from_mapping(settings, notes)
-    choice = choose(workspace, config)
+    config, choice = asked(workspace, settings, notes)
     runs = Runs(workspace)
     runs.revive()
     with Lake(workspace).held(choice.version):

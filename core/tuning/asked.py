@@ -11,8 +11,9 @@ from core.errors import UsageError, nearest
 from core.runs.run import Run
 from core.runs.store import Runs
 from core.training.checks import duration, maybe, whole
+from core.training.choice import Choice, check_options, choose
+from core.training.choice import asked as asked_for
 from core.training.config import TrainConfig
-from core.training.setup import Choice, check_options, choose
 from core.tuning.space import Space, read_space, usual_space, usual_values
 from core.workspace import Workspace
 
@@ -88,8 +89,7 @@ def planned(workspace: Workspace, asked: Asked) -> Plan:
     for name in FIXED:
         if name in asked.search:
             raise UsageError(f"{name} is the same in all trials", hint="Give it one value.")
-    config = TrainConfig.from_mapping(asked.settings)
-    choice = choose(workspace, config)
+    config, choice = asked_for(workspace, asked.settings)
     written = read_space(asked.search)
     space = written or usual_space(choice.architecture, config)
     if not space:

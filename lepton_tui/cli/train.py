@@ -210,11 +210,11 @@ def put_rehearsal(workspace: Workspace, given: dict[str, Any], *, json: bool) ->
     Raises:
         LeptonError: the disk has no room for it.
     """
-    from core.training.config import TrainConfig
+    from core.training.choice import asked
     from core.training.rehearsal import rehearse
 
     notes: list[str] = []
-    config = TrainConfig.from_mapping(given, notes)
+    config, _ = asked(workspace, given, notes)
     told = rehearse(workspace, config)
     for each in (*notes, *told.notes):
         note(each)

@@ -18,8 +18,8 @@ from core.ingest import ingest
 from core.models.registry import Models, task_of
 from core.tasks import facts, guess, task
 from core.tasks.many_labels import ManyLabels, average_precision
+from core.training.choice import choose
 from core.training.config import TrainConfig
-from core.training.setup import choose
 from core.training.start import start_training
 from core.workspace import Workspace
 

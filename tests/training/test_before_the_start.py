@@ -14,10 +14,10 @@ from core.ingest import ingest
 from core.runs.compare import lower_is_better
 from core.runs.store import Runs
 from core.training import rehearsal, searching
+from core.training.choice import choose
 from core.training.config import TrainConfig
 from core.training.recipes import recipe, recipes, with_recipe
 from core.training.rehearsal import rehearse
-from core.training.setup import choose
 from core.training.start import start_training
 from tests.training.conftest import SAMPLES
 

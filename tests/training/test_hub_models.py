@@ -10,7 +10,7 @@ from core.inference.forward import naive, solved
 from core.ingest import ingest
 from core.models.folder import save_model
 from core.models.registry import Models
-from core.training.setup import model_options
+from core.training.choice import model_options
 
 from .conftest import SAMPLES
 

@@ -9,9 +9,10 @@ from core.data.lake.lake import Lake
 from core.errors import UsageError
 from core.models.folder import load_module
 from core.models.registry import Models
+from core.training.choice import choose
 from core.training.config import TrainConfig
 from core.training.rehearsal import rehearse
-from core.training.setup import choose, decide
+from core.training.setup import decide
 from core.training.start import start_training
 
 from .test_loop import same

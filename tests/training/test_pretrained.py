@@ -17,9 +17,9 @@ from core.evaluation.evaluate import evaluate_model
 from core.inference.engine import Engine
 from core.models.folder import load_module
 from core.models.registry import Models
+from core.training.choice import choose
 from core.training.config import TrainConfig
 from core.training.rehearsal import rehearse
-from core.training.setup import choose
 from core.training.start import start_training
 from tests.models import bases
 
@@ -116,7 +116,7 @@ def test_texts_are_gone_on_with_in_the_pieces_of_the_base(workspace, tmp_path, t
     end = json.loads((base / "config.json").read_text())["eos_token_id"]
     assert task.pairs.end == end != 0
     assert task.length == 32
-    tokens = made.validation.tensors["tokens"]
+    tokens = made.judge.validation.tensors["tokens"]
     target = np.asarray(made.validation.target)
     known = target[target >= 0]
     text = task.pairs.decode(known.tolist())
