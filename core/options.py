@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
 from core.errors import LeptonError, UsageError, nearest, together
@@ -56,20 +56,26 @@ class Option:
         fits = self.multiple == 1 or read % self.multiple == 0
         return fits and self.least <= read <= self.most
 
-    def _refusal(self, value: object, owner: str) -> UsageError:
+    @property
+    def allowed(self) -> str:
+        """What it may be, in words."""
         if self.choices:
-            allowed = f"one of {', '.join(self.choices)}"
-        elif isinstance(self.default, str):
-            allowed = "a text"
-        else:
-            kind = "a whole number" if isinstance(self.default, int) else "a number"
-            if self.multiple > 1:
-                kind = f"a multiple of {self.multiple}"
-            allowed = f"{kind} from {self.least:g} to {self.most:g}"
-            if self.auto:
-                allowed += f", or {self.default} to choose it from the rows"
+            return f"one of {', '.join(self.choices)}"
+        if isinstance(self.default, str):
+            return "a text"
+        kind = "a whole number" if isinstance(self.default, int) else "a number"
+        if self.multiple > 1:
+            kind = f"a multiple of {self.multiple}"
+        allowed = f"{kind} from {self.least:g} to {self.most:g}"
+        return allowed + (f", or {self.default} to choose it from the rows" if self.auto else "")
+
+    def to_json(self) -> dict[str, Any]:
+        """Its name, default, bounds or choices, and help."""
+        return {**asdict(self), "allowed": self.allowed}
+
+    def _refusal(self, value: object, owner: str) -> UsageError:
         return UsageError(
-            f"{self.name}={value} cannot be: it is {allowed}", where=f"options of {owner}"
+            f"{self.name}={value} cannot be: it is {self.allowed}", where=f"options of {owner}"
         )
 
 

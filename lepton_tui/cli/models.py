@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from core.errors import UsageError
+from core.models.architecture import Architecture
 from core.models.registry import ModelFolder, Models
 from core.workspace import Workspace
 from lepton_tui.cli.groups import noun
@@ -83,21 +84,38 @@ def _architectures(of_task: str | None, *, json: bool) -> None:
                     "summary": each.summary,
                     "kinds": list(each.kinds),
                     "options": dict(each.defaults),
+                    "bounds": [one.to_json() for one in each.options],
                 }
                 for each, of in found
             ]
         )
         return
+    if of_task is not None:
+        from lepton_tui.cli.training_options import models_of, put_options
+
+        kind = task(of_task)
+        _put_lines(found, options=False)
+        put()
+        put_options(kind, models_of(kind))
+        return
+    _put_lines(found, options=True)
+    put("./FOLDER, OWNER/NAME: a pretrained model of transformers, from a folder or the hub")
+    put(f"{'':<12} options: {_options(PRETRAINED)}")
+    note("What each option may be, and those of a task: --architectures --task TASK")
+
+
+def _put_lines(found: list[tuple[Architecture, list[str]]], *, options: bool) -> None:
+    """A few lines about each architecture and the tasks it is for."""
     for each, of in found:
         size = human_count(each.parameters)
         put(f"{each.name:<12} {each.summary}")
         put(f"{'':<12} {', '.join(of)}; about {size} parameters; {each.source}")
-        options = ", ".join(f"{name}={value}" for name, value in each.defaults.items())
-        put(f"{'':<12} options: {options}")
-    if of_task is None or task(of_task).takes_pretrained:
-        put("./FOLDER, OWNER/NAME: a pretrained model of transformers, from a folder or the hub")
-        options = ", ".join(f"{name}={value}" for name, value in PRETRAINED.defaults.items())
-        put(f"{'':<12} options: {options}")
+        if options:
+            put(f"{'':<12} options: {_options(each)}")
+
+
+def _options(architecture: Architecture) -> str:
+    return ", ".join(f"{name}={value}" for name, value in architecture.defaults.items())
 
 
 @app.command()

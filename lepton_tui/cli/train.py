@@ -26,7 +26,9 @@ app = single()
 
 
 @app.command(
-    epilog="Any other setting is a word of the form key=value, such as warmup=0.1 or dropout=0.2."
+    epilog="Any other setting is a word of the form key=value, such as momentum=0.8 or dropout=0.2."
+    " The options of the data set's task (horizon, image_size, length, …) and of its models, with"
+    " what each may be: lepton train DATASET --options"
 )
 def train(
     *,
@@ -92,6 +94,9 @@ def train(
     ),
     recipe: str = typer.Option(None, metavar="NAME", help="Settings that were tried."),
     recipes: bool = typer.Option(False, "--recipes", help="List the recipes."),
+    options: bool = typer.Option(
+        False, "--options", help="List what KEY=VALUE may be for this data set; start nothing."
+    ),
     resume: str = typer.Option(None, metavar="RUN", help="Go on with a run."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Say what it would cost; start nothing."),
     detach: bool = typer.Option(False, "--detach", "-d", help="Start it and leave it."),
@@ -157,6 +162,9 @@ def train(
         from core.training.recipes import with_recipe
 
         given = with_recipe(known(recipe), given)
+    if options:
+        put_known_options(workspace, given, json=json)
+        return
     if dry_run:
         put_rehearsal(workspace, given, json=json)
         return
@@ -202,6 +210,39 @@ def put_recipes(*, json: bool) -> None:
         [(each.name, each.task, each.summary) for each in known],
         whole=("recipe", "task"),
     )
+
+
+def put_known_options(workspace: Workspace, given: dict[str, Any], *, json: bool) -> None:
+    """The options of the task that suits a data set, and of its models or the one that is named.
+
+    Raises:
+        UsageError: there is no such data set, column, task or model, or no task suits.
+    """
+    from core import tasks
+    from core.data.lake.lake import Lake
+    from core.models.architectures import architecture
+    from core.models.hub.base import is_base
+    from core.models.hub.table import PRETRAINED
+    from lepton_tui.cli.training_options import models_of, options_json, put_options
+
+    with Lake(workspace).open(given["dataset"]) as view:
+        fit = tasks.guess(
+            tasks.facts(view), given.get("target"), given.get("task"), given.get("inputs")
+        )
+    kind = tasks.task(fit.task)
+    models = models_of(kind)
+    if model := given.get("model"):
+        wanted = PRETRAINED.name if is_base(model) else architecture(model).name
+        models = [each for each in models if each.name == wanted]
+        if not models:
+            raise UsageError(
+                f"{model} is no model for {kind.name}",
+                hint=f"Use one of: {', '.join(kind.architectures)}.",
+            )
+    if json:
+        put_json(options_json(kind, models))
+    else:
+        put_options(kind, models)
 
 
 def put_rehearsal(workspace: Workspace, given: dict[str, Any], *, json: bool) -> None:

@@ -117,7 +117,7 @@ def test_texts_are_gone_on_with_in_the_pieces_of_the_base(workspace, tmp_path, t
     assert task.pairs.end == end != 0
     assert task.length == 32
     tokens = made.judge.validation.tensors["tokens"]
-    target = np.asarray(made.validation.target)
+    target = np.asarray(made.judge.validation.target)
     known = target[target >= 0]
     text = task.pairs.decode(known.tolist())
     assert task.pairs.widths[known].sum() == len(text.encode())
