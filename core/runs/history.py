@@ -181,7 +181,12 @@ def waiting_words(event: Event) -> str:
     """Where a run stands in the queue, for which devices, and which runs are on them."""
     place = "next" if event["place"] == 1 else f"number {event['place']}"
     words = f"{place} in the queue for {' or '.join(event['devices']) or 'a device'}"
-    if behind := [run.rpartition("-")[2] for run in event["behind"]]:
+    elsewhere = event.get("elsewhere") or {}
+    behind = [
+        run.rpartition("-")[2] + (f" of the workspace {elsewhere[run]}" if run in elsewhere else "")
+        for run in event["behind"]
+    ]
+    if behind:
         words += f", where {', '.join(behind)} {'works' if len(behind) == 1 else 'work'}"
     return words
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
@@ -44,14 +44,17 @@ class Turn:
 
 @dataclass(frozen=True)
 class Standing:
-    """Where a waiting run stands: its place from 1, what it waits for, and the runs on that."""
+    """Where a waiting run stands: its place from 1, what it waits for, and the runs on that;
+    `elsewhere` has the homes of those that are another workspace's."""
 
     place: int
     devices: tuple[str, ...]
     behind: tuple[str, ...]
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        return {"place": self.place, "devices": list(self.devices), "behind": list(self.behind)}
+        told = {"place": self.place, "devices": list(self.devices), "behind": list(self.behind)}
+        return {**told, "elsewhere": dict(self.elsewhere)}
 
 
 def awaited(
@@ -113,8 +116,12 @@ class Queue:
             return None
         place, entry = found[0]
         devices = Devices()
-        behind = dict.fromkeys(name for each in entry.devices for name in devices.on(each))
-        return Standing(place, entry.devices, tuple(name for name in behind if name != run))
+        folders = [each for name in entry.devices for each in devices.folders_on(name)]
+        behind = {each.name: each.parent for each in folders if each.name != run}
+        elsewhere = {
+            name: str(runs.parent) for name, runs in behind.items() if runs != self._workspace.runs
+        }
+        return Standing(place, entry.devices, tuple(behind), elsewhere)
 
     def enter(self, run: str, devices: Sequence[str]) -> None:
         """Stand at the end of the queue, or stay where the run stands already."""

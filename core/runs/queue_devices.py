@@ -73,12 +73,16 @@ class Devices:
 
     def on(self, device: str) -> list[str]:
         """The ids of the runs that are on a device, the first one first."""
+        return [folder.name for folder in self.folders_on(device)]
+
+    def folders_on(self, device: str) -> list[Path]:
+        """The folders of the runs that are on a device, of whichever workspace, the first first."""
         try:
             folders = (self.folder / device).read_text(errors="surrogateescape").splitlines()
         except FileNotFoundError:
             return []
         alive = [Path(each) for each in folders if lock.held(Path(each, "lock"))]
-        return list(dict.fromkeys(folder.name for folder in alive))
+        return list(dict.fromkeys(alive))
 
     def _open(self, device: str) -> int:
         return os.open(self.folder / device, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)

@@ -84,6 +84,7 @@ def _knows_devices(run: Run, queue: Queue) -> bool:
 
 def _turn(job: Job, queue: Queue) -> Turn:
     told: Standing | None = None
+    seen: Standing | None = None
     while not job.should_stop():
         # Who waits for a device can wait for room on the disk as well.
         with suppress(DiskFullError):
@@ -92,9 +93,11 @@ def _turn(job: Job, queue: Queue) -> Turn:
             standing = queue.standing(job.run.id)
             if standing is None:
                 break
-            if standing != told:
+            # Between the end of a run and the start of the next one nobody is there for a moment.
+            if standing != told and (told is None or standing == seen):
                 job.emit("waiting", **standing.to_json())
                 told = standing
+            seen = standing
         job.wait(LOOK_SECONDS)
     raise Stopped
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 from core.errors import LeptonError
 from core.runs.queue_devices import Devices
+from core.workspace import Workspace
 from lepton_tui.cli.groups import single
 from lepton_tui.cli.output import put, put_json
 from screens.text import human_bytes, plain
@@ -24,10 +26,12 @@ def devices(json: bool = typer.Option(False, "--json", help="Print one JSON docu
     from core.devices.facts import listing
 
     found = listing()
-    runs = _runs([device.name for device in found])
+    folders = _runs([device.name for device in found])
+    runs = {device: [each.name for each in on] for device, on in folders.items()}
     if json:
         put_json([{**device.to_json(), "runs": runs[device.name]} for device in found])
         return
+    own = Workspace.open().runs
     for device in found:
         put(plain(f"{device.name}  {device.label}"))
         put(f"  {usage_words(device.usage) or 'its use is unknown'}")
@@ -36,19 +40,20 @@ def devices(json: bool = typer.Option(False, "--json", help="Print one JSON docu
             put(f"  {plain(_holder_words(holder))}")
         # Where the driver does not tell, or tells process ids of another world, the runs do.
         named = {holder.run for holder in holders}
-        for run in (each for each in runs[device.name] if each not in named):
-            put(f"  {plain(run)}")
+        for run in (each for each in folders[device.name] if each.name not in named):
+            where = "" if run.parent == own else f", of the workspace {run.parent.parent}"
+            put(f"  {plain(run.name + where)}")
         if device.holders is None:
             put("  who else is on it is unknown")
 
 
-def _runs(devices: list[str]) -> dict[str, list[str]]:
-    """The runs that say they are on each device; without a place where they could, none does."""
+def _runs(devices: list[str]) -> dict[str, list[Path]]:
+    """The folders of the runs that say they are on each device; none where they cannot say so."""
     try:
         taken = Devices()
     except LeptonError:
         return {name: [] for name in devices}
-    return {name: taken.on(name) for name in devices}
+    return {name: taken.folders_on(name) for name in devices}
 
 
 def usage_words(usage: Usage) -> str:

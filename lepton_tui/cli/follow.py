@@ -65,6 +65,7 @@ class Watcher:
         self._samples = samples
         self._plan: Event = {}
         self._origin: tuple[float, int] | None = None
+        self._waits = ""
         self._told_at = 0.0
         self._told_step = 0
 
@@ -88,7 +89,9 @@ class Watcher:
             case "log" if told:
                 self._say(event["text"])
             case "waiting" if told:
-                self._say(f"Waiting: {waiting_words(event)}.")
+                if (words := waiting_words(event)) != self._waits:
+                    self._say(f"Waiting: {words}.")
+                self._waits = words
                 self.line.show("Waiting")
             case "trial" if told:
                 self._say(trial_words(event))

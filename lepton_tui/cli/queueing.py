@@ -6,7 +6,7 @@ from typing import Any
 
 import typer
 
-from core.errors import LeptonError, UsageError
+from core.errors import LeptonError, UsageError, nearest
 from core.runs.queue import Queue, Standing
 from core.runs.state import RunState
 from core.runs.store import Runs
@@ -49,12 +49,30 @@ def move(
     runs = Runs(Workspace.open())
     wanted = _number(place)
     runs.revive()
-    found = runs.get(run)
     queue = Queue(runs.workspace)
-    at = queue.move(found.id, len(queue.waiting()) if wanted is None else wanted)
-    note(f"{found.id} is at place {at} in the queue.")
+    waiting = [each.run for each in queue.waiting()]
+    found = _meant(run, waiting)
+    at = queue.move(found, len(waiting) if wanted is None else wanted)
+    note(f"{found} is at place {at} in the queue.")
     if json:
         _put_queue(runs, json=True)
+
+
+def _meant(name: str, waiting: list[str]) -> str:
+    """The run of the queue that a person names: all of its id, its beginning, or its last letters.
+
+    Raises:
+        UsageError: none or several of those that wait are called so.
+    """
+    fit = [each for each in waiting if each.startswith(name) or each.endswith(f"-{name}")]
+    if name in waiting or len(fit) == 1:
+        return name if name in waiting else fit[0]
+    if fit:
+        raise UsageError(f'"{name}" fits {len(fit)} runs that wait', hint=nearest("", fit))
+    raise UsageError(
+        f'no run "{name}" waits in the queue',
+        hint=nearest(name, waiting) or "No run waits.",
+    )
 
 
 def _number(place: str) -> int | None:
@@ -91,7 +109,11 @@ def _put_queue(runs: Runs, *, json: bool) -> None:
                 state.dataset,
                 state.model,
                 " or ".join(standing.devices),
-                ", ".join(each.rpartition("-")[2] for each in standing.behind),
+                ", ".join(
+                    each.rpartition("-")[2]
+                    + (f" of {standing.elsewhere[each]}" if each in standing.elsewhere else "")
+                    for each in standing.behind
+                ),
                 relative_time(state.created),
             )
             for state, standing in waiting

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from core.data.builtin.samples import sample_data
+from core.runs.queue import Queue
 from core.runs.queue_devices import Devices
 from core.runs.store import Runs
 from core.workspace import Workspace
@@ -57,7 +58,8 @@ def test_trainings_wait_are_moved_lose_their_process_and_run_in_order(penguins: 
         listed = penguins("runs", "queue", "--json").json
         assert [each["id"] for each in listed] == [third.id, first["id"], second.id]
         assert list(listed[0]) == [
-            *("place", "devices", "behind", "id", "kind", "dataset", "model", "pid", "created")
+            *("place", "devices", "behind", "elsewhere"),
+            *("id", "kind", "dataset", "model", "pid", "created"),
         ]
         assert listed[1]["devices"] == ["cpu"]
 
@@ -75,6 +77,19 @@ def test_trainings_wait_are_moved_lose_their_process_and_run_in_order(penguins: 
     assert sorted(ended, key=lambda each: each.started) == ended
     empty = penguins("runs", "queue")
     assert (empty.out, empty.err) == ("", "No run waits.\n")
+
+
+def test_only_who_waits_can_be_moved(lepton: Shell) -> None:
+    runs = Runs(Workspace.open(lepton.home))
+    waiting, over = (runs.create("train", {}) for _ in range(2))
+    none = lepton("runs", "queue", "move", over.id, "first")
+    assert (none.code, "No run waits." in none.err) == (2, True)
+    Queue(runs.workspace).enter(waiting.id, ["cuda:1"])
+    wrong = lepton("runs", "queue", "move", over.id[-4:], "first")
+    assert wrong.code == 2
+    assert f'no run "{over.id[-4:]}" waits' in wrong.err
+    assert waiting.id in wrong.err
+    assert over.id not in wrong.err
 
 
 def test_a_place_that_is_none_is_refused(lepton: Shell) -> None:

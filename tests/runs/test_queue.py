@@ -17,10 +17,13 @@ import pytest
 from core.errors import LeptonError, UsageError
 from core.runs import queue_worker
 from core.runs.events import EventWriter
-from core.runs.queue import Queue, awaited
+from core.runs.history import waiting_words
+from core.runs.job import Stopped
+from core.runs.queue import Queue, Standing, awaited
 from core.runs.queue_devices import Devices
 from core.runs.run import Run
 from core.runs.store import Runs
+from core.workspace import Workspace
 
 from .conftest import DEADLINE, saw, until
 
@@ -405,3 +408,36 @@ def test_the_file_of_the_queue_is_whole_at_every_moment(job, runs, queue):
             json.loads((runs.workspace.home / "queue.json").read_text())
     assert [each.returncode for each in many] == [0, 0, 0]
     assert sorted(order(queue)) == sorted(f"{name}-{at}" for name in "abc" for at in range(20))
+
+
+def test_who_waits_is_told_of_which_workspace_the_run_before_it_is(job, queue, tmp_path):
+    other = Runs(Workspace.open(tmp_path / "other")).create("job", {"do": "count"})
+    run = job("count")
+    queue.enter(run.id, ["cuda:1"])
+    with other._locked():
+        held = Devices().take("cuda:1", other.path)
+        standing = queue.standing(run.id)
+        assert standing.behind == (other.id,)
+        assert standing.elsewhere == {other.id: str(tmp_path / "other")}
+        said = waiting_words(standing.to_json())
+        assert said.endswith(f"where {other.id[-4:]} of the workspace {tmp_path / 'other'} works")
+        os.close(held)
+    with job("count")._locked():
+        assert queue.standing(run.id).elsewhere == {}
+
+
+def test_what_a_run_waits_for_is_told_once_and_again_when_it_has_changed(job, monkeypatch):
+    run, told = job("count"), []
+    first, nobody, second = (Standing(1, ("cuda:1",), behind) for behind in (("a",), (), ("b",)))
+    looks = iter([first, first, nobody, second, second, second, nobody, second, None])
+    monkeypatch.setattr(Queue, "standing", lambda *_: next(looks))
+    monkeypatch.setattr(Queue, "claim", lambda *_: None)
+    waits_for = SimpleNamespace(
+        run=run,
+        should_stop=lambda: False,
+        wait=lambda _: False,
+        emit=lambda _, **standing: told.append(standing["behind"]),
+    )
+    with pytest.raises(Stopped):
+        queue_worker._turn(waits_for, Queue(run.workspace))
+    assert told == [["a"], ["b"]]
