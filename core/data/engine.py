@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -40,3 +41,11 @@ def connect(
     connection = duckdb.connect(config=config)
     connection.execute("SET enable_progress_bar = false")
     return connection
+
+
+def interrupt(connection: duckdb.DuckDBPyConnection) -> None:
+    """Stop what another thread waits for; a connection that it has closed by then is left alone."""
+    import duckdb
+
+    with suppress(duckdb.ConnectionException):
+        connection.interrupt()

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from core import memory
-from core.data.engine import connect
+from core.data.engine import connect, interrupt
 from core.data.lake.layout import ROW_ID, Layout, among, literal, quoted
 from core.data.lake.version import Version
 from core.errors import LeptonError
@@ -75,7 +75,7 @@ class View:
 
     def interrupt(self) -> None:
         """Stop the query that another thread is waiting for; it raises there."""
-        self._connection.interrupt()
+        interrupt(self._connection)
 
     def sql(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run one query over `rows` and fetch its whole answer.

@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from uuid import uuid4
 
-from core.data.engine import connect
+from core.data.engine import connect, interrupt
 from core.data.lake.layout import Layout, literal, quoted
 from core.data.lake.version import DataFile, Version
 from core.errors import Cancelled, LeptonError, UsageError
@@ -136,7 +136,7 @@ class Sandbox:
     def interrupt(self) -> None:
         """Stop what another thread waits for here; it raises `Cancelled` there."""
         self._cancelled = True
-        self._connection.interrupt()
+        interrupt(self._connection)
 
     @contextmanager
     def stream(self, query: str) -> Iterator[Stream]:
@@ -201,7 +201,7 @@ class Sandbox:
         wait = self.seconds
         # An interrupt between two queries is lost, so it is repeated until the work has ended.
         while not done.wait(wait):
-            self._connection.interrupt()
+            interrupt(self._connection)
             wait = 0.1
 
 
