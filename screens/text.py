@@ -229,7 +229,8 @@ def answer_words(output: object) -> str:
         case {"labels": labels}:
             return ", ".join(map(plain, labels)) or "none of the labels"
         case {"text": text}:
-            return plain(text)
+            # A blank line would look like a fault.
+            return plain(text) if text.strip() else "(nothing)"
         case {"boxes": []}:
             return "nothing found"
         case {"boxes": boxes}:

@@ -113,15 +113,16 @@ class Runs:
         """Every run, newest first. What is no run's folder is left out."""
         return [*self.newest()]
 
-    def newest(self, kind: str | None = None) -> Iterator[Run]:
-        """The runs (of a kind), newest first, each read when it is come to.
+    def newest(self, *kinds: str) -> Iterator[Run]:
+        """The runs (of these kinds, if any is named), newest first, each read when it is come to.
 
         The folders' names tell kind and time, so that ten thousand old runs cost one listing of
         names; only runs of one second are opened to be told apart.
         """
         names = [entry.name for entry in os.scandir(self.workspace.runs)]
+        wanted = tuple(f"{kind}-" for kind in kinds)
         for _, same in groupby(sorted(names, key=_second, reverse=True), key=_second):
-            named = [name for name in same if kind is None or name.startswith(f"{kind}-")]
+            named = [name for name in same if not wanted or name.startswith(wanted)]
             runs = [run for name in named if (run := self._opened(name)) is not None]
             yield from sorted(runs, key=lambda run: run.created, reverse=True)
 

@@ -38,7 +38,7 @@ def list_(
 ) -> None:
     """List the runs, newest first."""
     wanted = None if tag is None else valid_tag(tag)
-    newest = Runs(Workspace.open()).newest(kind)
+    newest = Runs(Workspace.open()).newest(*([kind] if kind else []))
     tagged = (run for run in newest if wanted is None or wanted in read_notes(run.path).tags)
     states = [run.state() for run in islice(tagged, limit)]
     if json:

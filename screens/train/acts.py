@@ -17,7 +17,7 @@ from screens.base import LeptonScreen
 from screens.train import asked
 from screens.train.asked import Settings
 from screens.train.form import StartForm
-from screens.train.lines import named
+from screens.train.lines import SEARCH, named
 from screens.widgets.ask import Ask
 from screens.widgets.confirm import Confirm
 
@@ -82,14 +82,13 @@ class RunActs(LeptonScreen):
         self.look(run.id)
 
     def action_stop(self) -> None:
-        waits = self.chosen is not None and self.chosen.place is not None
-        self._confirm(
-            "Stop",
-            "It leaves the queue; r puts it at the end again."
-            if waits
-            else "It finishes its step and saves; r goes on from there.",
-            lambda run: run.stop(wait=0),
-        )
+        run = self.chosen
+        words = "It finishes its step and saves; r goes on from there."
+        if run is not None and run.place is not None:
+            words = "It leaves the queue; r puts it at the end again."
+        elif run is not None and run.kind == SEARCH:
+            words = "Its trials finish their steps and save; r goes on from there."
+        self._confirm("Stop", words, lambda run: run.stop(wait=0))
 
     def action_resume(self) -> None:
         if run := self.chosen:
@@ -126,7 +125,9 @@ class RunActs(LeptonScreen):
     def action_remove(self) -> None:
         self._confirm(
             "Remove",
-            "Its curves and checkpoints go; the model it made stays.",
+            "What it found goes; its trials stay, each a run of its own."
+            if self.chosen is not None and self.chosen.kind == SEARCH
+            else "Its curves and checkpoints go; the model it made stays.",
             lambda r: r.remove(),
         )
 

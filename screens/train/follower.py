@@ -28,6 +28,7 @@ class Snapshot:
     """
 
     run: str
+    kind: str
     dataset: str | None
     model: str | None
     state: str
@@ -109,6 +110,7 @@ class Follower:
         }
         return Snapshot(
             run=self.run.id,
+            kind=self.run.kind,
             dataset=self.run.info.get("dataset"),
             model=str((told.result or {}).get("model") or self.run.info.get("model") or "") or None,
             state=state,

@@ -7,6 +7,7 @@ from rich.text import Text
 from core.runs.history import waiting_words
 from screens.text import counted, human_count, human_duration, human_number, plain, state_badge
 from screens.train.follower import Snapshot
+from screens.train.lines import SEARCH
 from screens.widgets.bars import bar
 
 BAR_WIDTH = 12
@@ -16,9 +17,13 @@ def heading(seen: Snapshot) -> Text:
     """What is trained on what, how far it is, and what it has reached: three or four lines."""
     text = Text()
     text.append(f"{_badge(seen)}  ", "bold")
+    text.append("search for " if seen.kind == SEARCH else "", "bold")
     text.append(f"{plain(seen.model or '?')} on {plain(seen.dataset or '?')}", "bold")
     plan = seen.plan
-    if plan:
+    if seen.kind == SEARCH:
+        space = "  ".join(f"{name}={each}" for name, each in plan.get("space", {}).items())
+        text.append(f"\nsearches {plain(space)}" if space else "", "dim")
+    elif plan:
         device = str(plan.get("device") or "")
         if device == "cpu" and plan.get("threads"):
             device = f"cpu, {counted(plan['threads'], 'thread')}"
@@ -48,7 +53,8 @@ def _progress(seen: Snapshot) -> str:
         parts.append(f"epoch {seen.epoch}/{plan['epochs']}")
     if steps := plan.get("steps"):
         share = seen.step / steps
-        parts.append(f"step {human_count(seen.step)}/{human_count(steps)}")
+        done = f"{human_count(seen.step)}/{human_count(steps)}"
+        parts.append(f"{done} trials" if seen.kind == SEARCH else f"step {done}")
         if seen.alive:
             parts.append(f"{bar(share, BAR_WIDTH)} {share:.0%}")
     if seen.remaining is not None:

@@ -14,10 +14,12 @@ from screens.text import plain
 from screens.train.charts import ChartGrid
 from screens.train.follower import Snapshot
 from screens.train.heading import heading, last_words
+from screens.train.lines import SEARCH
 from screens.train.panes import TextPane, no_samples_words, samples_words
 from screens.widgets.tab_line import TabLine
 
 CHARTS, SAMPLES, LOG, SETTINGS, COMPARE = "charts", "samples", "log", "settings", "compare"
+FOUND = "found"
 TABS = {
     CHARTS: "Charts",
     SAMPLES: "Samples",
@@ -25,6 +27,7 @@ TABS = {
     SETTINGS: "Settings",
     COMPARE: "Compare",
 }
+TABS_OF_SEARCH = {FOUND: "Search", LOG: "Log", SETTINGS: "Settings"}
 
 
 class LiveView(Vertical):
@@ -74,6 +77,11 @@ class LiveView(Vertical):
         text.at_end = name == LOG
         text.show(*self._words.get(name, (str, None)))
 
+    def offer_tabs(self, kind: str) -> None:
+        """Have the tabs of a training, or of a search."""
+        self.query_one(TabLine).offer(TABS_OF_SEARCH if kind == SEARCH else TABS)
+        self.open_tab(self.tab)
+
     def next_tab(self, step: int) -> str:
         """The tab beside the open one."""
         return self.query_one(TabLine).beside(step)
@@ -89,11 +97,15 @@ class LiveView(Vertical):
     def show(self, seen: Snapshot, *, label: str = "") -> None:
         """Draw what is new in a snapshot; `label` names its curves where others lie over them."""
         self._say("#head", heading(seen))
-        self.charts.waiting("waiting for the first step…" if seen.alive else "no step was recorded")
-        self.charts.draw(seen.curves, metric=str(seen.plan.get("metric") or ""), run=label)
+        if seen.kind != SEARCH:
+            self._draw(seen, label)
         words = last_words(seen)
         self.query_one("#said").display = bool(words)
         self._say("#words", words, wrapped=True)
+
+    def _draw(self, seen: Snapshot, label: str) -> None:
+        self.charts.waiting("waiting for the first step…" if seen.alive else "no step was recorded")
+        self.charts.draw(seen.curves, metric=str(seen.plan.get("metric") or ""), run=label)
         if seen.samples:
             newest = seen.samples[-1]["epoch"]
             self.show_words(SAMPLES, lambda: samples_words(seen.samples), (seen.run, newest))

@@ -22,9 +22,10 @@ from screens.refresh import refresh_interval
 from screens.train import asked
 from screens.train.acts import RunActs
 from screens.train.follower import Follower, Snapshot
-from screens.train.lines import AT_ONCE, Seen, lines, look, short
-from screens.train.live import CHARTS, COMPARE, LOG, SETTINGS, LiveView
+from screens.train.lines import AT_ONCE, SEARCH, Seen, lines, look, outcome_of, short
+from screens.train.live import CHARTS, COMPARE, FOUND, LOG, SETTINGS, LiveView
 from screens.train.panes import comparison_words, log_words, settings_words
+from screens.train.search import search_words
 
 LIST_SECONDS = 2.0
 RESUMABLE = frozenset({"stopped", "failed", "interrupted", "queued"})
@@ -61,6 +62,7 @@ class TrainScreen(RunActs):
             key_display="]",
             tooltip="Charts, samples, log, settings, compare",
         ),
+        Binding("t", "trials", "Trials", tooltip="Show the trials of the search, or fold them"),
         Binding("space", "mark", "Mark", tooltip="Lay its curves over, and compare it"),
         Binding("slash", "filter", "Filter", tooltip="Only charts whose name has a word"),
         Binding("c", "clone", "Clone", tooltip="A new run with these settings, to be changed"),
@@ -96,6 +98,7 @@ class TrainScreen(RunActs):
         super().__init__(*arguments)
         self._seen = Seen([], {}, [], more=False)
         self._most = AT_ONCE
+        self._unfolded: frozenset[str] = frozenset()
         self._wanted: str | None = None
         self._form_for: str | None = None
         self._augment = ""
@@ -149,9 +152,9 @@ class TrainScreen(RunActs):
             self._look_again = True
             return
         self._looking, self._look_again = True, False
-        most, wanted = self._most, self._wanted
+        most, wanted, unfolded = self._most, self._wanted, self._unfolded
         self.fetch(
-            lambda: look(self._runs, most, wanted),
+            lambda: look(self._runs, most, wanted, unfolded),
             self._list,
             group="runs",
             failed=self._look_failed,
@@ -166,15 +169,17 @@ class TrainScreen(RunActs):
         if self._look_again:
             self.look()
         self._seen = seen
-        self._most = max(self._most, len(seen.runs))
+        self._most = max(self._most, seen.tops)
         self.set_class(not seen.runs, "-empty")
         self.query_one("#welcome", Static).update(NO_RUNS if seen.datasets else NO_DATA)
         there = {run.id for run in seen.runs}
         self._forget_marks(gone=self._marked.keys() - there)
         runs = self.query_one("#runs", LineList)
-        runs.border_subtitle = f"the newest {len(seen.runs)}" if seen.more else ""
+        runs.border_subtitle = f"the newest {seen.tops}" if seen.more else ""
         runs.show(lines(seen, self._marked), chosen=self._wanted)
         if self._wanted in there:
+            # A trial that somebody wants to see is shown with its search unfolded.
+            self._unfolded |= {seen.of[self._wanted]} if self._wanted in seen.of else set()
             self._wanted = None
         if runs.chosen is None:
             self._leave()
@@ -203,12 +208,25 @@ class TrainScreen(RunActs):
         if name is not None and (self._follower is None or self._follower.run.id != name):
             self._leave()
             self._show_note()
+            if (run := self.chosen) is not None:
+                self.live.offer_tabs(run.kind)
             self._fill_tab()
             self.fetch(lambda: Follower(self._runs.get(name)), self._follow, group="live")
         if self._seen.more and event.option_index >= len(self._seen.runs) - NEAR_THE_END:
-            self._most = len(self._seen.runs) + AT_ONCE
+            self._most = self._seen.tops + AT_ONCE
             self.look()
         self.refresh_bindings()
+
+    @on(OptionList.OptionSelected, "#runs")
+    def action_trials(self) -> None:
+        """Show the trials of the chosen search, or fold those that are shown."""
+        run = self.chosen
+        if run is None:
+            return
+        search = self._seen.of.get(run.id, run.id)
+        if search in self._seen.searches:
+            self._unfolded ^= {search}
+            self.look(search)
 
     def _show_note(self) -> None:
         run = self.chosen
@@ -306,6 +324,13 @@ class TrainScreen(RunActs):
                     lambda: self._runs.get(run.id).log_tail(),
                     lambda printed: self.live.show_words(
                         LOG, lambda: log_words(seen.logs, printed), (run.id, seen.logs, printed)
+                    ),
+                )
+            case "found":
+                self._fetch_words(
+                    lambda: outcome_of(self._runs.get(run.id)),
+                    lambda told: self.live.show_words(
+                        FOUND, lambda: search_words(told), (run.id, told)
                     ),
                 )
             case "settings":
@@ -412,13 +437,19 @@ class TrainScreen(RunActs):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         run = self.chosen if self.is_mounted else None
         match action:
-            case "stop" | "set_rate" | "checkpoint":
+            case "stop":
                 return run is not None and run.pid is not None
+            case "set_rate" | "checkpoint":
+                return run is not None and run.pid is not None and run.kind != SEARCH
             case "resume":
                 return run is not None and run.pid is None and run.state in RESUMABLE
             case "evaluate":
                 return run is not None and run.state == "finished"
-            case "remove" | "switch" | "clone" | "mark" | "note" | "tab" | "filter" | "steer":
+            case "trials":
+                return run is not None and self._seen.of.get(run.id, run.id) in self._seen.searches
+            case "switch" | "clone" | "mark" | "filter" | "steer":
+                return run is not None and run.kind != SEARCH
+            case "remove" | "note" | "tab":
                 return run is not None
         return True
 

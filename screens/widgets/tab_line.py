@@ -41,6 +41,14 @@ class TabLine(ActionLine):
             for name, title in self._titles.items()
         ]
 
+    def offer(self, titles: Mapping[str, str]) -> None:
+        """Have other tabs. The active one stays where it is among them; else it is the first."""
+        if titles != self._titles:
+            self._titles = titles
+            if self.active not in titles:
+                self.active = next(iter(titles))
+            self.refresh()
+
     def beside(self, step: int) -> str:
         """The name of the tab that many steps from the active one, round the ends."""
         names = list(self._titles)

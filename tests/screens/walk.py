@@ -45,6 +45,7 @@ def make_run(
     dataset: str | None = "penguins@2",
     model: str | None = "penguins_mlp",
     created: str = LONG_AGO,
+    parent: str | None = None,
 ) -> Run:
     """A run's folder as its process would have left it; event n happened n seconds after START."""
     folder = workspace.runs / name
@@ -59,6 +60,7 @@ def make_run(
         "dataset": dataset,
         "model": model,
         "entry": None,
+        "parent": parent,
         "spec": spec or {},
     }
     (folder / "run.json").write_text(json.dumps(asked))
