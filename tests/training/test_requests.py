@@ -21,7 +21,13 @@ def wait_for(run, name, **wanted):
 def test_a_running_training_takes_another_rate_and_saves_when_asked(workspace, penguins):
     run = start_training(
         workspace,
-        {"dataset": "penguins", "epochs": 100_000, "schedule": "constant", "threads": 1},
+        {
+            "dataset": "penguins",
+            "epochs": 100_000,
+            "schedule": "constant",
+            "warmup": 0,
+            "threads": 1,
+        },
     )
     wait_for(run, "step")
     ask(run, lr=1e-4)
