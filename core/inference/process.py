@@ -19,6 +19,7 @@ from typing import IO, Any, Self
 
 from core.augmentation.example import Cell, Example
 from core.errors import LeptonError, UsageError
+from core.inference.faults import EngineEnded
 from core.inference.messages import Answer, Row, packed, unpacked
 from core.workspace import Workspace
 
@@ -91,6 +92,32 @@ class EngineProcess:
         packed = [row.to_json() for row in rows]
         found = self._wait("predict", timeout, model=_whole(ref), rows=packed)
         return [Answer.from_json(answer) for answer in found]
+
+    def submit(self, ref: str, rows: Sequence[Row]) -> Future[list[Answer]]:
+        """Ask without waiting: the answers come in the future, or what `predict` raises does.
+
+        A future that is cancelled takes its request back; `EngineEnded` is raised by it when the
+        child ends before it has answered.
+        """
+        packed = [row.to_json() for row in rows]
+        child, number, reply = self._submit("predict", model=_whole(ref), rows=packed)
+        answers: Future[list[Answer]] = Future()
+
+        def hear(done: Future[Any]) -> None:
+            if not answers.set_running_or_notify_cancel():
+                return
+            if (error := done.exception()) is not None:
+                answers.set_exception(error)
+            else:
+                answers.set_result([Answer.from_json(answer) for answer in done.result()])
+
+        def take_back(asked: Future[list[Answer]]) -> None:
+            if asked.cancelled():
+                child.cancel(number)
+
+        answers.add_done_callback(take_back)
+        reply.add_done_callback(hear)
+        return answers
 
     def augment(
         self,
@@ -251,7 +278,7 @@ class _Child:
         hint = "Ask again: it starts anew."
         if code == -signal.SIGKILL:
             hint += " If memory ran out, try fewer rows or a smaller model."
-        return LeptonError(
+        return EngineEnded(
             f"the engine ended while it was at work ({how})", where=self._last_words(), hint=hint
         )
 

@@ -106,6 +106,22 @@ def test_what_the_child_prints_is_no_reply(models: Workspace, tmp_path: Path) ->
     assert done.stderr == ""
 
 
+def test_asked_without_waiting_it_answers_later_or_is_taken_back(
+    models: Workspace, pipe: Path
+) -> None:
+    with EngineProcess(models, "cpu") as engine:
+        stuck = engine.submit("digits", [Row("p", {"image": pipe})])
+        with pipe.open("wb") as writer:  # opens when the child has begun to read
+            other = engine.submit("flowers", [ROW])
+            waiting = engine.submit("flowers", [ROW])
+            assert other.cancel()
+            writer.write(png(3))
+        assert stuck.result(PATIENCE)[0].ok
+        assert waiting.result(PATIENCE)[0].ok
+        with pytest.raises(UsageError, match='no model "flower"'):
+            engine.submit("flower", [ROW]).result(PATIENCE)
+
+
 def test_killed_at_work_it_says_so_and_comes_back(models: Workspace, pipe: Path) -> None:
     with EngineProcess(models, "cpu") as engine, ThreadPoolExecutor(2) as pool:
         stuck = pool.submit(engine.predict, "digits", [Row("p", {"image": pipe})], PATIENCE)
