@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from core.data.profile import Profile
     from core.data.quality.check import Finding
-    from core.inference.engine import Engine
     from core.inference.messages import Answer
+    from core.inference.process import EngineProcess
     from core.runs.run import Run
 
 
@@ -171,7 +171,7 @@ class Model:
         self.architecture = architecture
         self.folder = folder
         self.run: Run | None = None
-        self._engine: Engine | None = None
+        self._engine: EngineProcess | None = None
 
     def __repr__(self) -> str:
         state = self.folder.ref if self.folder else "not trained yet"
@@ -216,13 +216,13 @@ class Model:
 
     def predict(self, inputs: Any) -> list[Answer]:
         """Answers for one input or a sequence of them: paths, texts or mappings of columns."""
-        from core.inference.engine import Engine
         from core.inference.inputs import read_inputs
+        from core.inference.process import EngineProcess
 
         folder = self._trained()
         one = isinstance(inputs, str | bytes | Path | Mapping) or not isinstance(inputs, Sequence)
         rows = read_inputs(self.workspace, task_of(folder), [inputs] if one else list(inputs))
-        self._engine = self._engine or Engine(self.workspace)
+        self._engine = self._engine or EngineProcess(self.workspace)
         return self._engine.predict(folder.ref, rows)
 
     def _trained(self) -> ModelFolder:

@@ -58,9 +58,10 @@ def predict(
     if not given:
         raise UsageError("there is nothing to predict", hint="Give files, texts or column=value.")
     rows = read_inputs(workspace, task, given)
-    from core.inference.engine import Engine
+    from core.inference.process import EngineProcess
 
-    answers = Engine(workspace, device).predict(model, rows)
+    with EngineProcess(workspace, device) as engine:
+        answers = engine.predict(model, rows)
     if json:
         put_json([_json(row, answer) for row, answer in zip(rows, answers, strict=True)])
     else:
