@@ -137,7 +137,15 @@ def _read(workspace: Workspace, task: Task, given: object) -> list[Row]:
 
 def _latest(workspace: Workspace, task: Task, ref: str) -> list[Row]:
     """The rows that a whole data set is answered by."""
-    with Lake(workspace).open(ref) as view:
+    lake = Lake(workspace)
+    name = ref.partition("@")[0]
+    if all(each.dataset != name for each in lake.datasets()):
+        tables = [each for each in _beside(Path(ref)) if is_table(Path(each))]
+        raise UsageError(
+            f'there is neither a file nor a data set "{ref}"',
+            hint=nearest(name, [*tables, *(each.dataset for each in lake.datasets())]),
+        )
+    with lake.open(ref) as view:
         require(task.columns, view.version.column_names, view.version.ref)
         ids = task.latest(view)
     return lake_rows(workspace, task, ref, ids)
@@ -273,12 +281,17 @@ def _exists(path: Path) -> bool:
         return False
 
 
-def _missing(path: Path) -> UsageError:
+def _beside(path: Path) -> list[str]:
+    """The names in the folder where the path lies; none if it cannot be read."""
     try:
-        beside = [each.name for each in path.parent.iterdir()]
+        return [each.name for each in path.parent.iterdir()]
     except OSError:
-        beside = []
-    return UsageError("no such file or folder", where=str(path), hint=nearest(path.name, beside))
+        return []
+
+
+def _missing(path: Path) -> UsageError:
+    hint = nearest(path.name, _beside(path))
+    return UsageError("no such file or folder", where=str(path), hint=hint)
 
 
 def _wanted(task: Task) -> str:

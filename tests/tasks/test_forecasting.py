@@ -348,6 +348,29 @@ def test_a_series_that_is_too_short_to_judge_is_named(opened):
     assert left_out.unreadable[0].why == "the series has 12 steps: 10 are read, to tell 5 more"
 
 
+def test_a_past_too_short_to_be_answered_is_the_fault_of_who_asks(opened):
+    view = opened({"day": days(120), "sold": weekly(120), "split": parts(120)})
+    task = learned(view, context=10, horizon=5)
+    with pytest.raises(UsageError, match="the series has 3 steps: 10 are read") as told:
+        task.encode([{"day": days(3), "sold": weekly(3)}], target=False)
+    assert told.value.hint == "Give 10 steps of the past, or more."
+    enough = [{"day": days(10), "sold": weekly(10)}]
+    assert len(task.encode(enough, target=False)["past"]) == 1
+
+
+def test_a_name_that_is_neither_a_file_nor_a_data_set_names_the_nearest(opened, tmp_path):
+    view = opened({"day": days(60), "sold": weekly(60), "split": parts(60, 7, 7)})
+    workspace = Workspace.open(tmp_path / "home")
+    lake = Lake(workspace)
+    lake.commit("sales", view.arrow("SELECT day, sold FROM rows"), op="test")
+    task = learned(view, context=10, horizon=5)
+    with pytest.raises(UsageError, match='neither a file nor a data set "sale@1"') as told:
+        read_inputs(workspace, task, ["sale@1"])
+    assert told.value.hint == 'Did you mean "sales"?'
+    (row,) = read_inputs(workspace, task, ["sales"])
+    assert row.values["sold"][-1] == weekly(60)[-1]
+
+
 # Whole
 
 
