@@ -198,6 +198,7 @@ class Run:
             place=place,
             metric=told.plan.get("metric") or told.result.get("metric"),
             seconds=told.seconds,
+            ended_by=told.result.get("ended_by"),
         )
 
     @property

@@ -24,7 +24,8 @@ class RunState:
     failed or was interrupted. `remaining` are seconds to its end while it works. `note` and `tags`
     are what a person wrote about it. `metric` is the one that says how good it is, None before the
     run has told. `seconds` are those in which a process worked on it, up to the last word in its
-    log: not those in which it waited, or lay stopped.
+    log: not those in which it waited, or lay stopped. `ended_by` is the setting that ended a
+    training before its last epoch: max_steps, max_time or patience.
     """
 
     id: str
@@ -49,6 +50,7 @@ class RunState:
     place: int | None = None
     metric: str | None = None
     seconds: float | None = None
+    ended_by: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The keys of `lepton runs ls --json`, in the order of the listing."""

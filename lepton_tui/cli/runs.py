@@ -61,14 +61,14 @@ def list_(
                 state_badge(state.state),
                 state.dataset,
                 state.model,
-                f"{state.epoch or 0}/{state.epochs}" if state.epochs else "",
+                _epochs(state),
                 headline_text(state.metrics, state.metric),
                 relative_time(state.created),
             )
             for state in states
         ],
         whole=heads,
-        drops=("created", "epoch", "kind", "dataset", "state"),
+        drops=("created", "kind", "epoch", "dataset", "state"),
     )
 
 
@@ -241,7 +241,15 @@ def _error_facts(state: RunState) -> list[tuple[str, str | None]]:
     return [("error", state.error["what"]), ("", state.error.get("hint") or None)]
 
 
+def _epochs(state: RunState) -> str:
+    """How far a training is, with the setting that ended it before: 3/10 max_time."""
+    if not state.epochs:
+        return ""
+    return " ".join(filter(None, [f"{state.epoch or 0}/{state.epochs}", state.ended_by]))
+
+
 def _at(state: RunState) -> str:
     if state.epoch is None or state.epochs is None:
         return ""
-    return f", epoch {state.epoch} of {state.epochs}, step {state.step}"
+    why = f", ended by {state.ended_by}" if state.ended_by else ""
+    return f", epoch {state.epoch} of {state.epochs}, step {state.step}{why}"
