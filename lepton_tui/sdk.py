@@ -12,7 +12,7 @@ from core.data.lake.lake import Lake
 from core.data.lake.version import Version
 from core.data.splitting.split import ensure_split
 from core.data.splitting.split import split as split_rows
-from core.errors import LeptonError, UsageError, nearest
+from core.errors import LeptonError, UsageError, meant, nearest
 from core.models.architectures import ARCHITECTURES
 from core.models.registry import ModelFolder, Models, task_of
 from core.training.start import start_training
@@ -61,10 +61,9 @@ def load(name: str, source: str | Path | None = None) -> Dataset | Model:
         return Model(workspace, name, untrained, None)
     pairs = {f"{dataset}_{each}" for dataset in (*datasets, *BUILTIN) for each in ARCHITECTURES}
     known = {*datasets, *BUILTIN, *models.names()}
-    hint = nearest(name, pairs | known)
     raise UsageError(
         f'there is no data set and no model "{name}"',
-        hint=hint if "mean" in hint else nearest(name, known),
+        hint=meant(name, pairs | known) or nearest(name, known),
     )
 
 

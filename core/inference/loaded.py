@@ -75,18 +75,25 @@ class Loaded:
             columns = [
                 _columns(self.task, each, name) for each, name in zip(rows, named, strict=True)
             ]
-            return self._forward(named, columns)
+            return self._forward(named, self._encoded(rows, columns))
         except Exception as error:
             if len(rows) == 1:
                 return [Answer(named[0], error=_as_error(error))]
             half = len(rows) // 2
             return self.answer(rows[:half]) + self.answer(rows[half:])
 
-    def _forward(self, named: Sequence[str], columns: list[dict[str, Any]]) -> list[Answer]:
-        examples = as_tensors(self.task.encode(columns, target=False))
+    def _encoded(self, rows: Sequence[Given], columns: list[dict[str, Any]]) -> Examples:
+        try:
+            return as_tensors(self.task.encode(columns, target=False))
+        except LeptonError as error:
+            if all(isinstance(row, Row) and row.typed for row in rows):
+                raise UsageError(error.what, where=error.where, hint=error.hint) from error
+            raise
+
+    def _forward(self, named: Sequence[str], examples: Examples) -> list[Answer]:
         torch.set_num_threads(self.threads or self._calibrated(examples).threads)
         found = solved(
-            self.module, self.task, examples, device=self.device, batch_size=len(columns)
+            self.module, self.task, examples, device=self.device, batch_size=len(named)
         )
         if not np.isfinite(found).all():
             raise LeptonError(

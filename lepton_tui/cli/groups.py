@@ -9,7 +9,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from core.errors import UsageError, nearest
+from core.errors import UsageError, meant, nearest
 
 NOUNS: dict[str, tuple[str, str]] = {
     "demo": ("lepton_tui.cli.demo", "The whole path on sample digits: data, training, answers."),
@@ -86,9 +86,8 @@ def as_usage_error(error: Any) -> UsageError:
             else []
         )
         longs = [name for name in known if name.startswith("--")]
-        close = nearest(wrong, longs)
         return UsageError(
-            f"there is no option {wrong}", where=where, hint=close if "mean" in close else see
+            f"there is no option {wrong}", where=where, hint=meant(wrong, longs) or see
         )
     parameter = getattr(error, "param", None)
     if type(error).__name__ == "MissingParameter" and parameter is not None:
