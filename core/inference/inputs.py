@@ -133,7 +133,8 @@ def _read(workspace: Workspace, task: Task, given: object) -> list[Row]:
         raise UsageError(f'"{text}" is a data set', hint=f"Name rows of it: {text}#0-9")
     if medium or looks_path:
         raise _missing(task, path)
-    raise UsageError(f'"{text}" is no row', hint=wanted(task))
+    hint = meant(path.name, _beside(path)) or wanted(task)
+    raise UsageError(f'"{text}" is neither a row nor a file', hint=hint)
 
 
 def _latest(workspace: Workspace, task: Task, ref: str) -> list[Row]:

@@ -75,6 +75,10 @@ class TimeSeriesForecasting(Task):
         return series_rows.fit(cls.name, facts, target, inputs)
 
     @classmethod
+    def advice(cls, facts: TableFacts, target: str | None = None) -> str:
+        return series_rows.advice(facts, target)
+
+    @classmethod
     def check_target(cls, fit: Fit, view: View) -> None:
         rows_without(view, fit, None)
         series_rows.check_times(view, Roles.of(fit, view))

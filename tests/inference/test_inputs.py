@@ -111,7 +111,7 @@ def test_a_column_that_comes_again_begins_a_row(workspace: Workspace, table_task
         ('{"petal length": 4}', '"colour", missing', "Set colour to null"),
         ('{"petal length": 4, "color": "red"}', '"colour", missing', 'mean "color"'),
         ('{"petal length": }', "broken JSON", ""),
-        ("red", "no row", "petal length=value"),
+        ("red", "neither a row nor a file", "petal length=value"),
         ("flowers", '"flowers" is a data set', "flowers#0-9"),
         ("flowers.csv", "no such file", "a table file"),
         ("flow*.csv", "no file matches", "pattern"),

@@ -139,8 +139,18 @@ def test_times_and_one_number_are_a_series(opened):
     fit = guess(facts(more), task=TASK)
     assert (fit.inputs, fit.target) == (("day", "rain"), "sold")
     flowers = opened({"width": weekly(60), "kind": ["a", "b"] * 30})
-    with pytest.raises(UsageError, match="needs a column of dates"):
+    with pytest.raises(UsageError, match="needs a column of dates") as told:
         guess(facts(flowers), task=TASK)
+    assert "'derive column=date sql=" in told.value.hint
+    with pytest.raises(UsageError) as told:
+        guess(facts(more), "day", TASK)
+    assert told.value.hint == "Name a number to tell: --target sold or --target rain."
+    written = opened({"when": ["3 May 2024", "4 May 2024"] * 30, "sold": weekly(60)})
+    with pytest.raises(UsageError) as told:
+        guess(facts(written), task=TASK)
+    assert told.value.hint.endswith(
+        f"clean {written.version.dataset} --step 'parse-dates columns=when'"
+    )
 
 
 # Windows
