@@ -63,7 +63,8 @@ class Summary:
 
     `state` is the last one recorded, None before the first; `stopping` says that somebody asked the
     run to stop since then. `log_offset` is where the last launch begins in `log`, in bytes.
-    `device` is the one that the queue gave this launch.
+    `device` is the one that the queue gave this launch, `together` how many it was launched with
+    where that was changed.
     `epochs` are the steps and metrics of the newest epochs, `speed` is in examples a second.
     """
 
@@ -71,6 +72,7 @@ class Summary:
     stopping: bool = False
     log_offset: int = 0
     device: str | None = None
+    together: int | None = None
     plan: Event = field(default_factory=dict)
     progress: Event = field(default_factory=dict)
     speed: float | None = None
@@ -201,6 +203,7 @@ def _in_state(told: Summary, event: Event) -> Summary:
         stopping=False,
         log_offset=event.get("log", told.log_offset),
         device=None if state == "queued" else event.get("device", told.device),
+        together=event.get("devices", told.together),
         error=event.get("error"),
         started=told.started or (event["time"] if state == "running" else None),
         ended=event["time"] if state in TERMINAL else None,

@@ -172,7 +172,7 @@ def resume(
 
         change_devices(found, **changes)
     past = sum(1 for _ in found.events())
-    found.launch()
+    found.launch(devices)
     if not detach:
         follow_own(found, json=json, past=past)
     _put(found, json=json)
