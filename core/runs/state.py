@@ -25,7 +25,8 @@ class RunState:
     are what a person wrote about it. `metric` is the one that says how good it is, None before the
     run has told. `seconds` are those in which a process worked on it, up to the last word in its
     log: not those in which it waited, or lay stopped. `ended_by` is the setting that ended a
-    training before its last epoch: max_steps, max_time or patience.
+    training before its last epoch, or a search before its last trial: max_steps, max_time or
+    patience.
     """
 
     id: str

@@ -112,15 +112,17 @@ def table(
     whole: Collection[str] = (),
     tails: Collection[str] = (),
     drops: Sequence[str] = (),
+    keys: Sequence[str] = (),
 ) -> None:
     """Aligned columns that fit the terminal. Numbers stand right.
 
     The widest columns give way first; numbers and those named in `whole` do not, since half a
     number or half a name is a wrong one. Those in `tails` lose their beginning, not their end.
     Where a terminal has no room for all of those, the columns
-    of `drops` leave it, the first one first, and a note says so; a pipe gets them all.
+    of `drops` leave it, the first one first, and a note says so; a pipe gets them all. With `keys`
+    those that left stand in a table of their own beneath, beside the columns named there.
     """
-    rows = [list(row) for row in rows]
+    heads, rows = list(heads), [list(row) for row in rows]
     most_of = [None if head in whole else LONGEST for head in heads]
     texts = [list(map(cell, row, most_of)) for row in rows]
     right = [
@@ -149,7 +151,13 @@ def table(
         ]
         drawn = (" " * indent + GAP.join(cells)).rstrip()
         put(drawn if line else styled(drawn, BOLD))
-    if gone:
+    if gone and keys:
+        put()
+        again = [*map(heads.index, keys), *sorted(gone)]
+        rest = [[row[at] for at in again] for row in rows]
+        left = [head for head in drops if heads.index(head) in gone[:-1]]
+        table([heads[at] for at in again], rest, indent=indent, whole=whole, drops=left, keys=keys)
+    elif gone:
         named = ", ".join(plain(heads[at]) for at in sorted(gone))
         note(f"No room for {named}: a wider terminal shows all, and so does --json.")
 

@@ -62,7 +62,8 @@ def list_(
                 state.dataset,
                 state.model,
                 _epochs(state),
-                headline_text(state.metrics, state.metric),
+                # A search goes by the metric of a split, val/accuracy.
+                headline_text(state.metrics, state.metric and state.metric.rpartition("/")[2]),
                 relative_time(state.created),
             )
             for state in states
@@ -243,13 +244,12 @@ def _error_facts(state: RunState) -> list[tuple[str, str | None]]:
 
 def _epochs(state: RunState) -> str:
     """How far a training is, with the setting that ended it before: 3/10 max_time."""
-    if not state.epochs:
-        return ""
-    return " ".join(filter(None, [f"{state.epoch or 0}/{state.epochs}", state.ended_by]))
+    far = f"{state.epoch or 0}/{state.epochs}" if state.epochs else None
+    return " ".join(filter(None, [far, state.ended_by]))
 
 
 def _at(state: RunState) -> str:
-    if state.epoch is None or state.epochs is None:
-        return ""
     why = f", ended by {state.ended_by}" if state.ended_by else ""
+    if state.epoch is None or state.epochs is None:
+        return why
     return f", epoch {state.epoch} of {state.epochs}, step {state.step}{why}"
