@@ -12,13 +12,13 @@ from core.runs.queue import Queue, Standing
 from core.runs.state import RunState
 from core.runs.store import Runs
 from core.workspace import Workspace
-from lepton_tui.cli.groups import Group
+from lepton_tui.cli.groups import Commands, Group
 from lepton_tui.cli.output import note, put_json, table
 from screens.text import relative_time
 
 FIRST, LAST = "first", "last"
 
-app = typer.Typer(cls=Group, rich_markup_mode=None, add_completion=False)
+app = Commands(cls=Group, rich_markup_mode=None, add_completion=False)
 
 
 @app.callback(invoke_without_command=True)
