@@ -60,4 +60,23 @@ class ImageReading:
         return (asked, asked) if asked else self.size
 
 
-Reading: TypeAlias = TextReading | ImageReading
+@dataclass(frozen=True)
+class SeriesReading:
+    """`context` is how many steps of the past it reads, no fewer and no more."""
+
+    context: int
+
+    def steps(self, asked: int) -> int:
+        """The steps of the past that are read.
+
+        Raises:
+            UsageError: another number is asked for.
+        """
+        if asked not in (0, self.context):
+            raise UsageError(
+                f"context={asked} cannot be: the pretrained model reads {self.context} steps"
+            )
+        return self.context
+
+
+Reading: TypeAlias = TextReading | ImageReading | SeriesReading

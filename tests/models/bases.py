@@ -9,6 +9,8 @@ from transformers import (
     BertForSequenceClassification,
     GPT2Config,
     GPT2LMHeadModel,
+    PatchTSTConfig,
+    PatchTSTForPrediction,
     PreTrainedTokenizerFast,
     ResNetConfig,
     ResNetForImageClassification,
@@ -93,6 +95,25 @@ def resnet(folder: Path) -> Path:
     )
     ResNetForImageClassification(config).save_pretrained(folder)
     return _pictures(folder, {"height": 32, "width": 32})
+
+
+def patchtst(folder: Path, *, context: int = 28, steps: int = 14) -> Path:
+    """A PatchTST for three columns that know nothing of each other."""
+    torch.manual_seed(5)
+    config = PatchTSTConfig(
+        num_input_channels=3,
+        context_length=context,
+        patch_length=7,
+        patch_stride=7,
+        prediction_length=steps,
+        pooling_type=None,
+        d_model=16,
+        ffn_dim=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+    )
+    PatchTSTForPrediction(config).save_pretrained(folder)
+    return folder
 
 
 def _pictures(folder: Path, size: dict[str, int]) -> Path:

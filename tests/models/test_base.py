@@ -11,7 +11,7 @@ from core.models.architectures import build
 from core.models.hub.base import Base, is_base, placed
 from core.models.hub.pretrained import start
 from core.models.hub.tuning import merged
-from core.tasks.preprocessing import ImageReading
+from core.tasks.preprocessing import ImageReading, SeriesReading
 from tests.data.sources.web_server import send, serving
 
 from . import bases
@@ -21,7 +21,10 @@ LORA = {"tune": "lora", "rank": 4, "alpha": 8}
 FULL = {**LORA, "tune": "full"}
 HEAD = {**LORA, "tune": "head"}
 WORDS = {"kind": "tokens", "length": 12, "outputs": 3}
+SERIES = {"kind": "series", "context": 28, "columns": 2, "outputs": 7, "phases": 7, "season": 7}
 IMAGE = {"kind": "image", "channels": 3, "height": 16, "width": 16, "outputs": 3}
+OTHERS = {"patchtst": (SERIES, (torch.randn(4, 28, 2), torch.zeros(4, 7, 7)))}
+"""Of models that read neither texts nor single pictures: a shape, and inputs."""
 
 
 @pytest.fixture
@@ -79,13 +82,18 @@ def test_how_it_reads_is_taken_from_its_files(bert, tmp_path):
     assert vit == ImageReading((0.4, 0.5, 0.6), (0.2, 0.25, 0.3), (16, 16), fixed=True)
     with pytest.raises(UsageError, match="reads 16 x 16 pixels"):
         vit.side(32)
+    patchtst = Base.find(str(bases.patchtst(tmp_path / "patchtst"))).reading("series")
+    assert patchtst == SeriesReading(28)
+    assert patchtst.steps(0) == patchtst.steps(28) == 28
+    with pytest.raises(UsageError, match="reads 28 steps"):
+        patchtst.steps(30)
     resnet = Base.find(str(bases.resnet(tmp_path / "resnet"))).reading("image")
     assert resnet.side(0) == (32, 32)
     assert resnet.side(48) == (48, 48)
 
 
 @pytest.mark.parametrize("tune", [HEAD, LORA])
-@pytest.mark.parametrize("kind", ["bert", "gpt2", "vit", "resnet"])
+@pytest.mark.parametrize("kind", ["bert", "gpt2", "vit", "resnet", "patchtst"])
 def test_what_is_frozen_stays_and_what_is_added_is_merged(kind, tune, tmp_path):
     if kind in ("bert", "gpt2"):
         base = Base.find(str(getattr(bases, kind)(tmp_path / kind, TEXTS)))
@@ -95,7 +103,7 @@ def test_what_is_frozen_stays_and_what_is_added_is_merged(kind, tune, tmp_path):
             shape, inputs = {**shape, "kind": "next-token"}, inputs[:1]
     else:
         base = Base.find(str(getattr(bases, kind)(tmp_path / kind)))
-        shape, inputs = IMAGE, (torch.randn(4, 3, 16, 16),)
+        shape, inputs = OTHERS.get(kind, (IMAGE, (torch.randn(4, 3, 16, 16),)))
     if kind == "gpt2" and tune is HEAD:
         with pytest.raises(UsageError, match="no head of its own"):
             start(base, shape, **tune)
@@ -165,6 +173,36 @@ def test_weights_of_another_model_are_refused(bert, tmp_path):
     (bert / "model.safetensors").write_bytes((tmp_path / "vit" / "model.safetensors").read_bytes())
     with pytest.raises(LeptonError, match="not of this model"):
         start(base, words(base), **FULL)
+
+
+def test_a_model_that_was_made_for_something_else_is_refused(bert, tmp_path):
+    vit, patchtst = (
+        Base.find(str(getattr(bases, kind)(tmp_path / kind))) for kind in ("vit", "patchtst")
+    )
+    for base, shape, words in (
+        (vit, {**WORDS, "vocabulary": 9}, "is a vit, which cannot tell classes of texts"),
+        (patchtst, IMAGE, "is a patchtst, which cannot tell classes of images"),
+        (Base.find(str(bert)), SERIES, "is a bert, which cannot forecast"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            start(base, shape, **FULL)
+    with pytest.raises(UsageError, match="is a vit, and of those that forecast only patchtst"):
+        vit.reading("series")
+
+
+def test_a_forecaster_keeps_its_head_where_it_tells_enough(tmp_path):
+    base = Base.find(str(bases.patchtst(tmp_path / "patchtst")))
+    said = []
+    module = start(base, SERIES, **FULL, say=said.append).eval()
+    assert not said
+    window = torch.randn(4, 28, 2)
+    with torch.inference_mode():
+        told = module(window, torch.zeros(4, 7, 7))
+        # What stands beside the column that is forecast says nothing to such a model.
+        alone = module.model(window[..., :1]).prediction_outputs[:, :7, 0]
+        assert torch.equal(told, alone)
+    start(base, {**SERIES, "outputs": 15}, **FULL, say=said.append)
+    assert said == ["new weights, to be learnt: head.projection.bias, head.projection.weight"]
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from typing import Any, Self
 from core.errors import LeptonError, UsageError
 from core.models.architecture import Architecture
 from core.models.hub.table import PRETRAINED
-from core.tasks.preprocessing import ImageReading, Reading, TextReading
+from core.tasks.preprocessing import ImageReading, Reading, SeriesReading, TextReading
 
 CONFIG = "config.json"
 TOKENIZER, TOKENIZER_FACTS = "tokenizer.json", "tokenizer_config.json"
@@ -144,12 +144,17 @@ class Base:
         return replace(PRETRAINED, suggested={**PRETRAINED.suggested, "lr": rate})
 
     def reading(self, reads: str) -> Reading:
-        """How it reads images, or else texts.
+        """How it reads images, texts or series (`Task.reads`).
 
         Raises:
             UsageError: it does not say how, or not in a way that is known here.
         """
-        return self._image_reading() if reads == "image" else self._text_reading()
+        ways: dict[str, Callable[[], Reading]] = {
+            "image": self._image_reading,
+            "tokens": self._text_reading,
+            "series": self._series_reading,
+        }
+        return ways[reads]()
 
     def _text_reading(self) -> TextReading:
         path = self.path / TOKENIZER
@@ -176,6 +181,15 @@ class Base:
         own = self.structure.get("image_size")
         wanted = facts.get("crop_size") if facts.get("do_center_crop") else facts.get("size")
         return ImageReading(mean, std, _size(own or wanted), fixed=own is not None)
+
+    def _series_reading(self) -> SeriesReading:
+        context = self.structure.get("context_length")
+        if self.structure["model_type"] != "patchtst" or not isinstance(context, int):
+            raise UsageError(
+                f"{self.ref} is a {self.structure['model_type']}, and of those that forecast only"
+                " patchtst is known here"
+            )
+        return SeriesReading(context)
 
     def to_json(self) -> dict[str, Any]:
         return {"ref": self.ref, "path": str(self.path), "structure": dict(self.structure)}

@@ -97,12 +97,28 @@ HUB = (
         package="transformers",
         parameters=1_315_968,
     ),
+    Architecture(
+        "patchtst",
+        "core.models.hub.patchtst",
+        ("series",),
+        "PatchTST: a Transformer that reads the past patch by patch",
+        (
+            Option("patch", 0, "steps of a patch; 0: a season", 0, 4096),
+            Option("width", 64, "size of a patch's vector; a multiple of heads", 8, 8192),
+            Option("heads", 4, "attention heads", 1, 128),
+            Option("layers", 2, "encoder layers", 1, 96),
+            _DROPOUT,
+        ),
+        {"lr": 2e-3, "batch_size": 64, "clip": 1.0},
+        package="transformers",
+        parameters=80_024,
+    ),
 )
 
 PRETRAINED = Architecture(
     "pretrained",
     "core.models.hub.pretrained",
-    ("image", "tokens", "next-token"),
+    ("image", "tokens", "next-token", "series"),
     "a model that others trained: its folder (./folder) or its name on the hub (owner/name)",
     (
         Option(

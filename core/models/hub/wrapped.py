@@ -111,6 +111,22 @@ class ImageClassifier(Wrapped):
         return logits
 
 
+class Forecaster(Wrapped):
+    """A window [n, context, columns], what is forecast first, to the next `steps`, [n, steps].
+
+    `model` is a PatchTSTForPrediction; it tells at least so many, and is never told the calendar.
+    """
+
+    def __init__(self, model: nn.Module, steps: int) -> None:
+        super().__init__(model)
+        self.columns: int = model.config.num_input_channels  # type: ignore[union-attr, assignment]
+        self.steps = steps
+
+    def forward(self, window: Tensor, phases: Tensor) -> Tensor:
+        told: Tensor = self.model(window[..., : self.columns]).prediction_outputs
+        return told[:, : self.steps, 0]
+
+
 def check_heads(name: str, options: dict[str, Any], *, pairs: bool = False) -> None:
     """Refuse a width that the heads cannot share, in `pairs` where places are rotations.
 

@@ -1,0 +1,78 @@
+"""Pretrained models of series, sounds and pictures with objects are gone on from."""
+
+import pytest
+
+from core.errors import UsageError
+from core.inference.forward import naive
+from core.ingest import ingest
+from core.training.choice import choose
+from core.training.config import TrainConfig
+from tests.models import bases
+
+from .conftest import SAMPLES
+from .test_loop import same
+
+FORECAST = {"task": "time-series-forecasting", "target": "ridership", "batch_size": 64}
+
+
+@pytest.fixture
+def riders(workspace):
+    return ingest(workspace, str(SAMPLES / "series" / "chicago_ridership.csv"), "riders")
+
+
+def baseline(trained):
+    task, rows = trained.task, trained.judge.validation
+    told = naive(task, rows.tensors, batch_size=task.at_once)
+    return task.scores(told.found, rows.target)[task.metric]
+
+
+def reached(trained):
+    return trained.best.metrics[f"val/{trained.task.metric}"]
+
+
+def resumed_like(trainer, dataset, **settings):
+    """Whether a training that stops in between and is resumed ends with the same bits."""
+    whole = trainer(dataset, "whole", **settings)
+    assert whole.fit()
+    trainer(dataset, "parts", stop_at=3, **settings).fit()
+    last = trainer(dataset, "parts", **settings)
+    last.restore(last.checkpoints.latest()[0])
+    assert last.fit()
+    return same(whole.module.state_dict(), last.module.state_dict())
+
+
+def test_a_forecaster_goes_on_with_what_it_knows(workspace, riders, tmp_path, trainer):
+    base = bases.patchtst(tmp_path / "base")
+    first = trainer("riders", model=str(base), epochs=3, lr=5e-3, horizon=14, **FORECAST)
+    assert first.task.context == 28
+    assert first.fit()
+    assert reached(first) < 0.95 * baseline(first)
+    first.module.load_state_dict(first.best.weights)
+    known = tmp_path / "known"
+    first.module.model.save_pretrained(known)
+    told = {}
+    for tune in ("head", "lora"):
+        more = trainer(
+            "riders", tune, model=str(known), tune=tune, horizon=14, max_steps=8, **FORECAST
+        )
+        assert more.fit()
+        told[tune] = reached(more)
+        assert told[tune] < 0.95 * baseline(more)
+    fresh = trainer("riders", "fresh", model=str(base), horizon=14, max_steps=8, **FORECAST)
+    assert fresh.fit()
+    assert reached(fresh) > 1.2 * max(told.values())
+    with pytest.raises(UsageError, match="context=56 cannot be: the pretrained model reads 28"):
+        trainer("riders", model=str(known), context=56, **FORECAST)
+
+
+@pytest.mark.parametrize("tune", ["full", "head", "lora"])
+def test_a_forecaster_is_resumed_exactly(riders, tmp_path, trainer, tune):
+    base = bases.patchtst(tmp_path / "base")
+    asked = {"model": str(base), "tune": tune, "max_steps": 6}
+    assert resumed_like(trainer, "riders", **asked, **FORECAST)
+
+
+def test_a_model_of_another_kind_is_told_before_a_run_is_started(workspace, riders, tmp_path):
+    settings = {"dataset": "riders", "model": str(bases.vit(tmp_path / "vit")), **FORECAST}
+    with pytest.raises(UsageError, match="only patchtst is known here"):
+        choose(workspace, TrainConfig.from_mapping(settings))
