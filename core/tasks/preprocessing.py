@@ -61,6 +61,22 @@ class ImageReading:
 
 
 @dataclass(frozen=True)
+class SoundReading:
+    """`rate` is the samples a second that it reads; with `level` each sound has mean 0 and
+    deviation 1.
+
+    `letters` is what each of its outputs says, in lower case, where it says any: `blank` is that of
+    CTC and `strange` that of all letters it does not know.
+    """
+
+    rate: int
+    level: bool
+    letters: tuple[str, ...] = ()
+    blank: int = 0
+    strange: int = 0
+
+
+@dataclass(frozen=True)
 class SeriesReading:
     """`context` is how many steps of the past it reads, no fewer and no more."""
 
@@ -79,4 +95,4 @@ class SeriesReading:
         return self.context
 
 
-Reading: TypeAlias = TextReading | ImageReading | SeriesReading
+Reading: TypeAlias = TextReading | ImageReading | SoundReading | SeriesReading

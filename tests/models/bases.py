@@ -1,5 +1,6 @@
 """Small pretrained models as transformers writes them, with random weights of a seed."""
 
+import json
 from pathlib import Path
 
 import torch
@@ -17,6 +18,10 @@ from transformers import (
     ViTConfig,
     ViTForImageClassification,
     ViTImageProcessorPil,
+    Wav2Vec2Config,
+    Wav2Vec2CTCTokenizer,
+    Wav2Vec2FeatureExtractor,
+    Wav2Vec2ForCTC,
 )
 
 PAD, START, STOP, END = "[PAD]", "[CLS]", "[SEP]", "<|endoftext|>"
@@ -95,6 +100,33 @@ def resnet(folder: Path) -> Path:
     )
     ResNetForImageClassification(config).save_pretrained(folder)
     return _pictures(folder, {"height": 32, "width": 32})
+
+
+def wav2vec2(folder: Path, letters: str) -> Path:
+    """A Wav2Vec2 that says these letters, in capitals, with the tokens of its own beside them."""
+    pieces = ["<s>", "</s>", "<unk>", "|", *letters.upper(), "<pad>"]
+    folder.mkdir()
+    written = folder / "vocab.json"
+    written.write_text(json.dumps({piece: at for at, piece in enumerate(pieces)}))
+    Wav2Vec2CTCTokenizer(written).save_pretrained(folder)
+    Wav2Vec2FeatureExtractor(return_attention_mask=True).save_pretrained(folder)
+    torch.manual_seed(5)
+    config = Wav2Vec2Config(
+        vocab_size=len(pieces),
+        pad_token_id=len(pieces) - 1,
+        conv_dim=[32] * 7,
+        feat_extract_norm="layer",
+        conv_bias=True,
+        do_stable_layer_norm=True,
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        num_conv_pos_embeddings=64,
+        **dict.fromkeys(("hidden_dropout", "activation_dropout", "attention_dropout"), 0.0),
+    )
+    Wav2Vec2ForCTC(config).save_pretrained(folder)
+    return folder
 
 
 def patchtst(folder: Path, *, context: int = 28, steps: int = 14) -> Path:

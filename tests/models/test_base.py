@@ -1,5 +1,6 @@
 """Pretrained models: found in a folder or on a hub, read as they read, refused with words."""
 
+import json
 import re
 from urllib.parse import unquote
 
@@ -11,7 +12,7 @@ from core.models.architectures import build
 from core.models.hub.base import Base, is_base, placed
 from core.models.hub.pretrained import start
 from core.models.hub.tuning import merged
-from core.tasks.preprocessing import ImageReading, SeriesReading
+from core.tasks.preprocessing import ImageReading, SeriesReading, SoundReading
 from tests.data.sources.web_server import send, serving
 
 from . import bases
@@ -22,8 +23,12 @@ FULL = {**LORA, "tune": "full"}
 HEAD = {**LORA, "tune": "head"}
 WORDS = {"kind": "tokens", "length": 12, "outputs": 3}
 SERIES = {"kind": "series", "context": 28, "columns": 2, "outputs": 7, "phases": 7, "season": 7}
+SPEECH = {"kind": "speech", "rate": 16_000, "level": True, "places": [], "outputs": 9}
 IMAGE = {"kind": "image", "channels": 3, "height": 16, "width": 16, "outputs": 3}
-OTHERS = {"patchtst": (SERIES, (torch.randn(4, 28, 2), torch.zeros(4, 7, 7)))}
+OTHERS = {
+    "patchtst": (SERIES, (torch.randn(4, 28, 2), torch.zeros(4, 7, 7))),
+    "wav2vec2": (SPEECH, (torch.randn(3, 4000), torch.tensor([4000, 900, 2000]))),
+}
 """Of models that read neither texts nor single pictures: a shape, and inputs."""
 
 
@@ -87,13 +92,21 @@ def test_how_it_reads_is_taken_from_its_files(bert, tmp_path):
     assert patchtst.steps(0) == patchtst.steps(28) == 28
     with pytest.raises(UsageError, match="reads 28 steps"):
         patchtst.steps(30)
+    folder = bases.wav2vec2(tmp_path / "wav2vec2", "ab")
+    wav2vec2 = Base.find(str(folder)).reading("audio")
+    said = ("<s>", "</s>", "<unk>", " ", "a", "b", "<pad>")
+    assert wav2vec2 == SoundReading(16_000, True, said, blank=6, strange=2)
+    both = {"feature_extractor": json.loads((folder / "preprocessor_config.json").read_text())}
+    (folder / "preprocessor_config.json").unlink()
+    (folder / "processor_config.json").write_text(json.dumps(both))
+    assert Base.find(str(folder)).reading("audio") == wav2vec2
     resnet = Base.find(str(bases.resnet(tmp_path / "resnet"))).reading("image")
     assert resnet.side(0) == (32, 32)
     assert resnet.side(48) == (48, 48)
 
 
 @pytest.mark.parametrize("tune", [HEAD, LORA])
-@pytest.mark.parametrize("kind", ["bert", "gpt2", "vit", "resnet", "patchtst"])
+@pytest.mark.parametrize("kind", ["bert", "gpt2", "vit", "resnet", "patchtst", "wav2vec2"])
 def test_what_is_frozen_stays_and_what_is_added_is_merged(kind, tune, tmp_path):
     if kind in ("bert", "gpt2"):
         base = Base.find(str(getattr(bases, kind)(tmp_path / kind, TEXTS)))
@@ -102,7 +115,9 @@ def test_what_is_frozen_stays_and_what_is_added_is_merged(kind, tune, tmp_path):
         if kind == "gpt2":
             shape, inputs = {**shape, "kind": "next-token"}, inputs[:1]
     else:
-        base = Base.find(str(getattr(bases, kind)(tmp_path / kind)))
+        folder = tmp_path / kind
+        made = bases.wav2vec2(folder, "abc") if kind == "wav2vec2" else getattr(bases, kind)(folder)
+        base = Base.find(str(made))
         shape, inputs = OTHERS.get(kind, (IMAGE, (torch.randn(4, 3, 16, 16),)))
     if kind == "gpt2" and tune is HEAD:
         with pytest.raises(UsageError, match="no head of its own"):
@@ -116,22 +131,27 @@ def test_what_is_frozen_stays_and_what_is_added_is_merged(kind, tune, tmp_path):
         < sum(each.numel() for each in trained)
         < sum(each.numel() for each in module.parameters())
     )
+
+    def said(module):
+        outputs = module(*inputs)
+        return outputs if isinstance(outputs, torch.Tensor) else outputs[0]
+
     frozen = {
         name: each.clone() for name, each in module.named_parameters() if not each.requires_grad
     }
     optimizer = torch.optim.SGD(trained, lr=0.01 if kind == "resnet" else 0.2)
     for _ in range(3):
         optimizer.zero_grad()
-        module(*inputs).square().mean().backward()
+        said(module).square().mean().backward()
         optimizer.step()
     assert all(torch.equal(each, dict(module.named_parameters())[n]) for n, each in frozen.items())
     module.eval()
     with torch.inference_mode():
-        before = module(*inputs)
+        before = said(module)
         plain = build("pretrained", shape, {**tune, "structure": dict(base.structure)}).eval()
         fresh = start(base, shape, **FULL).eval()
         plain.load_state_dict(merged(module).state_dict())
-        assert torch.allclose(plain(*inputs), before, atol=1e-5)
+        assert torch.allclose(said(plain), before, atol=1e-5)
         moved = [
             name
             for name, each in fresh.model.base_model.state_dict().items()
@@ -182,12 +202,39 @@ def test_a_model_that_was_made_for_something_else_is_refused(bert, tmp_path):
     for base, shape, words in (
         (vit, {**WORDS, "vocabulary": 9}, "is a vit, which cannot tell classes of texts"),
         (patchtst, IMAGE, "is a patchtst, which cannot tell classes of images"),
+        (patchtst, SPEECH, "is a patchtst, which cannot tell the letters of sounds"),
         (Base.find(str(bert)), SERIES, "is a bert, which cannot forecast"),
     ):
         with pytest.raises(UsageError, match=words):
             start(base, shape, **FULL)
     with pytest.raises(UsageError, match="is a vit, and of those that forecast only patchtst"):
         vit.reading("series")
+    with pytest.raises(UsageError, match="reads sounds by a nameless extractor"):
+        vit.reading("audio")
+    with pytest.raises(UsageError, match=r"has no preprocessor_config\.json") as caught:
+        patchtst.reading("audio")
+    assert "AutoFeatureExtractor" in caught.value.hint
+
+
+def test_a_listener_says_its_letters_in_the_order_of_the_codes(tmp_path):
+    base = Base.find(str(bases.wav2vec2(tmp_path / "it", "ab")))
+    shape = {**SPEECH, "places": [6, 3, 4, 5, 2], "outputs": 5}
+    said = []
+    module = start(base, shape, **FULL, say=said.append).eval()
+    assert not said
+    sounds, length = torch.randn(2, 4000), torch.tensor([4000, 1000])
+    with torch.inference_mode():
+        logits, steps = module(sounds, length)
+        level = (sounds[:1] - sounds[0].mean()) / sounds[0].std(unbiased=False)
+        theirs = module.model(level).logits
+        assert torch.allclose(logits[:1], theirs[..., [6, 3, 4, 5, 2]], atol=1e-4)
+        assert steps.tolist() == [12, 2]
+        alone, _ = module(sounds[1:, :1000], length[1:])
+        assert torch.allclose(logits[1:, :2], alone, atol=1e-4)
+    start(base, SPEECH, **FULL, say=said.append)
+    assert said == ["new weights, to be learnt: lm_head.bias, lm_head.weight"]
+    with pytest.raises(LeptonError, match="knows 10 pieces and the model 7"):
+        start(base, {**shape, "places": [9]}, **FULL)
 
 
 def test_a_forecaster_keeps_its_head_where_it_tells_enough(tmp_path):

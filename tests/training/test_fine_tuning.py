@@ -2,17 +2,28 @@
 
 import pytest
 
+from core.data.lake.lake import Lake
 from core.errors import UsageError
 from core.inference.forward import naive
 from core.ingest import ingest
 from core.training.choice import choose
 from core.training.config import TrainConfig
 from tests.models import bases
+from tests.tasks.speaker import spoken
 
 from .conftest import SAMPLES
 from .test_loop import same
 
 FORECAST = {"task": "time-series-forecasting", "target": "ridership", "batch_size": 64}
+
+
+LISTEN = {"batch_size": 2, "lr": 2e-3}
+
+
+@pytest.fixture
+def words(workspace):
+    table = spoken(("red", "blue", "seven", "open"), 150)
+    return Lake(workspace).commit("words", table, op="test", media={"audio": "audio"})
 
 
 @pytest.fixture
@@ -70,6 +81,31 @@ def test_a_forecaster_is_resumed_exactly(riders, tmp_path, trainer, tune):
     base = bases.patchtst(tmp_path / "base")
     asked = {"model": str(base), "tune": tune, "max_steps": 6}
     assert resumed_like(trainer, "riders", **asked, **FORECAST)
+
+
+@pytest.mark.slow
+def test_a_listener_goes_on_with_its_own_letters(words, tmp_path, trainer):
+    base = bases.wav2vec2(tmp_path / "base", "abdelnoprsuv")
+    first = trainer("words", model=str(base), epochs=8, **LISTEN)
+    assert first.task.letters.known == tuple(" abdelnoprsuv")
+    assert first.fit()
+    assert reached(first) < 0.4 < baseline(first)
+    first.module.load_state_dict(first.best.weights)
+    first.module.model.save_pretrained(base)
+    for tune in ("head", "lora"):
+        more = trainer("words", tune, model=str(base), tune=tune, max_steps=2, batch_size=4)
+        assert more.fit()
+        assert reached(more) < 0.5
+    (base / "preprocessor_config.json").unlink()
+    with pytest.raises(UsageError, match=r"has no preprocessor_config\.json"):
+        trainer("words", model=str(base))
+
+
+@pytest.mark.parametrize("tune", ["full", "head", "lora"])
+def test_a_listener_is_resumed_exactly(words, tmp_path, trainer, tune):
+    base = bases.wav2vec2(tmp_path / "base", "abc")
+    asked = {"model": str(base), "tune": tune, "max_steps": 6}
+    assert resumed_like(trainer, "words", **asked, **LISTEN)
 
 
 def test_a_model_of_another_kind_is_told_before_a_run_is_started(workspace, riders, tmp_path):

@@ -11,6 +11,7 @@ from core.ingest import ingest
 from core.models.folder import save_model
 from core.models.registry import Models
 from core.training.choice import model_options
+from tests.tasks.speaker import spoken
 
 from .conftest import SAMPLES
 
@@ -30,22 +31,39 @@ FORECAST = {
     "epochs": 2,
     "options": {"horizon": 14, "width": 32, "layers": 1},
 }
+WORDS = ("spoken", {})
+HEAR = {
+    "epochs": 7,
+    "batch_size": 2,
+    "lr": 2e-3,
+    "options": {"channels": 32, "width": 64, "layers": 1, "dropout": 0.0},
+}
 CASES = {
     "bert": (FOODS, CLASSES),
     "modernbert": (FOODS, CLASSES),
     "gpt2": (EMMA, NEXT),
     "llama": (EMMA, NEXT),
     "vit": (DIGITS, {"max_steps": 80, "options": {"width": 64, "layers": 1}}),
+    "wav2vec2": (WORDS, HEAR),
     "patchtst": (RIDERS, FORECAST),
     "resnet": (DIGITS, {"max_steps": 40, "options": {"width": 8, "layers": 1}}),
 }
-BETTER_BY = {"accuracy": 0.03, "bits_per_byte": 0.1, "mean_absolute_scaled_error": 0.05}
+BETTER_BY = {
+    "accuracy": 0.03,
+    "bits_per_byte": 0.1,
+    "mean_absolute_scaled_error": 0.05,
+    "word_error_rate": 0.3,
+}
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_it_beats_its_baseline_and_says_the_same_from_its_folder(name, workspace, trainer):
     (source, columns), settings = CASES[name]
-    ingest(workspace, str(SAMPLES / source), "rows", **columns)
+    if source == "spoken":
+        table = spoken(("red", "blue", "seven", "open"), 150)
+        Lake(workspace).commit("rows", table, op="test", media={"audio": "audio"})
+    else:
+        ingest(workspace, str(SAMPLES / source), "rows", **columns)
     trained = trainer("rows", model=name, **settings)
     assert trained.fit()
     task, rows, best = trained.task, trained.judge.validation, trained.best

@@ -11,12 +11,14 @@ from torch import nn
 from core.errors import LeptonError, UsageError
 from core.models.hub.base import Base
 from core.models.hub.tuning import adapt, freeze
-from core.models.hub.wrapped import Forecaster, ImageClassifier, NextPiece, Text, Wrapped
+from core.models.hub.wav2vec2 import STEADY
+from core.models.hub.wrapped import Forecaster, ImageClassifier, Listener, NextPiece, Text, Wrapped
 
 _CLASSES = {
     "image": ("AutoModelForImageClassification", "tell classes of images"),
     "tokens": ("AutoModelForSequenceClassification", "tell classes of texts"),
     "next-token": ("AutoModelForCausalLM", "go on with texts"),
+    "speech": ("AutoModelForCTC", "tell the letters of sounds"),
     # transformers has no common class for those that forecast.
     "series": ("PatchTSTForPrediction", "forecast"),
 }
@@ -135,6 +137,10 @@ def _config(shape: Mapping[str, Any], structure: Mapping[str, Any]) -> Any:
     rest = {name: value for name, value in structure.items() if name not in left_out}
     if shape["kind"] == "series":
         rest |= _for_series(shape, structure)
+    elif shape["kind"] == "speech":
+        rest |= STEADY
+        if not shape["places"]:
+            rest["vocab_size"] = shape["outputs"]
     elif shape["kind"] != "next-token":
         rest["num_labels"] = shape["outputs"]
     try:
@@ -164,18 +170,24 @@ def _wrapped(shape: Mapping[str, Any], model: Any) -> Wrapped:
     """The module as trainer, evaluator and engine know a model.
 
     Raises:
-        LeptonError: the tokenizer knows more pieces than the model.
+        LeptonError: the tokenizer knows more pieces or letters than the model.
     """
     if shape["kind"] == "image":
         return ImageClassifier(model, (shape["height"], shape["width"]))
     if shape["kind"] == "series":
         return Forecaster(model, shape["outputs"])
-    known = model.get_input_embeddings().num_embeddings
-    if shape["vocabulary"] > known:
-        raise LeptonError(
-            f"the tokenizer knows {shape['vocabulary']:,} pieces and the model {known:,}",
-            hint="They are not of one model: check the folder.",
-        )
+    if shape["kind"] == "speech":
+        _check_pieces(1 + max(shape["places"], default=0), model.config.vocab_size)
+        return Listener(model, level=shape["level"], places=shape["places"])
+    _check_pieces(shape["vocabulary"], model.get_input_embeddings().num_embeddings)
     if shape["kind"] == "next-token":
         return NextPiece(model, shape["vocabulary"])
     return Text(model)
+
+
+def _check_pieces(said: int, known: int) -> None:
+    if said > known:
+        raise LeptonError(
+            f"the tokenizer knows {said:,} pieces and the model {known:,}",
+            hint="They are not of one model: check the folder.",
+        )

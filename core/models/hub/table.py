@@ -98,6 +98,22 @@ HUB = (
         parameters=1_315_968,
     ),
     Architecture(
+        "wav2vec2",
+        "core.models.hub.wav2vec2",
+        ("speech",),
+        "Wav2Vec2: convolutions over samples and a Transformer that hear letters",
+        (
+            Option("channels", 128, "channels of the convolutions", 8, 2048),
+            Option("width", 128, "size of a frame's vector; a multiple of heads", 8, 8192),
+            Option("heads", 4, "attention heads", 1, 128),
+            Option("layers", 4, "encoder layers", 1, 96),
+            _DROPOUT,
+        ),
+        {"lr": 1e-3, "batch_size": 16, "clip": 1.0},
+        package="transformers",
+        parameters=1_145_822,
+    ),
+    Architecture(
         "patchtst",
         "core.models.hub.patchtst",
         ("series",),
@@ -118,7 +134,7 @@ HUB = (
 PRETRAINED = Architecture(
     "pretrained",
     "core.models.hub.pretrained",
-    ("image", "tokens", "next-token", "series"),
+    ("image", "tokens", "next-token", "speech", "series"),
     "a model that others trained: its folder (./folder) or its name on the hub (owner/name)",
     (
         Option(

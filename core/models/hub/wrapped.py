@@ -5,6 +5,7 @@ They take a task's `inputs` and return its outputs, so that nobody sees whose mo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Self
 
 import torch
@@ -13,6 +14,8 @@ from torch.nn import functional as F
 
 from core.errors import UsageError
 from core.models.tokens import text_mask
+
+_SILENCE = 1e-7
 
 
 class Wrapped(nn.Module):
@@ -109,6 +112,35 @@ class ImageClassifier(Wrapped):
         height, width = self.size[0] - image.shape[2], self.size[1] - image.shape[3]
         logits: Tensor = self.model(F.pad(image, (0, width, 0, height))).logits
         return logits
+
+
+class Listener(Wrapped):
+    """Sounds float [n, samples] and their samples int64 [n] to logits and the steps of each.
+
+    `model` is one of transformers' ...ForCTC that read samples; with `level` it is given each sound
+    with mean 0 and deviation 1. Logits are [n, steps, outputs], in the order of `places` where
+    there are any. Padding is not looked at, unless the model was made to take it for silence.
+    """
+
+    def __init__(self, model: nn.Module, *, level: bool = True, places: Sequence[int] = ()) -> None:
+        super().__init__(model)
+        self.level = level
+        self.places = list(places)
+        config: Any = model.config
+        self.masks: bool = getattr(config, "feat_extract_norm", "layer") == "layer"
+
+    def forward(self, sound: Tensor, length: Tensor) -> tuple[Tensor, Tensor]:
+        there = torch.arange(sound.shape[1], device=sound.device) < length[:, None]
+        sound = sound * there
+        if self.level:
+            count = length[:, None]
+            centred = (sound - sound.sum(1, keepdim=True) / count) * there
+            power = centred.square().sum(1, keepdim=True) / count
+            sound = centred * (power + _SILENCE).rsqrt()
+        model: Any = self.model
+        logits = model(sound, attention_mask=there.long() if self.masks else None).logits
+        steps = model._get_feat_extract_output_lengths(length)
+        return logits[..., self.places] if self.places else logits, steps
 
 
 class Forecaster(Wrapped):
