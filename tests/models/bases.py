@@ -8,6 +8,9 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, 
 from transformers import (
     BertConfig,
     BertForSequenceClassification,
+    DetrConfig,
+    DetrForObjectDetection,
+    DetrImageProcessorPil,
     GPT2Config,
     GPT2LMHeadModel,
     PatchTSTConfig,
@@ -22,6 +25,8 @@ from transformers import (
     Wav2Vec2CTCTokenizer,
     Wav2Vec2FeatureExtractor,
     Wav2Vec2ForCTC,
+    YolosConfig,
+    YolosForObjectDetection,
 )
 
 PAD, START, STOP, END = "[PAD]", "[CLS]", "[SEP]", "<|endoftext|>"
@@ -100,6 +105,46 @@ def resnet(folder: Path) -> Path:
     )
     ResNetForImageClassification(config).save_pretrained(folder)
     return _pictures(folder, {"height": 32, "width": 32})
+
+
+def detr(folder: Path) -> Path:
+    """A DETR on a ResNet whose scales are fixed, for three channels; it finds cats and dogs."""
+    torch.manual_seed(5)
+    stages = {"embedding_size": 8, "hidden_sizes": [8, 16, 32, 32], "depths": [1] * 4}
+    config = DetrConfig(
+        backbone_config=ResNetConfig(**stages, layer_type="basic", out_features=["stage3"]),
+        num_labels=2,
+        num_queries=5,
+        d_model=32,
+        encoder_layers=1,
+        decoder_layers=1,
+        encoder_ffn_dim=64,
+        decoder_ffn_dim=64,
+        encoder_attention_heads=2,
+        decoder_attention_heads=2,
+        dropout=0.0,
+    )
+    DetrForObjectDetection(config).save_pretrained(folder)
+    size = {"shortest_edge": 64, "longest_edge": 96}
+    DetrImageProcessorPil(size=size).save_pretrained(folder)
+    return folder
+
+
+def yolos(folder: Path) -> Path:
+    """A YOLOS for pictures of 64 x 96; it finds cats and dogs."""
+    torch.manual_seed(5)
+    config = YolosConfig(
+        image_size=[64, 96],
+        patch_size=16,
+        num_labels=2,
+        num_detection_tokens=5,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+    )
+    YolosForObjectDetection(config).save_pretrained(folder)
+    return _pictures(folder, {"height": 64, "width": 96})
 
 
 def wav2vec2(folder: Path, letters: str) -> Path:

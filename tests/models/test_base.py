@@ -23,9 +23,12 @@ FULL = {**LORA, "tune": "full"}
 HEAD = {**LORA, "tune": "head"}
 WORDS = {"kind": "tokens", "length": 12, "outputs": 3}
 SERIES = {"kind": "series", "context": 28, "columns": 2, "outputs": 7, "phases": 7, "season": 7}
+OBJECTS = {"kind": "objects", "channels": 3, "height": 64, "width": 64, "outputs": 3}
 SPEECH = {"kind": "speech", "rate": 16_000, "level": True, "places": [], "outputs": 9}
 IMAGE = {"kind": "image", "channels": 3, "height": 16, "width": 16, "outputs": 3}
 OTHERS = {
+    "detr": (OBJECTS, (torch.randn(2, 3, 64, 64),)),
+    "yolos": (OBJECTS, (torch.randn(2, 3, 64, 64),)),
     "patchtst": (SERIES, (torch.randn(4, 28, 2), torch.zeros(4, 7, 7))),
     "wav2vec2": (SPEECH, (torch.randn(3, 4000), torch.tensor([4000, 900, 2000]))),
 }
@@ -100,13 +103,25 @@ def test_how_it_reads_is_taken_from_its_files(bert, tmp_path):
     (folder / "preprocessor_config.json").unlink()
     (folder / "processor_config.json").write_text(json.dumps(both))
     assert Base.find(str(folder)).reading("audio") == wav2vec2
+    detr, yolos = (
+        Base.find(str(getattr(bases, kind)(tmp_path / kind))).reading("image")
+        for kind in ("detr", "yolos")
+    )
+    assert (detr.mean, detr.side(0), detr.side(128)) == (
+        (0.485, 0.456, 0.406),
+        (64, 64),
+        (128, 128),
+    )
+    assert (yolos.side(0), yolos.side(128)) == ((64, 96), (128, 128))
     resnet = Base.find(str(bases.resnet(tmp_path / "resnet"))).reading("image")
     assert resnet.side(0) == (32, 32)
     assert resnet.side(48) == (48, 48)
 
 
 @pytest.mark.parametrize("tune", [HEAD, LORA])
-@pytest.mark.parametrize("kind", ["bert", "gpt2", "vit", "resnet", "patchtst", "wav2vec2"])
+@pytest.mark.parametrize(
+    "kind", ["bert", "gpt2", "vit", "resnet", "patchtst", "wav2vec2", "detr", "yolos"]
+)
 def test_what_is_frozen_stays_and_what_is_added_is_merged(kind, tune, tmp_path):
     if kind in ("bert", "gpt2"):
         base = Base.find(str(getattr(bases, kind)(tmp_path / kind, TEXTS)))
@@ -202,6 +217,7 @@ def test_a_model_that_was_made_for_something_else_is_refused(bert, tmp_path):
     for base, shape, words in (
         (vit, {**WORDS, "vocabulary": 9}, "is a vit, which cannot tell classes of texts"),
         (patchtst, IMAGE, "is a patchtst, which cannot tell classes of images"),
+        (vit, OBJECTS, "is a vit, which cannot find objects"),
         (patchtst, SPEECH, "is a patchtst, which cannot tell the letters of sounds"),
         (Base.find(str(bert)), SERIES, "is a bert, which cannot forecast"),
     ):
@@ -213,7 +229,35 @@ def test_a_model_that_was_made_for_something_else_is_refused(bert, tmp_path):
         vit.reading("audio")
     with pytest.raises(UsageError, match=r"has no preprocessor_config\.json") as caught:
         patchtst.reading("audio")
-    assert "AutoFeatureExtractor" in caught.value.hint
+    assert "AutoProcessor" in caught.value.hint
+
+
+@pytest.mark.parametrize("kind", ["detr", "yolos"])
+def test_a_finder_says_what_transformers_own_says(kind, tmp_path):
+    base = Base.find(str(getattr(bases, kind)(tmp_path / kind)))
+    module = start(base, {**OBJECTS, "outputs": 2}, **FULL).eval()
+    images = torch.randn(2, 3, 64, 96)
+    with torch.inference_mode():
+        logits, boxes, places = module(images)
+        theirs = module.model(images)
+        # Of a class and of nothing alone, it is as likely as the softmax of both says.
+        pair = theirs.logits[..., [0, -1]].softmax(-1)[..., 0]
+        assert torch.allclose(logits[..., 0].sigmoid(), pair, atol=1e-5)
+    x, y, width, height = theirs.pred_boxes.unbind(-1)
+    assert torch.allclose(boxes[..., 0], (x - width / 2) * 96, atol=1e-3)
+    assert torch.allclose(boxes[..., 3], (y + height / 2) * 64, atol=1e-3)
+    assert places.shape == (0, 5)
+    said = []
+    start(base, OBJECTS, **FULL, say=said.append)
+    assert "class_labels_classifier" in said[0]
+    assert "bbox_predictor" not in said[0]
+
+
+def test_a_model_whose_parts_need_another_package_is_told(tmp_path):
+    base = Base.find(str(bases.detr(tmp_path / "detr")))
+    structure = {name: v for name, v in base.structure.items() if name != "backbone_config"}
+    with pytest.raises(LeptonError, match="requires the timm library"):
+        start(Base(base.ref, base.path, {**structure, "backbone": "resnet50"}), OBJECTS, **FULL)
 
 
 def test_a_listener_says_its_letters_in_the_order_of_the_codes(tmp_path):

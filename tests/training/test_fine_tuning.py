@@ -1,5 +1,7 @@
 """Pretrained models of series, sounds and pictures with objects are gone on from."""
 
+import json
+
 import pytest
 
 from core.data.lake.lake import Lake
@@ -9,6 +11,7 @@ from core.ingest import ingest
 from core.training.choice import choose
 from core.training.config import TrainConfig
 from tests.models import bases
+from tests.tasks.drawings import drawn
 from tests.tasks.speaker import spoken
 
 from .conftest import SAMPLES
@@ -24,6 +27,11 @@ LISTEN = {"batch_size": 2, "lr": 2e-3}
 def words(workspace):
     table = spoken(("red", "blue", "seven", "open"), 150)
     return Lake(workspace).commit("words", table, op="test", media={"audio": "audio"})
+
+
+@pytest.fixture
+def drawings(workspace):
+    return Lake(workspace).commit("drawings", drawn(300), op="test", media={"image": "image"})
 
 
 @pytest.fixture
@@ -106,6 +114,36 @@ def test_a_listener_is_resumed_exactly(words, tmp_path, trainer, tune):
     base = bases.wav2vec2(tmp_path / "base", "abc")
     asked = {"model": str(base), "tune": tune, "max_steps": 6}
     assert resumed_like(trainer, "words", **asked, **LISTEN)
+
+
+@pytest.mark.slow
+def test_a_finder_goes_on_with_what_it_knows(drawings, tmp_path, trainer):
+    options = {"queries": 5, "width": 64, "layers": 2, "dropout": 0.0}
+    settings = {"max_steps": 300, "lr": 2e-3, "batch_size": 8, "options": options}
+    first = trainer("drawings", model="yolos", **settings)
+    assert first.fit()
+    first.module.load_state_dict(first.best.weights)
+    known = tmp_path / "known"
+    first.module.model.save_pretrained(known)
+    mean, std = first.task.learnt.mean, first.task.learnt.std
+    facts = {"image_mean": mean, "image_std": std, "size": {"height": 64, "width": 64}}
+    (known / "preprocessor_config.json").write_text(json.dumps(facts))
+    for tune in ("head", "lora"):
+        more = trainer("drawings", tune, model=str(known), tune=tune, max_steps=2, batch_size=8)
+        assert more.task.size == (64, 64)
+        assert more.fit()
+        assert reached(more) > 0.04 > 10 * baseline(more)
+    (known / "preprocessor_config.json").unlink()
+    with pytest.raises(UsageError, match=r"has no preprocessor_config\.json"):
+        trainer("drawings", model=str(known))
+
+
+@pytest.mark.parametrize("kind", ["detr", "yolos"])
+@pytest.mark.parametrize("tune", ["full", "head", "lora"])
+def test_a_finder_is_resumed_exactly(drawings, tmp_path, trainer, tune, kind):
+    base = getattr(bases, kind)(tmp_path / kind)
+    asked = {"model": str(base), "tune": tune, "max_steps": 6, "batch_size": 8}
+    assert resumed_like(trainer, "drawings", **asked)
 
 
 def test_a_model_of_another_kind_is_told_before_a_run_is_started(workspace, riders, tmp_path):

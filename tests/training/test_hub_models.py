@@ -11,6 +11,7 @@ from core.ingest import ingest
 from core.models.folder import save_model
 from core.models.registry import Models
 from core.training.choice import model_options
+from tests.tasks.drawings import drawn
 from tests.tasks.speaker import spoken
 
 from .conftest import SAMPLES
@@ -31,12 +32,19 @@ FORECAST = {
     "epochs": 2,
     "options": {"horizon": 14, "width": 32, "layers": 1},
 }
-WORDS = ("spoken", {})
+WORDS = ("words", {})
 HEAR = {
     "epochs": 7,
     "batch_size": 2,
     "lr": 2e-3,
     "options": {"channels": 32, "width": 64, "layers": 1, "dropout": 0.0},
+}
+DRAWINGS = ("drawings", {})
+FIND = {"batch_size": 8, "lr": 1e-3, "max_steps": 300}
+FINDER = {"queries": 5, "width": 64, "dropout": 0.0}
+MADE = {
+    "words": (lambda: spoken(("red", "blue", "seven", "open"), 150), {"audio": "audio"}),
+    "drawings": (lambda: drawn(300), {"image": "image"}),
 }
 CASES = {
     "bert": (FOODS, CLASSES),
@@ -44,24 +52,28 @@ CASES = {
     "gpt2": (EMMA, NEXT),
     "llama": (EMMA, NEXT),
     "vit": (DIGITS, {"max_steps": 80, "options": {"width": 64, "layers": 1}}),
+    "detr": (DRAWINGS, {**FIND, "options": {**FINDER, "layers": 1, "stem": 16}}),
+    "yolos": (DRAWINGS, {**FIND, "lr": 2e-3, "options": {**FINDER, "layers": 2}}),
     "wav2vec2": (WORDS, HEAR),
     "patchtst": (RIDERS, FORECAST),
     "resnet": (DIGITS, {"max_steps": 40, "options": {"width": 8, "layers": 1}}),
 }
+SLOW = dict.fromkeys(("detr", "yolos", "wav2vec2"), pytest.mark.slow)
 BETTER_BY = {
     "accuracy": 0.03,
     "bits_per_byte": 0.1,
     "mean_absolute_scaled_error": 0.05,
     "word_error_rate": 0.3,
+    "map": 0.05,
 }
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [pytest.param(e, marks=SLOW.get(e, ())) for e in CASES])
 def test_it_beats_its_baseline_and_says_the_same_from_its_folder(name, workspace, trainer):
     (source, columns), settings = CASES[name]
-    if source == "spoken":
-        table = spoken(("red", "blue", "seven", "open"), 150)
-        Lake(workspace).commit("rows", table, op="test", media={"audio": "audio"})
+    if source in MADE:
+        table, media = MADE[source]
+        Lake(workspace).commit("rows", table(), op="test", media=media)
     else:
         ingest(workspace, str(SAMPLES / source), "rows", **columns)
     trained = trainer("rows", model=name, **settings)

@@ -12,12 +12,21 @@ from core.errors import LeptonError, UsageError
 from core.models.hub.base import Base
 from core.models.hub.tuning import adapt, freeze
 from core.models.hub.wav2vec2 import STEADY
-from core.models.hub.wrapped import Forecaster, ImageClassifier, Listener, NextPiece, Text, Wrapped
+from core.models.hub.wrapped import (
+    Finder,
+    Forecaster,
+    ImageClassifier,
+    Listener,
+    NextPiece,
+    Text,
+    Wrapped,
+)
 
 _CLASSES = {
     "image": ("AutoModelForImageClassification", "tell classes of images"),
     "tokens": ("AutoModelForSequenceClassification", "tell classes of texts"),
     "next-token": ("AutoModelForCausalLM", "go on with texts"),
+    "objects": ("AutoModelForObjectDetection", "find objects"),
     "speech": ("AutoModelForCTC", "tell the letters of sounds"),
     # transformers has no common class for those that forecast.
     "series": ("PatchTSTForPrediction", "forecast"),
@@ -64,8 +73,8 @@ def start(
             output_loading_info=True,
             dtype=torch.float32,
         )
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
-        first = (str(error) or type(error).__name__).splitlines()[0]
+    except (OSError, ValueError, RuntimeError, KeyError, ImportError) as error:
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise LeptonError(f"the weights cannot be read: {first}", where=base.ref) from error
     mismatched = {each[0] if isinstance(each, tuple) else each for each in told["mismatched_keys"]}
     fresh = {*told["missing_keys"], *mismatched}
@@ -174,6 +183,8 @@ def _wrapped(shape: Mapping[str, Any], model: Any) -> Wrapped:
     """
     if shape["kind"] == "image":
         return ImageClassifier(model, (shape["height"], shape["width"]))
+    if shape["kind"] == "objects":
+        return Finder(model, shape["outputs"])
     if shape["kind"] == "series":
         return Forecaster(model, shape["outputs"])
     if shape["kind"] == "speech":

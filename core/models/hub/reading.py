@@ -22,6 +22,8 @@ PREPROCESSOR, PROCESSOR = "preprocessor_config.json", "processor_config.json"
 FACTS = (TOKENIZER, TOKENIZER_FACTS, LETTERS, PREPROCESSOR, PROCESSOR)
 _MOST = 1 << 20
 """What stands for "no limit" in the files of tokenizers is larger than this."""
+_STRETCHED = ("yolos",)
+"""Models whose places are stretched to images of any size."""
 _OF_SAMPLES = "Wav2Vec2FeatureExtractor"
 
 
@@ -72,22 +74,18 @@ def _of_texts(ref: str, folder: Path, structure: Mapping[str, Any]) -> TextReadi
     return TextReading(path.read_text(), most, pad=pad, end=end)
 
 
-def _of_images(_: str, folder: Path, structure: Mapping[str, Any]) -> ImageReading:
-    facts = _known(folder / PREPROCESSOR)
+def _of_images(ref: str, folder: Path, structure: Mapping[str, Any]) -> ImageReading:
+    facts = _preprocessing(ref, folder, "image_processor", "images")
     channels = int(structure.get("num_channels", 3))
     mean, std = (_each(facts.get(f"image_{it}"), channels) for it in ("mean", "std"))
     own = structure.get("image_size")
     wanted = facts.get("crop_size") if facts.get("do_center_crop") else facts.get("size")
-    return ImageReading(mean, std, _size(own or wanted), fixed=own is not None)
+    fixed = own is not None and structure["model_type"] not in _STRETCHED
+    return ImageReading(mean, std, _size(own or wanted), fixed=fixed)
 
 
 def _of_sounds(ref: str, folder: Path, structure: Mapping[str, Any]) -> SoundReading:
-    facts = _known(folder / PREPROCESSOR) or _known(folder / PROCESSOR).get("feature_extractor")
-    if not isinstance(facts, Mapping):
-        raise UsageError(
-            f"{ref} has no {PREPROCESSOR}, by which it would read sounds",
-            hint="Write one: AutoFeatureExtractor.from_pretrained(MODEL).save_pretrained(FOLDER).",
-        )
+    facts = _preprocessing(ref, folder, "feature_extractor", "sounds")
     kind = facts.get("feature_extractor_type")
     if kind != _OF_SAMPLES:
         raise UsageError(
@@ -117,6 +115,17 @@ def _of_series(ref: str, _: Path, structure: Mapping[str, Any]) -> SeriesReading
             " known here"
         )
     return SeriesReading(context)
+
+
+def _preprocessing(ref: str, folder: Path, part: str, what: str) -> Mapping[str, Any]:
+    """What is done to an image or a sound first, from a file of its own or all processors' one."""
+    facts = _known(folder / PREPROCESSOR) or _known(folder / PROCESSOR).get(part)
+    if not isinstance(facts, Mapping):
+        raise UsageError(
+            f"{ref} has no {PREPROCESSOR}, by which it would read {what}",
+            hint="Write one: AutoProcessor.from_pretrained(MODEL).save_pretrained(FOLDER).",
+        )
+    return facts
 
 
 def _known(path: Path) -> dict[str, Any]:

@@ -98,6 +98,40 @@ HUB = (
         parameters=1_315_968,
     ),
     Architecture(
+        "detr",
+        "core.models.hub.detr",
+        ("objects",),
+        "DETR: a ResNet, and a Transformer whose queries each find one object",
+        (
+            Option("queries", 50, "objects that can be found in a picture", 1, 1000),
+            Option("width", 128, "size of a query's vector; a multiple of heads", 8, 8192),
+            Option("heads", 4, "attention heads", 1, 128),
+            Option("layers", 3, "layers of the encoder, and of the decoder", 1, 96),
+            Option("stem", 32, "channels of the ResNet's first stage", 4, 512),
+            _DROPOUT,
+        ),
+        {"lr": 5e-4, "batch_size": 16, "clip": 1.0},
+        package="transformers",
+        parameters=4_245_551,
+    ),
+    Architecture(
+        "yolos",
+        "core.models.hub.yolos",
+        ("objects",),
+        "YOLOS: a Vision Transformer with tokens that each find one object",
+        (
+            Option("patch", 0, "side of a patch in pixels; 0: an eighth of the image", 0, 64),
+            Option("queries", 50, "objects that can be found in a picture", 1, 1000),
+            Option("width", 128, "size of a patch's vector; a multiple of heads", 8, 8192),
+            Option("heads", 4, "attention heads", 1, 128),
+            Option("layers", 4, "encoder layers", 1, 96),
+            _DROPOUT,
+        ),
+        {"lr": 5e-4, "batch_size": 16, "clip": 1.0},
+        package="transformers",
+        parameters=1_025_167,
+    ),
+    Architecture(
         "wav2vec2",
         "core.models.hub.wav2vec2",
         ("speech",),
@@ -134,7 +168,7 @@ HUB = (
 PRETRAINED = Architecture(
     "pretrained",
     "core.models.hub.pretrained",
-    ("image", "tokens", "next-token", "speech", "series"),
+    ("image", "tokens", "next-token", "objects", "speech", "series"),
     "a model that others trained: its folder (./folder) or its name on the hub (owner/name)",
     (
         Option(

@@ -16,6 +16,8 @@ from core.errors import UsageError
 from core.models.tokens import text_mask
 
 _SILENCE = 1e-7
+_NOTHING = 4.6
+"""The logit of nothing, by which one in a hundred is something."""
 
 
 class Wrapped(nn.Module):
@@ -114,6 +116,30 @@ class ImageClassifier(Wrapped):
         return logits
 
 
+class Finder(Wrapped):
+    """float [n, c, h, w] to a set of what there is, as `core.models.detector` has it at its places.
+
+    Logits [n, q, outputs], boxes [n, q, 4] (left, top, right, bottom in pixels), and no places,
+    [0, 5]. `model` is one of transformers' ...ForObjectDetection; where it tells one more class,
+    that of nothing, a logit is how much likelier than nothing each class is.
+    """
+
+    def __init__(self, model: nn.Module, outputs: int) -> None:
+        super().__init__(model.to(memory_format=torch.channels_last))  # type: ignore[call-overload]
+        self.outputs = outputs
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        said = self.model(image)
+        logits = said.logits
+        if logits.shape[2] > self.outputs:
+            logits = logits[..., :-1] - logits[..., -1:]
+        x, y, width, height = said.pred_boxes.float().unbind(-1)
+        shares = [x - width / 2, y - height / 2, x + width / 2, y + height / 2]
+        sides = image.shape[3], image.shape[2]
+        boxes = torch.stack([share * sides[at % 2] for at, share in enumerate(shares)], -1)
+        return logits, boxes, boxes.new_zeros(0, 5)
+
+
 class Listener(Wrapped):
     """Sounds float [n, samples] and their samples int64 [n] to logits and the steps of each.
 
@@ -171,3 +197,21 @@ def check_heads(name: str, options: dict[str, Any], *, pairs: bool = False) -> N
         raise UsageError(
             f"width={width} cannot be divided among heads={heads}{how}", where=f"options of {name}"
         )
+
+
+def spread(model: nn.Module, *tokens: nn.Parameter) -> None:
+    """Begin a small detector so that what is seen reaches its boxes, and no two tokens are alike.
+
+    transformers' own beginning is made for wide layers: through narrow ones hardly anything passes.
+    """
+    for part in model.modules():
+        if isinstance(part, nn.Linear):
+            part.reset_parameters()
+    for each in tokens:
+        nn.init.normal_(each)
+
+
+def rarely(head: nn.Linear) -> None:
+    """Let a detector's head, whose last class is nothing, begin by finding hardly anything."""
+    with torch.no_grad():
+        head.bias[-1] += _NOTHING
