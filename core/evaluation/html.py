@@ -16,12 +16,14 @@ from core.evaluation.report import (
     bootstrap_words,
     class_rates,
     rates_words,
+    slice_mark,
     support_word,
 )
 from core.evaluation.shown import Cells, Course, Passage, Picture, Shown, Sound
 
 _WIDEST_MATRIX = 40
 _SHADES = 9
+_STANDS_OUT = {"better": "good", "worse": "bad", None: "dim"}
 
 
 def to_html(report: Report) -> str:
@@ -122,10 +124,8 @@ def _slices(report: Report) -> Iterator[str]:
     rows = []
     for each in report.slices:
         value, own = each["metrics"].get(name), each["intervals"].get(name)
-        mark = f'<span class="dim">{"too few to say" if each["few"] else ""}</span>'
-        if each["than_all"]:
-            kind = "good" if each["than_all"] == "better" else "bad"
-            mark = f'<span class="{kind}">{each["than_all"]} than all</span>'
+        kind = _STANDS_OUT[each["than_all"]]
+        mark = f'<span class="{kind}">{slice_mark(each)}</span>'
         chart = svg.reach(_finite(value), own, _finite(whole), span)
         count = f"{each['rows']:,}"
         base = _number(each["baseline"].get(name))

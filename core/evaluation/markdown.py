@@ -13,6 +13,7 @@ from core.evaluation.report import (
     bootstrap_words,
     class_rates,
     rates_words,
+    slice_mark,
     support_word,
 )
 from core.evaluation.shown import Cells, Passage
@@ -126,11 +127,7 @@ def _slices(report: Report) -> list[str]:
             _number(each["metrics"].get(report.metric)),
             _reach(each["intervals"].get(report.metric)),
             _number(each["baseline"].get(report.metric)),
-            "too few to say"
-            if each["few"]
-            else f"{each['than_all']} than all"
-            if each["than_all"]
-            else "",
+            slice_mark(each),
         ]
         for each in report.slices
     ]

@@ -140,3 +140,10 @@ def against_words(model: str, found: Mapping[str, Any]) -> str:
     if found["fixed"] is None:
         return f"{said} Their rows cannot be paired."
     return f"{said} {found['fixed']:,} answers fixed, {found['broken']:,} broken."
+
+
+def slice_mark(part: Mapping[str, Any]) -> str:
+    """What stands out about a slice, in words."""
+    if part["few"]:
+        return "too few to say"
+    return f"{part['than_all']} than all" if part["than_all"] else ""

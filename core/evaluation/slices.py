@@ -184,8 +184,8 @@ def _quarters(values: pa.ChunkedArray) -> Iterator[tuple[str, Array]]:
         upper = edges[number + 1]
         below = pc.less_equal(whole, upper) if last else pc.less(whole, upper)
         inside = pc.and_(low, below).fill_null(False).to_numpy(zero_copy_only=False)
-        name = f"{_written(edges[number].as_py())} to {_written(upper.as_py())}"
-        yield name if last else f"{name}, without it", inside
+        ends = _written(edges[number].as_py()), _written(upper.as_py())
+        yield f"{ends[0]} to {'' if last else 'below '}{ends[1]}", inside
         low = pc.greater_equal(whole, upper)
     yield NONE, whole.is_null().to_numpy(zero_copy_only=False)
 
