@@ -21,6 +21,8 @@ from core.tasks.pixels import Standard, image_row, in_threads, letterboxed, unre
 from core.tasks.preprocessing import ImageReading, Reading
 from core.tasks.ragged import Ragged
 from core.tasks.rows import place, values
+from core.tasks.scoring import Scorer
+from core.tasks.verdicts import ERROR, Verdicts
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,7 +35,8 @@ _LEAST = 0.05
 """… and judged from this one on."""
 _SAME = 0.5
 """Of two boxes of a class that overlap by more, one goes."""
-_WORST = 20
+_A_PICTURE = 200
+"""What judging the boxes of a picture costs, in numbers gone through."""
 _LIKELY, _UNLIKELY = 2.0, -6.0
 
 
@@ -205,29 +208,29 @@ class ObjectDetection(Task):
         logits, boxes, _ = outputs
         return best(logits, boxes, batch["frame"], least=_LEAST, same=_SAME, most=MOST_FOUND)
 
-    def scores(self, found: Array, target: Ragged) -> dict[str, float]:
-        return self._judged(found, target).scores
+    def scorer(self, found: Array, target: Ragged) -> Scorer:
+        judged = self._judged(found, target)
+        return Scorer(judged.scores_of, _A_PICTURE * len(target))
 
     def report(self, found: Array, target: Ragged) -> dict[str, Any]:
-        judged = self._judged(found, target)
-        hits, misses, alarms = judged.counts.sum(2)
-        errors = misses + alarms
-        worst = [int(at) for at in np.argsort(-errors, kind="stable")[:_WORST] if errors[at]]
-        kinds = [part[part[:, 5] == 0, 0] for part in target.parts()]
         return {
-            "per_class": list(self._classes(judged)),
+            "per_class": list(self._classes(self._judged(found, target))),
             "per_class_of": f"boxes with a score of {SURE:.0%} or more that overlap their object by"
             " half or more (IoU 0.5)",
-            "mistakes": [
-                {
-                    "row": at,
-                    "truth": self._words(kinds[at]),
-                    "answer": f"{hits[at]} found, {misses[at]} missed, {alarms[at]} wrong",
-                    "error": float(errors[at]),
-                }
-                for at in worst
-            ],
         }
+
+    def verdicts(self, found: Array, target: Ragged) -> Verdicts:
+        """The worst are the pictures with most objects missed and boxes that are no object."""
+        hits, misses, alarms = self._judged(found, target).counts.sum(2)
+        errors = (misses + alarms).astype(np.float64)
+        kinds = [part[part[:, 5] == 0, 0] for part in target.parts()]
+        return Verdicts(
+            badness=errors,
+            told=errors,
+            measure=ERROR,
+            truth=lambda at: self._words(kinds[at]),
+            answer=lambda at: f"{hits[at]} found, {misses[at]} missed, {alarms[at]} wrong",
+        )
 
     def answers(self, found: Array) -> list[Any]:
         return [

@@ -18,8 +18,10 @@ from core.tasks.facts import ColumnFacts, TableFacts
 from core.tasks.preprocessing import Reading, SoundReading
 from core.tasks.ragged import Ragged
 from core.tasks.rows import PATH, label_text, place, skipped_note, values
+from core.tasks.scoring import Scorer
 from core.tasks.text_classification import is_prose
-from core.tasks.transcripts import BLANK, Letters, error_rates, normalised, word_errors
+from core.tasks.transcripts import BLANK, Letters, edits, normalised
+from core.tasks.verdicts import ERROR, Verdicts
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,7 +34,6 @@ LEAST = 400
 """Samples that a model reads at once; a shorter sound is filled up with silence."""
 _LOUD = 32_767
 _NAMES = ("transcript", "transcription", "sentence", "text", "utterance", "words")
-_WORST = 20
 _SURE = 0.9
 
 
@@ -263,27 +264,34 @@ class SpeechRecognition(Task):
         most = max(1, int(said.sum(1).max()))
         return codes.masked_fill(~said, -1).gather(1, first)[:, :most].float()
 
-    def scores(self, found: Array, target: Ragged) -> dict[str, float]:
+    def scorer(self, found: Array, target: Ragged) -> Scorer:
         truths, answers = self._texts(found, target)
-        exact = sum(truth == answer for truth, answer in zip(truths, answers, strict=True))
-        return {**error_rates(truths, answers), "exact_match": exact / max(1, len(truths))}
+        sums = np.stack([*edits(truths, answers)], 1)
+        exact = np.array([truth == said for truth, said in zip(truths, answers, strict=True)], int)
 
-    def report(self, found: Array, target: Ragged) -> dict[str, Any]:
+        def of(counts: Array) -> dict[str, float]:
+            wrong_words, words, wrong_letters, letters = (counts @ sums).tolist()
+            return {
+                "word_error_rate": wrong_words / max(1, words),
+                "character_error_rate": wrong_letters / max(1, letters),
+                "exact_match": float(counts @ exact) / max(1, int(counts.sum())),
+            }
+
+        return Scorer(of, len(truths))
+
+    def verdicts(self, found: Array, target: Ragged) -> Verdicts:
+        """The worst are those with most errors for each word."""
         truths, answers = self._texts(found, target)
-        errors = word_errors(truths, answers)
-        rates = errors / np.array([max(1, len(truth.split())) for truth in truths])
-        worst = [at for at in np.argsort(-rates, kind="stable")[:_WORST] if errors[at]]
-        return {
-            "mistakes": [
-                {
-                    "row": int(at),
-                    "truth": truths[at],
-                    "answer": answers[at],
-                    "error": float(rates[at]),
-                }
-                for at in worst
-            ]
-        }
+        wrong, words, *_ = edits(truths, answers)
+        rates = wrong / np.maximum(1, words)
+        return Verdicts(
+            badness=rates,
+            told=rates,
+            measure=ERROR,
+            truth=truths.__getitem__,
+            answer=answers.__getitem__,
+            wrong=wrong > 0,
+        )
 
     def answers(self, found: Array) -> list[Any]:
         return [{"text": self.letters.decode(row)} for row in found]

@@ -88,23 +88,20 @@ class Letters:
         return " ".join(text.split())
 
 
-def error_rates(truths: Sequence[str], answers: Sequence[str]) -> dict[str, float]:
-    """Word and character error rate: edits for each word, or letter, of all truths together.
+def edits(truths: Sequence[str], answers: Sequence[str]) -> tuple[Array, Array, Array, Array]:
+    """Of each truth: wrong words, words, wrong letters and letters, int64 [n] each.
+
+    Wrong is what has to be changed, left out or put in.
 
     Raises:
         LeptonError: jiwer is not installed.
     """
-    words = sum(len(truth.split()) for truth in truths)
-    letters = sum(map(len, truths))
-    return {
-        "word_error_rate": sum(_edits(truths, answers, "words")) / max(1, words),
-        "character_error_rate": sum(_edits(truths, answers, "characters")) / max(1, letters),
-    }
-
-
-def word_errors(truths: Sequence[str], answers: Sequence[str]) -> Array:
-    """Words of each truth that have to be changed, left out or put in, int64 [n]."""
-    return np.array(_edits(truths, answers, "words"), np.int64)
+    return (
+        np.array(_edits(truths, answers, "words"), np.int64),
+        np.array([len(truth.split()) for truth in truths], np.int64),
+        np.array(_edits(truths, answers, "characters"), np.int64),
+        np.array([*map(len, truths)], np.int64),
+    )
 
 
 def _edits(truths: Sequence[str], answers: Sequence[str], unit: str) -> list[int]:

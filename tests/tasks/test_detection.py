@@ -279,7 +279,7 @@ def test_the_report_names_classes_and_the_worst_pictures(shown):
     assert report["per_class_of"].startswith("boxes with a score of 30% or more")
     assert (cat["precision"], cat["recall"], cat["support"]) == (0.5, 1, 1)
     assert (dog["average_precision"], dog["recall"]) == (0, 0)
-    assert report["mistakes"] == [
+    assert task.verdicts(found, target).mistakes() == [
         {
             "row": 0,
             "truth": "1 cat, 1 dog",
