@@ -7,6 +7,8 @@ import gc
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
+from functools import partial
+from typing import Any
 
 from starlette.types import Receive
 
@@ -83,9 +85,7 @@ class Answering:
             if self._waiting > self._limits.waiting // 4:
                 count(len(rows))
                 continue
-            self._submit(other, rows).add_done_callback(
-                lambda done, other=other: self._compare(done, other, said)
-            )
+            self._submit(other, rows).add_done_callback(partial(self._compare, other, said))
 
     def load(self) -> None:
         """Have every model in memory, from now on and after a crash; `ready` says when."""
@@ -155,10 +155,9 @@ class Answering:
     ) -> None:
         """Wait for the answer, the deadline, or the client's leaving."""
         left = asyncio.ensure_future(_left(receive))
+        both: set[asyncio.Future[Any]] = {answer, left}
         try:
-            await asyncio.wait(
-                {answer, left}, timeout=call.left(), return_when=asyncio.FIRST_COMPLETED
-            )
+            await asyncio.wait(both, timeout=call.left(), return_when=asyncio.FIRST_COMPLETED)
             if left.done() and not answer.done():
                 raise Refused(CLIENT_LEFT, "the client has left")
         finally:
@@ -175,7 +174,7 @@ class Answering:
         self._waiting += more
         self._metrics.waiting.set(self._waiting)
 
-    def _compare(self, done: Future[list[Answer]], other: Deployed, said: Sequence[Answer]) -> None:
+    def _compare(self, other: Deployed, said: Sequence[Answer], done: Future[list[Answer]]) -> None:
         of = (other.name, other.label)
         if done.cancelled() or done.exception() is not None:
             self._metrics.shadows.labels(*of, "failed").inc(len(said))

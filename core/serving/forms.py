@@ -91,9 +91,9 @@ class Form:
         boxed = {"label": label, "score": chance, "box": box}
         kinds: dict[str, dict[str, Any]] = {
             "label": {"label": label, "score": chance, "scores": dict[str, chance]},
-            "labels": {"labels": list[label], "scores": dict[str, chance]},
+            "labels": {"labels": list[label], "scores": dict[str, chance]},  # type: ignore[valid-type]
             "text": {"text": str},
-            "boxes": {"boxes": list[_open(f"{self.name}Box", boxed)]},
+            "boxes": {"boxes": list[_open(f"{self.name}Box", boxed)]},  # type: ignore[misc]
             "forecast": {"values": list[float], "times": list[str]},
         }
         if self.task.gives == "number":
@@ -107,8 +107,8 @@ class Form:
         fields = {
             "model": str,
             "version": int | None,
-            "predictions": list[self.answer | None],
-            "errors": list[fault],
+            "predictions": list[self.answer | None],  # type: ignore[name-defined]
+            "errors": list[fault],  # type: ignore[valid-type]
         }
         return TypeAdapter(_open(f"{self.name}Response", fields))
 
@@ -304,11 +304,8 @@ def _json_kind(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int | float):
-        return (
-            f"{value:g}"
-            if isinstance(value, float) or abs(value) < _LARGEST
-            else "a number too large"
-        )
+        small = isinstance(value, float) or abs(value) < _LARGEST
+        return f"{value:g}" if small else "a number too large"
     if isinstance(value, str):
         return f'"{value[:40]}{"…" if len(value) > 40 else ""}"'
     return "a list" if isinstance(value, list) else "an object"

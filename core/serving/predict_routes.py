@@ -89,7 +89,7 @@ def described(deployed: Deployed, endpoints: Endpoints) -> dict[str, Any]:
 
 
 def _response(deployed: Deployed, answers: list[Answer]) -> Response:
-    errors = [
+    errors: list[dict[str, Any]] = [
         {"row": at} | fault_of(answer.error, deployed.form)
         for at, answer in enumerate(answers)
         if answer.error is not None
