@@ -33,7 +33,7 @@ def arrow_rows(body: bytes, limits: Limits) -> list[dict[str, Any]]:
                 if len(rows) + batch.num_rows > limits.rows:
                     most = limits.rows
                     what = f"more than {most:,} rows in one request"
-                    raise Refused(413, what, hint="Send them in parts.")
+                    raise Refused(422, what, hint="Send them in parts.")
                 batch.validate(full=True)
                 size += _size(batch)
                 if size > limits.body:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from pydantic_core import from_json
+from python_multipart.exceptions import MultipartParseError
 from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
 from core.inference.messages import Row
 from core.serving.arrow import STREAM, arrow_rows
-from core.serving.forms import Form
+from core.serving.forms import MEDIA, Form
 from core.serving.problems import CLIENT_LEFT, Refused
 
 JSON = "application/json"
@@ -39,11 +40,11 @@ async def read_rows(request: Request, form: Form) -> list[Row]:
         return form.rows(parsed(await body_of(request)))
     if kind == STREAM:
         return form.rows({"instances": arrow_rows(await body_of(request), form.limits)})
-    if kind == MULTIPART and form.medium:
+    if kind == MULTIPART and form.medium in MEDIA:
         return form.files(await _uploads(request, form))
-    if form.medium and (kind == BYTES or kind.startswith(f"{form.medium}/")):
+    if form.medium and (kind in raw_types(form) or kind.startswith(f"{form.medium}/")):
         body = await body_of(request)
-        if not body:
+        if not body and form.medium in MEDIA:
             raise Refused(422, f"the body is empty: send one {form.medium}")
         return form.files([body])
     taken = ", ".join(accepted(form))
@@ -53,8 +54,14 @@ async def read_rows(request: Request, form: Form) -> list[Row]:
 
 def accepted(form: Form) -> list[str]:
     """The types of bodies that a model takes."""
-    files = [MULTIPART, *RAW[form.medium], BYTES] if form.medium else []
-    return [JSON, STREAM, *files]
+    return [JSON, STREAM, *([MULTIPART] if form.medium in MEDIA else []), *raw_types(form)]
+
+
+def raw_types(form: Form) -> list[str]:
+    """The types of bodies that are one file as it is."""
+    if form.medium is None:
+        return []
+    return [*RAW[form.medium], *([] if form.medium == "text" else [BYTES])]
 
 
 def media_type(request: Request) -> str:
@@ -84,15 +91,27 @@ def parsed(body: bytes) -> Any:
 
 async def _uploads(request: Request, form: Form) -> list[bytes]:
     await body_of(request)
+    reader = _Files(request.headers, request.stream(), max_files=form.limits.rows, max_fields=0)
     try:
-        async with request.form(
-            max_files=form.limits.rows, max_fields=0, max_part_size=form.limits.body
-        ) as given:
-            files = [each for each in given.getlist(_FIELD) if isinstance(each, UploadFile)]
-            if not files or len(files) < len(given.multi_items()):
-                raise Refused(
-                    422, f'the form has no file, or other fields than "{_FIELD}"', where=_FIELD
-                )
-            return [await each.read() for each in files]
-    except HTTPException as error:
-        raise Refused(422, f"the form cannot be read: {error.detail}", where=_FIELD) from error
+        given = await reader.parse()
+    except (MultiPartException, MultipartParseError, KeyError) as error:
+        told = getattr(error, "message", "") or str(error)
+        raise Refused(422, f"the form cannot be read: {told}", where=_FIELD) from error
+    try:
+        files = [each for each in given.getlist(_FIELD) if isinstance(each, UploadFile)]
+        if not files or len(files) < len(given.multi_items()):
+            what = f'the form has no file, or other fields than "{_FIELD}"'
+            raise Refused(422, what, where=_FIELD)
+        return [await each.read() for each in files]
+    finally:
+        await given.close()
+
+
+class _Files(MultiPartParser):
+    """Every part of a form is a file, whether the client has given it a file's name or not."""
+
+    def on_headers_finished(self) -> None:
+        part = self._current_part
+        if b"filename" not in (part.content_disposition or b""):
+            part.content_disposition = (part.content_disposition or b"") + b'; filename="file"'
+        super().on_headers_finished()

@@ -270,7 +270,7 @@ class Form:
 
 def too_many(rows: int, most: int) -> Refused:
     return Refused(
-        413, f"{rows:,} rows, more than {most:,} in one request", hint="Send them in parts."
+        422, f"{rows:,} rows, more than {most:,} in one request", hint="Send them in parts."
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib.metadata import version
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -18,7 +18,8 @@ from core.serving.forms import fault_of
 from core.serving.health_routes import ready
 from core.serving.predict_routes import VERSION
 from core.serving.problems import Refused
-from core.serving.tensors import Tensor, inputs_of, outputs_of, rows_of, tensors_of
+from core.serving.tensors import BYTES as BYTES_TYPE
+from core.serving.tensors import DTYPES, Tensor, inputs_of, outputs_of, rows_of, tensors_of
 
 HEADER = "Inference-Header-Content-Length"
 Size = Annotated[int, Field(ge=0, le=1 << 40, strict=True)]
@@ -31,7 +32,7 @@ class InferInput(BaseModel):
 
     name: Name
     shape: list[Size] = Field(min_length=1, max_length=8)
-    datatype: Name
+    datatype: Literal[(BYTES_TYPE, *DTYPES)]  # type: ignore[valid-type]
     parameters: dict[str, Any] = {}
     data: list[Any] | None = None
 

@@ -12,7 +12,7 @@ from pydantic_core import to_json
 from starlette.routing import BaseRoute
 
 from core.serving.arrow import STREAM
-from core.serving.bodies import BYTES, JSON, MULTIPART, RAW
+from core.serving.bodies import BYTES, JSON, MULTIPART, accepted, raw_types
 from core.serving.endpoints import Deployed, Endpoints
 from core.serving.inference_routes import HEADER, InferRequest, InferResponse
 from core.serving.keys import Key
@@ -178,7 +178,7 @@ def _predicts(model: Deployed, told: str) -> dict[str, Any]:
         JSON: {"schema": _ref(f"{form.name}Request")},
         STREAM: {"schema": {**_FILE, "description": "An Arrow IPC stream with the columns."}},
     }
-    if form.medium:
+    if MULTIPART in accepted(form):
         files = {"type": "array", "items": _FILE, "minItems": 1, "maxItems": form.limits.rows}
         content[MULTIPART] = {
             "schema": {
@@ -187,10 +187,10 @@ def _predicts(model: Deployed, told: str) -> dict[str, Any]:
                 "required": ["file"],
                 "additionalProperties": False,
             },
-            "encoding": {"file": {"contentType": ", ".join([*RAW[form.medium], BYTES])}},
+            "encoding": {"file": {"contentType": ", ".join(raw_types(form))}},
         }
-        for kind in (*RAW[form.medium], BYTES):
-            content[kind] = {"schema": _FILE}
+    for kind in raw_types(form):
+        content[kind] = {"schema": {"type": "string"} if form.medium == "text" else _FILE}
     return {
         "operationId": f"predict{form.name}",
         "summary": told,

@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 from pydantic_core import to_json
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.responses import Response
 
 from core.inference.messages import Answer
@@ -17,6 +18,21 @@ from core.serving.forms import fault_of
 from core.serving.problems import Refused
 
 VERSION = "X-Model-Version"
+
+
+class _Name(Convertor[str]):
+    """A model's name in a path; what is done with it comes after a colon."""
+
+    regex = "[^/:]+"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("model", _Name())
 
 
 def predict_router(endpoints: Endpoints, answering: Answering) -> APIRouter:
@@ -34,7 +50,7 @@ def predict_router(endpoints: Endpoints, answering: Answering) -> APIRouter:
             answering.shadow(name, deployed, rows, answers)
         return _response(deployed, answers)
 
-    @router.post("/v1/models/{name}:predict", include_in_schema=False)
+    @router.post("/v1/models/{name:model}:predict", include_in_schema=False)
     async def predict(name: str, request: Request) -> Response:
         return await answered(name, request, "predict")
 
@@ -58,7 +74,7 @@ def predict_router(endpoints: Endpoints, answering: Answering) -> APIRouter:
         ]
         return _json({"object": "list", "data": shown})
 
-    @router.get("/v1/models/{name}", include_in_schema=False)
+    @router.get("/v1/models/{name:model}", include_in_schema=False)
     async def get_model(name: str, request: Request) -> Response:
         call = call_of(request)
         endpoint = endpoints.get(name)

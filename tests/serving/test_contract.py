@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
-import base64
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
-import schemathesis
-from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
 
-from tests.inference.conftest import png
-from tests.serving.conftest import Running
+from tests.serving.conftest import Start
 
-EXAMPLES = 15
-
-pictures = st.integers(0, 50).map(png)
-# What the document cannot say: that the bytes are a picture, and the picture is whole.
-for kind in ("image/png", "image/jpeg", "image/webp", "image/gif", "image/bmp", "image/tiff"):
-    schemathesis.openapi.media_type(kind, pictures)
-schemathesis.openapi.format("image-base64", pictures.map(lambda each: base64.b64encode(each).decode()))
+SCRIPT = Path(sys.executable).with_name("schemathesis")
+HOOKS = "tests.serving.contract_hooks"
+CONFIG = Path(__file__).with_name("schemathesis.toml")
 
 
-@pytest.fixture
-def schema(service: Running) -> schemathesis.schemas.BaseSchema:
-    return schemathesis.openapi.from_url(f"{service.address}/openapi.json")
-
-
-contract = schemathesis.pytest.from_fixture("schema")
-
-
-@contract.parametrize()
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
-def test_the_service_keeps_to_its_document(case: schemathesis.Case) -> None:
-    case.call_and_validate()
+@pytest.mark.slow
+def test_the_service_keeps_to_its_document(lepton_serve: Start, tmp_path: Path) -> None:
+    service = lepton_serve("flowers", "moods", "digits", "sales")
+    words = [
+        SCRIPT,
+        f"--config-file={CONFIG}",
+        "run",
+        f"{service.address}/openapi.json",
+        "--phases=examples,coverage,fuzzing",
+        "--max-examples=5",
+        "--seed=1",
+        "--continue-on-failure",
+    ]
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        words,
+        cwd=tmp_path,
+        env={**os.environ, "SCHEMATHESIS_HOOKS": HOOKS, "PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

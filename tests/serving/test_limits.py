@@ -54,7 +54,7 @@ def raw(service: Running, sent: bytes) -> bytes:
 
 def test_rows_and_bytes(small: Running) -> None:
     assert small.predict("flowers", *[FLOWER] * 4).status_code == 200
-    assert "in parts" in refused(small.predict("flowers", *[FLOWER] * 5), 413)["hint"]
+    assert "in parts" in refused(small.predict("flowers", *[FLOWER] * 5), 422)["hint"]
     files = [("file", (f"{at}.png", png(at), "image/png")) for at in range(5)]
     refused(small.client.post(PREDICT.format("digits"), files=files), 422)
     large = {"content-type": "image/png"}
