@@ -14,13 +14,13 @@ from core.serving.calls import call_of
 from core.serving.endpoints import Endpoints
 from core.serving.gate import Gate
 from core.serving.guard import Guard
-from core.serving.health_routes import health_router
-from core.serving.inference_routes import inference_router
+from core.serving.health_routes import add_health
+from core.serving.inference_routes import inference_routes
 from core.serving.keys import Keys
 from core.serving.log import Log
 from core.serving.metrics import Metrics
 from core.serving.openapi import Documents
-from core.serving.predict_routes import predict_router
+from core.serving.predict_routes import predict_routes
 from core.serving.problems import Refused, refusal, response
 from core.serving.settings import Settings
 
@@ -43,9 +43,9 @@ def make_app(
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,
     )
-    app.include_router(health_router(answering, metrics))
-    app.include_router(predict_router(endpoints, answering))
-    app.include_router(inference_router(endpoints, answering))
+    app.router.routes += predict_routes(endpoints, answering)
+    app.router.routes += inference_routes(endpoints, answering)
+    add_health(app, answering, metrics)
     documents = Documents(settings, endpoints, app.routes)
 
     @app.get("/openapi.json", include_in_schema=False)

@@ -9,7 +9,6 @@ import time
 import traceback
 from uuid import uuid4
 
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.errors import LeptonError
@@ -42,14 +41,14 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        given = headers.get("x-request-id", "")
+        headers = _Headers(scope)
+        given = headers("x-request-id")
         call = Call(
             given if _ID.fullmatch(given) else uuid4().hex,
             asyncio.get_running_loop().time() + self._limits.seconds,
         )
         scope[CALL] = call
-        body = _Body(self, headers.get("content-length"), receive)
+        body = _Body(self, headers("content-length"), receive)
         reply = _Reply(send, call.id)
         self._metrics.in_flight.inc()
         try:
@@ -75,17 +74,18 @@ class Gate:
             self._metrics.in_flight.dec()
             self._tell(scope, call, reply.status or 499, body.size)
 
-    def _admit(self, scope: Scope, headers: Headers, call: Call) -> None:
+    def _admit(self, scope: Scope, headers: _Headers, call: Call) -> None:
         version = scope["http_version"]
-        self._guard.host(headers.get("host", ""), headers.get("origin"), http_1_0=version == "1.0")
+        self._guard.host(headers("host"), headers("origin"), http_1_0=version == "1.0")
         self._guard.url(scope["query_string"].decode("latin-1"))
         client = scope["client"][0] if scope["client"] else ""
         call.key = self._guard.admit(
-            scope["path"], headers.get("authorization", ""), headers.get("x-api-key", ""), client
+            scope["path"], headers("authorization"), headers("x-api-key"), client
         )
-        if "content-encoding" in headers:
+        if headers("content-encoding"):
             raise Refused(415, "compressed bodies are not taken", where="Content-Encoding")
-        if (asked := headers.get("x-request-timeout")) is not None:
+        if headers.has("x-request-timeout"):
+            asked = headers("x-request-timeout")
             call.deadline += min(0.0, _seconds(asked) - self._limits.seconds)
 
     def _tell(self, scope: Scope, call: Call, status: int, size: int) -> None:
@@ -93,8 +93,7 @@ class Gate:
         route = call.route
         of = (route, call.model, call.version)
         seconds = time.perf_counter() - call.began
-        self._metrics.requests.labels(*of, str(status)).inc()
-        self._metrics.seconds.labels(*of).observe(seconds)
+        self._metrics.answered(of, status, seconds)
         if path in _SILENT and status < 400:
             return
         self._log.say(
@@ -131,10 +130,23 @@ class Gate:
         return self._limits.body
 
 
+class _Headers:
+    """A request's headers; empty is what is not there."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._named: dict[bytes, bytes] = dict(scope["headers"])
+
+    def __call__(self, name: str) -> str:
+        return self._named.get(name.encode(), b"").decode("latin-1")
+
+    def has(self, name: str) -> bool:
+        return name.encode() in self._named
+
+
 class _Body:
     """One request's body, counted while it comes in."""
 
-    def __init__(self, gate: Gate, length: str | None, receive: Receive) -> None:
+    def __init__(self, gate: Gate, length: str, receive: Receive) -> None:
         self._gate = gate
         self._length = length
         self._receive = receive

@@ -35,7 +35,7 @@ class Guard:
             self._hosts.add(socket.gethostname().lower())
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def host(self, host: str, origin: str | None, *, http_1_0: bool = False) -> None:
+    def host(self, host: str, origin: str, *, http_1_0: bool = False) -> None:
         """Whether it was called by a name of its own, and not by a page of somebody else's.
 
         A page could otherwise have its own name point to this machine, and read what is here.
@@ -57,7 +57,7 @@ class Guard:
                 where=f"Host: {host[:80]}",
                 hint="Start it with --allow-host NAME.",
             )
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        if origin and urlsplit(origin).netloc.lower() != host.lower():
             raise Refused(
                 403, "pages of other sites are not let in", where=f"Origin: {origin[:80]}"
             )

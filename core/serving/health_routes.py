@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from fastapi import FastAPI, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
@@ -16,33 +16,29 @@ class Health(BaseModel):
     status: str
 
 
-def health_router(answering: Answering, metrics: Metrics) -> APIRouter:
-    router = APIRouter(tags=["health"])
-
-    @router.get("/livez")
+def add_health(app: FastAPI, answering: Answering, metrics: Metrics) -> None:
+    @app.get("/livez", tags=["health"])
     async def livez(request: Request) -> Health:
         """The service runs. It does not say that a model can be asked."""
         call_of(request).meant("livez", "", "")
         return Health(status="live")
 
-    @router.get("/readyz")
+    @app.get("/readyz", tags=["health"])
     async def readyz(request: Request) -> Health:
         """Every model is in memory."""
         call_of(request).meant("readyz", "", "")
         return ready(answering)
 
-    @router.get("/healthz")
+    @app.get("/healthz", tags=["health"])
     async def healthz(request: Request) -> Health:
         """As /readyz."""
         call_of(request).meant("healthz", "", "")
         return ready(answering)
 
-    @router.get("/metrics", include_in_schema=False)
+    @app.get("/metrics", include_in_schema=False)
     async def metrics_text(request: Request) -> Response:
         call_of(request).meant("metrics", "", "")
         return Response(metrics.text(), media_type=TYPE)
-
-    return router
 
 
 def ready(answering: Answering) -> Health:

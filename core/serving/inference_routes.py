@@ -5,10 +5,11 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import to_json
+from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from core.serving.answering import Answering
 from core.serving.bodies import BYTES, JSON, body_of, media_type, parsed
@@ -62,40 +63,36 @@ class InferResponse(BaseModel):
     outputs: list[dict[str, Any]]
 
 
-def inference_router(endpoints: Endpoints, answering: Answering) -> APIRouter:
-    router = APIRouter(prefix="/v2", include_in_schema=False)
+def inference_routes(endpoints: Endpoints, answering: Answering) -> list[Route]:
+    """As `predict_routes`, Starlette's own."""
 
-    def called(name: str, number: str | None, request: Request, route: str) -> Deployed:
+    def called(request: Request, route: str) -> Deployed:
         """The version that is named, or the one that answers for the name."""
         call = call_of(request)
+        name, number = request.path_params["name"], request.path_params.get("number")
         call.may(endpoints.get(name).name)
         ref = name if number is None else f"{name}@{number}"
         found = endpoints.choose(ref) if route == "infer" else endpoints.current(ref)
         call.meant(route, found.name, found.label)
         return found
 
-    @router.get("")
     async def server_metadata(request: Request) -> Response:
         call_of(request).meant("server", "", "")
         extensions = ["binary_tensor_data"]
         return _json({"name": "lepton", "version": version("lepton-tui"), "extensions": extensions})
 
-    @router.get("/health/live")
     async def live(request: Request) -> Response:
         call_of(request).meant("livez", "", "")
         return _json({"live": True})
 
-    @router.get("/health/ready")
     async def server_ready(request: Request) -> Response:
         call_of(request).meant("readyz", "", "")
         ready(answering)
         return _json({"ready": True})
 
-    @router.get("/models/{name}")
-    @router.get("/models/{name}/versions/{number}")
-    async def model_metadata(request: Request, name: str, number: str | None = None) -> Response:
-        found = called(name, number, request, "metadata")
-        versions = [each.label for each in endpoints.versions(endpoints.get(name))]
+    async def model_metadata(request: Request) -> Response:
+        found = called(request, "metadata")
+        versions = [each.label for each in endpoints.versions(endpoints.get(found.name))]
         return _json(
             {
                 "name": found.name,
@@ -106,17 +103,13 @@ def inference_router(endpoints: Endpoints, answering: Answering) -> APIRouter:
             }
         )
 
-    @router.get("/models/{name}/ready")
-    @router.get("/models/{name}/versions/{number}/ready")
-    async def model_ready(request: Request, name: str, number: str | None = None) -> Response:
-        found = called(name, number, request, "readyz")
+    async def model_ready(request: Request) -> Response:
+        found = called(request, "readyz")
         ready(answering)
         return _json({"name": found.name, "ready": True})
 
-    @router.post("/models/{name}/infer")
-    @router.post("/models/{name}/versions/{number}/infer")
-    async def infer(request: Request, name: str, number: str | None = None) -> Response:
-        found = called(name, number, request, "infer")
+    async def infer(request: Request) -> Response:
+        found = called(request, "infer")
         asked, tail = _read(request, await _body(request))
         given = rows_of([each.model_dump() for each in asked.inputs], tail, found.form)
         rows = found.form.rows({"instances": given})
@@ -125,11 +118,22 @@ def inference_router(endpoints: Endpoints, answering: Answering) -> APIRouter:
             if answer.error is not None:
                 fault = fault_of(answer.error, found.form)
                 raise Refused(422, fault["detail"], where=f"row {at}", rows=[{"row": at} | fault])
-        if endpoints.get(name).shadows and number is None:
-            answering.shadow(name, found, rows, answers)
+        if "number" not in request.path_params and endpoints.get(found.name).shadows:
+            answering.shadow(found.name, found, rows, answers)
         return _answer(asked, found, list(tensors_of(answers, found.form)))
 
-    return router
+    routes = [
+        Route("/v2", server_metadata, methods=["GET"]),
+        Route("/v2/health/live", live, methods=["GET"]),
+        Route("/v2/health/ready", server_ready, methods=["GET"]),
+    ]
+    for model in ("/v2/models/{name}", "/v2/models/{name}/versions/{number}"):
+        routes += [
+            Route(f"{model}/infer", infer, methods=["POST"]),
+            Route(model, model_metadata, methods=["GET"]),
+            Route(f"{model}/ready", model_ready, methods=["GET"]),
+        ]
+    return routes
 
 
 async def _body(request: Request) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import sys
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +13,8 @@ from typing import Any
 from pydantic_core import to_json
 
 _MOST_WAITING = 10_000
+_TOGETHER = 0.02
+"""Seconds of lines that are written at once."""
 
 
 class Log:
@@ -42,10 +45,19 @@ class Log:
         self._thread.join(2)
 
     def _work(self) -> None:
-        while (line := self._lines.get()) is not None:
-            if self._dropped:
-                line["dropped_lines"], self._dropped = self._dropped, 0
-            self._write(to_json(line, inf_nan_mode="null", fallback=str).decode() + "\n")
+        more = True
+        while more:
+            found = [self._lines.get()]
+            # Woken for every line, the thread would be in the way of the requests.
+            time.sleep(_TOGETHER)
+            while not self._lines.empty():
+                found.append(self._lines.get())
+            lines = [line for line in found if line is not None]
+            more = len(lines) == len(found)
+            if lines and self._dropped:
+                lines[0]["dropped_lines"], self._dropped = self._dropped, 0
+            texts = (to_json(line, inf_nan_mode="null", fallback=str) for line in lines)
+            self._write("".join(f"{text.decode()}\n" for text in texts))
 
 
 def _to_stderr(text: str) -> None:

@@ -17,6 +17,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._children: dict[tuple[str, str, str, int], tuple[Counter, Histogram]] = {}
         own: Any = {"registry": self.registry}
         of = ("route", "model", "version")
         self.requests = Counter(
@@ -53,6 +54,17 @@ class Metrics:
             ("model", "version", "agrees"),
             **own,
         )
+
+    def answered(self, of: tuple[str, str, str], status: int, seconds: float) -> None:
+        """A request of a route, a model and a version is answered."""
+        key = (*of, status)
+        if key not in self._children:
+            # Looking labels up takes longer than counting.
+            counter = self.requests.labels(*of, str(status))
+            self._children[key] = counter, self.seconds.labels(*of)
+        counter, histogram = self._children[key]
+        counter.inc()
+        histogram.observe(seconds)
 
     def text(self) -> bytes:
         """Prometheus' text format."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Request
 from pydantic_core import to_json
 from starlette.convertors import Convertor, register_url_convertor
+from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from core.inference.messages import Answer
 from core.serving.answering import Answering
@@ -35,35 +36,33 @@ class _Name(Convertor[str]):
 register_url_convertor("model", _Name())
 
 
-def predict_router(endpoints: Endpoints, answering: Answering) -> APIRouter:
-    router = APIRouter()
+def predict_routes(endpoints: Endpoints, answering: Answering) -> list[Route]:
+    """Starlette's own routes: what they take is known by the models, not by their signatures, and
+    FastAPI's way to an endpoint takes longer than all the rest of the service."""
 
-    async def answered(name: str, request: Request, route: str) -> Response:
+    async def answered(name: str, request: Request) -> Response:
         call = call_of(request)
         endpoint = endpoints.get(name)
         call.may(endpoint.name)
         deployed = endpoints.choose(name)
-        call.meant(route, deployed.name, deployed.label)
+        call.meant("predict", deployed.name, deployed.label)
         rows = await read_rows(request, deployed.form)
         answers = await answering.ask(call, deployed, rows, request.receive)
         if endpoint.shadows and "@" not in name:
             answering.shadow(name, deployed, rows, answers)
         return _response(deployed, answers)
 
-    @router.post("/v1/models/{name:model}:predict", include_in_schema=False)
-    async def predict(name: str, request: Request) -> Response:
-        return await answered(name, request, "predict")
+    async def predict(request: Request) -> Response:
+        return await answered(request.path_params["name"], request)
 
-    @router.post("/predict", include_in_schema=False)
     async def predict_alone(request: Request) -> Response:
         """The one model's, where there is one: clients that know no paths with names ask so."""
         names = endpoints.names()
         if len(names) > 1:
             hint = f"Ask one of them: /v1/models/{names[0]}:predict"
             raise Refused(404, "several models are served here", hint=hint)
-        return await answered(names[0], request, "predict")
+        return await answered(names[0], request)
 
-    @router.get("/v1/models", include_in_schema=False)
     async def list_models(request: Request) -> Response:
         call = call_of(request)
         call.meant("models", "", "")
@@ -74,16 +73,20 @@ def predict_router(endpoints: Endpoints, answering: Answering) -> APIRouter:
         ]
         return _json({"object": "list", "data": shown})
 
-    @router.get("/v1/models/{name:model}", include_in_schema=False)
-    async def get_model(name: str, request: Request) -> Response:
-        call = call_of(request)
+    async def get_model(request: Request) -> Response:
+        call, name = call_of(request), request.path_params["name"]
         endpoint = endpoints.get(name)
         call.may(endpoint.name)
         deployed = endpoints.current(name)
         call.meant("model", deployed.name, deployed.label)
         return _json(described(deployed, endpoints))
 
-    return router
+    return [
+        Route("/v1/models/{name:model}:predict", predict, methods=["POST"]),
+        Route("/predict", predict_alone, methods=["POST"]),
+        Route("/v1/models", list_models, methods=["GET"]),
+        Route("/v1/models/{name:model}", get_model, methods=["GET"]),
+    ]
 
 
 def described(deployed: Deployed, endpoints: Endpoints) -> dict[str, Any]:
