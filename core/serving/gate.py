@@ -159,11 +159,7 @@ class _Body:
         Raises:
             Refused: it is too much.
         """
-        if (
-            self._length is not None
-            and self._length.isdigit()
-            and int(self._length) > self._gate.most
-        ):
+        if self._length.isdecimal() and int(self._length) > self._gate.most:
             raise self._too_large()
 
     async def receive(self) -> Message:
