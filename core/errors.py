@@ -94,18 +94,23 @@ class Cancelled(LeptonError):  # noqa: N818 - a wish obeyed is no error
 SHORTEST_PART = 4
 
 
+def meant(name: str, candidates: Iterable[str]) -> str:
+    """A hint that names what was probably meant; empty if nobody can tell."""
+    names = sorted(set(candidates))
+    close = get_close_matches(name.lower(), [n.lower() for n in names], n=1, cutoff=0.6)
+    if close:
+        return f'Did you mean "{next(n for n in names if n.lower() == close[0])}"?'
+    # A part of a long name: speech for automatic-speech-recognition.
+    holding = [n for n in names if len(name) >= SHORTEST_PART and name.lower() in n.lower()]
+    return f'Did you mean "{holding[0]}"?' if len(holding) == 1 else ""
+
+
 def nearest(name: str, candidates: Iterable[str], *, shown: int = 8) -> str:
     """A hint that names what was probably meant, or else what there is; empty if nothing is."""
     names = sorted(set(candidates))
     if not names:
         return ""
-    close = get_close_matches(name.lower(), [n.lower() for n in names], n=1, cutoff=0.6)
-    if close:
-        meant = next(n for n in names if n.lower() == close[0])
-        return f'Did you mean "{meant}"?'
-    # A part of a long name: speech for automatic-speech-recognition.
-    holding = [n for n in names if len(name) >= SHORTEST_PART and name.lower() in n.lower()]
-    if len(holding) == 1:
-        return f'Did you mean "{holding[0]}"?'
+    if close := meant(name, names):
+        return close
     rest = f" and {len(names) - shown} more" if len(names) > shown else ""
     return f"There are: {', '.join(names[:shown])}{rest}."

@@ -22,7 +22,7 @@ from core.data.sources import (
     import_source,
     renew_source,
 )
-from core.errors import Cancelled, UsageError, nearest
+from core.errors import Cancelled, UsageError, meant
 from core.runs.job import Stopped
 from core.tasks import facts, guess
 from core.tasks.base import Fit
@@ -125,8 +125,7 @@ def _builtin_meant(source: str, path: Path) -> str:
     """The hint for a word that is no path but nearly a built-in data set's name; else empty."""
     if path.exists() or path.suffix or path.name != source:
         return ""
-    hint = nearest(source, BUILTIN)
-    return hint if "mean" in hint else ""
+    return meant(source, BUILTIN)
 
 
 def note_task(

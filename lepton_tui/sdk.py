@@ -12,7 +12,7 @@ from core.data.lake.lake import Lake
 from core.data.lake.version import Version
 from core.data.splitting.split import ensure_split
 from core.data.splitting.split import split as split_rows
-from core.errors import LeptonError, UsageError, nearest
+from core.errors import LeptonError, UsageError, meant, nearest
 from core.models.architectures import ARCHITECTURES
 from core.models.registry import ModelFolder, Models, task_of
 from core.training.start import start_training
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from core.data.profile import Profile
     from core.data.quality.check import Finding
-    from core.inference.engine import Engine
     from core.inference.messages import Answer
+    from core.inference.process import EngineProcess
     from core.runs.run import Run
 
 
@@ -61,10 +61,9 @@ def load(name: str, source: str | Path | None = None) -> Dataset | Model:
         return Model(workspace, name, untrained, None)
     pairs = {f"{dataset}_{each}" for dataset in (*datasets, *BUILTIN) for each in ARCHITECTURES}
     known = {*datasets, *BUILTIN, *models.names()}
-    hint = nearest(name, pairs | known)
     raise UsageError(
         f'there is no data set and no model "{name}"',
-        hint=hint if "mean" in hint else nearest(name, known),
+        hint=meant(name, pairs | known) or nearest(name, known),
     )
 
 
@@ -171,7 +170,7 @@ class Model:
         self.architecture = architecture
         self.folder = folder
         self.run: Run | None = None
-        self._engine: Engine | None = None
+        self._engine: EngineProcess | None = None
 
     def __repr__(self) -> str:
         state = self.folder.ref if self.folder else "not trained yet"
@@ -216,13 +215,13 @@ class Model:
 
     def predict(self, inputs: Any) -> list[Answer]:
         """Answers for one input or a sequence of them: paths, texts or mappings of columns."""
-        from core.inference.engine import Engine
         from core.inference.inputs import read_inputs
+        from core.inference.process import EngineProcess
 
         folder = self._trained()
         one = isinstance(inputs, str | bytes | Path | Mapping) or not isinstance(inputs, Sequence)
         rows = read_inputs(self.workspace, task_of(folder), [inputs] if one else list(inputs))
-        self._engine = self._engine or Engine(self.workspace)
+        self._engine = self._engine or EngineProcess(self.workspace)
         return self._engine.predict(folder.ref, rows)
 
     def _trained(self) -> ModelFolder:

@@ -47,25 +47,28 @@ def _safe(character: str) -> str:
     return "�" if unicodedata.category(character) in {"Cc", "Cf", "Cs", "Cn"} else character
 
 
-def clip(value: str, width: int) -> str:
-    """The text cut to `width` terminal cells, with … where something is left out."""
+def clip(value: str, width: int, *, tail: bool = False) -> str:
+    """The text cut to `width` terminal cells, with … where something is left out.
+
+    With `tail` its end is kept, as what tells one path from another.
+    """
     if width <= 0:
         return ""
     # A long cell is never measured whole.
     if len(value) <= width * 4 and cell_len(value) <= width:
         return value
     kept, used = [], 0
-    for character in value:
+    for character in reversed(value) if tail else value:
         used += get_character_cell_size(character)
         if used > width - 1:
             break
         kept.append(character)
-    return "".join(kept) + ELLIPSIS
+    return ELLIPSIS + "".join(reversed(kept)) if tail else "".join(kept) + ELLIPSIS
 
 
-def fit(value: str, width: int, *, right: bool = False) -> str:
+def fit(value: str, width: int, *, right: bool = False, tail: bool = False) -> str:
     """The text clipped and padded to exactly `width` cells, against the left or the right edge."""
-    clipped = clip(value, width)
+    clipped = clip(value, width, tail=tail)
     padding = " " * (width - cell_len(clipped))
     return padding + clipped if right else clipped + padding
 
@@ -217,6 +220,7 @@ def setting_text(value: object) -> str:
     return plain(str(value))
 
 
+NOTHING_SAID = "nothing said"
 SHOWN_BOXES = 3
 SHOWN_VALUES = 6
 
@@ -229,8 +233,7 @@ def answer_words(output: object) -> str:
         case {"labels": labels}:
             return ", ".join(map(plain, labels)) or "none of the labels"
         case {"text": text}:
-            # A blank line would look like a fault.
-            return plain(text) if text.strip() else "(nothing)"
+            return plain(text) if text.strip() else NOTHING_SAID
         case {"boxes": []}:
             return "nothing found"
         case {"boxes": boxes}:

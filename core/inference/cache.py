@@ -10,14 +10,16 @@ from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 
-class Sized(Protocol):
-    """Anything that knows how many bytes it holds."""
+class Holdable(Protocol):
+    """Anything that knows how many bytes it holds, and is told when it is let go."""
 
     @property
     def bytes(self) -> int: ...
 
+    def close(self) -> None: ...
 
-Held = TypeVar("Held", bound=Sized)
+
+Held = TypeVar("Held", bound=Holdable)
 
 
 @dataclass
@@ -49,6 +51,11 @@ class Cache(Generic[Held]):
         """What is held, the least recently used first."""
         with self._lock:
             return [e.value for e in self._entries.values() if e.value is not None]
+
+    def holds(self, key: Hashable) -> bool:
+        with self._lock:
+            entry = self._entries.get(key)
+            return entry is not None and entry.value is not None
 
     @contextmanager
     def use(self, key: Hashable, load: Callable[[], Held]) -> Iterator[Held]:
@@ -88,3 +95,4 @@ class Cache(Generic[Held]):
             elif held > bound:
                 held -= entry.value.bytes
                 del self._entries[key]
+                entry.value.close()

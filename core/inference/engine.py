@@ -4,52 +4,50 @@ from __future__ import annotations
 
 import atexit
 import gc
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, TypeAlias
+from collections.abc import Hashable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import ExitStack, contextmanager
+from typing import NamedTuple
 
-import numpy as np
 import torch
-from torch import nn
 
 from core.devices.facts import resolve
-from core.errors import LeptonError, UsageError
 from core.inference.cache import Cache
-from core.inference.examples import as_tensors
-from core.inference.forward import solved
-from core.inference.messages import Answer, Row
+from core.inference.loaded import Given, Loaded
+from core.inference.messages import Answer
 from core.models.folder import load_module
 from core.models.registry import INFO, ModelFolder, Models, task_of
-from core.tasks.base import Task
-from core.tasks.rows import PATH
 from core.workspace import Workspace
 
-Given: TypeAlias = Row | Mapping[str, Any] | str | Path
-
 CACHE_BYTES = 4 << 30
-BATCH = 64
 
 # What is still frozen when the interpreter ends is reported as leaked by libraries in C++.
 atexit.register(gc.unfreeze)
 
 
-@dataclass(frozen=True)
-class Loaded:
-    """A model in memory, ready to answer. `bytes` counts its parameters and buffers."""
+class _Stamp(NamedTuple):
+    """What changes when a folder is another, or a model gets a newer version."""
+
+    beside: int
+    file: int
+    written: int
+
+
+class _Found(NamedTuple):
+    """Where a model was found, and the one name of that place."""
 
     folder: ModelFolder
-    task: Task
-    module: nn.Module
-    bytes: int
+    place: str
+    stamp: _Stamp
 
 
 class Engine:
     """Answers rows with the models of a workspace, or of any model folder.
 
     Models load when they are first asked for and stay while `cache_bytes` has room. Use it from as
-    many threads as you like. `threads` are the processor threads of one call.
+    many threads as you like: rows that wait for a model are answered together. `threads` are the
+    processor threads of one call, None: as many as are quickest here. More than `queue` rows do not
+    wait for a model.
     """
 
     def __init__(
@@ -58,11 +56,14 @@ class Engine:
         device: str = "auto",
         *,
         cache_bytes: int = CACHE_BYTES,
-        threads: int = 1,
+        threads: int | None = None,
+        queue: int | None = None,
     ) -> None:
         self.device = resolve(device)
         self.threads = threads
+        self.queue = queue
         self._models = Models(workspace)
+        self._found: dict[str, _Found] = {}
         self._cache: Cache[Loaded] = Cache(cache_bytes)
 
     @contextmanager
@@ -73,35 +74,46 @@ class Engine:
             UsageError: there is no such model.
             LeptonError: its folder is damaged.
         """
-        folder = self._models.get(ref)
-        facts = (folder.path / INFO).stat()
-        key = (str(folder.path.resolve()), facts.st_ino, facts.st_mtime_ns)
-        with self._cache.use(key, lambda: self._load(folder)) as loaded:
+        found = self._find(ref)
+        with self._cache.use(_key(found), lambda: self._load(found.folder)) as loaded:
             yield loaded
 
-    def predict(
-        self,
-        ref: str,
-        rows: Sequence[Given],
-        *,
-        stop: Callable[[], bool] = lambda: False,
-    ) -> list[Answer]:
-        """One answer for each row, in order. A row that cannot be answered carries its error alone.
-
-        A row is a `Row`, a mapping of columns, or a text or path that the task can read. `stop` is
-        asked between batches; what is not answered by then is left out.
+    def submit(self, ref: str, rows: Sequence[Given]) -> Future[list[Answer]]:
+        """Ask without waiting, once the model is there. A future that is cancelled takes its rows
+        back; the model stays in memory until then.
 
         Raises:
             UsageError: there is no such model.
             LeptonError: its folder is damaged.
+            Busy: too many rows wait.
         """
-        answers: list[Answer] = []
-        with self.use(ref) as model, self._threads():
-            for start in range(0, len(rows), BATCH):
-                if stop():
-                    break
-                answers += _answer(model, rows[start : start + BATCH], self.device)
+        with ExitStack() as stack:
+            model = stack.enter_context(self.use(ref))
+            answers = model.lane.ask(rows)
+            release = stack.pop_all()
+        answers.add_done_callback(lambda _: release.close())
         return answers
+
+    def predict(self, ref: str, rows: Sequence[Given]) -> list[Answer]:
+        """One answer for each row, in order. A row that cannot be answered carries its error alone.
+
+        A row is a `Row`, a mapping of columns, or a text or path that the task can read.
+
+        Raises:
+            UsageError: there is no such model.
+            LeptonError: its folder is damaged.
+            Busy: too many rows wait.
+        """
+        answers = self.submit(ref, rows)
+        try:
+            return answers.result()
+        finally:
+            answers.cancel()
+
+    def holds(self, ref: str) -> bool:
+        """Whether a model is in memory, so that a request for it waits for no loading."""
+        known = self._found.get(ref)
+        return known is not None and _is_current(known) and self._cache.holds(_key(known))
 
     def loaded(self) -> list[Loaded]:
         """The models in memory, the least recently used first."""
@@ -110,6 +122,16 @@ class Engine:
     def close(self) -> None:
         """Let go of every model."""
         self._cache.clear()
+
+    def _find(self, ref: str) -> _Found:
+        """The folder of a model, looked up anew where something has changed beside it or in it."""
+        known = self._found.get(ref)
+        if known is not None and _is_current(known):
+            return known
+        folder = self._models.get(ref)
+        found = _Found(folder, str(folder.path.resolve()), _stamp(folder))
+        self._found[ref] = found
+        return found
 
     def _load(self, folder: ModelFolder) -> Loaded:
         # Frozen objects of a model that went are thawed, or the collector would never see them.
@@ -122,75 +144,20 @@ class Engine:
         # A full collection with torch loaded takes 0.1 s; frozen, what stays is not looked at.
         gc.collect()
         gc.freeze()
-        return Loaded(folder, task, module, size)
-
-    @contextmanager
-    def _threads(self) -> Iterator[None]:
-        """torch keeps its thread count by calling thread; the caller's own is put back."""
-        before = torch.get_num_threads()
-        torch.set_num_threads(self.threads)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(before)
+        return Loaded(folder, task, module, self.device, size, self.threads, self.queue)
 
 
-def _answer(model: Loaded, rows: Sequence[Given], device: torch.device) -> list[Answer]:
-    """Answers for one batch; when the batch fails, for each of its rows alone."""
-    named = [_name(given) for given in rows]
+def _key(found: _Found) -> Hashable:
+    return found.place, found.stamp.file, found.stamp.written
+
+
+def _is_current(found: _Found) -> bool:
     try:
-        columns = [_columns(model.task, each, name) for each, name in zip(rows, named, strict=True)]
-        return _forward(model, named, columns, device)
-    except Exception as error:
-        if len(rows) == 1:
-            return [Answer(named[0], error=_as_error(error))]
-        return [answer for row in rows for answer in _answer(model, [row], device)]
+        return _stamp(found.folder) == found.stamp
+    except OSError:
+        return False
 
 
-def _forward(
-    model: Loaded, named: Sequence[str], columns: list[dict[str, Any]], device: torch.device
-) -> list[Answer]:
-    examples = as_tensors(model.task.encode(columns, target=False))
-    found = solved(model.module, model.task, examples, device=device, batch_size=BATCH)
-    if not np.isfinite(found).all():
-        raise LeptonError(
-            "the model's output is not a number", hint="Train it again, or try a checkpoint."
-        )
-    answers = zip(named, model.task.answers(found), strict=True)
-    return [Answer(name, output) for name, output in answers]
-
-
-def _name(given: Given) -> str:
-    if isinstance(given, Row):
-        return given.input
-    if isinstance(given, Mapping):
-        return " ".join(f"{name}={_shown(value)}" for name, value in given.items())
-    return str(given)
-
-
-def _shown(value: object) -> object:
-    return f"<{len(value)} bytes>" if isinstance(value, bytes) else value
-
-
-def _columns(task: Task, given: Given, name: str) -> dict[str, Any]:
-    """The columns of a row, with files read, and the name by which an error is to call it."""
-    if isinstance(given, Row) and given.error is not None:
-        raise given.error
-    row = dict(given.values) if isinstance(given, Row) else task.row(given)
-    for column, value in row.items():
-        if isinstance(value, Path):
-            row[column] = _read(value)
-    return row if PATH in task.columns else {PATH: name, **row}
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"the file cannot be read: {error.strerror}", where=str(path)) from error
-
-
-def _as_error(error: Exception) -> LeptonError:
-    if isinstance(error, LeptonError):
-        return error
-    return LeptonError(f"the model cannot answer this: {error or type(error).__name__}")
+def _stamp(folder: ModelFolder) -> _Stamp:
+    facts = (folder.path / INFO).stat()
+    return _Stamp(folder.path.parent.stat().st_mtime_ns, facts.st_ino, facts.st_mtime_ns)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from core.data.lake.lake import Lake
 from core.data.sources.file_kind import content_kind, read_head
 from core.data.sources.signatures import IMAGE_SUFFIXES, SOUND_SUFFIXES, image_kind, sound_kind
-from core.errors import UsageError, nearest
+from core.errors import UsageError, meant, nearest
 from core.inference.messages import Row
 from core.inference.tables import is_table, require, table_rows
 from core.workspace import Workspace
@@ -67,14 +67,14 @@ def read_inputs(workspace: Workspace, task: Task, given: Sequence[object]) -> li
     for each in given:
         found = _pairs(each, task, free=kind == "tokens") if isinstance(each, str) else None
         if pairs and (found is None or pairs.keys() & found.keys()):
-            rows.append(_row(task, pairs))
+            rows.append(_row(task, pairs, empty="Write {}= to leave it empty."))
             pairs = {}
         if found is None:
             rows += _read(workspace, task, each)
         else:
             pairs |= found
     if pairs:
-        rows.append(_row(task, pairs))
+        rows.append(_row(task, pairs, empty="Write {}= to leave it empty."))
     return _gathered(task, rows) if task.gathers else rows
 
 
@@ -107,7 +107,7 @@ def _read(workspace: Workspace, task: Task, given: object) -> list[Row]:
     if isinstance(given, bytes) and medium:
         return [Row(f"{len(given)} bytes", {task.columns[0]: given})]
     if not isinstance(given, str | Path):
-        raise UsageError(f"{type(given).__name__} is no input: {_wanted(task)}")
+        raise UsageError(f"{type(given).__name__} is no input", hint=wanted(task))
     text = str(given)
     if isinstance(given, str):
         if text.lstrip().startswith(("{", "[{")):
@@ -120,24 +120,34 @@ def _read(workspace: Workspace, task: Task, given: object) -> list[Row]:
     # An empty text is no path, though Path takes it for the working folder.
     if text and _exists(path):
         return _path(workspace, task, path)
-    if glob.has_magic(text) and (medium or is_table(path)):
-        matched = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207
-        if not matched:
-            raise UsageError("no file matches", where=text, hint="Check the pattern.")
-        if medium:
-            return [_file(task, Path(each)) for each in matched if Path(each).is_file()]
-        return [row for each in matched for row in table_rows(workspace, Path(each), task.columns)]
     looks_path = isinstance(given, Path) or is_table(path) or path.suffix == ".txt"
     if kind == "tokens" and not (looks_path and not re.search(r"\s", text)):
         return [Row(text, {task.columns[0]: text})]
+    if glob.has_magic(text) and (medium or looks_path):
+        matched = sorted(map(Path, glob.glob(str(path), recursive=True)))  # noqa: PTH207
+        files = [each for each in matched if each.is_file()]
+        if not files:
+            raise UsageError("no file matches", where=text, hint="Check the pattern.")
+        return [row for each in files for row in _matched(workspace, task, each)]
+    if text in {each.dataset for each in Lake(workspace).datasets()}:
+        raise UsageError(f'"{text}" is a data set', hint=f"Name rows of it: {text}#0-9")
     if medium or looks_path:
-        raise _missing(path)
-    raise UsageError(f'"{text}" is no row: {_wanted(task)}')
+        raise _missing(task, path)
+    hint = meant(path.name, _beside(path)) or wanted(task)
+    raise UsageError(f'"{text}" is neither a row nor a file', hint=hint)
 
 
 def _latest(workspace: Workspace, task: Task, ref: str) -> list[Row]:
     """The rows that a whole data set is answered by."""
-    with Lake(workspace).open(ref) as view:
+    lake = Lake(workspace)
+    name = ref.partition("@")[0]
+    if all(each.dataset != name for each in lake.datasets()):
+        tables = [each for each in _beside(Path(ref)) if is_table(Path(each))]
+        raise UsageError(
+            f'there is neither a file nor a data set "{ref}"',
+            hint=nearest(name, [*tables, *(each.dataset for each in lake.datasets())]),
+        )
+    with lake.open(ref) as view:
         require(task.columns, view.version.column_names, view.version.ref)
         ids = task.latest(view)
     return lake_rows(workspace, task, ref, ids)
@@ -157,6 +167,7 @@ def _gathered(task: Task, rows: Sequence[Row]) -> list[Row]:
         Row(
             name or own[-1].input,
             {column: [row.values[column] for row in own] for column in task.columns},
+            typed=all(row.typed for row in own),
         )
         for name, own in parts.items()
     ]
@@ -166,11 +177,11 @@ def _path(workspace: Workspace, task: Task, path: Path) -> list[Row]:
     medium = _MEDIA.get(task.reads)
     if path.is_dir():
         if medium is None:
-            raise UsageError("this is a folder", where=str(path), hint=_wanted(task))
+            raise UsageError("this is a folder", where=str(path), hint=wanted(task))
         found = sorted(p for p in path.rglob("*") if p.suffix.lower() in medium.suffixes)
         if not found:
             what = f"the folder holds no {medium.one.split()[1]}"
-            raise UsageError(what, where=str(path), hint=_wanted(task))
+            raise UsageError(what, where=str(path), hint=wanted(task))
         return [_file(task, each) for each in found]
     if is_table(path):
         rows = table_rows(workspace, path, task.columns)
@@ -185,8 +196,15 @@ def _path(workspace: Workspace, task: Task, path: Path) -> list[Row]:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
         return [Row(line, {task.columns[0]: line}) for line in lines if line.strip()]
     raise UsageError(
-        f"the file is no input: this is {content_kind(head)}", where=str(path), hint=_wanted(task)
+        f"the file is no input: this is {content_kind(head)}", where=str(path), hint=wanted(task)
     )
+
+
+def _matched(workspace: Workspace, task: Task, path: Path) -> list[Row]:
+    """A file that a pattern found: one of the task's medium is told damaged when it is answered."""
+    if task.reads in _MEDIA and not is_table(path):
+        return [_file(task, path)]
+    return _path(workspace, task, path)
 
 
 def _file(task: Task, path: Path) -> Row:
@@ -227,17 +245,22 @@ def _pairs(text: str, task: Task, *, free: bool) -> dict[str, str] | None:
     return found
 
 
-def _row(task: Task, given: Mapping[str, Any]) -> Row:
+def _row(
+    task: Task, given: Mapping[str, Any], empty: str = "Set {} to null to leave it empty."
+) -> Row:
+    """A row that a person wrote; what it says of a missing column may be a slip of the pen."""
     missing = [name for name in task.columns if name not in given]
-    hint = f"Write {missing[0]}= to leave it empty." if missing else ""
-    require(task.columns, tuple(given), "columns: " + ", ".join(map(str, given)), hint)
+    if missing:
+        others = [str(name) for name in given if name not in task.columns]
+        hint = meant(missing[0], others) or empty.format(missing[0])
+        require(task.columns, tuple(given), "columns: " + ", ".join(map(str, given)), hint)
     values = {name: None if given[name] == "" else given[name] for name in task.columns}
     shown = " ".join(
         f"{name}={'' if value is None else value}"
         for name, value in values.items()
         if not isinstance(value, bytes)
     )
-    return Row(shown, values)
+    return Row(shown, values, typed=True)
 
 
 def _objects(text: str) -> list[dict[str, Any]]:
@@ -273,15 +296,21 @@ def _exists(path: Path) -> bool:
         return False
 
 
-def _missing(path: Path) -> UsageError:
+def _beside(path: Path) -> list[str]:
+    """The names in the folder where the path lies; none if it cannot be read."""
     try:
-        beside = [each.name for each in path.parent.iterdir()]
+        return [each.name for each in path.parent.iterdir()]
     except OSError:
-        beside = []
-    return UsageError("no such file or folder", where=str(path), hint=nearest(path.name, beside))
+        return []
 
 
-def _wanted(task: Task) -> str:
+def _missing(task: Task, path: Path) -> UsageError:
+    hint = meant(path.name, _beside(path)) or wanted(task)
+    return UsageError("no such file or folder", where=str(path), hint=hint)
+
+
+def wanted(task: Task) -> str:
+    """What a model of this task can be given, as a hint."""
     if medium := _MEDIA.get(task.reads):
         return f"Give {medium.several}, a folder of them, or a table file."
     if task.gathers:

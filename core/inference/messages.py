@@ -24,13 +24,15 @@ class Row:
 
     A `Path` value stands for the bytes of that file; the engine reads them. `error` says why the
     row could not be read at all; it is then its answer too. `truth` is what a data set says of the
-    row, for a person to compare with; the engine never sees it.
+    row, for a person to compare with; the engine never sees it. A `typed` row was written by
+    whoever asks: a value of it that cannot be read is their mistake.
     """
 
     input: str
     values: Mapping[str, Any] = field(default_factory=dict)
     error: LeptonError | None = None
     truth: Any = None
+    typed: bool = False
 
     def to_json(self) -> dict[str, Any]:
         values = {name: packed(value) for name, value in self.values.items()}

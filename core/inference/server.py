@@ -1,26 +1,32 @@
-"""The engine's process: JSON lines in on standard input, JSON lines out on standard output.
+"""The engine's process: it answers all who come to its socket, and leaves when nobody does.
 
 A request is `{"id", "op", …}` and its reply carries the same id. `load` {model}, `predict` {model,
-rows} and `augment` {words, kind, rows, epochs, seed} are done in order, `ping` too, so that its
-reply says that all before it is done; `cancel` {request} takes effect at once. A reply is `{"id",
-"result"}` or `{"id", "error": {what, where, hint, usage}}`. The process leaves when its standard
-input closes, so it never outlives the one that asked for it.
+rows} and `augment` {words, kind, rows, epochs, seed} are done side by side, as they come; `cancel`
+{request} takes one back, and so does going away. A reply is `{"id", "result"}` or `{"id", "error"}`
+as the error's `to_json` has it. First of all comes `{"hello": process id}`; and when the engine
+leaves, `{"bye": true}`, after which it takes no request.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import signal
+import socket
 import sys
 import traceback
+from asyncio import StreamReader, StreamWriter, Task
 from collections.abc import Mapping
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from queue import SimpleQueue
-from threading import Thread
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
-from core.errors import LeptonError, UsageError
+from core.errors import LeptonError
+from core.inference.door import Door
 from core.inference.messages import Row, packed, unpacked
+from core.inference.wire import Message, frame, messages_of
 from core.runs.priority import step_back
 from core.workspace import Workspace
 
@@ -28,92 +34,173 @@ if TYPE_CHECKING:
     from core.inference.engine import Engine
 
 NICENESS = 5
+STAY = "LEPTON_ENGINE_STAYS"
+"""Seconds that the engine stays when nobody is connected."""
+STAY_SECONDS = 120.0
+COMING_SECONDS = 10.0
+"""Seconds that who started it has to come."""
+IDLE_SECONDS = 1800.0
+"""Seconds that it stays when somebody is connected and asks for nothing."""
 
 
 class Server:
-    """Takes requests from one stream in one thread and answers them, one by one, in another."""
+    """Answers requests from all connections with one engine, which is made at the first of them."""
 
-    def __init__(self, settings: Mapping[str, Any], incoming: BinaryIO, outgoing: BinaryIO) -> None:
+    def __init__(self, settings: Mapping[str, Any]) -> None:
         self._settings = settings
-        self._incoming = incoming
-        self._outgoing = outgoing
-        self._requests: SimpleQueue[dict[str, Any]] = SimpleQueue()
-        self._cancelled: set[int] = set()
         self._engine: Engine | None = None
+        self._starting = asyncio.Lock()
+        self._writers: set[StreamWriter] = set()
+        self._at_work = 0
+        self._last = 0.0
+        self._changed = asyncio.Event()
 
-    def serve(self) -> None:
-        """Until the incoming stream ends."""
-        Thread(target=self._work, daemon=True).start()
-        for line in self._incoming:
-            request = json.loads(line)
-            if request["op"] == "cancel":
-                self._cancelled.add(request["request"])
-            else:
-                self._requests.put(request)
-
-    def _work(self) -> None:
+    async def serve(self, listening: socket.socket) -> None:
+        """Until nobody has asked for anything for a while."""
+        self._last = asyncio.get_running_loop().time() + COMING_SECONDS
+        server = await asyncio.start_unix_server(self._meet, sock=listening, limit=1 << 20)
+        door = Door(self._settings)
         while True:
-            request = self._requests.get()
-            reply = {"id": request["id"], **self._reply(request)}
-            self._cancelled.discard(request["id"])
-            self._outgoing.write(json.dumps(reply).encode() + b"\n")
-            self._outgoing.flush()
+            await self._until_idle()
+            # Somebody may be coming just now.
+            if door.close():
+                break
+            self._touch()
+        server.close()
+        for writer in self._writers:
+            await _write(writer, {"bye": True})
 
-    def _reply(self, request: Mapping[str, Any]) -> dict[str, Any]:
+    async def _until_idle(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            self._changed.clear()
+            stay = IDLE_SECONDS if self._writers else float(os.environ.get(STAY, STAY_SECONDS))
+            left = None if self._at_work else self._last + stay - loop.time()
+            if left is not None and left <= 0:
+                return
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), left)
+
+    def _touch(self) -> None:
+        """Something has happened: the time until it leaves begins anew."""
+        self._last = asyncio.get_running_loop().time()
+        self._changed.set()
+
+    async def _meet(self, reader: StreamReader, writer: StreamWriter) -> None:
+        """Answer one connection until it is gone; what it waited for is taken back."""
+        self._writers.add(writer)
+        self._touch()
+        tasks: dict[int, Task[None]] = {}
         try:
-            return {"result": self._do(request)}
+            await _write(writer, {"hello": os.getpid()})
+            async for request in messages_of(reader):
+                if request["op"] == "cancel":
+                    if (task := tasks.get(request["request"])) is not None:
+                        task.cancel()
+                    continue
+                number = request["id"]
+                task = tasks[number] = asyncio.create_task(self._reply(request, writer))
+                task.add_done_callback(partial(_forget, tasks, number))
+        finally:
+            for task in tasks.values():
+                task.cancel()
+            self._writers.discard(writer)
+            self._touch()
+            writer.close()
+
+    async def _reply(self, request: Message, writer: StreamWriter) -> None:
+        self._at_work += 1
+        try:
+            reply = {"id": request["id"], **await self._outcome(request)}
+            await _write(writer, reply)
+        finally:
+            self._at_work -= 1
+            self._touch()
+
+    async def _outcome(self, request: Message) -> Message:
+        try:
+            return {"result": await self._do(request)}
         except LeptonError as error:
-            return {"error": {**error.to_json(), "usage": isinstance(error, UsageError)}}
+            return {"error": error.to_json()}
         except Exception as error:
             traceback.print_exc()
-            what = f"the engine failed: {type(error).__name__}: {error}"
-            return {"error": {"what": what, "where": "", "hint": "", "usage": False}}
+            return {"error": LeptonError(f"the engine failed: {error!r}").to_json()}
 
-    def _do(self, request: Mapping[str, Any]) -> Any:
-        if request["op"] == "ping":
-            return os.getpid()
-        if request["op"] == "augment":
-            return self._augment(request)
-        if self._engine is None:
-            from core.inference.engine import Engine
-
-            workspace = Workspace(Path(self._settings["home"]))
-            self._engine = Engine(
-                workspace,
-                self._settings["device"],
-                cache_bytes=self._settings["cache_bytes"],
-                threads=self._settings["threads"],
-            )
-        if request["op"] == "load":
-            with self._engine.use(request["model"]) as model:
-                return {"path": str(model.folder.path), "bytes": model.bytes}
-        if request["op"] == "predict":
-            rows = [Row.from_json(row) for row in request["rows"]]
-            done = self._engine.predict(
-                request["model"], rows, stop=lambda: request["id"] in self._cancelled
-            )
-            return [answer.to_json() for answer in done]
+    async def _do(self, request: Message) -> Any:
+        match request["op"]:
+            case "ping":
+                await self._made()
+                return os.getpid()
+            case "augment":
+                return await asyncio.to_thread(_augmented, request)
+            case "load":
+                engine = await self._made()
+                return await asyncio.to_thread(_loaded, engine, request["model"])
+            case "predict":
+                engine = await self._made()
+                rows = [Row.from_json(row) for row in request["rows"]]
+                if engine.holds(request["model"]):
+                    asked = engine.submit(request["model"], rows)
+                else:
+                    asked = await asyncio.to_thread(engine.submit, request["model"], rows)
+                return [answer.to_json() for answer in await asyncio.wrap_future(asked)]
         raise LeptonError(f"the engine knows no request {request['op']!r}")
 
-    def _augment(self, request: Mapping[str, Any]) -> list[Any]:
-        from core.augmentation.examples import examples
-        from core.augmentation.written import read
+    async def _made(self) -> Engine:
+        async with self._starting:
+            if self._engine is None:
+                self._engine = await asyncio.to_thread(_make, self._settings)
+        return self._engine
 
-        rows = [(row, unpacked(cell)) for row, cell in request["rows"]]
-        words, kind = read(request["words"]), request["kind"]
-        made = examples(words, kind, rows, request["epochs"], request["seed"])
-        return [packed(each.to_json()) for each in made]
+
+def _forget(tasks: dict[int, Task[None]], number: int, _: Task[None]) -> None:
+    tasks.pop(number, None)
+
+
+def _make(settings: Mapping[str, Any]) -> Engine:
+    # Here, as torch takes seconds to load: who comes meanwhile is met already.
+    from core.inference.engine import Engine
+
+    return Engine(
+        Workspace(Path(settings["home"])),
+        settings["device"],
+        cache_bytes=settings["cache_bytes"],
+        threads=settings["threads"],
+    )
+
+
+def _loaded(engine: Engine, ref: str) -> dict[str, Any]:
+    with engine.use(ref) as model:
+        return {"path": str(model.folder.path), "bytes": model.bytes}
+
+
+def _augmented(request: Message) -> list[Any]:
+    from core.augmentation.examples import examples
+    from core.augmentation.written import read
+
+    rows = [(row, unpacked(cell)) for row, cell in request["rows"]]
+    words, kind = read(request["words"]), request["kind"]
+    made = examples(words, kind, rows, request["epochs"], request["seed"])
+    return [packed(each.to_json()) for each in made]
+
+
+async def _write(writer: StreamWriter, message: Message) -> None:
+    with suppress(ConnectionError):
+        writer.write(frame(message))
+        await writer.drain()
 
 
 def main() -> None:
-    """Serve on the standard streams; `argv[1]` holds the settings as JSON."""
-    outgoing = os.fdopen(os.dup(1), "wb")
-    # Whatever else is printed, by Python or by a library in C, goes to the log, not into a reply.
-    os.dup2(2, 1)
+    """Serve on the socket of the descriptor `argv[1]`; `argv[2]` holds the settings as JSON."""
+    listening = socket.socket(fileno=int(sys.argv[1]))
     step_back(NICENESS)
-    settings = json.loads(sys.argv[1])
-    Server(settings, sys.stdin.buffer, outgoing).serve()
-    # At once, even in the middle of an answer: nobody is there to read it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    asyncio.run(_serve(listening, json.loads(sys.argv[2])))
+
+
+async def _serve(listening: socket.socket, settings: Mapping[str, Any]) -> None:
+    await Server(settings).serve(listening)
+    # At once: a thread in the midst of a model would keep it, and nobody waits for its answer.
     os._exit(0)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -180,7 +180,8 @@ def obeyed_words(event: Event) -> str:
 def waiting_words(event: Event) -> str:
     """Where a run stands in the queue, for which devices, and which runs are on them."""
     place = "next" if event["place"] == 1 else f"number {event['place']}"
-    words = f"{place} in the queue for {' or '.join(event['devices']) or 'a device'}"
+    devices = device_words(event["devices"], event.get("together", 1))
+    words = f"{place} in the queue for {devices or 'a device'}"
     elsewhere = event.get("elsewhere") or {}
     behind = [
         run.rpartition("-")[2] + (f" of the workspace {elsewhere[run]}" if run in elsewhere else "")
@@ -189,6 +190,13 @@ def waiting_words(event: Event) -> str:
     if behind:
         words += f", where {', '.join(behind)} {'works' if len(behind) == 1 else 'work'}"
     return words
+
+
+def device_words(devices: Sequence[str], together: int) -> str:
+    """Devices of which one is waited for, or all: `cuda:0 or cuda:1`, `cuda:0 to cuda:3`."""
+    if together > 2:
+        return f"{devices[0]} to {devices[-1]}" if devices else ""
+    return (" and " if together == 2 else " or ").join(devices)
 
 
 def _remember(kept: list[Any], newest: Any) -> None:

@@ -39,9 +39,10 @@ class Job:
     def __init__(self, run: Run, events: EventWriter, turn: Turn | None = None) -> None:
         self.run = run
         self.device = turn.device if turn else None
-        """The device that the queue gave it, where it had to wait for one."""
-        if turn is not None:
-            keep(turn.descriptor)
+        """The device that the queue gave it, where it had to wait for one; the first of several."""
+        self._given = turn.devices if turn else ()
+        for descriptor in turn.descriptors if turn else ():
+            keep(descriptor)
         self.has_result = False
         self._events = events
         self._stop = threading.Event()
@@ -69,7 +70,7 @@ class Job:
 
     def join(self, device: str) -> None:
         """Say that it works on a device; those who wait for it wait for this run's end too."""
-        if self.device is None:
+        if device not in self._given:
             # Nobody is kept from working because nobody can be told.
             with suppress(LeptonError, OSError):
                 keep(Devices().join(device, self.run.path))

@@ -28,39 +28,69 @@ AUTO = "auto"
 
 @dataclass(frozen=True)
 class Waiting:
-    """A run in the queue, and the devices of which any will do; none: they are not known yet."""
+    """A run in the queue, and the devices of which as many as work `together` will do; none: they
+    are not known yet."""
 
     run: str
     devices: tuple[str, ...]
+    together: int = 1
 
 
 @dataclass(frozen=True)
 class Turn:
-    """A device that is a run's now, for as long as the descriptor is open."""
+    """Devices that are a run's now, for as long as the descriptors are open."""
 
-    device: str
-    descriptor: int
+    devices: tuple[str, ...]
+    descriptors: tuple[int, ...]
+
+    @property
+    def device(self) -> str:
+        """The first of them."""
+        return self.devices[0]
+
+    def to_text(self) -> str:
+        """As one process hands them to the next: `cuda:0=7,cuda:1=8`."""
+        held = zip(self.devices, self.descriptors, strict=True)
+        return ",".join(f"{device}={descriptor}" for device, descriptor in held)
+
+    @classmethod
+    def from_text(cls, text: str) -> Turn:
+        pairs = [each.rpartition("=") for each in text.split(",")]
+        return cls(tuple(name for name, _, _ in pairs), tuple(int(held) for _, _, held in pairs))
+
+    def let_go(self) -> None:
+        for each in self.descriptors:
+            os.close(each)
 
 
 @dataclass(frozen=True)
 class Standing:
-    """Where a waiting run stands: its place from 1, what it waits for, and the runs on that;
-    `elsewhere` has the homes of those that are another workspace's."""
+    """Where a waiting run stands: its place from 1, what it waits for, and the runs on that.
+
+    It takes as many of `devices` as work `together`. `elsewhere` has the homes of those runs that
+    are another workspace's.
+    """
 
     place: int
     devices: tuple[str, ...]
     behind: tuple[str, ...]
     elsewhere: Mapping[str, str] = field(default_factory=dict)
+    together: int = 1
 
     def to_json(self) -> dict[str, Any]:
         told = {"place": self.place, "devices": list(self.devices), "behind": list(self.behind)}
-        return {**told, "elsewhere": dict(self.elsewhere)}
+        return {**told, "elsewhere": dict(self.elsewhere), "together": self.together}
 
 
 def awaited(
-    device: str | None, queue: bool | None, accelerators: Callable[[], Sequence[str] | None]
+    device: str | None,
+    queue: bool | None,
+    accelerators: Callable[[], Sequence[str] | None],
+    together: int = 1,
 ) -> tuple[str, ...] | None:
     """The devices of which a run takes the first free one; None when it waits for none.
+
+    Where several work `together` they are those in a row from the named one, and it takes them all.
 
     On an accelerator a run waits, because two would share its memory; on the processor it starts
     at once unless it is asked to wait, because a person who starts two small runs there wants to
@@ -72,9 +102,12 @@ def awaited(
         known = accelerators()
         if known is None:
             return ()
-        devices = tuple(known) or (PROCESSOR,)
+        devices = tuple(known[: together if together > 1 else None]) or (PROCESSOR,)
+    elif device == PROCESSOR:
+        devices = (PROCESSOR,)
     else:
-        devices = (device if ":" in device or device == PROCESSOR else f"{device}:0",)
+        kind, _, first = device.partition(":")
+        devices = tuple(f"{kind}:{int(first or 0) + at}" for at in range(together))
     return None if devices == (PROCESSOR,) and not queue else devices
 
 
@@ -96,7 +129,10 @@ class Queue:
         except FileNotFoundError:
             return []
         try:
-            return [Waiting(each["run"], tuple(each["devices"])) for each in json.loads(content)]
+            return [
+                Waiting(each["run"], tuple(each["devices"]), int(each.get("together", 1)))
+                for each in json.loads(content)
+            ]
         except (ValueError, KeyError, TypeError) as error:
             raise LeptonError(
                 "the file of the queue is damaged",
@@ -121,11 +157,11 @@ class Queue:
         elsewhere = {
             name: str(runs.parent) for name, runs in behind.items() if runs != self._workspace.runs
         }
-        return Standing(place, entry.devices, tuple(behind), elsewhere)
+        return Standing(place, entry.devices, tuple(behind), elsewhere, entry.together)
 
-    def enter(self, run: str, devices: Sequence[str]) -> None:
+    def enter(self, run: str, devices: Sequence[str], together: int = 1) -> None:
         """Stand at the end of the queue, or stay where the run stands already."""
-        entry = Waiting(run, tuple(devices))
+        entry = Waiting(run, tuple(devices), min(together, len(devices) or together))
         with self._changed() as waiting:
             at = [each.run for each in waiting]
             if run in at:
@@ -163,7 +199,7 @@ class Queue:
             return waiting.index(found[0]) + 1
 
     def claim(self, run: str) -> Turn | None:
-        """A free device for which nobody before this run waits: the run leaves the queue with it.
+        """Free devices for which nobody before this run waits: the run leaves the queue with them.
 
         None: its turn has not come, or it is not in the queue.
         """
@@ -179,7 +215,7 @@ class Queue:
                     waiting[:] = [each for each in waiting if each.run != run]
         except BaseException:
             if turn is not None:
-                os.close(turn.descriptor)
+                turn.let_go()
             raise
         return turn
 
@@ -188,17 +224,23 @@ class Queue:
         for each in waiting:
             open_to_it = [name for name in each.devices if name not in promised]
             if each.run == run:
-                for device in open_to_it:
-                    if (held := devices.take(device, self._workspace.runs / run)) is not None:
-                        return Turn(device, held)
-                return None
+                return self._taken(each, open_to_it, devices)
             if not lock.held(self._workspace.runs / each.run / "lock"):
                 continue
             if not each.devices:
                 return None
-            # It takes the first free one when it next looks.
-            promised.update(islice(filter(devices.is_free, open_to_it), 1))
+            # It takes the first free ones when it next looks; one that needs several keeps those
+            # that are free already, or smaller runs would go before it for ever.
+            promised.update(islice(filter(devices.is_free, open_to_it), each.together))
         return None
+
+    def _taken(self, each: Waiting, open_to_it: list[str], devices: Devices) -> Turn | None:
+        """All the devices that it needs, or none of them."""
+        free = list(islice(filter(devices.is_free, open_to_it), each.together))
+        if len(free) < each.together:
+            return None
+        held = devices.take_all(free, self._workspace.runs / each.run)
+        return None if held is None else Turn(tuple(free), held)
 
     @contextmanager
     def _changed(self) -> Iterator[list[Waiting]]:
@@ -213,7 +255,7 @@ class Queue:
             yield waiting
             if waiting == before:
                 return
-            told = [{"run": each.run, "devices": list(each.devices)} for each in waiting]
+            told = [{**vars(each), "devices": list(each.devices)} for each in waiting]
             try:
                 atomic.write_json(self._path, told)
             except OSError as error:

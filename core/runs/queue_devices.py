@@ -16,7 +16,7 @@ from __future__ import annotations
 import fcntl
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -50,12 +50,20 @@ class Devices:
 
         The open descriptor holds it.
         """
+        held = self.take_all([device], run)
+        return None if held is None else held[0]
+
+    def take_all(self, devices: Sequence[str], run: Path) -> tuple[int, ...] | None:
+        """Devices on all of which nobody is; None, and none is taken, when somebody is on one."""
+        files: list[int] = []
         with self._one_at_a_time():
-            file = self._open(device)
-            if not _locked(file, fcntl.LOCK_EX | fcntl.LOCK_NB):
-                os.close(file)
-                return None
-            return _signed(file, run, anew=True)
+            for device in devices:
+                files.append(self._open(device))
+                if not _locked(files[-1], fcntl.LOCK_EX | fcntl.LOCK_NB):
+                    for file in files:
+                        os.close(file)
+                    return None
+            return tuple(_signed(file, run, anew=True) for file in files)
 
     def join(self, device: str, run: Path) -> int:
         """The device beside whoever is on it."""

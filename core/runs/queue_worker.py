@@ -75,10 +75,11 @@ def _knows_devices(run: Run, queue: Queue) -> bool:
         return True
     from core.devices.facts import ask_torch
 
-    devices = awaited(run.info["device"], run.info["queue"], ask_torch)
+    together = run.together
+    devices = awaited(run.info["device"], run.info["queue"], ask_torch, together)
     if devices is None:
         return False
-    queue.enter(run.id, devices)
+    queue.enter(run.id, devices, together)
     return True
 
 
@@ -107,8 +108,9 @@ def work(run: Run, held: int, turn: Turn | None) -> None:
     environment = {**os.environ, LOCK_VARIABLE: str(held)}
     os.set_inheritable(held, True)
     if turn is not None:
-        os.set_inheritable(turn.descriptor, True)
-        environment[DEVICE_VARIABLE] = f"{turn.device}={turn.descriptor}"
+        for descriptor in turn.descriptors:
+            os.set_inheritable(descriptor, True)
+        environment[DEVICE_VARIABLE] = turn.to_text()
     os.execve(sys.executable, [sys.executable, "-P", "-m", WORKER, str(run.path)], environment)  # noqa: S606
 
 

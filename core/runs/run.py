@@ -28,7 +28,7 @@ from core.workspace import Workspace
 
 LOCK_VARIABLE = "LEPTON_RUN_LOCK"
 DEVICE_VARIABLE = "LEPTON_RUN_DEVICE"
-"""The device that is the run's, and the descriptor that holds it: `cuda:1=7`."""
+"""The devices that are the run's, and the descriptors that hold them: `cuda:0=7,cuda:1=8`."""
 WORKER, WAITER = "core.runs.worker", "core.runs.queue_worker"
 _POLL = 0.02
 _FOUND_WITHIN = 5.0
@@ -75,10 +75,16 @@ class Run:
     def artifacts(self) -> Path:
         return self.path / "artifacts"
 
-    def launch(self) -> None:
+    @property
+    def together(self) -> int:
+        """How many devices work on it together: as it was last launched, or as was asked."""
+        return summary(self.events_path)[0].together or int(self.info.get("devices") or 1)
+
+    def launch(self, devices: int | None = None) -> None:
         """Start the run, or resume it, in a detached process that outlives this one.
 
-        Where its device is not free (`queue.awaited`) the process waits for it first.
+        Where its devices are not free (`queue.awaited`) the process waits for them first. `devices`
+        is another number of them from now on.
 
         Raises:
             LeptonError: it is running or waiting already, or no process can be started.
@@ -95,7 +101,8 @@ class Run:
             if summary(self.events_path)[0].state == "finished":
                 raise UsageError("the run has finished", where=self.id, hint="Start a new one.")
             with EventWriter(self.events_path) as events, self.log_path.open("ab") as log:
-                events.write("state", state="queued", log=log.tell())
+                changed = {} if devices is None else {"devices": devices}
+                events.write("state", state="queued", log=log.tell(), **changed)
                 try:
                     process = self._start(held, log.fileno())
                 except LeptonError as error:
@@ -108,10 +115,11 @@ class Run:
     def _start(self, held: int, log: int) -> subprocess.Popen[bytes]:
         """The process that works on it, or that waits for its device."""
         asked = self.info
-        devices = awaited(asked.get("device"), asked.get("queue"), _accelerators)
+        together = self.together
+        devices = awaited(asked.get("device"), asked.get("queue"), _accelerators, together)
         if devices is None:
             return self._process_of(WORKER, held, log)
-        self._queue.enter(self.id, devices)
+        self._queue.enter(self.id, devices, together)
         turn = self._queue.claim(self.id)
         try:
             return self._process_of(WORKER if turn else WAITER, held, log, turn)
@@ -120,7 +128,7 @@ class Run:
             raise
         finally:
             if turn is not None:
-                os.close(turn.descriptor)
+                turn.let_go()
 
     def _process_of(
         self, module: str, held: int, log: int, turn: Turn | None = None
@@ -134,7 +142,7 @@ class Run:
             LOCK_VARIABLE: str(held),
         }
         if turn is not None:
-            environment[DEVICE_VARIABLE] = f"{turn.device}={turn.descriptor}"
+            environment[DEVICE_VARIABLE] = turn.to_text()
         if "PYTHONPATH" in os.environ:
             # The worker lives in another folder, where a relative entry would mean something else.
             entries = filter(None, os.environ["PYTHONPATH"].split(os.pathsep))
@@ -148,7 +156,7 @@ class Run:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                pass_fds=(held, turn.descriptor) if turn else (held,),
+                pass_fds=(held, *(turn.descriptors if turn else ())),
             )
         except OSError as error:
             raise LeptonError(f"no process can be started: {error.strerror}") from error
@@ -198,6 +206,7 @@ class Run:
             place=place,
             metric=told.plan.get("metric") or told.result.get("metric"),
             seconds=told.seconds,
+            ended_by=told.result.get("ended_by"),
         )
 
     @property

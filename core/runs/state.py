@@ -24,7 +24,9 @@ class RunState:
     failed or was interrupted. `remaining` are seconds to its end while it works. `note` and `tags`
     are what a person wrote about it. `metric` is the one that says how good it is, None before the
     run has told. `seconds` are those in which a process worked on it, up to the last word in its
-    log: not those in which it waited, or lay stopped.
+    log: not those in which it waited, or lay stopped. `ended_by` is the setting that ended a
+    training before its last epoch, or a search before its last trial: max_steps, max_time or
+    patience.
     """
 
     id: str
@@ -49,6 +51,7 @@ class RunState:
     place: int | None = None
     metric: str | None = None
     seconds: float | None = None
+    ended_by: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The keys of `lepton runs ls --json`, in the order of the listing."""
@@ -61,7 +64,8 @@ class Summary:
 
     `state` is the last one recorded, None before the first; `stopping` says that somebody asked the
     run to stop since then. `log_offset` is where the last launch begins in `log`, in bytes.
-    `device` is the one that the queue gave this launch.
+    `device` is the one that the queue gave this launch, `together` how many it was launched with
+    where that was changed.
     `epochs` are the steps and metrics of the newest epochs, `speed` is in examples a second.
     """
 
@@ -69,6 +73,7 @@ class Summary:
     stopping: bool = False
     log_offset: int = 0
     device: str | None = None
+    together: int | None = None
     plan: Event = field(default_factory=dict)
     progress: Event = field(default_factory=dict)
     speed: float | None = None
@@ -199,6 +204,7 @@ def _in_state(told: Summary, event: Event) -> Summary:
         stopping=False,
         log_offset=event.get("log", told.log_offset),
         device=None if state == "queued" else event.get("device", told.device),
+        together=event.get("devices", told.together),
         error=event.get("error"),
         started=told.started or (event["time"] if state == "running" else None),
         ended=event["time"] if state in TERMINAL else None,

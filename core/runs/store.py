@@ -42,14 +42,16 @@ class Runs:
         entry: str | None = None,
         device: str | None = None,
         queue: bool | None = None,
+        devices: int = 1,
         parent: str | None = None,
     ) -> Run:
         """Write down what is asked; `launch` starts it.
 
         `spec` is for the kind's own module, plain JSON. `dataset` and `model` are what a listing
         shows. `entry` names the module whose `run(job)` does the work, when the worker does not
-        know the kind. `device` is the one it is to wait for if need be, "auto" the first free one;
-        `queue` says whether it waits, None: on accelerators. `parent` says what it is a part of,
+        know the kind. `device` is the one it is to wait for if need be, "auto" the first free one,
+        and the first of as many `devices` as work on it together; `queue` says whether it waits,
+        None: on accelerators. `parent` says what it is a part of,
         such as a trial of a search.
         """
         now = datetime.now(UTC)
@@ -70,6 +72,7 @@ class Runs:
                 "entry": entry,
                 "device": device,
                 "queue": queue,
+                "devices": devices,
                 "parent": parent,
                 "spec": spec,
             }

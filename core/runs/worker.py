@@ -58,12 +58,13 @@ def hold(run: Run) -> int:
 
 
 def turn() -> Turn | None:
-    """The device that this process was given, if it had to wait for one."""
+    """The devices that this process was given, if it had to wait for some."""
     if not (inherited := os.environ.pop(DEVICE_VARIABLE, None)):
         return None
-    device, _, descriptor = inherited.rpartition("=")
-    os.set_inheritable(int(descriptor), False)
-    return Turn(device, int(descriptor))
+    given = Turn.from_text(inherited)
+    for descriptor in given.descriptors:
+        os.set_inheritable(descriptor, False)
+    return given
 
 
 def obey_signals(job: Job, events: EventWriter) -> None:

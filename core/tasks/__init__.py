@@ -65,12 +65,28 @@ def guess(
         return max(fits, key=lambda fit: fit.score)
     columns = ", ".join(f"{column.name} ({column.type})" for column in facts.columns)
     if named:
-        raise UsageError(f"{named} needs {kinds[0].needs}", where=f"columns: {columns}")
-    raise UsageError(
-        "no task suits this data set",
-        where=f"columns: {columns}",
-        hint="; ".join(f"{kind.name} needs {kind.needs}" for kind in kinds) + ".",
+        raise UsageError(
+            f"{named} needs {kinds[0].needs}",
+            where=f"columns: {columns}",
+            hint=kinds[0].advice(facts, target) or _others(facts, target, inputs),
+        )
+    hint = (
+        "; ".join(f"{kind.name} needs {kind.needs}" for kind in kinds) + "."
+        if target
+        else "Name the column to predict with --target COLUMN, or the kind of problem with --task,"
+        f" which then says what it needs: {', '.join(TASKS)}."
     )
+    raise UsageError("no task suits this data set", where=f"columns: {columns}", hint=hint)
+
+
+def _others(facts: TableFacts, target: str | None, inputs: Sequence[str] | None) -> str:
+    """A hint with the tasks that would suit."""
+    facts = replace(facts, task=None)
+    fits = [fit for name in TASKS if (fit := _load(name).fit(facts, target, inputs))]
+    if not fits:
+        return "" if target else "Name the column to predict with --target COLUMN."
+    fits.sort(key=lambda fit: -fit.score)
+    return f"These columns suit {', '.join(fit.task for fit in fits)}."
 
 
 def _as_imported(

@@ -113,6 +113,11 @@ class Task(ABC):
         """Say how the data set suits, with these columns where they are named; None: not at all."""
 
     @classmethod
+    def advice(cls, facts: TableFacts, target: str | None = None) -> str:
+        """What to do about a data set that does not suit, as a hint; empty where nobody can say."""
+        return ""
+
+    @classmethod
     @abstractmethod
     def check_target(cls, fit: Fit, view: View) -> None:
         """Look at the answers in all rows, before a run is started and the rows are split for it.

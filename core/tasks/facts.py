@@ -60,13 +60,17 @@ class ColumnFacts:
 
 @dataclass(frozen=True)
 class TableFacts:
-    """A data set's rows and columns, with what it was imported for: task, target, inputs."""
+    """A data set's rows and columns, with what it was imported for: task, target, inputs.
+
+    `dataset` is its name, for the commands that a hint tells of.
+    """
 
     rows: int
     columns: tuple[ColumnFacts, ...]
     task: str | None = None
     target: str | None = None
     inputs: tuple[str, ...] | None = None
+    dataset: str = "DATASET"
 
     def column(self, name: str) -> ColumnFacts:
         """The column of that name.
@@ -123,6 +127,7 @@ def facts(view: View) -> TableFacts:
         version.task,
         version.target,
         version.inputs,
+        version.dataset,
     )
 
 

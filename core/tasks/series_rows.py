@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
@@ -25,6 +26,8 @@ Array = np.ndarray[Any, Any]
 # A blank before them: no column of a person's is called so.
 _SERIES, _TIME, _VALUE, _INSIDE = " series", " time", " value", " inside"
 _NAMES = ("value", "y", "target")
+_FIGURES = re.compile(r"\d{1,4}[-./ ]\w{1,9}[-./ ,]+\d{1,4}|\d{8}")
+_NAMED = 3
 _LEAST_TIMES = 10
 _NEARLY = 0.9
 
@@ -112,6 +115,28 @@ def fit(
     why = f"{time.name} holds times, {answer.name} a number for each"
     columns = (time.name, *past, *([series.name] if series else []))
     return Fit(task, columns, answer.name, score, why, notes)
+
+
+def advice(facts: TableFacts, target: str | None) -> str:
+    """What to do where no column holds times, or the target is no number."""
+    numbers = [f"--target {each.name}" for each in facts.columns if each.is_number]
+    if not numbers:
+        return ""
+    if any(column.is_date for column in facts.columns):
+        return f"Name a number to tell: {' or '.join(numbers[:_NAMED])}." if target else ""
+    clean = f"lepton data clean {facts.dataset} --step"
+    texts = [each.name for each in facts.columns if each.is_text and _read_like_dates(each)]
+    if texts:
+        return f"Read its dates first: {clean} 'parse-dates columns={texts[0]}'"
+    taken = {column.name for column in facts.columns}
+    free = next((each for each in ("date", "day") if each not in taken), "date_of_row")
+    step = f'derive column={free} sql="make_date(2024, 1, 1) + CAST(_rid AS INT)"'
+    return f"No column holds dates. Rows that are a day apart can be given some: {clean} '{step}'"
+
+
+def _read_like_dates(column: ColumnFacts) -> bool:
+    """Whether most of a text's samples hold figures as dates do: a day, a month and a year."""
+    return sum(map(bool, map(_FIGURES.search, map(str, column.samples)))) > len(column.samples) / 2
 
 
 def _answer(numbers: Sequence[ColumnFacts]) -> ColumnFacts | None:

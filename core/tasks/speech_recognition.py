@@ -86,6 +86,19 @@ class SpeechRecognition(Task):
         return Fit(cls.name, (sounds[0].name,), answer.name, 0.85, why)
 
     @classmethod
+    def advice(cls, facts: TableFacts, target: str | None = None) -> str:
+        if not any(column.media == "audio" for column in facts.columns):
+            return "Bring sounds in first: lepton data import FOLDER --labels TABLE --name NAME"
+        able = [
+            f"--target {column.name}"
+            for column in facts.columns
+            if (column.is_text or column.is_whole) and column.distinct > 1 and column.name != PATH
+        ]
+        if not able:
+            return "Bring in what is said beside them: lepton data import FOLDER --labels TABLE"
+        return f"Name the column that says what is said: {' or '.join(able)}."
+
+    @classmethod
     def check_target(cls, fit: Fit, view: View) -> None:
         _transcripts(view, fit, None)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from core.data.lake.layout import ROW_ID
 from core.data.lake.view import View
-from core.errors import LeptonError
+from core.errors import LeptonError, UsageError
 from core.options import Option, resolved
 from core.tasks import series_learning, series_rows
 from core.tasks.base import Fit, Task
@@ -74,6 +74,10 @@ class TimeSeriesForecasting(Task):
         cls, facts: TableFacts, target: str | None = None, inputs: Sequence[str] | None = None
     ) -> Fit | None:
         return series_rows.fit(cls.name, facts, target, inputs)
+
+    @classmethod
+    def advice(cls, facts: TableFacts, target: str | None = None) -> str:
+        return series_rows.advice(facts, target)
 
     @classmethod
     def check_target(cls, fit: Fit, view: View) -> None:
@@ -289,7 +293,12 @@ class TimeSeriesForecasting(Task):
         line = self._line(given := given.only((given.times > reach) & (given.times <= until)))
         origin = len(line) - told
         if origin < self.context:
-            raise LeptonError(self._too_short(line), where=given.where)
+            what = self._too_short(line)
+            if target:
+                raise LeptonError(what, where=given.where)
+            raise UsageError(
+                what, where=given.where, hint=f"Give {self.context} steps of the past, or more."
+            )
         phases = self.step.phases(self._times(line, given))
         made: Arrays = {
             "past": line.filled()[None, origin - self.context : origin].astype(np.float32),

@@ -100,7 +100,8 @@ class TrainConfig:
     rendezvous: str | None = None
     """Where the machines meet: an address of machine 0 that all reach, and a free port of it."""
     queue: bool | None = None
-    """Wait until the device is free; None: on an accelerator, and not on the processor."""
+    """Wait until the device is free, or all of several; None: on an accelerator, and not on the
+    processor."""
     threads: int | None = None
     """Processor threads of the training process."""
     patience: int | None = None
@@ -157,8 +158,6 @@ class TrainConfig:
             mistakes.append("dataset is missing: name the data set to train on")
         if values.get("ema") and values.get("swa"):
             mistakes.append("ema and swa are two ways to average the weights: choose one")
-        if values.get("devices", 1) > 1 and values.get("queue"):
-            mistakes.append("the queue gives a run one device: leave queue out, or use devices=1")
         if values.get("nodes", 1) > 1 and not values.get("rendezvous"):
             mistakes.append("nodes needs rendezvous, such as 10.0.0.1:29500 of the first of them")
         if values.get("node_rank", 0) >= values.get("nodes", 1):

@@ -24,8 +24,7 @@ import psutil
 
 from core.devices.facts import devices
 from core.errors import LeptonError, UsageError
-from core.runs.job import Job, Stopped, keep
-from core.runs.queue_devices import Devices
+from core.runs.job import Job, Stopped
 from core.runs.state import summary
 from core.training.config import TrainConfig
 
@@ -81,34 +80,21 @@ def members(config: TrainConfig) -> list[str]:
 
 
 def hold_devices(job: Job, config: TrainConfig) -> None:
-    """Say that the run works on its devices; several accelerators must all be free.
+    """Say that the run works on its devices.
 
     Raises:
         UsageError: the machine has not as many.
-        LeptonError: somebody is on one of them.
     """
     names = members(config)
-    if len(names) == 1:
-        job.join(names[0])
-        return
-    known = {device.name for device in devices()}
-    if missing := [name for name in names if name not in known]:
-        raise UsageError(
-            f"devices={config.devices} needs {missing[0]}, and this machine has none",
-            hint="See what there is: lepton devices",
-        )
-    taken = Devices()
-    for name in names:
-        if name == job.device:
-            continue
-        held = taken.take(name, job.run.path)
-        if held is None and config.queue is not False:
-            others = ", ".join(taken.on(name)) or "another run"
-            raise LeptonError(
-                f"{others} is on {name}, and a run on several devices does not wait in the queue",
-                hint="Resume it when all are free, or train beside others with queue=false.",
+    if len(names) > 1:
+        known = {device.name for device in devices()}
+        if missing := [name for name in names if name not in known]:
+            raise UsageError(
+                f"devices={config.devices} needs {missing[0]}, and this machine has none",
+                hint="See what there is: lepton devices",
             )
-        keep(taken.join(name, job.run.path) if held is None else held)
+    for name in names:
+        job.join(name)
 
 
 def launch(job: Job, config: TrainConfig) -> None:

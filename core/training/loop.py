@@ -25,6 +25,7 @@ from core.training import snapshot
 from core.training.averaging import Average
 from core.training.checkpoint import Checkpoint, Checkpoints
 from core.training.config import TrainConfig
+from core.training.ending import ending_words
 from core.training.feed import Split
 from core.training.group import ALONE, Group
 from core.training.judge import Judge
@@ -111,10 +112,8 @@ class Trainer:
         )
         self.parameters = [each for each in self.module.parameters() if each.requires_grad]
         self.steps_per_epoch = steps_in_epoch(train.rows, self.batch_size)
-        self.steps = min(
-            config.epochs * self.steps_per_epoch,
-            config.max_steps or config.epochs * self.steps_per_epoch,
-        )
+        self.whole = config.epochs * self.steps_per_epoch
+        self.steps = min(self.whole, config.max_steps or self.whole)
         self.progress = Progress(window=group.told(self.train.window_rows))
         if self.progress.window and config.balance == "sampling":
             raise UsageError(
@@ -269,8 +268,7 @@ class Trainer:
         at.epoch += 1
         at.position, at.loss_sum, at.loss_rows = 0, 0.0, 0
         improved = self._judge(metrics)
-        out_of_patience = self.judge.out_of_patience(at)
-        at.finished = at.step >= self.steps or out_of_patience or self._time_is_up
+        at.finished = at.step >= self.steps or self.judge.out_of_patience(at) or self._time_is_up
         self.emit(
             "epoch",
             epoch=at.epoch,
@@ -280,13 +278,8 @@ class Trainer:
             best=improved,
             seconds=round(time.monotonic() - started, 3),
         )
-        if out_of_patience and at.step < self.steps:
-            assert self.best is not None
-            self.emit(
-                "log",
-                text=f"stopped early: no better {self.task.metric} for {at.waited} epochs"
-                f" (best {self.best.value:.4g} in epoch {self.best.epoch})",
-            )
+        if why := ending_words(self.config, at, self.whole, self.best, self.task.metric):
+            self.emit("log", text=why)
         due = self.samples is not None and self.samples.due(last=at.finished)
         if self.group.agreed(due)[0] and self.samples is not None:
             said = self.samples.ask(self.judged_module, self.device)

@@ -66,8 +66,8 @@ def start_training(
             dataset=choice.version.ref,
             model=choice.name,
             device=config.device,
-            # The queue gives one device; several are taken at once, or the run says who has them.
-            queue=config.queue if config.devices == 1 else False,
+            queue=config.queue,
+            devices=config.devices,
             parent=parent,
         )
     try:

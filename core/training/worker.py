@@ -28,6 +28,7 @@ from core.training import setup as setups
 from core.training.checkpoint import Checkpoints
 from core.training.checks import AUTO
 from core.training.config import TrainConfig
+from core.training.ending import ended_by
 from core.training.feed import Split, compiled
 from core.training.group import ALONE, Group
 from core.training.launching import hold_devices, launch
@@ -85,7 +86,8 @@ def fit(
     if done and group.leads:
         assert trainer.best is not None
         model = _published(job) or _publish(job, setup, trainer)
-        job.emit("result", model=model.ref, metrics=trainer.best.metrics)
+        why = ended_by(setup.config, trainer.progress, trainer.whole)
+        job.emit("result", model=model.ref, metrics=trainer.best.metrics, ended_by=why)
     return done
 
 

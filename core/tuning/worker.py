@@ -82,6 +82,7 @@ class Search:
         self.study.begin_with(plan.first)
         self.settings = self._settings(plan)
         self.active: list[_Active] = []
+        self.ended_by: str | None = None
         job.emit(
             "plan",
             task=self.kind.name,
@@ -111,6 +112,7 @@ class Search:
                 raise Stopped
             if self.asked.max_time and time.monotonic() - began >= self.asked.max_time:
                 self._end_all()
+                self.ended_by = "max_time"
                 break
             while self._may_begin():
                 number, params = self.study.ask()
@@ -288,8 +290,17 @@ class Search:
                 if why
                 else "Give it more time, or fewer epochs to each.",
             )
-        metrics = {self.metric: best.value}
-        self.job.emit("result", model=self.outcome.model, metrics=metrics, best_run=best.run)
+        if self.ended_by:
+            trials = f"{len(self.outcome.trials)} of {self.asked.trials} trials"
+            over = f"{self.ended_by}, {self.asked.max_time:g} s, is over"
+            self.job.emit("log", text=f"ended after {trials}: {over}")
+        self.job.emit(
+            "result",
+            model=self.outcome.model,
+            metrics={self.metric: best.value},
+            best_run=best.run,
+            ended_by=self.ended_by,
+        )
 
 
 def _word(value: Any) -> str:

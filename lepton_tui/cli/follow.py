@@ -205,7 +205,9 @@ def _plan(event: Event) -> str:
     if epochs := event.get("epochs"):
         each = event.get("steps_per_epoch")
         steps = f" of {counted(each, 'step')}" if each else ""
-        parts.append(counted(epochs, "epoch") + steps)
+        most = event.get("steps") or 0
+        only = f", the first {human_count(most)} of them" if each and most < epochs * each else ""
+        parts.append(counted(epochs, "epoch") + steps + only)
     if device := event.get("device"):
         threads, together = event.get("threads"), event.get("devices") or 1
         device = f"{together} × {device}" if together > 1 else device

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
-from typing import Any
+from typing import Any, TypeVar
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
-from core.errors import UsageError, nearest
+from core.errors import UsageError, meant, nearest
+
+Written = TypeVar("Written", bound=Callable[..., Any])
 
 NOUNS: dict[str, tuple[str, str]] = {
     "demo": ("lepton_tui.cli.demo", "The whole path on sample digits: data, training, answers."),
@@ -26,8 +28,31 @@ NOUNS: dict[str, tuple[str, str]] = {
 }
 
 
+class Command(TyperCommand):
+    """A command whose arguments are named without their Python type, as its options are."""
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        for each in self.params:
+            if each.param_type_name == "argument":
+                vars(each)["display_type_rich"] = lambda ctx: ""
+
+
+class Commands(typer.Typer):
+    """The commands of a noun."""
+
+    def command(self, name: str | None = None, **settings: Any) -> Callable[[Written], Written]:
+        return super().command(name, **{"cls": Command, **settings})
+
+
 class Group(TyperGroup):
     """A group of commands that answers an unknown name with the nearest one."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Each with the first sentence of its help, which is not cut."""
+        named = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, _sentence(each)) for name, each in named if not each.hidden])
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         found = super().get_command(ctx, cmd_name)
@@ -58,16 +83,21 @@ class Nouns(Group):
             formatter.write_dl([(name, summary) for name, (_, summary) in NOUNS.items()])
 
 
+def _sentence(command: Any) -> str:
+    words = " ".join((command.help or "").split("\n\n")[0].split())
+    return words.partition(". ")[0].rstrip(".") + "."
+
+
 def noun(help: str) -> typer.Typer:
     """A group of commands under one noun, such as `lepton data`."""
-    return typer.Typer(
+    return Commands(
         cls=Group, help=help, rich_markup_mode=None, add_completion=False, no_args_is_help=True
     )
 
 
 def single() -> typer.Typer:
     """A noun that is one command, such as `lepton train`."""
-    return typer.Typer(rich_markup_mode=None, add_completion=False)
+    return Commands(rich_markup_mode=None, add_completion=False)
 
 
 def as_usage_error(error: Any) -> UsageError:
@@ -87,9 +117,8 @@ def as_usage_error(error: Any) -> UsageError:
             else []
         )
         longs = [name for name in known if name.startswith("--")]
-        close = nearest(wrong, longs)
         return UsageError(
-            f"there is no option {wrong}", where=where, hint=close if "mean" in close else see
+            f"there is no option {wrong}", where=where, hint=meant(wrong, longs) or see
         )
     parameter = getattr(error, "param", None)
     if type(error).__name__ == "MissingParameter" and parameter is not None:

@@ -23,6 +23,7 @@ from screens.text import fit, human_number, plain
 BOLD, DIM, RED = "1", "2", "31"
 GAP = "  "
 NARROWEST = 6
+LONGEST = 2000
 _NUMBER = re.compile(r"[-+]?[\d,.]+(e[-+]?\d+)?( %)?|[-+]?∞|nan|–|")
 
 
@@ -86,8 +87,8 @@ def jsonable(value: Any) -> Any:
     return float(value) if hasattr(value, "__float__") else str(value)
 
 
-def cell(value: Any) -> str:
-    """One value of a table as a line of text."""
+def cell(value: Any, most: int | None = LONGEST) -> str:
+    """One value of a table as a line of text, its first `most` characters."""
     if value is None:
         return "–"
     if isinstance(value, bool):
@@ -99,7 +100,7 @@ def cell(value: Any) -> str:
     if isinstance(value, bytes):
         return f"<{len(value)} bytes>"
     # A cell of a megabyte is not gone through for the fifty characters that can be seen.
-    return plain(str(value)[:2000])
+    return plain(str(value)[:most])
 
 
 def table(
@@ -109,16 +110,21 @@ def table(
     indent: int = 0,
     most: int | None = None,
     whole: Collection[str] = (),
+    tails: Collection[str] = (),
     drops: Sequence[str] = (),
+    keys: Sequence[str] = (),
 ) -> None:
     """Aligned columns that fit the terminal. Numbers stand right.
 
     The widest columns give way first; numbers and those named in `whole` do not, since half a
-    number or half a name is a wrong one. Where a terminal has no room for all of those, the columns
-    of `drops` leave it, the first one first, and a note says so; a pipe gets them all.
+    number or half a name is a wrong one. Those in `tails` lose their beginning, not their end.
+    Where a terminal has no room for all of those, the columns
+    of `drops` leave it, the first one first, and a note says so; a pipe gets them all. With `keys`
+    those that left stand in a table of their own beneath, beside the columns named there.
     """
-    rows = [list(row) for row in rows]
-    texts = [[cell(value) for value in row] for row in rows]
+    heads, rows = list(heads), [list(row) for row in rows]
+    most_of = [None if head in whole else LONGEST for head in heads]
+    texts = [list(map(cell, row, most_of)) for row in rows]
     right = [
         bool(rows) and all(_is_number(row[at]) or row[at] is None for row in rows)
         for at in range(len(heads))
@@ -139,10 +145,19 @@ def table(
         gone.append(leave.pop(0))
         shown.remove(gone[-1])
     for line in range(len(rows) + 1):
-        cells = [columns[at][line] for at in shown]
-        drawn = _line(cells, widths, [right[at] for at in shown], indent)
+        cells = [
+            fit(columns[at][line], room, right=right[at], tail=heads[at] in tails)
+            for at, room in zip(shown, widths, strict=True)
+        ]
+        drawn = (" " * indent + GAP.join(cells)).rstrip()
         put(drawn if line else styled(drawn, BOLD))
-    if gone:
+    if gone and keys:
+        put()
+        again = [*map(heads.index, keys), *sorted(gone)]
+        rest = [[row[at] for at in again] for row in rows]
+        left = [head for head in drops if heads.index(head) in gone[:-1]]
+        table([heads[at] for at in again], rest, indent=indent, whole=whole, drops=left, keys=keys)
+    elif gone:
         named = ", ".join(plain(heads[at]) for at in sorted(gone))
         note(f"No room for {named}: a wider terminal shows all, and so does --json.")
 
@@ -169,7 +184,7 @@ def facts(pairs: Iterable[tuple[str, Any]], *, indent: int = 0) -> None:
 
     A value that is wider than the terminal goes on below itself; a path stays in one piece.
     """
-    shown = [(name, cell(value)) for name, value in pairs if value is not None]
+    shown = [(name, cell(value, None)) for name, value in pairs if value is not None]
     longest = max((len(name) for name, _ in shown), default=0)
     room = max(width() - indent - longest - len(GAP), NARROWEST)
     for name, value in shown:
@@ -191,14 +206,6 @@ def _wrapped(text: str, room: int) -> list[str]:
         if len(text) > room
         else [text]
     )
-
-
-def _line(texts: Sequence[str], widths: Sequence[int], right: Sequence[bool], indent: int) -> str:
-    cells = [
-        fit(text, room, right=to_right)
-        for text, room, to_right in zip(texts, widths, right, strict=True)
-    ]
-    return (" " * indent + GAP.join(cells)).rstrip()
 
 
 def _fitted(columns: Sequence[Sequence[str]], room: int, gives: Sequence[bool]) -> list[int]:

@@ -14,7 +14,19 @@ from core.models.registry import Models, task_of
 from core.tasks.rows import label_text
 from core.workspace import Workspace
 from lepton_tui.cli.groups import single
-from lepton_tui.cli.output import bar, in_colour, in_terminal, note, put, put_json, table
+from lepton_tui.cli.output import (
+    bar,
+    cell,
+    facts,
+    in_colour,
+    in_pipe,
+    in_terminal,
+    note,
+    put,
+    put_json,
+    table,
+    width,
+)
 from screens.text import answer_words, human_number, percent
 
 if TYPE_CHECKING:
@@ -25,6 +37,7 @@ app = single()
 DRAWN = 8
 TOLD = 10
 PICTURE_CELLS = (28, 14)
+EMPTY = '""'
 
 
 @app.command()
@@ -44,7 +57,7 @@ def predict(
     """Ask a model for answers."""
     # A call of one answer is quickest on one thread, and idle threads must not spin.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    from core.inference.inputs import read_inputs
+    from core.inference.inputs import read_inputs, wanted
     from core.inference.messages import Row
 
     workspace = Workspace.open()
@@ -56,11 +69,12 @@ def predict(
         raise UsageError(f"--text is for models of texts; this one is for {task.name}")
     given += [Row(each, {task.columns[0]: each}) for each in text or []]
     if not given:
-        raise UsageError("there is nothing to predict", hint="Give files, texts or column=value.")
+        raise UsageError("there is nothing to predict", hint=wanted(task))
     rows = read_inputs(workspace, task, given)
-    from core.inference.engine import Engine
+    from core.inference.process import EngineProcess
 
-    answers = Engine(workspace, device).predict(model, rows)
+    with EngineProcess(workspace, device) as engine:
+        answers = engine.predict(model, rows)
     if json:
         put_json([_json(row, answer) for row, answer in zip(rows, answers, strict=True)])
     else:
@@ -72,7 +86,9 @@ def predict(
         if not json:
             for answer in wrong[:TOLD]:
                 note(f"{answer.input}: {answer.error}")
-        raise LeptonError(f"{len(wrong)} of {len(answers)} inputs have no answer")
+        whose = all(isinstance(answer.error, UsageError) for answer in wrong)
+        kind = UsageError if whose else LeptonError
+        raise kind(f"{len(wrong)} of {len(answers)} inputs have no answer")
 
 
 def put_answers(rows: list[Row], answers: list[Answer]) -> None:
@@ -95,7 +111,25 @@ def put_answers(rows: list[Row], answers: list[Answer]) -> None:
         for row, cells in zip(rows, told, strict=True):
             said = answer_words(row.truth) if isinstance(row.truth, dict) else row.truth
             cells.insert(2, label_text(row.truth) if classes else said)
-    table(heads, told)
+    if not classes and not in_pipe() and _wide(heads, told):
+        put_beneath(heads, told)
+        return
+    files = any(isinstance(value, Path) for row in rows for value in row.values.values())
+    whole = heads if in_pipe() else [head for head in heads if head != "input"]
+    table(heads, told, whole=whole, tails=("input",) if files else ())
+
+
+def put_beneath(heads: list[str], told: list[list[object]]) -> None:
+    """What is too long to stand beside its input stands beneath it, and is never cut."""
+    for at, cells in enumerate(told):
+        if at:
+            put()
+        facts(zip(heads, cells, strict=True))
+
+
+def _wide(heads: list[str], told: list[list[object]]) -> bool:
+    """Whether the answers leave less than half of the terminal for their inputs."""
+    return any(sum(len(cell(each)) for each in cells[1:]) > width() // 2 for cells in told)
 
 
 def put_forecasts(rows: list[Row], answers: list[Answer]) -> None:
@@ -116,12 +150,13 @@ def put_forecasts(rows: list[Row], answers: list[Answer]) -> None:
 
 
 def _cells(answer: Answer, *, classes: bool) -> list[object]:
+    asked = answer.input or EMPTY
     if not answer.ok:
-        return [answer.input, "✗ no answer", *(["", ""] if classes else [])]
+        return [asked, "✗ no answer", *(["", ""] if classes else [])]
     if classes:
-        return [answer.input, answer.label, percent(answer.score), bar(answer.score or 0.0, 12)]
+        return [asked, answer.label, percent(answer.score), bar(answer.score or 0.0, 12)]
     value = answer.value
-    return [answer.input, answer_words(answer.output) if value is None else value]
+    return [asked, answer_words(answer.output) if value is None else value]
 
 
 def _json(row: Row, answer: Answer) -> dict[str, object]:
@@ -138,8 +173,7 @@ def put_picture(image: bytes | Path) -> None:
         pixels = decode(image.read_bytes() if isinstance(image, Path) else image)
     except (OSError, ValueError):
         return
-    width, height = PICTURE_CELLS
-    for line in ansi_lines(picture(pixels, width, height, colour=in_colour(sys.stdout))):
+    for line in ansi_lines(picture(pixels, *PICTURE_CELLS, colour=in_colour(sys.stdout))):
         put(line)
 
 
@@ -154,10 +188,3 @@ def ansi_lines(text: object) -> list[str]:
     with console.capture() as captured:
         console.print(text)
     return captured.get().splitlines()
-
-
-def summary(answer: Answer) -> str:
-    """One answer in a few words."""
-    if not answer.ok:
-        return f"✗ {answer.error}"
-    return answer_words(answer.output)

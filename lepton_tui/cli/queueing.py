@@ -7,17 +7,18 @@ from typing import Any
 import typer
 
 from core.errors import LeptonError, UsageError, nearest
+from core.runs.history import device_words
 from core.runs.queue import Queue, Standing
 from core.runs.state import RunState
 from core.runs.store import Runs
 from core.workspace import Workspace
-from lepton_tui.cli.groups import Group
+from lepton_tui.cli.groups import Commands, Group
 from lepton_tui.cli.output import note, put_json, table
 from screens.text import relative_time
 
 FIRST, LAST = "first", "last"
 
-app = typer.Typer(cls=Group, rich_markup_mode=None, add_completion=False)
+app = Commands(cls=Group, rich_markup_mode=None, add_completion=False)
 
 
 @app.callback(invoke_without_command=True)
@@ -29,8 +30,13 @@ def queue(
 
     Those that waited when the machine went down are started again.
     """
-    if context.invoked_subcommand:
-        return
+    if context.invoked_subcommand is None:
+        list_(json=json)
+
+
+@app.command("ls", hidden=True)
+def list_(json: bool = typer.Option(False, "--json", help="Print one JSON document.")) -> None:
+    """The same, for who is used to `ls` of the other nouns."""
     runs = Runs(Workspace.open())
     for run in runs.revive():
         note(f"{run.id} had lost its process, and waits again.")
@@ -108,7 +114,7 @@ def _put_queue(runs: Runs, *, json: bool) -> None:
                 state.id.rpartition("-")[2],
                 state.dataset,
                 state.model,
-                " or ".join(standing.devices),
+                device_words(standing.devices, standing.together) or "a device",
                 ", ".join(
                     each.rpartition("-")[2]
                     + (f" of {standing.elsewhere[each]}" if each in standing.elsewhere else "")
@@ -118,8 +124,8 @@ def _put_queue(runs: Runs, *, json: bool) -> None:
             )
             for state, standing in waiting
         ],
-        whole=("place", "run", "dataset", "model", "created"),
-        drops=("created", "dataset", "behind"),
+        whole=("place", "run", "dataset", "model", "waits for", "created"),
+        drops=("created", "dataset", "model"),
     )
 
 

@@ -61,14 +61,15 @@ def list_(
                 state_badge(state.state),
                 state.dataset,
                 state.model,
-                f"{state.epoch or 0}/{state.epochs}" if state.epochs else "",
-                headline_text(state.metrics, state.metric),
+                _epochs(state),
+                # A search goes by the metric of a split, val/accuracy.
+                headline_text(state.metrics, state.metric and state.metric.rpartition("/")[2]),
                 relative_time(state.created),
             )
             for state in states
         ],
         whole=heads,
-        drops=("created", "epoch", "kind", "dataset", "state"),
+        drops=("created", "kind", "epoch", "dataset", "state"),
     )
 
 
@@ -172,7 +173,7 @@ def resume(
 
         change_devices(found, **changes)
     past = sum(1 for _ in found.events())
-    found.launch()
+    found.launch(devices)
     if not detach:
         follow_own(found, json=json, past=past)
     _put(found, json=json)
@@ -241,7 +242,14 @@ def _error_facts(state: RunState) -> list[tuple[str, str | None]]:
     return [("error", state.error["what"]), ("", state.error.get("hint") or None)]
 
 
+def _epochs(state: RunState) -> str:
+    """How far a training is, with the setting that ended it before: 3/10 max_time."""
+    far = f"{state.epoch or 0}/{state.epochs}" if state.epochs else None
+    return " ".join(filter(None, [far, state.ended_by]))
+
+
 def _at(state: RunState) -> str:
+    why = f", ended by {state.ended_by}" if state.ended_by else ""
     if state.epoch is None or state.epochs is None:
-        return ""
-    return f", epoch {state.epoch} of {state.epochs}, step {state.step}"
+        return why
+    return f", epoch {state.epoch} of {state.epochs}, step {state.step}{why}"

@@ -86,7 +86,9 @@ def train(
     node_rank: int = typer.Option(None, metavar="N", help="Which machine this is, from 0."),
     rendezvous: str = typer.Option(None, metavar="HOST:PORT", help="Where the machines meet."),
     queue: bool = typer.Option(
-        None, "--queue/--no-queue", help="Wait until the device is free; a GPU is waited for."
+        None,
+        "--queue/--no-queue",
+        help="Wait until the device is free, or all N; a GPU is waited for.",
     ),
     threads: int = typer.Option(None, metavar="N", help="Processor threads of the run."),
     config: str = typer.Option(

@@ -141,6 +141,7 @@ def put_search(run: Run, *, json: bool) -> None:
         [(*row, *(column[at] for column in tried.values())) for at, row in enumerate(rows)],
         whole=(*heads, *tried),
         drops=list(reversed(tried)),
+        keys=("trial", "run"),
     )
     if found.importance:
         shares = ", ".join(f"{name} {share:.0%}" for name, share in found.importance.items())

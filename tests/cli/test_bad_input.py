@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shlex
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -267,12 +268,12 @@ def test_what_a_model_cannot_answer_is_named_and_the_rest_answered(
     is_told(said, 1, "1 of 3 inputs have no answer", "", "")
     for words, code, what, to_do in (
         (["hight=3"], 2, '"hight"', '"height"'),
-        (["height=x"], 1, "'x' is no number", ""),
+        (["height=x"], 2, "'x' is no number", ""),
         (["plants#7000"], 2, "there is no row 7000", "40 rows"),
         (["plnts#7"], 2, '"plnts"', '"plants"'),
-        (["rows.cvs"], 2, '"rows.cvs" is no row', ""),
+        (["rows.cvs"], 2, '"rows.cvs" is neither a row nor a file', '"rows.csv"'),
         (["--text", "tall"], 2, "--text is for models of texts", ""),
-        ([], 2, "nothing to predict", "column=value"),
+        ([], 2, "nothing to predict", "height=value"),
         (["height=3", "--device", "gpu"], 2, '"gpu"', "cpu"),
     ):
         said = lepton("predict", "plants_mlp", *words, cwd=here)
@@ -282,6 +283,21 @@ def test_what_a_model_cannot_answer_is_named_and_the_rest_answered(
     is_told(said, 2, '"plnts"', "", '"plants"')
     said = lepton("eval", "plants_mlp", "--split", "tset")
     is_told(said, 2, '"tset"', "", '"test"')
+
+
+@pytest.mark.parametrize("written", ["{:02}.03.2024", "week {}"])
+def test_what_the_hint_for_a_series_without_dates_says_makes_it_one(
+    lepton: Shell, tmp_path: Path, written: str
+) -> None:
+    rows = [f"{written.format(day)},{day % 7}" for day in range(1, 32)]
+    (tmp_path / "sold.csv").write_text("\n".join(["day,sold", *rows]))
+    assert lepton("data", "import", tmp_path / "sold.csv").code == 0
+    train = ("train", "sold", "--task", "time-series-forecasting", "--dry-run")
+    said = lepton(*train)
+    is_told(said, 2, "needs a column of dates or times", "day (VARCHAR)", "lepton data clean sold")
+    command = said.err[said.err.index("lepton data clean") :]
+    assert lepton(*shlex.split(command)[1:]).code == 0
+    assert "Nothing was started" in lepton(*train).out
 
 
 def in_a_file(home: Path) -> Path:

@@ -42,6 +42,24 @@ def test_a_column_without_room_leaves_and_a_note_says_so(
     assert "--json" in noted
 
 
+def test_columns_without_room_stand_beneath_beside_what_names_their_rows(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    heads = ("trial", *(f"setting-{letter}" for letter in "abcdef"))
+    rows = [(trial, *(f"{letter * 9}{trial}" for letter in "abcdef")) for trial in range(2)]
+    table(heads, rows, whole=heads, drops=[*reversed(heads[1:])], keys=("trial",))
+    told, noted = lines(capsys)
+    assert max(map(len, told)) <= 40
+    assert [line.split() for line in told if "setting" in line] == [
+        ["trial", "setting-a", "setting-b"],
+        ["trial", "setting-c", "setting-d"],
+        ["trial", "setting-e", "setting-f"],
+    ]
+    assert [line.split() for line in told][-1] == ["1", "eeeeeeeee1", "fffffffff1"]
+    assert not noted
+
+
 def test_a_number_is_never_cut(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -58,7 +59,7 @@ def test_trainings_wait_are_moved_lose_their_process_and_run_in_order(penguins: 
         listed = penguins("runs", "queue", "--json").json
         assert [each["id"] for each in listed] == [third.id, first["id"], second.id]
         assert list(listed[0]) == [
-            *("place", "devices", "behind", "elsewhere"),
+            *("place", "devices", "behind", "elsewhere", "together"),
             *("id", "kind", "dataset", "model", "pid", "created"),
         ]
         assert listed[1]["devices"] == ["cpu"]
@@ -90,6 +91,23 @@ def test_only_who_waits_can_be_moved(lepton: Shell) -> None:
     assert f'no run "{over.id[-4:]}" waits' in wrong.err
     assert waiting.id in wrong.err
     assert over.id not in wrong.err
+
+
+def test_the_list_says_for_what_each_run_waits(lepton: Shell, tmp_path: Path) -> None:
+    lepton.env["XDG_STATE_HOME"] = str(tmp_path / "state")
+    runs, queue = Runs(Workspace.open(lepton.home)), Queue(Workspace.open(lepton.home))
+    each = [runs.create("train", {}, dataset="d@1", model="m") for _ in range(4)]
+    with ExitStack() as held:
+        for run in each:
+            held.enter_context(run._locked())
+        queue.enter(each[0].id, ["cuda:0", "cuda:1", "cuda:2", "cuda:3"], 4)
+        queue.enter(each[1].id, ["cuda:0", "cuda:1"], 2)
+        queue.enter(each[2].id, ["cuda:0", "cuda:1"])
+        queue.enter(each[3].id, [])
+        told = lepton("runs", "queue", "ls").out.splitlines()
+    assert [line[line.index("m  ") + 3 :].rpartition("  ")[0].strip() for line in told[1:]] == [
+        *("cuda:0 to cuda:3", "cuda:0 and cuda:1", "cuda:0 or cuda:1", "a device"),
+    ]
 
 
 def test_a_place_that_is_none_is_refused(lepton: Shell) -> None:

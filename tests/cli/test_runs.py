@@ -184,3 +184,13 @@ def test_a_folder_of_the_persons_own_is_not_in_the_way(penguins: Shell, tmp_path
         (mine / name / "__init__.py").write_text("raise RuntimeError('not ours')\n")
     said = penguins("train", "penguins", "--epochs", "1", "--json", cwd=mine)
     assert said.json["state"] == "finished"
+
+
+def test_what_ended_a_training_before_its_last_epoch_is_told_and_listed(penguins: Shell) -> None:
+    done = penguins("train", "penguins", "--epochs", "3", "--batch-size", "64", "--max-steps", "7")
+    assert "3 epochs of 5 steps, the first 7 of them" in done.out
+    assert "ended at step 7 of 15, as max_steps says" in done.out
+    run = only_run(penguins)
+    assert penguins("runs", "ls", "--json").json[0]["ended_by"] == "max_steps"
+    assert "2/3 max_steps" in penguins("runs", "ls", "--kind", "train").out
+    assert "epoch 2 of 3, step 7, ended by max_steps" in penguins("runs", "show", run.id).out

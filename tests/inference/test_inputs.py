@@ -92,9 +92,8 @@ def test_pairs_and_objects_are_rows(
     workspace: Workspace, table_task: Task, given: list[object]
 ) -> None:
     (row,) = read_inputs(workspace, table_task, given)
-    assert row == Row(
-        "petal length=4.5 colour=dark red", {"petal length": "4.5", "colour": "dark red"}
-    )
+    values = {"petal length": "4.5", "colour": "dark red"}
+    assert row == Row("petal length=4.5 colour=dark red", values, typed=True)
 
 
 def test_a_column_that_comes_again_begins_a_row(workspace: Workspace, table_task: Task) -> None:
@@ -105,27 +104,44 @@ def test_a_column_that_comes_again_begins_a_row(workspace: Workspace, table_task
 
 
 @pytest.mark.parametrize(
-    ("given", "words"),
+    ("given", "words", "hint"),
     [
-        ("petal length=4 color=red", 'no column "color"'),
-        ("petal length=4", '"colour", missing'),
-        ('{"petal length": 4}', '"colour", missing'),
-        ('{"petal length": }', "broken JSON"),
-        ("red", "no row"),
-        ("flowers.csv", "no such file"),
-        ("flowers#99", "no row 99"),
-        ("flowers@9#1", "no version 9"),
-        ("reviews#1", '"petal length", "colour", missing'),
-        ("flowers#5-", "no row ids"),
-        ("flowers#0-999999999999", "more than"),
+        ("petal length=4 color=red", 'no column "color"', 'mean "colour"'),
+        ("petal length=4", '"colour", missing', "Write colour= to"),
+        ('{"petal length": 4}', '"colour", missing', "Set colour to null"),
+        ('{"petal length": 4, "color": "red"}', '"colour", missing', 'mean "color"'),
+        ('{"petal length": }', "broken JSON", ""),
+        ("red", "neither a row nor a file", "petal length=value"),
+        ("flowers", '"flowers" is a data set', "flowers#0-9"),
+        ("flowers.csv", "no such file", "a table file"),
+        ("flow*.csv", "no file matches", "pattern"),
+        ("flowers#99", "no row 99", "60 rows"),
+        ("flowers@9#1", "no version 9", ""),
+        ("reviews#1", '"petal length", "colour", missing', ""),
+        ("flowers#5-", "no row ids", ""),
+        ("flowers#0-999999999999", "more than", ""),
     ],
 )
 def test_wrong_rows_are_refused_by_name(
-    workspace: Workspace, table_task: Task, given: str, words: str
+    workspace: Workspace, table_task: Task, given: str, words: str, hint: str
 ) -> None:
     with pytest.raises(UsageError) as caught:
         read_inputs(workspace, table_task, [given])
     assert words in caught.value.what
+    assert hint in caught.value.hint
+
+
+def test_a_pattern_may_find_texts_too(
+    workspace: Workspace, text_task: Task, tmp_path: Path
+) -> None:
+    (tmp_path / "a.txt").write_text("good film\n")
+    (tmp_path / "b.txt").write_text("bad plot\nodd scene\n")
+    (tmp_path / "c.csv").write_text("text\nan actor\n")
+    found = read_inputs(workspace, text_task, [str(tmp_path / "*.txt")])
+    assert [row.values["text"] for row in found] == ["good film", "bad plot", "odd scene"]
+    with pytest.raises(UsageError, match="no file matches"):
+        read_inputs(workspace, text_task, [str(tmp_path / "z*.txt")])
+    assert read_inputs(workspace, text_task, ["what?"])[0].values["text"] == "what?"
 
 
 def test_rows_of_the_lake_come_by_id(workspace: Workspace, table_task: Task) -> None:

@@ -19,7 +19,7 @@ from core.runs import queue_worker
 from core.runs.events import EventWriter
 from core.runs.history import waiting_words
 from core.runs.job import Stopped
-from core.runs.queue import Queue, Standing, awaited
+from core.runs.queue import Queue, Standing, Turn, awaited
 from core.runs.queue_devices import Devices
 from core.runs.run import Run
 from core.runs.store import Runs
@@ -38,8 +38,9 @@ def own_devices(tmp_path, monkeypatch):
 
 @pytest.fixture
 def job(runs: Runs) -> Job:
-    def made(do: str, device: str = "cuda:1", queue: bool | None = None) -> Run:
-        return runs.create("job", {"do": do}, entry="tests.runs.jobs", device=device, queue=queue)
+    def made(do: str, device: str = "cuda:1", queue: bool | None = None, devices: int = 1) -> Run:
+        asked = {"device": device, "queue": queue, "devices": devices}
+        return runs.create("job", {"do": do}, entry="tests.runs.jobs", **asked)
 
     return made
 
@@ -222,6 +223,49 @@ def test_a_free_device_is_kept_for_who_was_first(job, queue):
     assert queue.claim(elsewhere.id).device == "cuda:2", "one without a process keeps nobody back"
 
 
+def test_a_run_of_several_devices_waits_until_all_are_free_and_takes_them_at_once(job, queue):
+    first, whole, small = (
+        job("until_stopped"),
+        job("until_stopped", "cuda:0", devices=3),
+        job("tells", "cuda:2"),
+    )
+    first.launch()
+    saw(first, "step")
+    told = waits(whole)
+    assert (told["devices"], told["together"]) == (["cuda:0", "cuda:1", "cuda:2"], 3)
+    assert (told["behind"], Devices().on("cuda:0")) == ([first.id], [])
+    assert waiting_words(told).startswith("next in the queue for cuda:0 to cuda:2, where")
+    # The device is free, and kept for the run before it.
+    assert waits(small)["behind"] == []
+    first.stop(wait=DEADLINE)
+    saw(whole, "step")
+    assert [Devices().on(f"cuda:{at}") for at in range(3)] == [[whole.id]] * 3
+    assert (whole.state().device, order(queue)) == ("cuda:0", [small.id])
+    whole.stop(wait=DEADLINE)
+    assert ended(small) == "finished"
+    # Resumed with fewer, it waits for those alone, and so does who launches it again.
+    with busy("cuda:2", small):
+        whole.launch(devices=2)
+        saw(whole, "step")
+        assert Devices().on("cuda:1") == [whole.id]
+        whole.stop(wait=DEADLINE)
+    assert whole.together == 2
+
+
+def test_of_several_devices_all_are_taken_or_none(runs):
+    devices = Devices()
+    one, two = (runs.create("job", {}).path for _ in range(2))
+    held = devices.take("cuda:1", one)
+    assert devices.take_all(["cuda:0", "cuda:1"], two) is None
+    assert devices.is_free("cuda:0")
+    os.close(held)
+    both = devices.take_all(["cuda:0", "cuda:1"], two)
+    assert not devices.is_free("cuda:0")
+    assert Turn.from_text(Turn(("cuda:0", "cuda:1"), both).to_text()).descriptors == both
+    for each in both:
+        os.close(each)
+
+
 def test_one_run_alone_takes_a_device_and_any_may_join_it(runs):
     devices = Devices()
     one, two = (runs.create("job", {}).path for _ in range(2))
@@ -307,6 +351,9 @@ def test_which_devices_are_waited_for():
     assert awaited("auto", True, lambda: []) == ("cpu",)
     assert awaited("auto", None, lambda: ["cuda:0", "cuda:1"]) == ("cuda:0", "cuda:1")
     assert awaited("auto", None, lambda: None) == ()
+    assert awaited("cuda:1", None, nobody, 2) == ("cuda:1", "cuda:2")
+    assert awaited("auto", None, lambda: ["cuda:0", "cuda:1", "cuda:2"], 2) == ("cuda:0", "cuda:1")
+    assert awaited("cpu", True, nobody, 2) == ("cpu",), "its processes share it"
 
 
 def test_what_only_torch_can_tell_is_asked_while_it_waits(job, monkeypatch):
@@ -388,7 +435,7 @@ def test_who_waits_on_a_full_disk_goes_on_when_there_is_room(job, queue):
 
     told = SimpleNamespace(run=run, should_stop=lambda: False, emit=None, wait=wait)
     turn = queue_worker._turn(told, queue)
-    os.close(turn.descriptor)
+    turn.let_go()
     assert (turn.device, looks) == ("cuda:1", [queue_worker.LOOK_SECONDS])
     assert order(queue) == []
 

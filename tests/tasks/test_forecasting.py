@@ -139,8 +139,18 @@ def test_times_and_one_number_are_a_series(opened):
     fit = guess(facts(more), task=TASK)
     assert (fit.inputs, fit.target) == (("day", "rain"), "sold")
     flowers = opened({"width": weekly(60), "kind": ["a", "b"] * 30})
-    with pytest.raises(UsageError, match="needs a column of dates"):
+    with pytest.raises(UsageError, match="needs a column of dates") as told:
         guess(facts(flowers), task=TASK)
+    assert "'derive column=date sql=" in told.value.hint
+    with pytest.raises(UsageError) as told:
+        guess(facts(more), "day", TASK)
+    assert told.value.hint == "Name a number to tell: --target sold or --target rain."
+    written = opened({"when": ["3 May 2024", "4 May 2024"] * 30, "sold": weekly(60)})
+    with pytest.raises(UsageError) as told:
+        guess(facts(written), task=TASK)
+    assert told.value.hint.endswith(
+        f"clean {written.version.dataset} --step 'parse-dates columns=when'"
+    )
 
 
 # Windows
@@ -346,6 +356,29 @@ def test_a_series_that_is_too_short_to_judge_is_named(opened):
     left_out = LeftOut()
     assert not list(task.examples(task.read(short, "test", 50), left_out))
     assert left_out.unreadable[0].why == "the series has 12 steps: 10 are read, to tell 5 more"
+
+
+def test_a_past_too_short_to_be_answered_is_the_fault_of_who_asks(opened):
+    view = opened({"day": days(120), "sold": weekly(120), "split": parts(120)})
+    task = learned(view, context=10, horizon=5)
+    with pytest.raises(UsageError, match="the series has 3 steps: 10 are read") as told:
+        task.encode([{"day": days(3), "sold": weekly(3)}], target=False)
+    assert told.value.hint == "Give 10 steps of the past, or more."
+    enough = [{"day": days(10), "sold": weekly(10)}]
+    assert len(task.encode(enough, target=False)["past"]) == 1
+
+
+def test_a_name_that_is_neither_a_file_nor_a_data_set_names_the_nearest(opened, tmp_path):
+    view = opened({"day": days(60), "sold": weekly(60), "split": parts(60, 7, 7)})
+    workspace = Workspace.open(tmp_path / "home")
+    lake = Lake(workspace)
+    lake.commit("sales", view.arrow("SELECT day, sold FROM rows"), op="test")
+    task = learned(view, context=10, horizon=5)
+    with pytest.raises(UsageError, match='neither a file nor a data set "sale@1"') as told:
+        read_inputs(workspace, task, ["sale@1"])
+    assert told.value.hint == 'Did you mean "sales"?'
+    (row,) = read_inputs(workspace, task, ["sales"])
+    assert row.values["sold"][-1] == weekly(60)[-1]
 
 
 # Whole

@@ -112,8 +112,9 @@ def test_what_does_not_fit_is_refused_with_the_way_out(samples):
     with pytest.raises(UsageError, match='no column "specis"') as caught:
         guess(known, "specis")
     assert caught.value.hint == 'Did you mean "species"?'
-    with pytest.raises(UsageError, match="image-classification needs a column of images"):
+    with pytest.raises(UsageError, match="image-classification needs a column of images") as caught:
         guess(known, task="image-classification")
+    assert caught.value.hint.startswith("These columns suit tabular-classification")
     with pytest.raises(UsageError, match="no task") as caught:
         guess(known, task="tabular-clasification")
     assert "tabular-classification" in caught.value.hint
@@ -121,8 +122,9 @@ def test_what_does_not_fit_is_refused_with_the_way_out(samples):
         guess(known, "sex", inputs=["sex"])
     with pytest.raises(UsageError, match="tabular-regression needs"):
         guess(known, "species", "tabular-regression")
-    with pytest.raises(UsageError, match="no task suits"):
+    with pytest.raises(UsageError, match="no task suits") as caught:
         guess(TableFacts(3, known.columns[:1]))
+    assert "--target COLUMN" in caught.value.hint
 
 
 def test_every_task_in_the_registry_is_there():

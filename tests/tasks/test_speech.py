@@ -69,6 +69,19 @@ def test_a_column_of_classes_is_no_transcript_unless_named(opened):
     assert guess(facts(view), "language").task == "automatic-speech-recognition"
 
 
+def test_who_names_no_transcript_hears_which_columns_could_be_one(opened):
+    view = opened(
+        {"audio": [b"a"] * 4, "digit": [1, 2, 3, 4], "rate": [8000] * 4, "path": list("abcd")},
+        media={"audio": "audio"},
+    )
+    with pytest.raises(UsageError, match="a column of transcripts") as told:
+        guess(facts(view), task="automatic-speech-recognition")
+    assert told.value.hint == "Name the column that says what is said: --target digit."
+    with pytest.raises(UsageError) as told:
+        guess(facts(opened({"digit": [1, 2]})), task="automatic-speech-recognition")
+    assert "lepton data import FOLDER --labels" in told.value.hint
+
+
 def test_letters_go_to_codes_and_back():
     letters = Letters.learn(["ab ba", "cab"])
     assert letters.known == (" ", "a", "b", "c")

@@ -14,7 +14,7 @@ from safetensors.torch import load
 from torch import distributed, nn
 
 from core.devices.facts import Device
-from core.errors import LeptonError, UsageError
+from core.errors import UsageError
 from core.ingest import ingest
 from core.models.registry import Models
 from core.runs.events import EventWriter
@@ -28,7 +28,7 @@ from core.training.checkpoint import Checkpoints
 from core.training.config import TrainConfig
 from core.training.group import pieces
 from core.training.launching import MEMBER
-from core.training.start import change_devices
+from core.training.start import change_devices, start_training
 from core.training.synced import SyncedBatchNorm, synced
 from core.workspace import Workspace
 from tests.training.conftest import SAMPLES
@@ -209,23 +209,25 @@ def test_what_goes_wrong_in_one_process_is_said_once_and_not_tried_again(
     assert not any("of 3 times" in text for text in told)
 
 
-def test_several_devices_must_all_be_there_and_free(workspace, monkeypatch):
+def test_several_devices_must_all_be_there_and_are_all_held(workspace, monkeypatch):
     monkeypatch.setattr(launching, "devices", lambda: [Device(f"cuda:{n}", "", 0) for n in (0, 1)])
-    mine, other = (Runs(workspace).create("train", {}) for _ in range(2))
+    mine = Runs(workspace).create("train", {})
     config = TrainConfig.from_mapping({"dataset": "plants", "devices": 2, "device": "cuda:0"})
-    with EventWriter(mine.events_path) as events:
+    with EventWriter(mine.events_path) as events, mine._locked():
         job = Job(mine, events)
-        held = Devices().take("cuda:1", other.path)
-        with pytest.raises(LeptonError, match="is on cuda:1"):
-            launching.hold_devices(job, config)
-        os.close(held)
         with pytest.raises(UsageError, match="cuda:2"):
             launching.hold_devices(job, config.with_(devices=3))
+        launching.hold_devices(job, config)
+        assert [Devices().on(f"cuda:{at}") for at in range(2)] == [[mine.id]] * 2
 
 
-def test_several_devices_are_not_waited_for():
-    with pytest.raises(UsageError, match="queue"):
-        TrainConfig.from_mapping({"dataset": "plants", "devices": 2, "queue": True})
+def test_a_training_of_several_devices_says_how_many_it_waits_for(workspace, penguins, monkeypatch):
+    """Its run is what the queue reads; the run is not launched."""
+    monkeypatch.setattr("core.devices.facts.accelerators", lambda: ["cuda:0", "cuda:1"])
+    monkeypatch.setattr(Run, "launch", lambda self: None)
+    asked = {"dataset": penguins.ref, "devices": 2, "device": "cuda", "queue": True}
+    run = start_training(workspace, asked)
+    assert (run.info["queue"], run.together) == (True, 2)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import torch
 
 from core.errors import LeptonError
 from core.training import loop
+from core.training.ending import ended_by
 from core.training.schedule import learning_rate
 from tests.training.conftest import few
 
@@ -184,6 +185,28 @@ def test_max_steps_ends_in_the_middle_of_an_epoch(penguins, trainer):
     assert it.progress.step == 7
     assert it.steps_per_epoch == 5
     assert len(it.emit.of("epoch")) == 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "name", "said"),
+    [
+        ({"max_steps": 7}, "max_steps", "ended at step 7 of 15, as max_steps says"),
+        ({"max_time": 1e-9}, "max_time", "ended at step 1 of 15: max_time, 1e-09 s, is over"),
+        ({"patience": 1}, "patience", "stopped early: no better accuracy for 1 epoch"),
+        ({"max_steps": 15, "patience": 3}, None, None),
+    ],
+)
+def test_what_ended_it_before_its_last_epoch_is_told(penguins, trainer, settings, name, said):
+    it = trainer("penguins", epochs=3, batch_size=64, **settings)
+    it.judge.scores = lambda module: {"val/accuracy": 0.5, "val/loss": 0.5}
+    assert it.fit()
+    told = [event["text"].split(" (")[0] for event in it.emit.of("log")]
+    assert told == ([said] if said else [])
+    assert ended_by(it.config, it.progress, it.whole) == name
+    # Killed between its last epoch and its model, it still knows.
+    again = trainer("penguins", epochs=3, batch_size=64, **settings)
+    again.restore(again.checkpoints.latest()[0])
+    assert ended_by(again.config, again.progress, again.whole) == name
 
 
 def test_a_loss_that_is_no_number_stops_training_and_keeps_the_last_good_checkpoint(

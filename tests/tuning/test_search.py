@@ -10,11 +10,14 @@ from core.data.lake.lake import Lake
 from core.errors import LeptonError, UsageError
 from core.ingest import ingest
 from core.models.registry import Models
+from core.runs.events import EventWriter
+from core.runs.job import Job
 from core.runs.notes import read_notes
 from core.runs.store import Runs
 from core.training.start import start_training
-from core.tuning.asked import start_search
-from core.tuning.outcome import BEST, Outcome
+from core.tuning import worker as tuning
+from core.tuning.asked import Asked, start_search
+from core.tuning.outcome import BEST, Outcome, Trial
 from core.tuning.space import read_space
 from core.tuning.study import Study
 from core.workspace import Workspace
@@ -151,6 +154,18 @@ def test_time_that_is_up_ends_the_trials_too(workspace):
     assert [trial.state for trial in Outcome.load(search.artifacts).trials] == ["pruned"] * 2
     runs = trials_of(workspace, search)
     assert [run.state().state for run in runs.values()] == ["stopped"] * 2
+
+
+def test_what_ended_it_before_its_last_trial_is_told(workspace):
+    spec = Asked.from_mapping(asked(trials=100, max_time=1e-9)).to_json()
+    run = Runs(workspace).create("tune", spec, dataset="penguins@1")
+    done = Trial(0, "train-x", "complete", 0.9, {"lr": 0.01})
+    Outcome("val/accuracy", True, (done,)).save(run.artifacts, None)
+    with EventWriter(run.events_path) as events:
+        tuning.run(Job(run, events))
+    told = {event["event"]: event for event in run.events()}
+    assert told["log"]["text"] == "ended after 1 of 100 trials: max_time, 1e-09 s, is over"
+    assert told["result"]["ended_by"] == run.state().ended_by == "max_time"
 
 
 def study(folder, **changes):

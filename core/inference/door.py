@@ -1,0 +1,137 @@
+"""The way to the engine's process: a local socket that this user alone can open.
+
+It lies in the user's folder for such things, not in the workspace: that may be on a disk that other
+machines share, and a socket's path may have few letters only.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from core.errors import LeptonError
+
+BACKLOG = 128
+
+
+class Door:
+    """Where the engine with these settings listens; there is one for each workspace and device."""
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        self.settings = settings
+        name = hashlib.sha256(json.dumps(dict(settings), sort_keys=True).encode()).hexdigest()[:16]
+        self.socket = _folder() / f"engine-{name}.sock"
+        self.log = self.socket.with_suffix(".log")
+        self._lock = self.socket.with_suffix(".lock")
+
+    def connect(self) -> tuple[socket.socket, subprocess.Popen[bytes] | None]:
+        """A connection, and the engine's process where it had to be started for it.
+
+        Raises:
+            LeptonError: it cannot be started.
+        """
+        if (there := self._try()) is not None:
+            return there, None
+        with self._locked():
+            if (there := self._try()) is not None:
+                return there, None
+            try:
+                return self._start()
+            except OSError as error:
+                raise LeptonError(
+                    f"the engine cannot be started: {error.strerror}", where=str(self.socket)
+                ) from error
+
+    def close(self) -> bool:
+        """Take the socket away, for the engine that leaves; not while somebody is at the door."""
+        with self._locked(wait=False) as mine:
+            if mine:
+                self.socket.unlink(missing_ok=True)
+            return mine
+
+    def _try(self) -> socket.socket | None:
+        there = socket.socket(socket.AF_UNIX)
+        try:
+            there.connect(str(self.socket))
+        except (FileNotFoundError, ConnectionRefusedError):
+            there.close()
+            return None
+        return there
+
+    def _start(self) -> tuple[socket.socket, subprocess.Popen[bytes]]:
+        """Start the process with the socket open already: who connects need not wait for it."""
+        self.socket.unlink(missing_ok=True)
+        with socket.socket(socket.AF_UNIX) as listening:
+            before = os.umask(0o177)
+            try:
+                listening.bind(str(self.socket))
+            finally:
+                os.umask(before)
+            listening.listen(BACKLOG)
+            there = socket.socket(socket.AF_UNIX)
+            there.connect(str(self.socket))
+            threads = self.settings["threads"]
+            with self.log.open("wb") as log:
+                process = subprocess.Popen(
+                    [
+                        *(sys.executable, "-P", "-m", "core.inference.server"),
+                        str(listening.fileno()),
+                        json.dumps(self.settings),
+                    ],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    pass_fds=[listening.fileno()],
+                    start_new_session=True,
+                    env={
+                        **os.environ,
+                        **({} if threads is None else {"OMP_NUM_THREADS": str(threads)}),
+                        "OMP_WAIT_POLICY": "PASSIVE",
+                    },
+                )
+        return there, process
+
+    @contextmanager
+    def _locked(self, *, wait: bool = True) -> Iterator[bool]:
+        descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            except BlockingIOError:
+                yield False
+            else:
+                yield True
+        finally:
+            os.close(descriptor)
+
+
+def _folder() -> Path:
+    """A folder that is this user's alone: the session's own, or one in the place for such files.
+
+    Raises:
+        LeptonError: somebody else has made it, or can write to it.
+    """
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    above = Path(runtime) if runtime and os.access(runtime, os.W_OK) else None
+    folder = (above / "lepton") if above else Path(tempfile.gettempdir()) / f"lepton-{os.getuid()}"
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    facts = folder.lstat()
+    if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.getuid() or facts.st_mode & 0o077:
+        raise LeptonError(
+            "the folder of the engine's socket is not yours alone",
+            where=str(folder),
+            hint="Remove it, or name another with XDG_RUNTIME_DIR.",
+        )
+    return folder

@@ -1,0 +1,176 @@
+"""A model's lane: rows that wait are answered together, by one thread, and nothing waits for more.
+
+There is no fixed wait for a fuller batch: it makes a lone request slower and a busy service no
+quicker. While a batch is being answered others come, and those are the next batch.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Generic, TypeVar
+
+from core.errors import UsageError
+from core.inference.faults import Busy
+
+Given = TypeVar("Given")
+Told = TypeVar("Told")
+
+IDLE_SECONDS = 10.0
+"""How long the thread stays when nothing waits."""
+
+
+class Request(Generic[Given, Told]):
+    """Rows that were asked together; `answers` has one answer for each, in their order."""
+
+    def __init__(self, rows: Sequence[Given]) -> None:
+        self.rows = rows
+        self.answers: Future[list[Told]] = Future()
+        self._taken = 0
+        self._told: list[Told] = []
+
+    @property
+    def waiting(self) -> int:
+        """Rows that no batch has taken yet."""
+        return len(self.rows) - self._taken
+
+    def take(self, most: int) -> Sequence[Given]:
+        """The next rows, `most` at most."""
+        start = self._taken
+        self._taken += min(most, self.waiting)
+        return self.rows[start : self._taken]
+
+    def tell(self, answers: Sequence[Told]) -> None:
+        """Add the answers to the rows that were taken; with the last one it is done."""
+        self._told += answers
+        if len(self._told) == len(self.rows) and self._is_awaited():
+            self.answers.set_result(self._told)
+
+    def fail(self, error: Exception) -> None:
+        if self._is_awaited():
+            self.answers.set_exception(error)
+
+    def _is_awaited(self) -> bool:
+        """Whether somebody waits for it still; then nobody can take it back any more."""
+        return not self.answers.done() and self.answers.set_running_or_notify_cancel()
+
+
+class Lane(Generic[Given, Told]):
+    """The line of rows before one model; thread-safe.
+
+    `answer` gives one answer for each row of a batch, of at most `batch()` rows. A request of very
+    many rows goes to the end of the line after each batch, so that it keeps nobody waiting. The
+    line holds up to `bound` rows, without a bound as many as come. The thread starts at the first
+    request and leaves when it is idle.
+    """
+
+    def __init__(
+        self,
+        answer: Callable[[Sequence[Given]], Sequence[Told]],
+        batch: Callable[[], int],
+        bound: int | None = None,
+    ) -> None:
+        self._answer = answer
+        self._batch = batch
+        self._bound = bound
+        self._line: deque[Request[Given, Told]] = deque()
+        self._changed = threading.Condition()
+        self._works = False
+        self._closed = False
+        self._row_seconds = 0.0
+
+    @property
+    def waiting(self) -> int:
+        """Rows that wait now."""
+        with self._changed:
+            return self._waiting()
+
+    def ask(self, rows: Sequence[Given]) -> Future[list[Told]]:
+        """Have rows answered; who cancels the future takes them out of the line at once.
+
+        Raises:
+            Busy: more rows wait than the line may hold.
+            UsageError: these rows alone are more.
+        """
+        request: Request[Given, Told] = Request(rows)
+        if not rows:
+            request.tell([])
+            return request.answers
+        with self._changed:
+            self._find_room(len(rows))
+            self._line.append(request)
+            if not self._works:
+                self._works = True
+                threading.Thread(target=self._work, name="lane", daemon=True).start()
+            self._changed.notify()
+        request.answers.add_done_callback(lambda _: self._leave(request))
+        return request.answers
+
+    def close(self) -> None:
+        """Let the thread leave as soon as nothing waits, so that it holds on to no model."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+
+    def _waiting(self) -> int:
+        return sum(request.waiting for request in self._line)
+
+    def _find_room(self, rows: int) -> None:
+        if self._bound is None:
+            return
+        if rows > self._bound:
+            raise UsageError(
+                f"{rows:,} rows at once are more than the queue holds",
+                hint=f"Ask for {self._bound:,} at most.",
+            )
+        waiting = self._waiting()
+        if waiting + rows > self._bound:
+            raise Busy(
+                f"{waiting:,} rows wait already",
+                hint="Ask again in a while.",
+                seconds=max(1.0, waiting * self._row_seconds),
+            )
+
+    def _leave(self, request: Request[Given, Told]) -> None:
+        """Take a request that is over out of the line; most have left it by then."""
+        if request.waiting:
+            with self._changed:
+                if request in self._line:
+                    self._line.remove(request)
+
+    def _work(self) -> None:
+        while taken := self._next():
+            rows = [row for _, part in taken for row in part]
+            began = time.monotonic()
+            try:
+                told = self._answer(rows)
+            except Exception as error:
+                for request, _ in taken:
+                    request.fail(error)
+                continue
+            self._row_seconds = (time.monotonic() - began) / len(rows)
+            at = 0
+            for request, part in taken:
+                request.tell(told[at : at + len(part)])
+                at += len(part)
+
+    def _next(self) -> list[tuple[Request[Given, Told], Sequence[Given]]]:
+        """The rows of the next batch, by request; none when the thread is to leave."""
+        taken: list[tuple[Request[Given, Told], Sequence[Given]]] = []
+        with self._changed:
+            self._changed.wait_for(lambda: self._line or self._closed, IDLE_SECONDS)
+            if not self._line:
+                self._works = False
+                return taken
+            room = self._batch()
+            while self._line and room:
+                request = self._line.popleft()
+                part = request.take(room)
+                taken.append((request, part))
+                room -= len(part)
+                if request.waiting:
+                    self._line.append(request)
+        return taken

@@ -1,0 +1,148 @@
+"""A model in memory: it answers rows, by the batch, and a row that it cannot answer fails alone."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from torch import nn
+
+from core.errors import LeptonError, UsageError
+from core.inference import calibration
+from core.inference.calibration import Calibration
+from core.inference.examples import Examples, as_tensors, spans
+from core.inference.forward import solved
+from core.inference.lane import Lane
+from core.inference.messages import Answer, Row
+from core.models.registry import ModelFolder
+from core.tasks.base import Task
+from core.tasks.rows import PATH
+
+Given: TypeAlias = Row | Mapping[str, Any] | str | Path
+
+UNMEASURED = 64
+"""Rows in a batch as long as no row could be measured with."""
+
+
+@dataclass
+class Loaded:
+    """A model in memory, ready to answer. `bytes` counts its parameters and buffers.
+
+    `threads` are the processor threads of one call, None: as many as are quickest. Its line holds
+    `queue` rows at most.
+    """
+
+    folder: ModelFolder
+    task: Task
+    module: nn.Module
+    device: torch.device
+    bytes: int
+    threads: int | None = None
+    queue: int | None = None
+    calibration: Calibration | None = field(init=False)
+    lane: Lane[Given, Answer] = field(init=False)
+    """The line of rows that wait for it."""
+
+    def __post_init__(self) -> None:
+        self.calibration = calibration.load(self.folder.path, self.device)
+        # Weak, for objects that hold each other are found by the collector alone, and what was
+        # frozen for its sake it does not look at.
+        me = weakref.proxy(self)
+        answer = lambda rows: me.answer(rows)  # noqa: E731, PLW0108 - its method is strong
+        self.lane = Lane(answer, lambda: me.rows, self.queue)
+
+    @property
+    def rows(self) -> int:
+        """How many rows it answers at once."""
+        return self.calibration.rows if self.calibration else min(UNMEASURED, self.task.at_once)
+
+    def close(self) -> None:
+        self.lane.close()
+
+    def answer(self, rows: Sequence[Given]) -> list[Answer]:
+        """One answer for each row of a batch, from a thread that is the model's own.
+
+        When it fails, halves of it are tried: a bad row costs few calls, however many good ones
+        are with it.
+        """
+        named = [_name(given) for given in rows]
+        try:
+            columns = [
+                _columns(self.task, each, name) for each, name in zip(rows, named, strict=True)
+            ]
+            return self._forward(named, self._encoded(rows, columns))
+        except Exception as error:
+            if len(rows) == 1:
+                return [Answer(named[0], error=_as_error(error))]
+            half = len(rows) // 2
+            return self.answer(rows[:half]) + self.answer(rows[half:])
+
+    def _encoded(self, rows: Sequence[Given], columns: list[dict[str, Any]]) -> Examples:
+        try:
+            return as_tensors(self.task.encode(columns, target=False))
+        except LeptonError as error:
+            if all(isinstance(row, Row) and row.typed for row in rows):
+                raise UsageError(error.what, where=error.where, hint=error.hint) from error
+            raise
+
+    def _forward(self, named: Sequence[str], examples: Examples) -> list[Answer]:
+        torch.set_num_threads(self.threads or self._calibrated(examples).threads)
+        found = solved(
+            self.module, self.task, examples, device=self.device, batch_size=len(named)
+        )
+        if not np.isfinite(found).all():
+            raise LeptonError(
+                "the model's output is not a number", hint="Train it again, or try a checkpoint."
+            )
+        answers = zip(named, self.task.answers(found), strict=True)
+        return [Answer(name, output) for name, output in answers]
+
+    def _calibrated(self, examples: Examples) -> Calibration:
+        """What suits the model here; measured with the first example that there is."""
+        if self.calibration is None:
+            self.calibration = calibration.measure(
+                self.module, self.task, spans(examples, [(0, 1)]), self.device, self.threads
+            )
+            calibration.save(self.folder.path, self.device, self.calibration)
+        return self.calibration
+
+
+def _name(given: Given) -> str:
+    if isinstance(given, Row):
+        return given.input
+    if isinstance(given, Mapping):
+        return " ".join(f"{name}={_shown(value)}" for name, value in given.items())
+    return str(given)
+
+
+def _shown(value: object) -> object:
+    return f"<{len(value)} bytes>" if isinstance(value, bytes) else value
+
+
+def _columns(task: Task, given: Given, name: str) -> dict[str, Any]:
+    """The columns of a row, with files read, and the name by which an error is to call it."""
+    if isinstance(given, Row) and given.error is not None:
+        raise given.error
+    row = dict(given.values) if isinstance(given, Row) else task.row(given)
+    for column, value in row.items():
+        if isinstance(value, Path):
+            row[column] = _read(value)
+    return row if PATH in task.columns else {PATH: name, **row}
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"the file cannot be read: {error.strerror}", where=str(path)) from error
+
+
+def _as_error(error: Exception) -> LeptonError:
+    if isinstance(error, LeptonError):
+        return error
+    return LeptonError(f"the model cannot answer this: {error or type(error).__name__}")

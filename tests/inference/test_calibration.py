@@ -1,0 +1,96 @@
+"""How many rows at once: measured once for a model and a machine, and kept beside it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from core.inference import calibration
+from core.inference.calibration import FILE, Calibration, choose
+from core.inference.engine import Engine
+from core.models.registry import Models
+from core.tasks import Task
+from core.workspace import Workspace
+from tests.inference.conftest import publish
+
+ROW = {"petal length": 1, "colour": "red"}
+
+
+@pytest.fixture
+def folder(models: Workspace, table_task: Task) -> Path:
+    publish(models, table_task, "unmeasured")
+    return Models(models).get("unmeasured").path
+
+
+def measured(models: Workspace, folder: Path, *rows: dict) -> Calibration | None:
+    engine = Engine(models, "cpu")
+    with engine.use(str(folder)) as model:
+        for row in rows:
+            engine.predict(str(folder), [row])
+        return model.calibration
+
+
+@pytest.mark.parametrize(
+    ("rates", "rows", "threads"),
+    [
+        # A batch that is no quicker only makes people wait.
+        ({(1, 1): 100.0, (1, 2): 102.0, (1, 4): 70.0}, 1, 1),
+        ({(1, 1): 100.0, (1, 8): 590.0, (1, 16): 600.0, (1, 32): 601.0}, 8, 1),
+        # Two threads must be worth it.
+        ({(1, 1): 100.0, (2, 1): 140.0}, 1, 1),
+        ({(1, 1): 100.0, (1, 2): 110.0, (2, 1): 150.0, (2, 2): 200.0}, 2, 2),
+        ({(4, 1): 1.0}, 1, 4),
+    ],
+)
+def test_the_smallest_batch_that_is_about_the_quickest(
+    rates: dict[tuple[int, int], float], rows: int, threads: int
+) -> None:
+    found = choose(rates)
+    assert (found.rows, found.threads) == (rows, threads)
+
+
+def test_it_is_measured_once(
+    models: Workspace, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = measured(models, folder, ROW)
+    assert first is not None
+    assert (1, 1) in first.rates
+    assert max(rows for _, rows in first.rates) > 1
+    monkeypatch.setattr(calibration, "measure", lambda *_: pytest.fail("measured again"))
+    assert measured(models, folder, ROW) == first
+
+
+def test_a_row_that_has_no_answer_measures_nothing_and_the_next_one_does(
+    models: Workspace, folder: Path
+) -> None:
+    assert measured(models, folder, {**ROW, "petal length": "many"}) is None
+    assert measured(models, folder, {**ROW, "petal length": "many"}, ROW) is not None
+
+
+@pytest.mark.parametrize("harm", ["another machine", "cut short", "no table"])
+def test_what_does_not_fit_is_measured_again(models: Workspace, folder: Path, harm: str) -> None:
+    measured(models, folder, ROW)
+    text = (folder / FILE).read_text()
+    wrong = {
+        "another machine": json.dumps({**json.loads(text), "rows": 3, "machine": "another"}),
+        "cut short": text[:20],
+        "no table": "[3]",
+    }
+    (folder / FILE).write_text(wrong[harm])
+    found = measured(models, folder, ROW)
+    assert found is not None
+    assert found.rows != 3
+    assert json.loads((folder / FILE).read_text())["machine"] == json.loads(text)["machine"]
+
+
+def test_a_folder_that_cannot_be_written_to_goes_without(
+    models: Workspace, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(calibration, "write_json", refuse)
+    assert measured(models, folder, ROW) is not None
+    assert not (folder / FILE).exists()
