@@ -53,6 +53,7 @@ class ObjectDetection(Task):
     summary: ClassVar[str] = "what is in an image, and where"
     needs: ClassVar[str] = "a column of images and a column of objects with a label and a bbox each"
     reads: ClassVar[str] = "image"
+    gives: ClassVar[str] = "boxes"
     architectures: ClassVar[tuple[str, ...]] = ("detector", "detr", "yolos")
     metric: ClassVar[str] = "map"
     boxes: ClassVar[bool] = True

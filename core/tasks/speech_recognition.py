@@ -49,6 +49,7 @@ class SpeechRecognition(Task):
     summary: ClassVar[str] = "what is said in a sound"
     needs: ClassVar[str] = "a column of sounds and a column of transcripts"
     reads: ClassVar[str] = "audio"
+    gives: ClassVar[str] = "text"
     architectures: ClassVar[tuple[str, ...]] = ("speech-gru", "wav2vec2")
     metric: ClassVar[str] = "word_error_rate"
     higher_is_better: ClassVar[bool] = False

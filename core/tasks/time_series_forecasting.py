@@ -50,6 +50,7 @@ class TimeSeriesForecasting(Task):
     summary: ClassVar[str] = "what a series of numbers goes on with"
     needs: ClassVar[str] = "a column of dates or times and a column of numbers"
     reads: ClassVar[str] = "series"
+    gives: ClassVar[str] = "forecast"
     architectures: ClassVar[tuple[str, ...]] = ("tsmixer", "patchtst")
     metric: ClassVar[str] = "mean_absolute_scaled_error"
     higher_is_better: ClassVar[bool] = False
@@ -110,6 +111,12 @@ class TimeSeriesForecasting(Task):
     @classmethod
     def from_json(cls, codec: Mapping[str, Any]) -> Self:
         return cls(Learnt.from_json(codec))
+
+    @property
+    def takes(self) -> dict[str, str]:
+        known = {each.column: each.kind for each in self.past}
+        own = {self.roles.time: "date", self.roles.value: "number"}
+        return {name: (known | own).get(name, "category") for name in self.columns}
 
     @property
     def shape(self) -> dict[str, Any]:
