@@ -31,6 +31,7 @@ MEASUREMENTS = (
     "big_profile",
     "near_texts",
     "picture_files",
+    "engine_rate",
     "shuffled_epoch",
     "second_start",
     "memory_kept",
