@@ -96,6 +96,7 @@ class Service:
         self, server: _Server, listening: socket.socket, ready: Callable[[], None]
     ) -> None:
         serving = asyncio.create_task(server.serve([listening]))
+        self._answering.start()
         loading = asyncio.create_task(self._answering.loaded())
         try:
             await asyncio.wait({serving, loading}, return_when=asyncio.FIRST_COMPLETED)
