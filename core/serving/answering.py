@@ -10,10 +10,10 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any
 
-from starlette.types import Receive
+from starlette.types import Message, Receive
 
 from core.errors import LeptonError
-from core.inference.faults import EngineEnded
+from core.inference.faults import Busy, EngineEnded
 from core.inference.messages import Answer, Row
 from core.inference.process import EngineProcess
 from core.serving.calls import Call
@@ -26,6 +26,8 @@ from core.serving.settings import Limits
 
 _LOOKED_AFTER, _AGAIN = 30.0, 1.0
 """Seconds after which the models are looked after, and after which it is tried again."""
+_TRIES, _BREATH, _PATIENCE = 5, 0.2, 600.0
+"""For a part of a batch: how often it is asked, seconds in between, and seconds to wait."""
 _SOON = 0.05
 """A client that leaves is looked for only when the answer takes longer than this, in seconds."""
 
@@ -82,6 +84,26 @@ class Answering:
             (deployed.name, deployed.label), len(rows), failed, time.perf_counter() - began
         )
         return answers
+
+    async def ask_patiently(self, deployed: Deployed, rows: Sequence[Row]) -> list[Answer]:
+        """One answer for each row, for whom nobody waits: after those for whom somebody does, and
+        once more when the engine ended.
+
+        Raises:
+            LeptonError: the model cannot be used, or ends the engine each time.
+        """
+        size = sum(_size(row) for row in rows)
+        for left in reversed(range(_TRIES)):
+            while self._waiting > self._limits.waiting // 4:
+                await asyncio.sleep(_BREATH)
+            call = Call("batch", asyncio.get_running_loop().time() + _PATIENCE, bytes=size)
+            try:
+                return await self.ask(call, deployed, rows, _nobody_leaves)
+            except (EngineEnded, Busy):
+                if not left:
+                    raise
+                await asyncio.sleep(_BREATH)
+        raise AssertionError
 
     def shadow(self, name: str, rows: Sequence[Row], said: list[Answer]) -> None:
         """Ask those who look on, once the answer is there; nobody waits for them."""
@@ -249,6 +271,12 @@ def _size(row: Row) -> int:
 def _gist(answer: Answer) -> object:
     """What of an answer counts when two are compared: the label where there is one."""
     return answer.output if answer.label is None else answer.label
+
+
+async def _nobody_leaves() -> Message:
+    """What is received where there is no client."""
+    never: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+    return await never
 
 
 async def _left(receive: Receive) -> None:

@@ -224,6 +224,8 @@ def test_a_picture_that_is_a_bomb_is_refused_by_its_head(service: Running) -> No
     assert "too many pixels" in refused(post(20_000), 422)["detail"]
     assert "6000 x 6000 pixels, more than 8,000,000" in refused(post(6_000), 422)["detail"]
     assert post(2_000).status_code == 200
+    written = base64.b64encode(bomb(6_000)).decode()
+    assert "8,000,000" in refused(service.predict("digits", written), 422)["detail"]
 
 
 def test_a_body_without_end_is_cut_off_and_costs_no_memory(service: Running) -> None:
