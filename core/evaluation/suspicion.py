@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from core.data.lake.lake import Lake
 from core.data.lake.version import Version
@@ -15,8 +14,8 @@ from core.data.quality.confident import suspicious
 from core.data.quality.finding import Finding, drop_named, named
 from core.devices.facts import resolve
 from core.errors import Cancelled, UsageError
-from core.evaluation.evaluate import BATCH, Judge, check_columns, trained_on
-from core.models.folder import load_module
+from core.evaluation.chosen import check_columns, trained_on
+from core.evaluation.judge import Judge
 from core.models.registry import ModelFolder, Models, task_of
 from core.tasks.classification import Classification, softmax
 from core.workspace import Workspace
@@ -58,16 +57,12 @@ def suspicious_labels(
             hint="Labels are doubted by a model for classification.",
         )
     check_columns(task, version, folder)
-    where = resolve(device)
-    module = load_module(folder, where)
-    if task.reads == "image":
-        module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    judge = Judge.of(folder, task, resolve(device))
     seen, notes = _seen(lake, folder, version)
-    judge = Judge(task, module, where, BATCH)
 
     def unseen(view: View) -> Iterator[pa.RecordBatch]:
         done = 0
-        for batch in task.read(view, None, BATCH):
+        for batch in task.read(view, None, judge.batch_size):
             if should_stop():
                 raise Cancelled("the check was cancelled")
             done += len(batch)
@@ -79,12 +74,13 @@ def suspicious_labels(
 
     with lake.open(version) as view:
         judge.add(unseen(view))
-    found, target = judge.together(version, "labelled")
-    doubts = suspicious(target, softmax(found))
+    told = judge.together(version, "labelled")
+    target = told.target
+    doubts = suspicious(target, softmax(told.found))
     if not len(doubts.rows):
         return [], notes
-    rids = np.asarray(judge.rids)[doubts.rows].tolist()
-    told = [
+    rids = told.rids[doubts.rows].tolist()
+    said = [
         f'row {rid} is "{task.labels[target[row]]}" and seems "{task.labels[meant]}"'
         for rid, row, meant in zip(rids[:SHOWN], doubts.rows, doubts.meant, strict=False)
     ]
@@ -93,7 +89,7 @@ def suspicious_labels(
         "warning",
         "suspicious-label",
         task.target,
-        what=f"{of}: {'; '.join(told)}",
+        what=f"{of}: {'; '.join(said)}",
         hint="Look at them, the most doubtful first, and correct or drop those that are wrong.",
         mend=drop_named(rids),
         **named(rids),

@@ -13,7 +13,16 @@ from core.evaluation.evaluate import Interrupted, evaluate_model
 from core.runs.job import Job, Stopped
 
 RECORD_SECONDS = 0.25
-_KEYS = {"model": str, "dataset": str, "split": str, "batch_size": int, "device": str}
+_KEYS = {
+    "model": str,
+    "dataset": str,
+    "split": str,
+    "against": str,
+    "slices": list,
+    "batch_size": int,
+    "device": str,
+}
+_WANTED = {int: "a whole number from 1 up", str: "a name", list: "a list of columns or conditions"}
 
 
 def run(job: Job) -> None:
@@ -42,6 +51,8 @@ def run(job: Job) -> None:
             spec["model"],
             spec.get("dataset"),
             spec.get("split"),
+            against=spec.get("against"),
+            slices=spec.get("slices") or (),
             batch_size=spec.get("batch_size"),
             on_progress=on_progress,
             device=spec.get("device") or "auto",
@@ -70,10 +81,12 @@ def _checked(spec: dict[str, Any]) -> dict[str, Any]:
     ]
     given = {key: value for key, value in spec.items() if value is not None and key in _KEYS}
     for key, value in given.items():
-        wrong = not isinstance(value, _KEYS[key]) or isinstance(value, bool)
-        if wrong or (key == "batch_size" and value < 1):
-            wanted = "a whole number from 1 up" if key == "batch_size" else "a name"
-            mistakes.append(f"{key} must be {wanted}, not {value!r}")
+        kind = _KEYS[key]
+        wrong = not isinstance(value, kind) or isinstance(value, bool)
+        if kind is list and not wrong:
+            wrong = not all(isinstance(each, str) for each in value)
+        if wrong or (kind is int and value < 1):
+            mistakes.append(f"{key} must be {_WANTED[kind]}, not {value!r}")
     if "model" not in given:
         mistakes.append("model is missing: name the model to judge")
     if mistakes:

@@ -13,6 +13,8 @@ from core.options import Option
 from core.tasks.facts import TableFacts
 from core.tasks.reading import LeftOut, row_examples
 from core.tasks.rows import with_place
+from core.tasks.scoring import Scorer
+from core.tasks.verdicts import Verdicts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -252,23 +254,50 @@ class Task(ABC):
         kept: Tensor = outputs
         return kept
 
-    @abstractmethod
     def scores(self, found: Array, target: Any) -> dict[str, float]:
         """Metrics of what was kept against all targets (an array or `Ragged`), named as
         scikit-learn and torchmetrics name them; needs no torch.
         """
+        return self.scorer(found, target).whole(len(target))
 
     @abstractmethod
+    def scorer(self, found: Array, target: Any) -> Scorer:
+        """The same metrics, as a function of how often each example counts."""
+
+    def losses(self, found: Array, target: Any) -> Array | None:
+        """The loss of each example, float64 [n], NaN where it has none; None where what was kept
+        does not tell it."""
+        return None
+
+    @property
+    def overlap(self) -> int:
+        """How many examples in a row share rows, as windows of a series do; 1: each stands alone.
+
+        They are not independent, so a bootstrap draws them in blocks of as many.
+        """
+        return 1
+
+    @abstractmethod
+    def verdicts(self, found: Array, target: Any) -> Verdicts:
+        """What is to be said of each example's answer."""
+
+    def confidence(self, found: Array, target: Any) -> tuple[Array, Array] | None:
+        """How sure the model was, float64 [n, …] from 0 to 1, and whether it was right, bool.
+
+        Of each answer that comes with a probability; None where answers have none.
+        """
+        return None
+
     def report(self, found: Array, target: Any) -> dict[str, Any]:
-        """What a person reads to judge a model, as JSON values.
+        """What else a person reads to judge a model, as JSON values.
 
         Keys, where they make sense: "confusion" {"labels", "matrix" (row = truth, column =
         answer)}, "per_class" [{"label", "precision", "recall", "f1", "support", and perhaps
         "average_precision"}], "per_class_of" (which answers the rates are of, in words), "by_step"
         [{"step", "mean_absolute_error", "mean_absolute_scaled_error"}], "residuals" {"mean", "std",
-        "quantiles", "histogram"}, "mistakes" [{"row" (position), "truth", "answer", "score" or
-        "error"}], worst first.
+        "quantiles", "histogram"}.
         """
+        return {}
 
     def solve(self, module: nn.Module, batch: Batch) -> Tensor:
         """What the answers to a batch without targets are made of, float [n, …].

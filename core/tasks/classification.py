@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 import numpy as np
@@ -12,6 +12,8 @@ from core.data.lake.view import View, quoted
 from core.errors import LeptonError
 from core.tasks.base import UNKNOWN, Fit, Task
 from core.tasks.rows import condition, label_order, label_text, skipped_note, values
+from core.tasks.scoring import Scorer
+from core.tasks.verdicts import SCORE, Verdicts
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,7 +24,6 @@ Array = np.ndarray[Any, Any]
 
 NOT_IN_TRAINING = "(not in training)"
 _MOST_CLASSES = 1000
-_MISTAKES = 20
 _OTHER = "Name another column with --target."
 
 
@@ -103,24 +104,42 @@ class Classification(Task):
     def even_loss(self, outputs: Tensor) -> Tensor:
         return -outputs.log_softmax(1).mean()
 
-    def scores(self, found: Array, target: Array) -> dict[str, float]:
-        matrix = confusion(found, target)
-        precision, recall, f1, support = per_class(matrix)
-        # As scikit-learn: the mean over classes that occur in the truth or among the answers.
-        there = (support + matrix.sum(0)) > 0
-        scores = {
-            "accuracy": float(np.trace(matrix[:-1, :-1]) / max(1, len(target))),
-            "f1_macro": _mean(f1[there]),
-            "precision_macro": _mean(precision[there]),
-            "recall_macro": _mean(recall[there]),
-        }
+    def scorer(self, found: Array, target: Array) -> Scorer:
+        size = found.shape[1] + 1  # the last is UNKNOWN
+        answer = found.argmax(1)
+        truth = np.where(target == UNKNOWN, size - 1, target)
+        right = answer == target
+        area = None
         if found.shape[1] == 2:
             known = target != UNKNOWN
-            margin = found[known, 1].astype(np.float64) - found[known, 0]
-            area = auroc(margin, target[known])
-            if area is not None:
-                scores["auroc"] = area
-        return scores
+            area = auroc(found[known, 1].astype(np.float64) - found[known, 0], target[known])
+
+        def of(counts: Array) -> dict[str, float]:
+            said, support = (np.bincount(each, counts, size) for each in (answer, truth))
+            hits = np.bincount(truth, counts * right, size)
+            precision, recall, f1 = rates(hits, said, support)
+            # As scikit-learn: the mean over classes that occur in the truth or among the answers.
+            there = (support + said) > 0
+            scores = {
+                "accuracy": float(hits.sum() / max(1, counts.sum())),
+                "f1_macro": _mean(f1[there]),
+                "precision_macro": _mean(precision[there]),
+                "recall_macro": _mean(recall[there]),
+            }
+            if area is not None and (under := area(counts[known])) is not None:
+                scores["auroc"] = under
+            return scores
+
+        return Scorer(of, len(target))
+
+    def losses(self, found: Array, target: Array) -> Array | None:
+        own = np.take_along_axis(found, np.maximum(target, 0)[:, None], 1)[:, 0]
+        most = found.max(1)
+        whole = np.log(np.exp(found.astype(np.float64) - most[:, None]).sum(1)) + most
+        return np.where(target == UNKNOWN, np.nan, whole - own)
+
+    def confidence(self, found: Array, target: Array) -> tuple[Array, Array] | None:
+        return softmax(found).max(1), found.argmax(1) == target
 
     def naive(self, batch: dict[str, Tensor]) -> Tensor:
         """Each label as likely as it is among the training rows."""
@@ -141,7 +160,6 @@ class Classification(Task):
         return {
             "confusion": {"labels": labels, "matrix": matrix[:size, :size].tolist()},
             "per_class": [dict(zip(names, row, strict=True)) for row in columns],
-            "mistakes": self._mistakes(found, target),
         }
 
     def answers(self, found: Array) -> list[dict[str, Any]]:
@@ -154,22 +172,19 @@ class Classification(Task):
             )
         return answers
 
-    def _mistakes(self, found: Array, target: Array) -> list[dict[str, Any]]:
-        """The wrong answers that the model was surest of."""
-        chances = softmax(found)
-        answer = chances.argmax(1)
-        sure = chances.max(1)
-        wrong = np.flatnonzero(answer != target)
+    def verdicts(self, found: Array, target: Array) -> Verdicts:
+        """The worst are the wrong answers that the model was surest of."""
+        answer, sure = found.argmax(1), softmax(found).max(1)
+        wrong = answer != target
         named = (*self.labels, NOT_IN_TRAINING)  # UNKNOWN is the last of them
-        return [
-            {
-                "row": int(at),
-                "truth": named[target[at]],
-                "answer": named[answer[at]],
-                "score": float(sure[at]),
-            }
-            for at in wrong[np.argsort(-sure[wrong], kind="stable")][:_MISTAKES]
-        ]
+        return Verdicts(
+            badness=np.where(wrong, sure, 0.0),
+            told=sure,
+            measure=SCORE,
+            truth=lambda at: named[target[at]],
+            answer=lambda at: named[answer[at]],
+            wrong=wrong,
+        )
 
 
 def learn_labels(view: View, fit: Fit, split: str | None) -> tuple[dict[str, int], list[str]]:
@@ -241,16 +256,20 @@ def rates(right: Array, answered: Array, support: Array) -> tuple[Array, Array, 
     )
 
 
-def auroc(score: Array, target: Array) -> float | None:
-    """Area under the ROC curve for classes 0 and 1, by ranks; None when one class is absent."""
-    positives = int(target.sum())
-    negatives = len(target) - positives
-    if not positives or not negatives:
-        return None
-    _, which, counts = np.unique(score, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts - 1) / 2)[which]
-    above = ranks[target == 1].sum() - positives * (positives + 1) / 2
-    return float(above / (positives * negatives))
+def auroc(score: Array, target: Array) -> Callable[[Array], float | None]:
+    """Area under the ROC curve for classes 0 and 1, by ranks, of examples that count so often; None
+    when one class is absent."""
+    places, which = np.unique(score, return_inverse=True)
+    one = target == 1
+
+    def area(counts: Array) -> float | None:
+        positives = np.bincount(which, counts * one, len(places))
+        negatives = np.bincount(which, counts * ~one, len(places))
+        pairs = positives.sum() * negatives.sum()
+        below = np.cumsum(negatives) - negatives / 2
+        return float(positives @ below / pairs) if pairs else None
+
+    return area
 
 
 def softmax(outputs: Array) -> Array:

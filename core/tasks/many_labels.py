@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
@@ -14,14 +14,15 @@ from core.errors import LeptonError
 from core.tasks.base import Fit
 from core.tasks.classification import Array, Classification, check_count, rates
 from core.tasks.rows import condition, label_order, skipped_note, values
+from core.tasks.scoring import Scorer
 from core.tasks.targets import labels_in
+from core.tasks.verdicts import ERROR, Verdicts
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from core.tasks.base import Arrays, Rows
 
-_MISTAKES = 20
 _LEAST, _MOST = 1e-6, 1 - 1e-6
 _SAID = 0.5
 """The probability above which a label is told: that of a logit of 0."""
@@ -139,24 +140,42 @@ class ManyLabels(Classification):
         logits = shares.clamp(_LEAST, _MOST).logit()
         return logits.to(target.device).expand(len(target), -1)
 
-    def scores(self, found: Array, target: Array) -> dict[str, float]:
+    def scorer(self, found: Array, target: Array) -> Scorer:
         truth, answer = target[:, :-1] > 0, found > 0
-        unknown = target[:, -1]
-        right, said, there = (truth & answer).sum(0), answer.sum(0), truth.sum(0)
-        precision, recall, f1 = rates(right, said, there)
-        ranked = [average_precision(found[:, at], truth[:, at]) for at in np.flatnonzero(there)]
-        # As scikit-learn: the mean over labels that occur in the truth or among the answers.
-        occurs = (there + said) > 0
-        micro = 2 * right.sum() / max(1, said.sum() + there.sum() + unknown.sum())
+        unknown = target[:, -1].astype(np.int64)
         exact = (truth == answer).all(1) & (unknown == 0)
-        return {
-            "mean_average_precision": float(np.mean(ranked)) if ranked else 0.0,
-            "f1_micro": float(micro),
-            "f1_macro": _mean(f1[occurs]),
-            "precision_macro": _mean(precision[occurs]),
-            "recall_macro": _mean(recall[occurs]),
-            "subset_accuracy": _mean(exact),
-        }
+        both, told, own = (each.astype(np.float64) for each in (truth & answer, answer, truth))
+        ranked = [
+            ranking(found[:, at], truth[:, at])
+            for at in range(truth.shape[1])
+            if truth[:, at].any()
+        ]
+
+        def of(counts: Array) -> dict[str, float]:
+            right, said, there = counts @ both, counts @ told, counts @ own
+            precision, recall, f1 = rates(right, said, there)
+            areas = [area for each in ranked if (area := each(counts)) is not None]
+            # As scikit-learn: the mean over labels that occur in the truth or among the answers.
+            occurs = (there + said) > 0
+            micro = 2 * right.sum() / max(1, said.sum() + there.sum() + counts @ unknown)
+            return {
+                "mean_average_precision": _mean(areas),
+                "f1_micro": float(micro),
+                "f1_macro": _mean(f1[occurs]),
+                "precision_macro": _mean(precision[occurs]),
+                "recall_macro": _mean(recall[occurs]),
+                "subset_accuracy": float(counts @ exact / max(1, counts.sum())),
+            }
+
+        return Scorer(of, 4 * truth.size)
+
+    def losses(self, found: Array, target: Array) -> Array | None:
+        loss: Array = np.logaddexp(0, np.where(target[:, :-1] > 0, -found, found)).mean(1)
+        return loss
+
+    def confidence(self, found: Array, target: Array) -> tuple[Array, Array] | None:
+        """Of each label of each row: its probability, and whether the row has it."""
+        return _sigmoid(found), target[:, :-1] > 0
 
     def report(self, found: Array, target: Array) -> dict[str, Any]:
         truth, answer = target[:, :-1] > 0, found > 0
@@ -168,25 +187,30 @@ class ManyLabels(Classification):
             strict=True,
         )
         names = ("label", "precision", "recall", "f1", "support")
-        loss = np.logaddexp(0, np.where(truth, -found, found)).mean(1)
-        wrong = np.flatnonzero((truth != answer).any(1) | (target[:, -1] > 0))
         return {
             "per_class": [dict(zip(names, row, strict=True)) for row in columns],
             "per_class_of": f"labels with a score above {_SAID:.0%}",
-            "mistakes": [
-                {
-                    "row": int(at),
-                    "truth": self._named(truth[at], int(target[at, -1])),
-                    "answer": self._named(answer[at], 0),
-                    "error": float(loss[at]),
-                }
-                for at in wrong[np.argsort(-loss[wrong], kind="stable")][:_MISTAKES]
-            ],
         }
+
+    def verdicts(self, found: Array, target: Array) -> Verdicts:
+        """The worst are those with the highest loss of which a label is wrong."""
+        truth, answer = target[:, :-1] > 0, found > 0
+        wrong = (truth != answer).any(1) | (target[:, -1] > 0)
+        loss = self.losses(found, target)
+        assert loss is not None
+        return Verdicts(
+            # A loss may be 0 where a label of the truth is unknown.
+            badness=np.where(wrong, np.maximum(loss, 1e-12), 0.0),
+            told=loss,
+            measure=ERROR,
+            truth=lambda at: self._named(truth[at], int(target[at, -1])),
+            answer=lambda at: self._named(answer[at], 0),
+            wrong=wrong,
+        )
 
     def answers(self, found: Array) -> list[dict[str, Any]]:
         answers = []
-        for row in 1 / (1 + np.exp(-found.astype(np.float64))):
+        for row in _sigmoid(found):
             best = np.argsort(-row, kind="stable")
             answers.append(
                 {
@@ -208,12 +232,31 @@ class ManyLabels(Classification):
 def average_precision(score: Array, truth: Array) -> float:
     """The mean precision at each of the true ones, from the highest score down, as scikit-learn
     counts it: equal scores are one place. Some of `truth`, bool [n], is true."""
+    found = ranking(score, truth)(np.ones(len(score)))
+    assert found is not None
+    return found
+
+
+def ranking(score: Array, truth: Array) -> Callable[[Array], float | None]:
+    """`average_precision` of examples that count so often; None where none is true."""
     order = np.argsort(-score, kind="stable")
-    last = np.append(np.diff(score[order]) != 0, True)
-    right = np.cumsum(truth[order])[last]
-    said = np.flatnonzero(last) + 1
-    gained = np.diff(right, prepend=0)
-    return float((gained * right / said).sum() / right[-1])
+    last = np.flatnonzero(np.append(np.diff(score[order]) != 0, True))
+    true = truth[order]
+
+    def precision(counts: Array) -> float | None:
+        taken = counts[order]
+        said, right = np.cumsum(taken)[last], np.cumsum(taken * true)[last]
+        if not right[-1]:
+            return None
+        gained = np.diff(right, prepend=0)
+        return float((gained * right / np.maximum(1, said)).sum() / right[-1])
+
+    return precision
+
+
+def _sigmoid(logits: Array) -> Array:
+    chances: Array = 1 / (1 + np.exp(-logits.astype(np.float64)))
+    return chances
 
 
 def _mean(array: Array | Sequence[float]) -> float:

@@ -31,6 +31,13 @@ class Ragged:
             np.concatenate([each.lengths for each in several]),
         )
 
+    def taken(self, rows: Array) -> Ragged:
+        """The examples at these places."""
+        parts = self.parts()
+        # An empty one stands before them, so that there always is one to be joined.
+        values = np.concatenate([self.values[:0], *(parts[row] for row in rows)])
+        return Ragged(values, self.lengths[rows])
+
     def __len__(self) -> int:
         return len(self.lengths)
 

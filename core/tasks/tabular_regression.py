@@ -15,8 +15,10 @@ from core.tasks.facts import TableFacts, described
 from core.tasks.features import Number, UnreadableError, floats
 from core.tasks.residuals import residuals
 from core.tasks.rows import column, condition, place, skipped_note
+from core.tasks.scoring import Scorer
 from core.tasks.table import TableCodec, choose_inputs
 from core.tasks.targets import chosen_target, is_quantity
+from core.tasks.verdicts import ERROR, Verdicts
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
     from core.tasks.base import Arrays, Rows
 
 Array = np.ndarray[Any, Any]
-
-_MISTAKES = 20
 
 
 class TabularRegression(Task):
@@ -141,42 +141,44 @@ class TabularRegression(Task):
             return F.mse_loss(outputs[:, 0], batch["target"])
         return (weight * (outputs[:, 0] - batch["target"]).square()).mean()
 
-    def scores(self, found: Array, target: Array) -> dict[str, float]:
+    def scorer(self, found: Array, target: Array) -> Scorer:
         truth = self._value(target)
         error = self._value(found[:, 0]) - truth
-        spread = float(((truth - truth.mean()) ** 2).sum()) if len(truth) else 0.0
-        squared = float((error**2).sum())
-        # As scikit-learn: without spread in the truth, only a perfect answer scores 1.
-        r2 = 1 - squared / spread if spread else float(not squared)
-        count = max(1, len(truth))
-        return {
-            "r2": r2,
-            "mean_absolute_error": float(np.abs(error).sum()) / count,
-            "root_mean_squared_error": float(np.sqrt(squared / count)),
-        }
+        squares, sizes = error**2, np.abs(error)
+
+        def of(counts: Array) -> dict[str, float]:
+            whole = max(1, counts.sum())
+            spread = float(counts @ (truth - counts @ truth / whole) ** 2)
+            squared = float(counts @ squares)
+            # As scikit-learn: without spread in the truth, only a perfect answer scores 1.
+            return {
+                "r2": 1 - squared / spread if spread else float(not squared),
+                "mean_absolute_error": float(counts @ sizes) / whole,
+                "root_mean_squared_error": float(np.sqrt(squared / whole)),
+            }
+
+        return Scorer(of, len(target))
+
+    def losses(self, found: Array, target: Array) -> Array | None:
+        return (found[:, 0].astype(np.float64) - target) ** 2
 
     def naive(self, batch: dict[str, Tensor]) -> Tensor:
         """The mean of the training rows, which is zero after standardising."""
         return batch["target"].new_zeros(len(batch["target"]), 1)
 
     def report(self, found: Array, target: Array) -> dict[str, Any]:
+        error = self._value(found[:, 0]) - self._value(target)
+        return {"residuals": residuals(error)} if len(error) else {}
+
+    def verdicts(self, found: Array, target: Array) -> Verdicts:
         truth, answer = self._value(target), self._value(found[:, 0])
-        error = answer - truth
-        if not len(error):
-            return {}
-        worst = np.argsort(-np.abs(error), kind="stable")[:_MISTAKES]
-        return {
-            "residuals": residuals(error),
-            "mistakes": [
-                {
-                    "row": int(at),
-                    "truth": float(truth[at]),
-                    "answer": float(answer[at]),
-                    "error": float(error[at]),
-                }
-                for at in worst
-            ],
-        }
+        return Verdicts(
+            badness=np.abs(answer - truth),
+            told=answer - truth,
+            measure=ERROR,
+            truth=lambda at: float(truth[at]),
+            answer=lambda at: float(answer[at]),
+        )
 
     def answers(self, found: Array) -> list[Any]:
         return list(self._value(found[:, 0]).tolist())

@@ -17,7 +17,9 @@ from core.tasks.facts import ColumnFacts, TableFacts
 from core.tasks.preprocessing import Reading, TextReading
 from core.tasks.reading import LeftOut
 from core.tasks.rows import condition, place, values
+from core.tasks.scoring import Scorer
 from core.tasks.text_classification import is_prose
+from core.tasks.verdicts import ERROR, Verdicts
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,7 +36,6 @@ MOST_LOGITS = 1 << 24
 WRITTEN = 64
 """Pieces that an answer goes on for."""
 WARMTH, CHOICES = 0.8, 40
-_WORST = 10
 _SNIPPET = 160
 
 
@@ -249,28 +250,29 @@ class TextGeneration(Task):
         kept = (loss.float() * known, known, right, widths[place] * known)
         return torch.stack([each.float().sum(1) for each in kept], 1)
 
-    def scores(self, found: Array, target: Array) -> dict[str, float]:
-        loss, pieces, right, size = found.astype(np.float64).sum(0)
-        return {
-            "bits_per_byte": float(loss / np.log(2) / max(1.0, size)),
-            "perplexity": float(np.exp(min(700.0, loss / max(1.0, pieces)))),
-            "accuracy": float(right / max(1.0, pieces)),
-        }
+    def scorer(self, found: Array, target: Array) -> Scorer:
+        kept = found.astype(np.float64)
 
-    def report(self, found: Array, target: Array) -> dict[str, Any]:
-        bits = found[:, 0] / np.log(2) / np.maximum(1, found[:, 3])
-        worst = np.argsort(-bits, kind="stable")[:_WORST]
-        return {
-            "mistakes": [
-                {
-                    "row": int(at),
-                    "truth": self._passage(target[at])[:_SNIPPET],
-                    "answer": f"{bits[at]:.2f} bits a byte",
-                    "error": float(bits[at]),
-                }
-                for at in worst
-            ]
-        }
+        def of(counts: Array) -> dict[str, float]:
+            loss, pieces, right, size = counts @ kept
+            return {
+                "bits_per_byte": float(loss / np.log(2) / max(1.0, size)),
+                "perplexity": float(np.exp(min(700.0, loss / max(1.0, pieces)))),
+                "accuracy": float(right / max(1.0, pieces)),
+            }
+
+        return Scorer(of, len(found))
+
+    def verdicts(self, found: Array, target: Array) -> Verdicts:
+        """The worst are the blocks that the model needs most bits for."""
+        bits = found[:, 0].astype(np.float64) / np.log(2) / np.maximum(1, found[:, 3])
+        return Verdicts(
+            badness=bits,
+            told=bits,
+            measure=ERROR,
+            truth=lambda at: self._passage(target[at])[:_SNIPPET],
+            answer=lambda at: f"{bits[at]:.2f} bits a byte",
+        )
 
     def _passage(self, pieces: Array) -> str:
         """What a block says, with a mark between two texts."""

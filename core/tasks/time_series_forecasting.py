@@ -14,13 +14,16 @@ from core.options import Option, resolved
 from core.tasks import series_learning, series_rows
 from core.tasks.base import Fit, Task
 from core.tasks.features import Category, UnreadableError, days_of, floats
+from core.tasks.preprocessing import Reading, SeriesReading
 from core.tasks.reading import LeftOut, Unreadable
 from core.tasks.residuals import residuals
 from core.tasks.rows import column, label_text, place
+from core.tasks.scoring import Scorer
 from core.tasks.series_learning import Learnt, Unit
 from core.tasks.series_rows import Roles, SeriesRows
 from core.tasks.tabular_regression import rows_without
 from core.tasks.time_grid import DAY, SECOND
+from core.tasks.verdicts import ERROR, Verdicts
 from core.tasks.windows import Line, UnevenError
 
 if TYPE_CHECKING:
@@ -32,7 +35,6 @@ if TYPE_CHECKING:
 
 _ROUND = 0.3
 """Deviations below which an error counts as its square."""
-_WORST = 20
 _SHOWN = 6
 
 
@@ -49,10 +51,11 @@ class TimeSeriesForecasting(Task):
     needs: ClassVar[str] = "a column of dates or times and a column of numbers"
     reads: ClassVar[str] = "series"
     gives: ClassVar[str] = "forecast"
-    architectures: ClassVar[tuple[str, ...]] = ("tsmixer",)
+    architectures: ClassVar[tuple[str, ...]] = ("tsmixer", "patchtst")
     metric: ClassVar[str] = "mean_absolute_scaled_error"
     higher_is_better: ClassVar[bool] = False
     gathers: ClassVar[bool] = True
+    takes_pretrained: ClassVar[bool] = True
     example: ClassVar[str] = "window"
     options: ClassVar[tuple[Option, ...]] = (
         Option("context", 0, "steps of the past that are read", 1, 100_000, auto=True),
@@ -95,8 +98,11 @@ class TimeSeriesForecasting(Task):
         view: View,
         split: str | None = None,
         options: Mapping[str, Any] | None = None,
+        reading: Reading | None = None,
     ) -> Self:
         asked = resolved(cls.options, options or {}, cls.name)
+        if isinstance(reading, SeriesReading):
+            asked["context"] = reading.steps(asked["context"])
         return cls(series_learning.learn(fit, view, split, asked))
 
     def to_json(self) -> dict[str, Any]:
@@ -193,20 +199,32 @@ class TimeSeriesForecasting(Task):
 
         return torch.cat([outputs.float(), batch["unit"]], dim=1)
 
-    def scores(self, found: Array, target: Array) -> dict[str, float]:
+    @property
+    def overlap(self) -> int:
+        """Windows that begin within one horizon tell the same values."""
+        return -(-self.horizon // self.learnt.stride)
+
+    def scorer(self, found: Array, target: Array) -> Scorer:
         answer, truth, scale = self._told(found, target)
         known = np.isfinite(truth)
-        error = np.abs(answer - truth)[known]
-        size = (np.abs(answer) + np.abs(truth))[known]
-        scaled = error / np.broadcast_to(scale, known.shape)[known]
+        error = np.where(known, np.abs(answer - truth), 0.0)
+        size = np.where(known, np.abs(answer) + np.abs(truth), 0.0)
         apart = np.divide(2 * error, size, out=np.zeros_like(error), where=size > 0)
-        # Hyndman & Koehler 2006: 1 is what the value of a season before misses by in training.
-        return {
-            "mean_absolute_scaled_error": float(scaled.mean()),
-            "mean_absolute_error": float(error.mean()),
-            "root_mean_squared_error": float(np.sqrt((error**2).mean())),
-            "smape": float(apart.mean()),
-        }
+        parts = (error / scale, error, error**2, apart, known)
+        sums = np.stack([each.sum(1, dtype=np.float64) for each in parts], 1)
+
+        def of(counts: Array) -> dict[str, float]:
+            *totals, values = counts @ sums
+            scaled, absolute, squared, relative = (each / max(1.0, values) for each in totals)
+            # Hyndman & Koehler 2006: 1 is what the value of a season before misses by in training.
+            return {
+                "mean_absolute_scaled_error": float(scaled),
+                "mean_absolute_error": float(absolute),
+                "root_mean_squared_error": float(np.sqrt(squared)),
+                "smape": float(relative),
+            }
+
+        return Scorer(of, len(found))
 
     def report(self, found: Array, target: Array) -> dict[str, Any]:
         answer, truth, scale = self._told(found, target)
@@ -214,8 +232,6 @@ class TimeSeriesForecasting(Task):
             return {}
         error = answer - truth
         scaled = np.abs(error) / scale
-        missed = np.nanmean(np.abs(error), axis=1)
-        worst = np.argsort(-np.nanmean(scaled, axis=1), kind="stable")[:_WORST]
         return {
             "by_step": [
                 {
@@ -226,16 +242,19 @@ class TimeSeriesForecasting(Task):
                 for step in range(self.horizon)
             ],
             "residuals": residuals(error[np.isfinite(error)]),
-            "mistakes": [
-                {
-                    "row": int(at),
-                    "truth": _few(truth[at]),
-                    "answer": _few(answer[at]),
-                    "error": float(missed[at]),
-                }
-                for at in worst
-            ],
         }
+
+    def verdicts(self, found: Array, target: Array) -> Verdicts:
+        """The worst are those that are far off in the unit of their own series."""
+        answer, truth, scale = self._told(found, target)
+        missed = np.nanmean(np.abs(answer - truth), axis=1)
+        return Verdicts(
+            badness=missed / scale[:, 0],
+            told=missed,
+            measure=ERROR,
+            truth=lambda at: _few(truth[at]),
+            answer=lambda at: _few(answer[at]),
+        )
 
     def solve(self, module: nn.Module, batch: Batch) -> Tensor:
         """The values, their unit, and when they begin, as days, seconds and microseconds."""

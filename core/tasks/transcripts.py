@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from core.errors import LeptonError
+from core.tasks.preprocessing import SoundReading
 
 Array = np.ndarray[Any, Any]
 
@@ -18,6 +20,8 @@ BLANK = 0
 STRANGE = "\N{REPLACEMENT CHARACTER}"
 """Stands for every letter that the training transcripts do not have."""
 _KEPT = "LMN"
+_LACKING = 0.005
+"""The share of letters that a pretrained model need not know."""
 _JOINING = {"\N{RIGHT SINGLE QUOTATION MARK}": "'"}
 
 
@@ -44,6 +48,29 @@ class Letters:
         """From transcripts that are normalised."""
         return cls(tuple(sorted({letter for text in transcripts for letter in text})))
 
+    @classmethod
+    def taken_over(
+        cls, reading: SoundReading, transcripts: Mapping[str, int]
+    ) -> tuple[Letters, tuple[int, ...]] | None:
+        """The letters that a pretrained model says, and the output of each code.
+
+        `transcripts` are normalised, with how often each stands there. None: the model says none,
+        or lacks more of theirs than now and then.
+        """
+        places: dict[str, int] = {}
+        for place, letter in enumerate(reading.letters):
+            if len(letter) == 1 and (letter == " " or normalised(letter) == letter):
+                places.setdefault(letter, place)
+        counts: Counter[str] = Counter()
+        for text, times in transcripts.items():
+            counts.update({letter: count * times for letter, count in Counter(text).items()})
+        lacking = sum(count for letter, count in counts.items() if letter not in places)
+        if not places or lacking > _LACKING * counts.total():
+            return None
+        known = tuple(sorted(places))
+        said = (reading.blank, *(places[letter] for letter in known), reading.strange)
+        return cls(known), said
+
     @property
     def size(self) -> int:
         """How many codes there are: the blank, the letters, and `STRANGE`."""
@@ -61,23 +88,20 @@ class Letters:
         return " ".join(text.split())
 
 
-def error_rates(truths: Sequence[str], answers: Sequence[str]) -> dict[str, float]:
-    """Word and character error rate: edits for each word, or letter, of all truths together.
+def edits(truths: Sequence[str], answers: Sequence[str]) -> tuple[Array, Array, Array, Array]:
+    """Of each truth: wrong words, words, wrong letters and letters, int64 [n] each.
+
+    Wrong is what has to be changed, left out or put in.
 
     Raises:
         LeptonError: jiwer is not installed.
     """
-    words = sum(len(truth.split()) for truth in truths)
-    letters = sum(map(len, truths))
-    return {
-        "word_error_rate": sum(_edits(truths, answers, "words")) / max(1, words),
-        "character_error_rate": sum(_edits(truths, answers, "characters")) / max(1, letters),
-    }
-
-
-def word_errors(truths: Sequence[str], answers: Sequence[str]) -> Array:
-    """Words of each truth that have to be changed, left out or put in, int64 [n]."""
-    return np.array(_edits(truths, answers, "words"), np.int64)
+    return (
+        np.array(_edits(truths, answers, "words"), np.int64),
+        np.array([len(truth.split()) for truth in truths], np.int64),
+        np.array(_edits(truths, answers, "characters"), np.int64),
+        np.array([*map(len, truths)], np.int64),
+    )
 
 
 def _edits(truths: Sequence[str], answers: Sequence[str], unit: str) -> list[int]:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from json import loads
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from core.runs.store import Runs
 from core.workspace import Workspace
 from lepton_tui.cli.groups import single
-from lepton_tui.cli.output import note, put, put_json, table, width
-from screens.text import counted, human_number, percent, plain
+from lepton_tui.cli.output import note, put, put_json
+from screens.text import human_number
+
+if TYPE_CHECKING:
+    from core.evaluation.thresholds import Threshold
+    from core.models.registry import ModelFolder
 
 app = single()
-
-LARGEST_MATRIX = 20
 
 
 @app.command()
@@ -26,32 +28,53 @@ def evaluate(
         None, metavar="DATASET", help="The data set; what it was trained on if not named."
     ),
     split: str = typer.Option(None, metavar="NAME", help="test, or else validation."),
-    batch_size: int = typer.Option(256, min=1, metavar="N", help="Rows at once."),
+    against: str = typer.Option(
+        None, metavar="MODEL", help="Another model on the same rows: a paired test, what changed."
+    ),
+    slices: list[str] = typer.Option(
+        [],
+        "--slice",
+        metavar="COLUMN|CONDITION",
+        help="Judge parts of the rows too: island, or 'age > 30'. May be given again.",
+    ),
+    fail_under: list[str] = typer.Option(
+        [],
+        "--fail-under",
+        metavar="METRIC=NUMBER",
+        help="End with 1 where a metric is worse, such as accuracy=0.95. May be given again.",
+    ),
+    batch_size: int = typer.Option(None, min=1, metavar="N", help="Rows at once."),
     device: str = typer.Option("auto", metavar="NAME", help="cpu, cuda, cuda:1, mps or auto."),
     json: bool = typer.Option(False, "--json", help="Print one JSON document."),
 ) -> None:
     """Judge a model beside a baseline that looks at no input, and keep a report."""
+    from core.evaluation.thresholds import check_metrics, read_thresholds
     from core.models.registry import Models
 
+    thresholds = read_thresholds(fail_under)
     workspace = Workspace.open()
     found = Models(workspace).get(model)
-    spec = {
-        "model": str(found.path) if found.version is None else found.ref,
+    other = Models(workspace).get(against) if against else None
+    _check_early(thresholds, found)
+    spec: dict[str, object] = {
+        "model": _named(found),
         "dataset": dataset,
         "split": split,
+        "against": other and _named(other),
+        "slices": slices or None,
         "batch_size": batch_size,
         "device": device,
     }
     report, folder = judge(workspace, spec)
     if json:
-        put_json(
-            {key: report[key] for key in ("model", "dataset", "split", "metrics", "baseline")}
-            | {"rows": report["rows"], "notes": report["notes"], "report": folder}
-            | {key: report[key] for key in ("confusion", "per_class", "residuals") if key in report}
-        )
-        return
-    put_report(report)
-    put(f"Report: {folder}")
+        put_json(report | {"report": folder})
+    else:
+        from lepton_tui.cli.report import put_report
+
+        put_report(report)
+        put(f"Report: {folder}/report.html, .md and .json")
+    check_metrics(thresholds, report["metrics"], report["model"])
+    _fail_under(thresholds, report)
 
 
 def judge(workspace: Workspace, spec: dict[str, object]) -> tuple[Any, str]:
@@ -81,54 +104,46 @@ def judge(workspace: Workspace, spec: dict[str, object]) -> tuple[Any, str]:
     return loads((run.artifacts / JSON).read_text()), str(run.artifacts)
 
 
+def _named(model: ModelFolder) -> str:
+    return str(model.path) if model.version is None else model.ref
+
+
 def _text(value: object) -> str | None:
     return None if value is None else str(value)
 
 
-def put_report(report: Any) -> None:
-    """A report's metrics beside the baseline, its classes, and its matrix where that fits."""
-    from core.evaluation.report import STEP_ERRORS, class_rates, rates_words, support_word
+def _check_early(thresholds: list[Threshold], model: ModelFolder) -> None:
+    """Whether there are such metrics, before anything is judged: by what training measured.
 
-    put(
-        f"{report['model']} on {report['dataset']}, {report['split']}: "
-        f"{counted(report['rows'], report['example'])}"
-    )
-    for text in report["notes"]:
-        put(f"Note: {plain(text)}.")
-    put()
-    baseline = report["baseline"]
-    table(
-        ("metric", "model", "baseline"),
-        [
-            (name, human_number(value), human_number(baseline.get(name)))
-            for name, value in report["metrics"].items()
-        ],
-    )
-    if per_class := report.get("per_class"):
-        put()
-        rates = class_rates(per_class)
-        table(
-            ("class", *(name.replace("_", " ") for name in rates), support_word(per_class)),
-            [
-                (each["label"], *(percent(each[name]) for name in rates), each["support"])
-                for each in per_class
-            ],
-        )
-        if words := rates_words(report):
-            put(f"{words}.")
-    if by_step := report.get("by_step"):
-        put()
-        table(
-            ("step ahead", *(name.replace("_", " ") for name in STEP_ERRORS)),
-            [
-                (each["step"], *(human_number(each[name]) for name in STEP_ERRORS))
-                for each in by_step
-            ],
-        )
-    confusion = report.get("confusion")
-    if confusion and len(confusion["labels"]) <= LARGEST_MATRIX:
-        labels = [plain(label)[:8] for label in confusion["labels"]]
-        if sum(max(len(label), 3) + 2 for label in labels) + 12 <= width():
-            put()
-            rows = zip(labels, confusion["matrix"], strict=True)
-            table(("true ↓ said →", *labels), [(label, *counts) for label, counts in rows])
+    Raises:
+        UsageError: there is one that nobody knows.
+    """
+    from core.evaluation.calibration import ERROR
+    from core.evaluation.thresholds import check_metrics
+
+    measured = {name.rpartition("/")[2] for name in model.metrics}
+    if measured:
+        check_metrics(thresholds, {*measured, "loss", ERROR}, model.ref)
+
+
+def _fail_under(thresholds: list[Threshold], report: Any) -> None:
+    """End with 1 where the model is worse than it may be.
+
+    Raises:
+        LeptonError: it is; it says by how much, and whether chance could have done it.
+    """
+    from core.errors import LeptonError
+    from core.runs.compare import lower_is_better
+
+    missed = [short for each in thresholds if (short := each.missed(report))]
+    if not missed:
+        return
+    said = []
+    for each in missed:
+        side = "over" if lower_is_better(each["metric"]) else "under"
+        far = "" if each["by"] is None else f", {human_number(each['by'])} {side}"
+        threshold = human_number(each["threshold"])
+        said.append(f"{each['metric']} is {human_number(each['value'])}{far} {threshold}")
+    near = [each["metric"] for each in missed if each["within_interval"]]
+    hint = f"Within the interval of {', '.join(near)}: more rows would tell." if near else ""
+    raise LeptonError("; ".join(said), where=report["model"], hint=hint)

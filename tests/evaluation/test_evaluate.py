@@ -10,8 +10,9 @@ from sklearn import metrics as sk
 
 from core.data.splitting.split import split
 from core.errors import LeptonError, UsageError
+from core.evaluation.calibration import ERROR
 from core.evaluation.evaluate import Interrupted, evaluate_model
-from core.evaluation.report import plain
+from core.evaluation.markdown import plain, to_markdown
 from core.models.folder import load_module
 from core.models.registry import task_of
 from core.runs.store import Runs
@@ -57,7 +58,8 @@ def test_a_classifier_is_scored_as_scikit_learn_scores_it(workspace, lake, credi
         ),
         "loss": sk.log_loss(truth, [[each["scores"][name] for name in labels] for each in answers]),
     }
-    assert report.metrics == pytest.approx(expected, abs=1e-5)
+    scores = {name: value for name, value in report.metrics.items() if name != ERROR}
+    assert scores == pytest.approx(expected, abs=1e-5)
     assert report.rows == len(truth) > 400
     matrix = sk.confusion_matrix(truth, said, labels=labels)
     assert report.details["confusion"]["matrix"] == matrix.tolist()
@@ -96,7 +98,7 @@ def test_the_baseline_is_learnt_from_the_training_rows(workspace, lake, mass):
 
 def test_mistakes_name_their_rows_the_surest_first(workspace, lake, credit):
     report = evaluate_model(workspace, "credit")
-    mistakes = report.details["mistakes"]
+    mistakes = report.mistakes
     scores = [each["score"] for each in mistakes]
     assert scores == sorted(scores, reverse=True)
     assert scores[0] > 0.5
@@ -221,7 +223,7 @@ def test_rows_that_cannot_be_read_are_named_and_the_others_judged(workspace, lak
     (named,) = report.unreadable
     assert named.rid == broken["_rid"]
     assert broken["path"] in named.where
-    assert broken["path"] in report.to_markdown().replace("\\", "")
+    assert broken["path"] in to_markdown(report).replace("\\", "")
     assert named.why
 
     for row in judged:
@@ -257,7 +259,7 @@ def test_the_report_is_json_and_markdown_that_reads_nothing_into_labels(
     assert paths["markdown"].endswith("report.md")
     assert "# credit@1 on credit@2" in text
     assert "| truth \\ answer | bad | good |" in text
-    assert "## Worst mistakes" in text
+    assert "## Most confident mistakes" in text
     assert plain("<b>|*x*\n[a](b) _c_ bill_length") == (r"\<b\>\|\*x\* \[a\](b) \_c\_ bill_length")
 
 

@@ -42,7 +42,7 @@ def test_the_worst_blocks_are_shown_with_a_mark_between_texts(texts):
     (made, *_) = batches(task, texts)
     found = np.zeros((len(made["target"]), 4))
     found[1] = (50.0, 64, 0, 64)
-    (worst, *_) = task.report(found, made["target"])["mistakes"]
+    (worst, *_) = task.verdicts(found, made["target"]).mistakes()
     assert worst["row"] == 1
     said = worst["truth"].split(" ¶ ")
     assert len(said) > 1

@@ -133,9 +133,10 @@ def test_scores_are_those_of_each_label(opened):
     assert [each["support"] for each in report["per_class"]] == [2, 1, 2]
     assert report["per_class"][1]["precision"] == 0.5
     assert report["per_class_of"] == "labels with a score above 50%"
-    assert [each["row"] for each in report["mistakes"]] == [0, 2, 4]
-    assert report["mistakes"][0]["answer"] == "even"
-    assert report["mistakes"][1]["truth"] == "low, 1 not in training"
+    mistakes = many.verdicts(found, target).mistakes()
+    assert [each["row"] for each in mistakes] == [0, 2, 4]
+    assert mistakes[0]["answer"] == "even"
+    assert mistakes[1]["truth"] == "low, 1 not in training"
     (answer,) = many.answers(np.array([[-1.0, 0.5, 2.0]]))
     assert answer["labels"] == ["low", "high"]
     assert list(answer["scores"]) == ["low", "high", "even"]

@@ -70,14 +70,14 @@ def test_a_class_that_training_did_not_have_counts_as_wrong_and_is_shown():
         "labels": ["cat", "dog", NOT_IN_TRAINING],
         "matrix": [[1, 0, 0], [0, 1, 0], [1, 0, 0]],
     }
-    (mistake,) = report["mistakes"]
+    (mistake,) = task.verdicts(outputs, target).mistakes()
     assert (mistake["row"], mistake["truth"], mistake["answer"]) == (2, NOT_IN_TRAINING, "cat")
 
 
 def test_the_surest_mistakes_come_first():
     outputs = np.array([[1, 0], [5, 0], [0, 9], [3, 0]], np.float32)
-    report = classes("a", "b").report(outputs, np.array([1, 1, 1, 1]))
-    assert [mistake["row"] for mistake in report["mistakes"]] == [1, 3, 0]
+    mistakes = classes("a", "b").verdicts(outputs, np.array([1, 1, 1, 1])).mistakes()
+    assert [mistake["row"] for mistake in mistakes] == [1, 3, 0]
 
 
 def test_answers_are_probabilities_best_first():
@@ -136,5 +136,5 @@ def test_regression_answers_and_residuals_are_in_the_targets_unit():
     report = regression().report(outputs, np.zeros(3, np.float32))
     assert report["residuals"]["mean"] == pytest.approx((20 - 60) / 3)
     assert sum(report["residuals"]["histogram"]["counts"]) == 3
-    worst = report["mistakes"][0]
+    worst = regression().verdicts(outputs, np.zeros(3, np.float32)).mistakes()[0]
     assert (worst["row"], worst["truth"], worst["answer"], worst["error"]) == (2, 100, 40, -60)

@@ -95,6 +95,13 @@ class Selection:
             self._ids = self._found()
         return len(self._ids)
 
+    @property
+    def ids(self) -> Ids:
+        """The ids of the rows in their order, int64; only of rows that had to be found."""
+        self.find()
+        assert self._ids is not None
+        return self._ids
+
     def page(
         self, offset: int, limit: int, columns: Sequence[str] | None = None
     ) -> list[tuple[Any, ...]]:

@@ -1,0 +1,255 @@
+"""A report of an evaluation, printed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from core.evaluation.report import (
+    STEP_ERRORS,
+    against_words,
+    bootstrap_words,
+    class_rates,
+    rates_words,
+    slice_mark,
+    support_word,
+)
+from lepton_tui.cli.output import BOLD, bar, put, styled, table, width
+from screens.text import counted, human_number, percent, plain
+
+LARGEST_MATRIX = 20
+SHOWN = 5
+"""Rows that changed, mistakes and doubtful labels that are named; the report has more."""
+
+
+def put_report(report: Any) -> None:
+    """What a person wants to know first; the classes, and the matrix where that fits."""
+    put(
+        f"{report['model']} on {report['dataset']}, {report['split']}: "
+        f"{counted(report['rows'], report['example'])}"
+    )
+    for text in report["notes"]:
+        put(f"Note: {plain(text)}.")
+    put()
+    _metrics(report)
+    _against(report)
+    _slices(report)
+    _classes(report)
+    _steps(report)
+    _matrix(report)
+    _reliability(report)
+    _mistakes(report)
+    _suspected(report)
+
+
+def _metrics(report: Any) -> None:
+    table(
+        ("metric", "model", "95 %", "baseline"),
+        [
+            (
+                name,
+                value,
+                reach(report["intervals"].get(name)),
+                report["baseline"].get(name),
+            )
+            for name, value in report["metrics"].items()
+        ],
+        whole=("metric", "95 %"),
+    )
+    if any(report["intervals"].values()):
+        put(f"{bootstrap_words(report['bootstrap'], report['example'])}")
+
+
+def _against(report: Any) -> None:
+    found = report["against"]
+    if not found:
+        return
+    _head(f"Against {plain(found['model'])}")
+    table(
+        ("metric", plain(report["model"]), plain(found["model"]), "difference", "95 %"),
+        [
+            (
+                name,
+                report["metrics"].get(name),
+                found["metrics"][name],
+                each["difference"],
+                reach(each["interval"]),
+            )
+            for name, each in found["differences"].items()
+        ],
+        whole=("metric", "95 %"),
+    )
+    put(plain(against_words(report["model"], found)))
+    if changed := found["changed"]:
+        put()
+        few = [
+            each
+            for change in dict.fromkeys(each["change"] for each in changed)
+            for each in [one for one in changed if one["change"] == change][:SHOWN]
+        ]
+        table(
+            ("", "row", "truth", "before", "now"),
+            [
+                (each["change"], name_of(each), *(each[key] for key in ("truth", "before", "now")))
+                for each in few
+            ],
+        )
+        _more(len(few), found["fixed"] + found["broken"])
+
+
+def _slices(report: Any) -> None:
+    if not report["slices"]:
+        return
+    metric = report["metric"]
+    by = None
+    for each in report["slices"]:
+        if each["by"] == by:
+            continue
+        by = each["by"]
+        _head(f"By {plain(by)}")
+        table(
+            ("slice", f"{report['example']}s", metric, "95 %", "baseline", ""),
+            [
+                (
+                    one["slice"],
+                    one["rows"],
+                    one["metrics"].get(metric),
+                    reach(one["intervals"].get(metric)),
+                    one["baseline"].get(metric),
+                    slice_mark(one),
+                )
+                for one in report["slices"]
+                if one["by"] == by
+            ],
+            whole=("95 %", ""),
+        )
+
+
+def _classes(report: Any) -> None:
+    per_class = report.get("per_class")
+    if not per_class:
+        return
+    put()
+    rates = class_rates(per_class)
+    table(
+        ("class", *(name.replace("_", " ") for name in rates), support_word(per_class)),
+        [
+            (each["label"], *(percent(each[name]) for name in rates), each["support"])
+            for each in per_class
+        ],
+    )
+    if words := rates_words(report):
+        put(f"{words}.")
+
+
+def _steps(report: Any) -> None:
+    if by_step := report.get("by_step"):
+        put()
+        table(
+            ("step ahead", *(name.replace("_", " ") for name in STEP_ERRORS)),
+            [
+                (each["step"], *(human_number(each[name]) for name in STEP_ERRORS))
+                for each in by_step
+            ],
+        )
+
+
+def _matrix(report: Any) -> None:
+    confusion = report.get("confusion")
+    if confusion and len(confusion["labels"]) <= LARGEST_MATRIX:
+        labels = [plain(label)[:8] for label in confusion["labels"]]
+        if sum(max(len(label), 3) + 2 for label in labels) + 12 <= width():
+            put()
+            rows = zip(labels, confusion["matrix"], strict=True)
+            table(("true ↓ said →", *labels), [(label, *counts) for label, counts in rows])
+
+
+def _reliability(report: Any) -> None:
+    found = report["calibration"]
+    if not found:
+        return
+    _head("Reliability")
+    table(
+        ("confidence", "answers", "mean", "right", ""),
+        [
+            (
+                f"{each['low']:.2f} to {each['high']:.2f}",
+                each["rows"],
+                percent(each["confidence"]),
+                percent(each["accuracy"]),
+                bar(each["accuracy"]),
+            )
+            for each in found["bins"]
+            if each["rows"]
+        ],
+    )
+
+
+def _mistakes(report: Any) -> None:
+    found = report["mistakes"]
+    if not found:
+        return
+    last = "score" if "score" in found[0] else "error"
+    _head("Most confident mistakes" if last == "score" else "Worst mistakes")
+    written = percent if last == "score" else human_number
+    table(
+        ("row", "truth", "answer", last, "input"),
+        [
+            (
+                name_of(each),
+                *(_value(each[key]) for key in ("truth", "answer")),
+                written(each[last]),
+                _input(each),
+            )
+            for each in found[:SHOWN]
+        ],
+    )
+    _more(min(SHOWN, len(found)), len(found))
+
+
+def _suspected(report: Any) -> None:
+    found = report["suspected"]
+    if not (found and found["rows"]):
+        return
+    _head(f"{counted(found['rows'], 'label')} of {found['of']:,} seem wrong")
+    table(
+        ("row", "label", "seems", "input"),
+        [(name_of(each), each["truth"], each["seems"], _input(each)) for each in found["labels"]][
+            :SHOWN
+        ],
+    )
+    _more(min(SHOWN, len(found["labels"])), found["rows"])
+
+
+def _head(text: str) -> None:
+    put()
+    put(styled(text, BOLD))
+
+
+def _more(shown: int, whole: int) -> None:
+    if whole > shown:
+        put(f"and {whole - shown:,} more: see the report")
+
+
+def name_of(entry: Any) -> str:
+    """A row by its path, where it has one, or by its number."""
+    return str(entry.get("path") or entry["_rid"])
+
+
+def reach(interval: Sequence[float] | None) -> str:
+    """An interval in a few digits."""
+    if interval is None:
+        return "–"
+    return f"{human_number(interval[0], 3)} – {human_number(interval[1], 3)}"
+
+
+def _input(entry: Any) -> str:
+    """An input in words; nothing for what words do not show."""
+    given = entry.get("input")
+    if isinstance(given, dict):
+        return ", ".join(f"{name} {value}" for name, value in given.items())
+    return given or ""
+
+
+def _value(value: object) -> object:
+    return human_number(value) if isinstance(value, float) else value
