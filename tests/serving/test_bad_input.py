@@ -249,7 +249,11 @@ def test_a_body_without_end_is_cut_off_and_costs_no_memory(service: Running) -> 
     assert "32" in told["detail"] or "33,554,432" in told["detail"]
     after = psutil.Process(service.process.pid).memory_info().rss
     assert after - before < 150 << 20
-    assert service.predict("moods", "well").status_code == 200
+    body = b'{"instances": ["well"]}'
+    for size, status in ((32 << 20, 200), ((32 << 20) + 1, 413)):
+        padded = body.ljust(size)
+        reply = service.client.post(PREDICT.format("moods"), content=padded, headers=JSON)
+        assert reply.status_code == status
 
 
 def test_what_there_is_not_and_other_methods(service: Running) -> None:

@@ -248,3 +248,15 @@ def test_keys_can_be_asked_for_on_this_machine_too(home: Workspace, lepton_serve
     service = lepton_serve("moods", "--require-key")
     refused(service.predict("moods", "good"), 401)
     assert service.predict("moods", "good", headers={"x-api-key": token}).status_code == 200
+
+
+def test_on_every_address_it_asks_for_a_key_and_knows_its_names(
+    home: Workspace, lepton_serve: Start
+) -> None:
+    own = {"x-api-key": Keys(home).add("abroad")[0]}
+    service = lepton_serve("moods", "--host", "0.0.0.0", "--allow-host", "models.example")
+    refused(service.predict("moods", "good"), 401)
+    assert service.client.get("/livez").status_code == 200
+    for host, status in [("models.example", 200), ("10.1.2.3:80", 200), ("evil.example", 421)]:
+        reply = service.predict("moods", "good", headers={**own, "host": host})
+        assert reply.status_code == status, host
