@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import signal
 import socket
 import ssl
@@ -18,7 +19,7 @@ import pytest
 import trustme
 from prometheus_client.parser import text_string_to_metric_families
 
-from core.errors import UsageError
+from core.errors import LeptonError, UsageError
 from core.models.registry import Models
 from core.serving.keys import Keys
 from core.workspace import Workspace
@@ -26,6 +27,16 @@ from lepton_tui.cli import run
 from tests.serving.conftest import FLOWER, PATIENCE, Running, Start
 from tests.serving.test_bad_input import refused
 from tests.serving.test_keys import lepton
+
+
+class Touching:
+    """What a pickle of it does when it is loaded."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Path.touch, (self.mark,)
 
 
 def test_requests_are_counted_with_closed_labels(service: Running) -> None:
@@ -197,11 +208,28 @@ def test_a_taken_port_and_a_broken_model_are_told(
     broken = tmp_path / "broken"
     broken.mkdir()
     (broken / "model.json").write_bytes((folder / "model.json").read_bytes())
-    (broken / "model.safetensors").write_bytes(b"nonsense")
+    mark = tmp_path / "ran"
+    (broken / "model.safetensors").write_bytes(pickle.dumps(Touching(mark)))
     said = lepton(home.home, "serve", str(broken), "--port", "0")
     assert said.returncode == 1, said.stderr
     assert "cannot be read" in said.stderr
     assert "Serving" not in said.stderr
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("name", ["model.json", "model.safetensors"])
+def test_a_link_out_of_a_models_folder_is_not_followed(
+    home: Workspace, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEPTON_HOME", str(home.home))
+    folder = tmp_path / "linked"
+    folder.mkdir()
+    for each in ("model.json", "model.safetensors"):
+        (folder / each).write_bytes((Models(home).get("flowers").path / each).read_bytes())
+    (folder / name).unlink()
+    (folder / name).symlink_to(Models(home).get("flowers").path / name)
+    with pytest.raises(LeptonError, match="leads out of the model's folder"):
+        run(["serve", str(folder)])
 
 
 def test_without_its_extra_it_says_what_to_install(home: Workspace, tmp_path: Path) -> None:
