@@ -86,6 +86,11 @@ def open_folder(path: Path, *, name: str | None = None, version: int | None = No
         raise UsageError(
             "this folder is no model", where=str(path), hint=f"A model folder holds {INFO}."
         )
+    for part in (file, path / WEIGHTS):
+        if not part.resolve().is_relative_to(path.resolve()):
+            # A folder that came from elsewhere is not to have this machine's files read.
+            what = f"{part.name} is a link that leads out of the model's folder"
+            raise LeptonError(what, where=str(part), hint=DAMAGED)
     try:
         info = json.loads(file.read_text())
         missing = [key for key in (*NEEDED, "format") if key not in info]

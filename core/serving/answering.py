@@ -7,22 +7,27 @@ import gc
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
-from functools import partial
+from contextlib import suppress
 from typing import Any
 
-from starlette.types import Receive
+from starlette.types import Message, Receive
 
 from core.errors import LeptonError
-from core.inference.faults import EngineEnded
+from core.inference.faults import Busy, EngineEnded
 from core.inference.messages import Answer, Row
 from core.inference.process import EngineProcess
 from core.serving.calls import Call
 from core.serving.endpoints import Deployed, Endpoints
+from core.serving.handing import Handing
 from core.serving.log import Log
 from core.serving.metrics import Metrics
 from core.serving.problems import CLIENT_LEFT, Refused, retry_after
 from core.serving.settings import Limits
 
+_LOOKED_AFTER, _AGAIN = 30.0, 1.0
+"""Seconds after which the models are looked after, and after which it is tried again."""
+_TRIES, _BREATH, _PATIENCE = 5, 0.2, 600.0
+"""For a part of a batch: how often it is asked, seconds in between, and seconds to wait."""
 _SOON = 0.05
 """A client that leaves is looked for only when the answer takes longer than this, in seconds."""
 
@@ -43,8 +48,12 @@ class Answering:
         self._limits = limits
         self._metrics = metrics
         self._log = log
+        self._handing = Handing(engine)
         self._waiting = 0
-        self._loading: asyncio.Task[None] | None = None
+        self._keeping: asyncio.Task[None] | None = None
+        self._lookers: set[asyncio.Task[None]] = set()
+        self._wake = asyncio.Event()
+        self._tried = asyncio.Event()
         self.ready = False
         self.failure: LeptonError | None = None
         """Why the models could not be loaded, if they could not."""
@@ -64,20 +73,39 @@ class Answering:
         began = time.perf_counter()
         self._wait(+1)
         try:
-            answers = await self._answered(self._submit(deployed, rows), call, receive)
+            answers = await self._answered(deployed, rows, call, receive)
         except EngineEnded:
             self._ended()
             raise
         finally:
             self._wait(-1)
-        of = (deployed.name, deployed.label)
-        self._metrics.engine_seconds.labels(*of).observe(time.perf_counter() - began)
-        self._metrics.rows.labels(*of).observe(len(rows))
-        if failed := sum(1 for answer in answers if not answer.ok):
-            self._metrics.row_errors.labels(*of).inc(failed)
+        failed = sum(1 for answer in answers if not answer.ok)
+        self._metrics.engine_answered(
+            (deployed.name, deployed.label), len(rows), failed, time.perf_counter() - began
+        )
         return answers
 
-    def shadow(self, name: str, chosen: Deployed, rows: Sequence[Row], said: list[Answer]) -> None:
+    async def ask_patiently(self, deployed: Deployed, rows: Sequence[Row]) -> list[Answer]:
+        """One answer for each row, for whom nobody waits: after those for whom somebody does, and
+        once more when the engine ended.
+
+        Raises:
+            LeptonError: the model cannot be used, or ends the engine each time.
+        """
+        size = sum(_size(row) for row in rows)
+        for left in reversed(range(_TRIES)):
+            while self._waiting > self._limits.waiting // 4:
+                await asyncio.sleep(_BREATH)
+            call = Call("batch", asyncio.get_running_loop().time() + _PATIENCE, bytes=size)
+            try:
+                return await self.ask(call, deployed, rows, _nobody_leaves)
+            except (EngineEnded, Busy):
+                if not left:
+                    raise
+                await asyncio.sleep(_BREATH)
+        raise AssertionError
+
+    def shadow(self, name: str, rows: Sequence[Row], said: list[Answer]) -> None:
         """Ask those who look on, once the answer is there; nobody waits for them."""
         for other in self._endpoints.shadows(name):
             count = self._metrics.shadows.labels(other.name, other.label, "left_out").inc
@@ -85,14 +113,13 @@ class Answering:
             if self._waiting > self._limits.waiting // 4:
                 count(len(rows))
                 continue
-            self._submit(other, rows).add_done_callback(partial(self._compare, other, said))
+            looking = asyncio.get_running_loop().create_task(self._look_on(other, rows, said))
+            self._lookers.add(looking)
+            looking.add_done_callback(self._lookers.discard)
 
-    def load(self) -> None:
-        """Have every model in memory, from now on and after a crash; `ready` says when."""
-        if self._loading is None or self._loading.done():
-            self.ready = False
-            self._metrics.ready.set(0)
-            self._loading = asyncio.get_running_loop().create_task(self._load())
+    def start(self) -> None:
+        """Have every model in memory from now on, after a crash too; `ready` says when."""
+        self._keeping = asyncio.get_running_loop().create_task(self._keep())
 
     async def loaded(self) -> None:
         """Wait until the models are loaded, or are known not to be.
@@ -100,59 +127,90 @@ class Answering:
         Raises:
             LeptonError: a model cannot be loaded.
         """
-        while not self.ready:
-            if self._loading is None:
-                self.load()
-            assert self._loading is not None
-            await self._loading
-            if self.failure is not None:
-                raise self.failure
+        await self._tried.wait()
+        if self.failure is not None:
+            raise self.failure
 
     def close(self) -> None:
-        if self._loading is not None:
-            self._loading.cancel()
+        if self._keeping is not None:
+            self._keeping.cancel()
+        for looking in self._lookers:
+            looking.cancel()
+        self._handing.close()
 
-    async def _load(self) -> None:
-        self.failure = None
+    async def _keep(self) -> None:
+        """Load the models, and look every now and then whether they are there.
+
+        So a version that has become the newest is in memory before it is asked much, and an engine
+        that was killed, or left because nobody asked, is back before the next one asks.
+        """
+        while True:
+            self._wake.clear()
+            self.failure = await self._load()
+            self._say_ready(self.failure is None)
+            self._tried.set()
+            with suppress(TimeoutError):
+                again = _AGAIN if self.failure else _LOOKED_AFTER
+                await asyncio.wait_for(self._wake.wait(), again)
+
+    async def _load(self) -> LeptonError | None:
+        """Why not all models are in memory; None: they are."""
         for deployed in self._endpoints.deployed():
             try:
                 await asyncio.to_thread(self._engine.load, deployed.ref)
             except LeptonError as error:
-                self.failure = error
                 self._log.say("load_failed", model=deployed.ref, error=str(error))
-                return
+                return error
             # Made now, not by the first request.
             assert deployed.form.request
-        # A full collection looks at all that stays for good; frozen, it does not.
-        gc.collect()
-        gc.freeze()
-        self.ready = True
-        self._metrics.ready.set(1)
-        self._log.say("ready", models=[each.ref for each in self._endpoints.deployed()])
+        return None
 
-    def _submit(self, deployed: Deployed, rows: Sequence[Row]) -> Future[list[Answer]]:
-        return self._engine.submit(deployed.ref, rows)
+    def _say_ready(self, ready: bool) -> None:
+        if ready and not self.ready:
+            # A full collection looks at all that stays for good; frozen, it does not.
+            gc.collect()
+            gc.freeze()
+            self._log.say("ready", models=[each.ref for each in self._endpoints.deployed()])
+        self.ready = ready
+        self._metrics.ready.set(int(ready))
 
     async def _answered(
-        self, asked: Future[list[Answer]], call: Call, receive: Receive
+        self, deployed: Deployed, rows: Sequence[Row], call: Call, receive: Receive
     ) -> list[Answer]:
-        answer = asyncio.wrap_future(asked)
+        asked: Future[list[Answer]] | None = None
         try:
-            left = call.left()
-            if left > 0:
-                await asyncio.wait({answer}, timeout=min(_SOON, left))
-            if not answer.done() and left > _SOON:
-                await self._patiently(answer, call, receive)
-            if answer.done():
-                return answer.result()
+            if self._handing.begun(call.bytes):
+                asked = self._handing.at_once(deployed.ref, rows)
+            else:
+                turn = asyncio.ensure_future(self._handing.in_turn(deployed.ref, rows))
+                try:
+                    await self._in_time(turn, call, receive)
+                    asked = turn.result()
+                finally:
+                    turn.cancel()
+            answer = asyncio.wrap_future(asked)
+            answer.add_done_callback(_heard)
+            await self._in_time(answer, call, receive)
+            return answer.result()
         finally:
-            # Taken back, it makes room for others.
-            answer.cancel()
-        raise Refused(504, "the time for an answer is over", hint="Ask again, or for fewer rows.")
+            self._handing.ended(call.bytes, asked)
 
-    async def _patiently(
-        self, answer: asyncio.Future[list[Answer]], call: Call, receive: Receive
-    ) -> None:
+    async def _in_time(self, answer: asyncio.Future[Any], call: Call, receive: Receive) -> None:
+        """Wait until it is there.
+
+        Raises:
+            Refused: it is not in time, or the client has left before.
+        """
+        left = call.left()
+        if left > 0 and not answer.done():
+            await asyncio.wait({answer}, timeout=min(_SOON, left))
+        if not answer.done() and left > _SOON:
+            await self._patiently(answer, call, receive)
+        if not answer.done():
+            what = "the time for an answer is over"
+            raise Refused(504, what, hint="Ask again, or for fewer rows.")
+
+    async def _patiently(self, answer: asyncio.Future[Any], call: Call, receive: Receive) -> None:
         """Wait for the answer, the deadline, or the client's leaving."""
         left = asyncio.ensure_future(_left(receive))
         both: set[asyncio.Future[Any]] = {answer, left}
@@ -166,27 +224,59 @@ class Answering:
     def _ended(self) -> None:
         """The engine's process is gone: bring it back before the next one asks."""
         if self.ready:
+            self._say_ready(False)
             self._metrics.restarts.inc()
             self._log.say("engine_ended")
-            self.load()
+            self._wake.set()
 
     def _wait(self, more: int) -> None:
         self._waiting += more
         self._metrics.waiting.set(self._waiting)
 
-    def _compare(self, other: Deployed, said: Sequence[Answer], done: Future[list[Answer]]) -> None:
+    async def _look_on(self, other: Deployed, rows: Sequence[Row], said: Sequence[Answer]) -> None:
+        """Ask a shadow, and count how often it says the same."""
+        size = sum(_size(row) for row in rows)
+        asked: Future[list[Answer]] | None = None
+        count = self._metrics.shadows.labels
         of = (other.name, other.label)
-        if done.cancelled() or done.exception() is not None:
-            self._metrics.shadows.labels(*of, "failed").inc(len(said))
+        try:
+            fits = self._handing.begun(size)
+            asked = (
+                self._handing.at_once(other.ref, rows)
+                if fits
+                else await self._handing.in_turn(other.ref, rows)
+            )
+            theirs = await asyncio.wait_for(asyncio.wrap_future(asked), self._limits.seconds)
+        except (LeptonError, TimeoutError):
+            count(*of, "failed").inc(len(rows))
             return
-        for mine, theirs in zip(said, done.result(), strict=True):
-            agrees = "yes" if _gist(mine) == _gist(theirs) else "no"
-            self._metrics.shadows.labels(*of, agrees).inc()
+        finally:
+            self._handing.ended(size, asked)
+        for mine, other_says in zip(said, theirs, strict=True):
+            count(*of, "yes" if _gist(mine) == _gist(other_says) else "no").inc()
+
+
+def _heard(answer: asyncio.Future[Any]) -> None:
+    """An error that comes when nobody waits any more is no news."""
+    if not answer.cancelled():
+        answer.exception()
+
+
+def _size(row: Row) -> int:
+    """About how many bytes a row is."""
+    cells = row.values.values()
+    return sum(len(each) if isinstance(each, str | bytes) else 16 for each in cells)
 
 
 def _gist(answer: Answer) -> object:
     """What of an answer counts when two are compared: the label where there is one."""
     return answer.output if answer.label is None else answer.label
+
+
+async def _nobody_leaves() -> Message:
+    """What is received where there is no client."""
+    never: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+    return await never
 
 
 async def _left(receive: Receive) -> None:

@@ -10,12 +10,14 @@ from starlette.types import ASGIApp
 
 from core.errors import LeptonError
 from core.serving.answering import Answering
+from core.serving.batch_routes import batch_routes
 from core.serving.calls import call_of
 from core.serving.endpoints import Endpoints
 from core.serving.gate import Gate
 from core.serving.guard import Guard
 from core.serving.health_routes import add_health
 from core.serving.inference_routes import inference_routes
+from core.serving.jobs import Jobs
 from core.serving.keys import Keys
 from core.serving.log import Log
 from core.serving.metrics import Metrics
@@ -30,6 +32,7 @@ def make_app(
     endpoints: Endpoints,
     *,
     answering: Answering,
+    jobs: Jobs,
     keys: Keys,
     metrics: Metrics,
     log: Log,
@@ -45,6 +48,7 @@ def make_app(
     )
     app.router.routes += predict_routes(endpoints, answering)
     app.router.routes += inference_routes(endpoints, answering)
+    app.router.routes += batch_routes(endpoints, jobs)
     add_health(app, answering, metrics)
     documents = Documents(settings, endpoints, app.routes)
 

@@ -26,6 +26,8 @@ class Call:
     model: str = ""
     version: str = ""
     rows: int | None = None
+    bytes: int = 0
+    """Of its body, as far as it has come."""
     error: str | None = None
     """What only the log is to say of a failure."""
     trace: str | None = None

@@ -69,6 +69,7 @@ class Endpoints:
     """
 
     def __init__(self, workspace: Workspace, limits: Limits) -> None:
+        self.workspace = workspace
         self._models = Models(workspace)
         self._limits = limits
         self._named: dict[str, Endpoint] = {}
@@ -165,6 +166,16 @@ class Endpoints:
             if left < 0:
                 return self._look(endpoint, ref)
         return self._look(endpoint, endpoint.ref)
+
+    def exactly(self, name: str, version: int | None) -> Deployed:
+        """This version of a name, even where another answers for it by now.
+
+        Raises:
+            LeptonError: it is not there any more.
+        """
+        if version is None:
+            return self.current(name)
+        return self._deploy(name, self._models.get(f"{name}@{version}"))
 
     def shadows(self, name: str) -> list[Deployed]:
         """The versions that look on."""

@@ -50,17 +50,17 @@ class Form:
     task: Task
     limits: Limits
 
-    @property
+    @cached_property
     def takes(self) -> dict[str, str]:
         return self.task.takes
 
-    @property
+    @cached_property
     def alone(self) -> str | None:
         """The column of a model that reads one, which a bare cell stands for; None: it reads
         several, or series."""
         return self.task.columns[0] if len(self.takes) == 1 and not self.task.gathers else None
 
-    @property
+    @cached_property
     def medium(self) -> str | None:
         """ "image" or "audio" where a row is one file, "text" where it is one text."""
         kind = self.takes[self.alone] if self.alone else ""

@@ -48,7 +48,7 @@ class Gate:
             asyncio.get_running_loop().time() + self._limits.seconds,
         )
         scope[CALL] = call
-        body = _Body(self, headers("content-length"), receive)
+        body = _Body(self, call, headers("content-length"), receive)
         reply = _Reply(send, call.id)
         self._metrics.in_flight.inc()
         try:
@@ -72,7 +72,7 @@ class Gate:
         finally:
             body.let_go()
             self._metrics.in_flight.dec()
-            self._tell(scope, call, reply.status or 499, body.size)
+            self._tell(scope, call, reply.status or 499)
 
     def _admit(self, scope: Scope, headers: _Headers, call: Call) -> None:
         version = scope["http_version"]
@@ -88,7 +88,7 @@ class Gate:
             asked = headers("x-request-timeout")
             call.deadline += min(0.0, _seconds(asked) - self._limits.seconds)
 
-    def _tell(self, scope: Scope, call: Call, status: int, size: int) -> None:
+    def _tell(self, scope: Scope, call: Call, status: int) -> None:
         path = scope["path"]
         route = call.route
         of = (route, call.model, call.version)
@@ -106,7 +106,7 @@ class Gate:
             status=status,
             ms=round(1000 * seconds, 2),
             rows=call.rows,
-            bytes=size,
+            bytes=call.bytes,
             key=call.key.name if call.key else None,
             client=scope["client"][0] if scope["client"] else None,
             error=call.error,
@@ -146,12 +146,12 @@ class _Headers:
 class _Body:
     """One request's body, counted while it comes in."""
 
-    def __init__(self, gate: Gate, length: str, receive: Receive) -> None:
+    def __init__(self, gate: Gate, call: Call, length: str, receive: Receive) -> None:
         self._gate = gate
+        self._call = call
         self._length = length
         self._receive = receive
         self._holds = 0
-        self.size = 0
 
     def expect(self) -> None:
         """Look at the length that it says it has.
@@ -166,8 +166,8 @@ class _Body:
         message = await self._receive()
         if message["type"] == "http.request":
             more = len(message.get("body", b""))
-            self.size += more
-            if self.size > self._gate.most:
+            self._call.bytes += more
+            if self._call.bytes > self._gate.most:
                 raise self._too_large()
             self._gate.hold(more)
             self._holds += more

@@ -119,7 +119,7 @@ def inference_routes(endpoints: Endpoints, answering: Answering) -> list[Route]:
                 fault = fault_of(answer.error, found.form)
                 raise Refused(422, fault["detail"], where=f"row {at}", rows=[{"row": at} | fault])
         if "number" not in request.path_params and endpoints.get(found.name).shadows:
-            answering.shadow(found.name, found, rows, answers)
+            answering.shadow(found.name, rows, answers)
         return _answer(asked, found, list(tensors_of(answers, found.form)))
 
     routes = [

@@ -66,6 +66,13 @@ class Metrics:
         counter.inc()
         histogram.observe(seconds)
 
+    def engine_answered(self, of: tuple[str, str], rows: int, failed: int, seconds: float) -> None:
+        """The engine has answered a request's rows with a model and a version."""
+        self.engine_seconds.labels(*of).observe(seconds)
+        self.rows.labels(*of).observe(rows)
+        if failed:
+            self.row_errors.labels(*of).inc(failed)
+
     def text(self) -> bytes:
         """Prometheus' text format."""
         return generate_latest(self.registry)

@@ -12,8 +12,10 @@ from pydantic_core import to_json
 from starlette.routing import BaseRoute
 
 from core.serving.arrow import STREAM
+from core.serving.batch_routes import LINES, batch_form
 from core.serving.bodies import BYTES, JSON, MULTIPART, accepted, raw_types
 from core.serving.endpoints import Deployed, Endpoints
+from core.serving.forms import Form
 from core.serving.inference_routes import HEADER, InferRequest, InferResponse
 from core.serving.keys import Key
 from core.serving.predict_routes import VERSION
@@ -29,6 +31,7 @@ _REFUSED = {
     "404": "There is no such model.",
     "405": "The address takes other methods.",
     "408": "The request did not come in time.",
+    "409": "The batch is not finished, or has failed.",
     "413": "The body, or its number of rows, is too large.",
     "415": "This type of body is not taken.",
     "421": "The service is not known by this name.",
@@ -94,9 +97,29 @@ class ModelList(BaseModel):
     data: list[Model]
 
 
+class Batch(BaseModel):
+    """A batch job: queued, running, finished or failed; `done` of its `rows` are answered."""
+
+    object: str
+    id: str
+    model: str
+    version: int | None
+    rows: int
+    created: float
+    status: str
+    done: int
+    failed: int
+    error: str
+
+
+class BatchList(BaseModel):
+    object: str
+    data: list[Batch]
+
+
 _SHARED: dict[str, TypeAdapter[Any]] = {
     each.__name__: TypeAdapter(each)
-    for each in (Problem, Model, ModelList, InferRequest, InferResponse)
+    for each in (Problem, Model, ModelList, Batch, BatchList, InferRequest, InferResponse)
 }
 
 
@@ -138,15 +161,20 @@ class Documents:
         schemas |= _schemas({"InferRequest": _SHARED["InferRequest"]}, "validation")
         paths = document["paths"]
         paths["/v1/models"] = {"get": _got("listModels", "The models served.", "ModelList")}
+        paths |= _batches()
         for each in shown:
             name, form = each.name, each.form
             schemas |= _schemas({f"{form.name}Request": form.request}, "validation")
+            schemas |= _schemas(
+                {f"{form.name}BatchRequest": batch_form(form).request}, "validation"
+            )
             schemas |= _schemas({f"{form.name}Response": form.response}, "serialization")
             told = f"Ask {name}: {each.task.summary}."
             paths[f"/v1/models/{name}"] = {
                 "get": _got(f"get{form.name}", f"What {name} takes and gives.", "Model")
             }
             paths[f"/v1/models/{name}:predict"] = {"post": _predicts(each, told)}
+            paths[f"/v1/models/{name}:batch"] = {"post": _posts_batch(each)}
             paths[f"/v2/models/{name}/infer"] = {"post": _infers(each, told)}
         if self._settings.keys:
             document["components"]["securitySchemes"] = {
@@ -172,8 +200,8 @@ def _schemas(adapters: dict[str, TypeAdapter[Any]], mode: Any) -> dict[str, Any]
     return made
 
 
-def _predicts(model: Deployed, told: str) -> dict[str, Any]:
-    form = model.form
+def _content(form: Form) -> dict[str, Any]:
+    """The bodies that hold a model's rows."""
     content: dict[str, Any] = {
         JSON: {"schema": _ref(f"{form.name}Request")},
         STREAM: {"schema": {**_FILE, "description": "An Arrow IPC stream with the columns."}},
@@ -191,12 +219,17 @@ def _predicts(model: Deployed, told: str) -> dict[str, Any]:
         }
     for kind in raw_types(form):
         content[kind] = {"schema": {"type": "string"} if form.medium == "text" else _FILE}
+    return content
+
+
+def _predicts(model: Deployed, told: str) -> dict[str, Any]:
+    form = model.form
     return {
         "operationId": f"predict{form.name}",
         "summary": told,
         "tags": ["predict"],
         "parameters": [_TIMEOUT],
-        "requestBody": {"required": True, "content": content},
+        "requestBody": {"required": True, "content": _content(form)},
         "responses": {
             "200": _answered(_ref(f"{form.name}Response"), version=True),
             **_problems(*_REFUSED),
@@ -223,6 +256,44 @@ def _infers(model: Deployed, told: str) -> dict[str, Any]:
             "200": _answered(_ref("InferResponse"), version=True),
             **_problems(*_REFUSED),
         },
+    }
+
+
+def _posts_batch(model: Deployed) -> dict[str, Any]:
+    form = model.form
+    return {
+        "operationId": f"batch{form.name}",
+        "summary": f"Have {model.name} answer many rows when there is time.",
+        "tags": ["batches"],
+        "requestBody": {"required": True, "content": _content(batch_form(form))},
+        "responses": {"202": _answered(_ref("Batch")), **_problems(*_REFUSED)},
+    }
+
+
+def _batches() -> dict[str, Any]:
+    """Polling, fetching and removing jobs."""
+    one = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
+    lines = {"description": "An answer a line.", "content": {LINES: {"schema": _FILE}}}
+    refused = _problems(*_REFUSED, "409")
+    fetch = {
+        "operationId": "getBatchResults",
+        "summary": "The answers of a finished batch, a JSON object a line.",
+        "tags": ["batches"],
+        "parameters": [one],
+        "responses": {"200": lines, **refused},
+    }
+    remove = {
+        "operationId": "removeBatch",
+        "summary": "Stop a batch and forget it.",
+        "tags": ["batches"],
+        "parameters": [one],
+        "responses": {"204": {"description": "It is gone."}, **refused},
+    }
+    get = _got("getBatch", "How far a batch is.", "Batch") | {"parameters": [one]}
+    return {
+        "/v1/batches": {"get": _got("listBatches", "The batches of this key.", "BatchList")},
+        "/v1/batches/{id}": {"get": get, "delete": remove},
+        "/v1/batches/{id}/results": {"get": fetch},
     }
 
 

@@ -49,7 +49,7 @@ def predict_routes(endpoints: Endpoints, answering: Answering) -> list[Route]:
         rows = await read_rows(request, deployed.form)
         answers = await answering.ask(call, deployed, rows, request.receive)
         if endpoint.shadows and "@" not in name:
-            answering.shadow(name, deployed, rows, answers)
+            answering.shadow(name, rows, answers)
         return _response(deployed, answers)
 
     async def predict(request: Request) -> Response:

@@ -20,6 +20,7 @@ from core.serving.answering import Answering
 from core.serving.app import make_app
 from core.serving.connections import bounded_protocol
 from core.serving.endpoints import Endpoints
+from core.serving.jobs import Jobs
 from core.serving.keys import Keys
 from core.serving.log import Log
 from core.serving.metrics import Metrics
@@ -44,10 +45,12 @@ class Service:
         self._log = log or Log()
         metrics = Metrics()
         self._answering = Answering(engine, endpoints, settings.limits, metrics, self._log)
+        self._jobs = Jobs(endpoints.workspace, endpoints, self._answering, self._log)
         self._app = make_app(
             settings,
             endpoints,
             answering=self._answering,
+            jobs=self._jobs,
             keys=keys,
             metrics=metrics,
             log=self._log,
@@ -96,6 +99,8 @@ class Service:
         self, server: _Server, listening: socket.socket, ready: Callable[[], None]
     ) -> None:
         serving = asyncio.create_task(server.serve([listening]))
+        self._answering.start()
+        self._jobs.start()
         loading = asyncio.create_task(self._answering.loaded())
         try:
             await asyncio.wait({serving, loading}, return_when=asyncio.FIRST_COMPLETED)
@@ -107,6 +112,7 @@ class Service:
             self._log.say("stopped")
         finally:
             loading.cancel()
+            self._jobs.close()
             self._answering.close()
         if self._answering.failure is not None and not self._answering.ready:
             raise self._answering.failure

@@ -19,6 +19,8 @@ class Limits:
     """The bodies of all requests that are being worked on."""
     rows: int = 1024
     """Rows of one request."""
+    batch_rows: int = 100_000
+    """Rows of one batch job."""
     pixels: int = 8_000_000
     """Pixels of one picture, told by its header before any is decoded."""
     text: int = 1_000_000

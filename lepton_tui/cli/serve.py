@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
-from typer.core import TyperCommand
 
 from core.errors import UsageError
 from core.memory import parse
 from core.workspace import Workspace
-from lepton_tui.cli.groups import single
+from lepton_tui.cli.groups import Command, single
 from lepton_tui.cli.output import note
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ app = single()
 KEYS = "keys"
 
 
-class Serve(TyperCommand):
+class Serve(Command):
     """A command of models, but for the word `keys`, which is a noun of its own.
 
     A model that is called so is named with its version: `keys@1`.
@@ -70,7 +69,9 @@ def serve(
     ),
     cert: Path = typer.Option(None, metavar="FILE", help="A TLS certificate, PEM."),
     key: Path = typer.Option(None, metavar="FILE", help="The certificate's private key, PEM."),
-    rate: float = typer.Option(0.0, min=0, metavar="N", help="Requests a second of one key."),
+    rate: float = typer.Option(
+        0.0, min=0, metavar="N", help="Requests a second of one key; 0: any."
+    ),
     timeout: float = typer.Option(30.0, min=0.1, metavar="S", help="Seconds for an answer."),
     max_body: str = typer.Option("32MiB", metavar="SIZE", help="The largest body of a request."),
     max_rows: int = typer.Option(1024, min=1, metavar="N", help="The most rows of a request."),

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx2
@@ -30,6 +31,7 @@ FLOWER = {"petal length": 5.5, "colour": "red"}
 _RUN = """
 import json, sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from core.inference.process import EngineProcess
 from core.serving.endpoints import Endpoints
 from core.serving.keys import Keys
@@ -65,7 +67,7 @@ class Running:
 
     @property
     def engine(self) -> psutil.Process:
-        """The engine's process."""
+        """The engine's process, where it is the service's own."""
         (child,) = psutil.Process(self.process.pid).children()
         return child
 
@@ -106,11 +108,23 @@ class Running:
 Start = Callable[..., Running]
 
 
-def _start(stack: ExitStack, words: list[str], home: Path, verify: Any = True) -> Running:
+def _start(
+    stack: ExitStack, words: list[str], home: Path, sockets: Path | None, verify: Any = True
+) -> Running:
+    """Start it and wait for its address. Without a folder of `sockets` that others have too, the
+    engine is its own, and ends with it."""
+    alone = sockets is None
+    where = sockets or stack.enter_context(TemporaryDirectory())
     process = stack.enter_context(
         subprocess.Popen(
             words,
-            env={**os.environ, "LEPTON_HOME": str(home), "OMP_NUM_THREADS": "1"},
+            env={
+                **os.environ,
+                "LEPTON_HOME": str(home),
+                "OMP_NUM_THREADS": "1",
+                "XDG_RUNTIME_DIR": str(where),
+                "LEPTON_ENGINE_STAYS": "0" if alone else "20",
+            },
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             stdin=subprocess.DEVNULL,
@@ -156,28 +170,37 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     return made
 
 
+@pytest.fixture(scope="session")
+def sockets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the services that share an engine find it."""
+    return tmp_path_factory.mktemp("sockets")
+
+
 @pytest.fixture(scope="module")
-def lepton_serve(home: Workspace) -> Iterator[Start]:
+def lepton_serve(home: Workspace, sockets: Path) -> Iterator[Start]:
     """`lepton serve` with these words, as a person would start it."""
     with ExitStack() as stack:
 
-        def start(*words: str, where: Path | None = None, verify: Any = True) -> Running:
+        def start(
+            *words: str, where: Path | None = None, verify: Any = True, alone: bool = False
+        ) -> Running:
             command = [sys.executable, "-P", "-m", "lepton_tui", "serve", *words]
             command += ["--port", "0", "--json", "--device", "cpu"]
-            return _start(stack, command, where or home.home, verify)
+            return _start(stack, command, where or home.home, None if alone else sockets, verify)
 
         yield start
 
 
 @pytest.fixture(scope="module")
-def bounded(home: Workspace) -> Iterator[Start]:
+def bounded(home: Workspace, sockets: Path) -> Iterator[Start]:
     """A service with bounds of its own."""
     with ExitStack() as stack:
 
-        def start(*models: str, keys: bool = False, **limits: Any) -> Running:
+        def start(*models: str, keys: bool = False, alone: bool = False, **limits: Any) -> Running:
             asked = {"home": str(home.home), "models": models, "keys": keys}
             asked["limits"] = asdict(Limits(**limits))
-            return _start(stack, [sys.executable, "-P", "-c", _RUN, json.dumps(asked)], home.home)
+            words = [sys.executable, "-P", "-c", _RUN, json.dumps(asked)]
+            return _start(stack, words, home.home, None if alone else sockets)
 
         yield start
 

@@ -224,6 +224,8 @@ def test_a_picture_that_is_a_bomb_is_refused_by_its_head(service: Running) -> No
     assert "too many pixels" in refused(post(20_000), 422)["detail"]
     assert "6000 x 6000 pixels, more than 8,000,000" in refused(post(6_000), 422)["detail"]
     assert post(2_000).status_code == 200
+    written = base64.b64encode(bomb(6_000)).decode()
+    assert "8,000,000" in refused(service.predict("digits", written), 422)["detail"]
 
 
 def test_a_body_without_end_is_cut_off_and_costs_no_memory(service: Running) -> None:
@@ -247,7 +249,11 @@ def test_a_body_without_end_is_cut_off_and_costs_no_memory(service: Running) -> 
     assert "32" in told["detail"] or "33,554,432" in told["detail"]
     after = psutil.Process(service.process.pid).memory_info().rss
     assert after - before < 150 << 20
-    assert service.predict("moods", "well").status_code == 200
+    body = b'{"instances": ["well"]}'
+    for size, status in ((32 << 20, 200), ((32 << 20) + 1, 413)):
+        padded = body.ljust(size)
+        reply = service.client.post(PREDICT.format("moods"), content=padded, headers=JSON)
+        assert reply.status_code == status
 
 
 def test_what_there_is_not_and_other_methods(service: Running) -> None:

@@ -20,6 +20,7 @@ def small(bounded: Start) -> Running:
     return bounded(
         "flowers",
         "digits",
+        alone=True,
         rows=4,
         body=20_000,
         held=30_000,
@@ -118,6 +119,25 @@ def test_a_client_that_leaves_takes_its_request_with_it(stuck: Running) -> None:
     line = stuck.log(lambda line: line.get("id") == "leaver")
     assert line["status"] == 499
     assert stuck.metric("lepton_queue_requests") == 0
+
+
+def test_an_engine_that_reads_nothing_stops_nobody_else(bounded: Start) -> None:
+    service = bounded("moods", "flowers", alone=True, seconds=3.0)
+    engine = service.engine
+    engine.suspend()
+    try:
+        with ThreadPoolExecutor(12) as pool:
+            large = ["x" * 900_000] * 2
+            lost = [pool.submit(service.predict, "moods", *large) for _ in range(6)]
+            lost += [pool.submit(service.predict, "flowers", FLOWER) for _ in range(6)]
+            while not all(each.done() for each in lost):
+                # More than a socket holds is on its way, and still it is quick to say so.
+                assert service.client.get("/livez", timeout=1.5).status_code == 200
+        assert {each.result().status_code for each in lost} == {504}
+    finally:
+        engine.resume()
+    assert service.predict("moods", "well").status_code == 200
+    assert service.metric("lepton_queue_requests") == 0
 
 
 @pytest.mark.parametrize(
