@@ -33,6 +33,7 @@ MEASUREMENTS = (
     "picture_files",
     "shuffled_epoch",
     "second_start",
+    "evaluation",
     "memory_kept",
 )
 ONE = "--one"
