@@ -18,11 +18,16 @@ def sync_path(path: Path) -> None:
         os.close(descriptor)
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write beside, sync, rename: a reader sees the old file or the new one, never a part."""
+def write_bytes(path: Path, content: bytes, *, private: bool = False) -> None:
+    """Write beside, sync, rename: a reader sees the old file or the new one, never a part.
+
+    A `private` file is its owner's alone from its first byte.
+    """
     beside = path.with_name(f".{path.name}.{uuid4().hex[:8]}")
+    mode = 0o600 if private else 0o666
     try:
-        with beside.open("wb") as out:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        with os.fdopen(os.open(beside, flags, mode), "wb") as out:
             out.write(content)
             out.flush()
             os.fsync(out.fileno())

@@ -92,9 +92,7 @@ class Loaded:
 
     def _forward(self, named: Sequence[str], examples: Examples) -> list[Answer]:
         torch.set_num_threads(self.threads or self._calibrated(examples).threads)
-        found = solved(
-            self.module, self.task, examples, device=self.device, batch_size=len(named)
-        )
+        found = solved(self.module, self.task, examples, device=self.device, batch_size=len(named))
         if not np.isfinite(found).all():
             raise LeptonError(
                 "the model's output is not a number", hint="Train it again, or try a checkpoint."

@@ -37,7 +37,8 @@ class Row:
     def to_json(self) -> dict[str, Any]:
         values = {name: packed(value) for name, value in self.values.items()}
         fault = {} if self.error is None else {"error": self.error.to_json()}
-        return {"input": self.input, "values": values, **fault}
+        typed = {"typed": True} if self.typed else {}
+        return {"input": self.input, "values": values, **fault, **typed}
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> Row:
@@ -48,7 +49,7 @@ class Row:
         """
         values = {str(name): unpacked(value) for name, value in row["values"].items()}
         error = LeptonError.from_json(row["error"]) if "error" in row else None
-        return cls(str(row["input"]), values, error)
+        return cls(str(row["input"]), values, error, typed=bool(row.get("typed")))
 
 
 @dataclass(frozen=True)

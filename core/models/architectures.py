@@ -18,7 +18,7 @@ TYPICAL: dict[str, dict[str, Any]] = {
     "image": {"kind": "image", "channels": 3, "height": 32, "width": 32, "outputs": 10},
     "tokens": {"kind": "tokens", "vocabulary": 10_000, "length": 128, "outputs": 2},
     "next-token": {"kind": "next-token", "vocabulary": 4096, "length": 128, "outputs": 4096},
-    "speech": {"kind": "speech", "mels": 64, "outputs": 30},
+    "speech": {"kind": "speech", "rate": 16_000, "outputs": 30},
     "objects": {"kind": "objects", "channels": 3, "height": 128, "width": 128, "outputs": 10},
     "series": {
         "kind": "series",

@@ -90,6 +90,7 @@ OWN = (
         ("speech",),
         "convolutions and a bidirectional GRU that hear letters",
         (
+            Option("mels", 64, "bands of pitch that a sound is told in", 8, 128),
             Option("width", 128, "channels of the convolutions", 8, 2048),
             Option("hidden", 128, "size of the state in each direction", 8, 2048),
             Option("layers", 2, "stacked GRU layers", 1, 8),

@@ -9,17 +9,30 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from core.models.spectrogram import log_mel
+
 
 class SpeechGRU(nn.Module):
-    """Spectrograms [n, frames, mels] and frames int64 [n] to logits and the steps of each.
+    """Sounds float [n, samples] and their samples int64 [n] to logits and the steps of each.
 
-    Logits are [n, steps, outputs], one step for two frames; padding is never read.
+    Logits are [n, steps, outputs], one step for two windows of the spectrogram; padding is never
+    read.
     """
 
     def __init__(
-        self, mels: int, outputs: int, *, width: int, hidden: int, layers: int, dropout: float
+        self,
+        rate: int,
+        outputs: int,
+        *,
+        mels: int,
+        width: int,
+        hidden: int,
+        layers: int,
+        dropout: float,
     ) -> None:
         super().__init__()
+        self.rate = rate
+        self.mels = mels
         self.first = nn.Conv1d(mels, width, 5, stride=2, padding=2)
         self.second = nn.Conv1d(width, width, 5, padding=2)
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(2))
@@ -30,7 +43,8 @@ class SpeechGRU(nn.Module):
         )
         self.head = nn.Linear(2 * hidden, outputs)
 
-    def forward(self, bands: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, sound: Tensor, length: Tensor) -> tuple[Tensor, Tensor]:
+        bands, frames = log_mel(sound, length, self.rate, self.mels)
         steps = (frames + 1) // 2
         x = bands
         for convolution, norm in zip((self.first, self.second), self.norms, strict=True):
@@ -44,14 +58,5 @@ class SpeechGRU(nn.Module):
         return self.head(self.dropout(states)), steps
 
 
-def build(
-    shape: Mapping[str, Any], *, width: int, hidden: int, layers: int, dropout: float
-) -> nn.Module:
-    return SpeechGRU(
-        shape["mels"],
-        shape["outputs"],
-        width=width,
-        hidden=hidden,
-        layers=layers,
-        dropout=dropout,
-    )
+def build(shape: Mapping[str, Any], **options: Any) -> nn.Module:
+    return SpeechGRU(shape["rate"], shape["outputs"], **options)

@@ -85,6 +85,8 @@ class Task(ABC):
     """What one of its examples is, in a word."""
     reads: ClassVar[str]
     """What a person gives it: image, tokens (text), audio, table or series."""
+    gives: ClassVar[str]
+    """What one of its `answers` is: label, labels, number, text, boxes or forecast."""
     mixes: ClassVar[bool] = False
     """Whether `loss` takes weights, so that two examples can be trained on as a mix of both."""
     boxes: ClassVar[bool] = False
@@ -177,6 +179,14 @@ class Task(ABC):
         "length"} or {"kind": "table", "numbers": how many, "categories": [size of each]}; a task
         whose models are of their own has a kind of its own.
         """
+
+    @property
+    def takes(self) -> dict[str, str]:
+        """What a cell of each input column holds: image, audio, text, number, date or category.
+
+        Where rows are answered together (`gathers`), a row has a list of such cells in each.
+        """
+        return dict.fromkeys(self.columns, "text" if self.reads == "tokens" else self.reads)
 
     @property
     def at_once(self) -> int:

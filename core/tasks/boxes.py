@@ -5,6 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from core.errors import LeptonError
+
+_MUCH = 1e6
 CENTRE = 1.5
 """How far from an object's centre a place may lie that answers for it, in strides."""
 
@@ -49,9 +52,38 @@ def assigned(places: Tensor, boxes: Tensor, there: Tensor) -> tuple[Tensor, Tens
     return which, smallest.isfinite()
 
 
-def covered(places: Tensor, boxes: Tensor, there: Tensor) -> Tensor:
-    """Which places lie in any of the boxes that are there, bool [n, p]; shapes as `assigned`."""
-    x, y = places[:, 0, None], places[:, 1, None]
+def paired(cost: Tensor, there: Tensor) -> tuple[Tensor, Tensor]:
+    """Which box each thing that was found answers for, and whether it does for any, [n, p] each.
+
+    `cost` [n, p, k] is what each pair costs; all that `there` (bool [n, k]) are have the things
+    that cost the least together.
+
+    Raises:
+        LeptonError: scipy is not installed.
+    """
+    try:
+        from scipy.optimize import linear_sum_assignment
+    except ImportError as error:
+        raise LeptonError(
+            "boxes and objects are paired by scipy, which is not installed",
+            hint="Install it: pip install 'lepton-tui[detection]'",
+        ) from error
+    which = torch.zeros(cost.shape[:2], dtype=torch.int64)
+    positive = torch.zeros(cost.shape[:2], dtype=torch.bool)
+    # What is no number has to be told of by the loss, not here.
+    costs = cost.nan_to_num(nan=0.0, posinf=_MUCH, neginf=-_MUCH).cpu().numpy()
+    for at, known in enumerate(there.cpu().numpy()):
+        of = known.nonzero()[0]
+        rows, columns = linear_sum_assignment(costs[at][:, of])
+        which[at, rows] = torch.from_numpy(of[columns])
+        positive[at, rows] = True
+    return which.to(cost.device), positive.to(cost.device)
+
+
+def covered(points: Tensor, boxes: Tensor, there: Tensor) -> Tensor:
+    """Which points [p, 2], or [n, p, 2], lie in any of the boxes [n, k, 4] that are there (bool
+    [n, k]): bool [n, p]."""
+    x, y = points[..., 0, None], points[..., 1, None]
     left, top, right, bottom = (each[:, None, :] for each in boxes.unbind(2))
     inside = (x > left) & (x < right) & (y > top) & (y < bottom)
     return (inside & there[:, None]).any(2)

@@ -31,6 +31,7 @@ class Classification(Task):
     """A task whose answer is one of the labels of the training split."""
 
     metric: ClassVar[str] = "accuracy"
+    gives: ClassVar[str] = "label"
     mixes: ClassVar[bool] = True
     tells_classes: ClassVar[bool] = True
     labels: tuple[str, ...]

@@ -43,6 +43,7 @@ class ManyLabels(Classification):
     """
 
     metric: ClassVar[str] = "mean_average_precision"
+    gives: ClassVar[str] = "labels"
     tells_classes: ClassVar[bool] = False
     separator: ClassVar[str]
     rows: int

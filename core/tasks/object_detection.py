@@ -9,24 +9,18 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from core.data.lake.view import View
-from core.errors import LeptonError
 from core.options import Option, resolved
+from core.tasks import object_learning
 from core.tasks.average_precision import Precision, average_precision, require_judge
 from core.tasks.base import UNKNOWN, Fit, Task
 from core.tasks.classification import NOT_IN_TRAINING
-from core.tasks.facts import ColumnFacts, TableFacts
+from core.tasks.facts import TableFacts
+from core.tasks.object_learning import LEAST_SIDE, STEP, Learnt, counted, lists_objects, things
 from core.tasks.objects import MOST_FOUND, Thing, things_of
-from core.tasks.pixels import (
-    Standard,
-    Survey,
-    image_row,
-    in_threads,
-    letterboxed,
-    own_size,
-    unreadable,
-)
+from core.tasks.pixels import Standard, image_row, in_threads, letterboxed, unreadable
+from core.tasks.preprocessing import ImageReading, Reading
 from core.tasks.ragged import Ragged
-from core.tasks.rows import label_order, place, skipped_note, values, with_place
+from core.tasks.rows import place, values
 from core.tasks.scoring import Scorer
 from core.tasks.verdicts import ERROR, Verdicts
 
@@ -35,17 +29,12 @@ if TYPE_CHECKING:
 
     from core.tasks.base import Array, Arrays, Batch, Rows
 
-STEP = 32
-"""The sides of the canvas are multiples of the detector's coarsest stride."""
-LEAST_SIDE, MOST_SIDE = 64, 320
-"""Smaller ones than the least would be a single place at the coarsest stride."""
 SURE = 0.3
 """A box is told to a person from this score on."""
 _LEAST = 0.05
 """… and judged from this one on."""
 _SAME = 0.5
 """Of two boxes of a class that overlap by more, one goes."""
-_SAMPLED = 2000
 _A_PICTURE = 200
 """What judging the boxes of a picture costs, in numbers gone through."""
 _LIKELY, _UNLIKELY = 2.0, -6.0
@@ -64,36 +53,24 @@ class ObjectDetection(Task):
     summary: ClassVar[str] = "what is in an image, and where"
     needs: ClassVar[str] = "a column of images and a column of objects with a label and a bbox each"
     reads: ClassVar[str] = "image"
-    architectures: ClassVar[tuple[str, ...]] = ("detector",)
+    gives: ClassVar[str] = "boxes"
+    architectures: ClassVar[tuple[str, ...]] = ("detector", "detr", "yolos")
     metric: ClassVar[str] = "map"
     boxes: ClassVar[bool] = True
+    takes_pretrained: ClassVar[bool] = True
     options: ClassVar[tuple[Option, ...]] = (
         Option("image_size", 0, "pixels of a side", LEAST_SIDE, 2048, auto=True, multiple=STEP),
     )
 
-    def __init__(
-        self,
-        column: str,
-        target: str,
-        labels: Sequence[str],
-        *,
-        size: tuple[int, int],
-        mean: Sequence[float],
-        std: Sequence[float],
-        commonest: int,
-        usual: Sequence[float],
-        notes: Sequence[str] = (),
-    ) -> None:
-        self.columns = (column,)
-        self.target = target
-        self.labels = tuple(labels)
-        self.size = size
-        self.commonest = commonest
-        self.usual = tuple(usual)
-        """The mean box of the commonest class: left, top, right, bottom as shares of a picture."""
-        self.notes = tuple(notes)
+    def __init__(self, learnt: Learnt) -> None:
+        self.learnt = learnt
+        self.columns = (learnt.column,)
+        self.target = learnt.target
+        self.labels = learnt.labels
+        self.size = learnt.height, learnt.width
+        self.notes = learnt.notes
         self._codes = {label: code for code, label in enumerate(self.labels)}
-        self._standard = Standard(mean, std)
+        self._standard = Standard(learnt.mean, learnt.std)
 
     @classmethod
     def fit(
@@ -102,7 +79,7 @@ class ObjectDetection(Task):
         named = [facts.column(name) for name in inputs or ()]
         images = [column for column in named or facts.columns if column.is_image]
         able = [facts.column(target)] if target else facts.columns
-        lists = [each for each in able if _lists_objects(each, named=target is not None)]
+        lists = [each for each in able if lists_objects(each, named=target is not None)]
         if not images or len(named) > 1 or not lists:
             return None
         why = f"{images[0].name} holds images, {lists[0].name} lists the objects in them"
@@ -111,7 +88,7 @@ class ObjectDetection(Task):
     @classmethod
     def check_target(cls, fit: Fit, view: View) -> None:
         require_judge()
-        _counted(view, fit.target, None)
+        counted(view, fit.target, None)
 
     @classmethod
     def learn(
@@ -120,73 +97,18 @@ class ObjectDetection(Task):
         view: View,
         split: str | None = None,
         options: Mapping[str, Any] | None = None,
+        reading: Reading | None = None,
     ) -> Self:
         side = resolved(cls.options, options or {}, cls.name)["image_size"]
-        counts = _counted(view, fit.target, split)
-        labels = sorted(counts, key=label_order)
-        common = counts.most_common(1)[0][0]
-        (column,) = fit.inputs
-        survey = Survey(sampled_every=max(1, view.count(split) // _SAMPLED))
-        usual: list[Array] = []
-        missing = outside = 0
-        for batch in view.batches(with_place([column, fit.target], view), split=split, rows=512):
-            cells, contents = values(batch, fit.target), values(batch, column)
-            there = [at for at, cell in enumerate(cells) if cell is not None]
-            missing += len(cells) - len(there)
-            for at, error in survey.add([contents[at] for at in there]):
-                raise unreadable(error, column, place(batch, there[at]))
-            for at in there:
-                height, width = own_size(contents[at])
-                for thing in things_of(cells[at]):
-                    box = thing.within(width, height)
-                    outside += box is None
-                    if box and thing.label == common and not thing.crowd:
-                        usual.append(np.array(box) / (width, height, width, height))
-        if not usual:
-            raise LeptonError(f'no box of "{common}" lies in its image', where=_where(view, split))
-        notes = [*fit.notes, *skipped_note(fit.target, missing)]
-        if outside:
-            notes.append(f"{outside} boxes have no size or lie outside of their image: left out")
-        mean, std = survey.moments()
-        return cls(
-            column,
-            fit.target,
-            labels,
-            size=(side, side) if side else _canvas(survey),
-            mean=mean,
-            std=std,
-            commonest=labels.index(common),
-            usual=np.mean(usual, 0).tolist(),
-            notes=notes,
-        )
+        reads = reading if isinstance(reading, ImageReading) else None
+        return cls(object_learning.learn(fit, view, split, side, reads))
 
     def to_json(self) -> dict[str, Any]:
-        return {
-            "column": self.columns[0],
-            "target": self.target,
-            "labels": list(self.labels),
-            "height": self.size[0],
-            "width": self.size[1],
-            "mean": list(self._standard.mean),
-            "std": list(self._standard.std),
-            "commonest": self.commonest,
-            "usual": list(self.usual),
-            "notes": list(self.notes),
-        }
+        return self.learnt.to_json()
 
     @classmethod
     def from_json(cls, codec: Mapping[str, Any]) -> Self:
-        return cls(
-            codec["column"],
-            codec["target"],
-            codec["labels"],
-            size=(int(codec["height"]), int(codec["width"])),
-            mean=codec["mean"],
-            std=codec["std"],
-            commonest=int(codec["commonest"]),
-            usual=codec["usual"],
-            notes=codec["notes"],
-        )
+        return cls(Learnt.from_json(codec))
 
     @property
     def shape(self) -> dict[str, Any]:
@@ -229,7 +151,7 @@ class ObjectDetection(Task):
         if not target:
             return arrays
         found = [
-            self._objects(_things(cells[at], self.target, place(rows, at)), frame)
+            self._objects(things(cells[at], self.target, place(rows, at)), frame)
             for at, frame in zip(kept, frames, strict=True)
         ]
         # One without objects stands before them, so that there always is one to be joined.
@@ -258,11 +180,13 @@ class ObjectDetection(Task):
         """Quality focal loss of the scores and the generalised overlap of the boxes.
 
         Of each picture, over the places that answer for an object: the score of a place is to be
-        the overlap that its box has (Li et al. 2020). What lies in a crowd is not background.
+        the overlap that its box has (Li et al. 2020). Of a set, what fits an object best answers
+        for it, and is to be sure. What lies in a crowd is not background.
         """
         from core.tasks.detecting import losses
 
-        each = losses(outputs, batch["boxes"], batch["target"], batch["target_length"])
+        truths = batch["boxes"], batch["target"], batch["target_length"]
+        each = losses(outputs, *truths, self.size)
         return (each if weight is None else each * weight).mean()
 
     def naive(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
@@ -271,8 +195,8 @@ class ObjectDetection(Task):
 
         frame = batch["frame"]
         logits = torch.full((len(frame), 1, len(self.labels)), _UNLIKELY, device=frame.device)
-        logits[..., self.commonest] = _LIKELY
-        usual = torch.tensor(self.usual, dtype=torch.float32, device=frame.device)
+        logits[..., self.learnt.commonest] = _LIKELY
+        usual = torch.tensor(self.learnt.usual, dtype=torch.float32, device=frame.device)
         boxes = usual * (frame[:, :2] * frame[:, 2:]).repeat(1, 2)
         height, width = self.size
         place = [width / 2, height / 2, float(max(self.size)), 0.0, torch.inf]
@@ -364,60 +288,3 @@ class ObjectDetection(Task):
     def _words(self, kinds: Array) -> str:
         counts = Counter(self.labels[int(kind)] if kind >= 0 else NOT_IN_TRAINING for kind in kinds)
         return ", ".join(f"{count} {label}" for label, count in counts.most_common()) or "nothing"
-
-
-def _lists_objects(column: ColumnFacts, *, named: bool) -> bool:
-    """Whether the samples of a column are lists of objects; one is not empty, if none names it."""
-    if not column.is_text:
-        return False
-    try:
-        counts = [len(things_of(cell)) for cell in column.samples]
-        return bool(counts) and (named or any(counts))
-    except ValueError:
-        return False
-
-
-def _things(cell: object, column: str, where: str) -> list[Thing]:
-    try:
-        return things_of(cell)
-    except ValueError as error:
-        raise LeptonError(
-            f"the objects cannot be read: {error}",
-            where=f"column {column}, {where}",
-            hint='They should be like [{"label": "cat", "bbox": [10, 20, 50, 40]}].',
-        ) from error
-
-
-def _counted(view: View, column: str, split: str | None) -> Counter[str]:
-    """The labels of a split with their boxes; crowds are none.
-
-    Raises:
-        LeptonError: a cell cannot be read, or there is no box at all.
-    """
-    counts: Counter[str] = Counter()
-    for batch in view.batches(with_place([column], view), split=split):
-        for at, cell in enumerate(values(batch, column)):
-            if cell is not None:
-                things = _things(cell, column, place(batch, at))
-                counts.update(thing.label for thing in things if not thing.crowd)
-    if not counts:
-        raise LeptonError(
-            f'the column "{column}" has no box',
-            where=_where(view, split),
-            hint="Name another column with --target.",
-        )
-    return counts
-
-
-def _where(view: View, split: str | None) -> str:
-    return f"{view.version.ref}, {split} split" if split else view.version.ref
-
-
-def _canvas(survey: Survey) -> tuple[int, int]:
-    """Height and width: those of the pictures, or the median of them, up to the next `STEP`."""
-    height, width = survey.size(MOST_SIDE)
-    return _stepped(height), _stepped(width)
-
-
-def _stepped(side: int) -> int:
-    return max(LEAST_SIDE, STEP * -(-side // STEP))

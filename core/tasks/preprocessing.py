@@ -60,4 +60,39 @@ class ImageReading:
         return (asked, asked) if asked else self.size
 
 
-Reading: TypeAlias = TextReading | ImageReading
+@dataclass(frozen=True)
+class SoundReading:
+    """`rate` is the samples a second that it reads; with `level` each sound has mean 0 and
+    deviation 1.
+
+    `letters` is what each of its outputs says, in lower case, where it says any: `blank` is that of
+    CTC and `strange` that of all letters it does not know.
+    """
+
+    rate: int
+    level: bool
+    letters: tuple[str, ...] = ()
+    blank: int = 0
+    strange: int = 0
+
+
+@dataclass(frozen=True)
+class SeriesReading:
+    """`context` is how many steps of the past it reads, no fewer and no more."""
+
+    context: int
+
+    def steps(self, asked: int) -> int:
+        """The steps of the past that are read.
+
+        Raises:
+            UsageError: another number is asked for.
+        """
+        if asked not in (0, self.context):
+            raise UsageError(
+                f"context={asked} cannot be: the pretrained model reads {self.context} steps"
+            )
+        return self.context
+
+
+Reading: TypeAlias = TextReading | ImageReading | SoundReading | SeriesReading

@@ -12,9 +12,10 @@ import numpy as np
 from core.data.cleaning.steps import audio
 from core.data.lake.view import View
 from core.errors import LeptonError, UsageError
-from core.options import Option, resolved
+from core.options import resolved
 from core.tasks.base import Fit, Task
 from core.tasks.facts import ColumnFacts, TableFacts
+from core.tasks.preprocessing import Reading, SoundReading
 from core.tasks.ragged import Ragged
 from core.tasks.rows import PATH, label_text, place, skipped_note, values
 from core.tasks.scoring import Scorer
@@ -28,10 +29,9 @@ if TYPE_CHECKING:
     from core.tasks.base import Array, Arrays, Batch, Rows
 
 RATE = 16_000
-"""Samples a second that all sounds are brought to."""
-MELS = 64
+"""Samples a second that all sounds are brought to, unless a pretrained model reads others."""
 LEAST = 400
-"""Samples of one window; a shorter sound is filled up with silence."""
+"""Samples that a model reads at once; a shorter sound is filled up with silence."""
 _LOUD = 32_767
 _NAMES = ("transcript", "transcription", "sentence", "text", "utterance", "words")
 _SURE = 0.9
@@ -40,21 +40,20 @@ _SURE = 0.9
 class SpeechRecognition(Task):
     """What is said in a sound.
 
-    Sounds are kept as samples, int16, in one channel at `RATE`; the device makes the log-mel
-    spectrograms, so that augmentations change the sound itself. The model says a letter or
-    nothing every few windows and is taught by CTC (Graves et al. 2006).
+    Sounds are kept as samples, int16, in one channel at one rate, and models read samples, so that
+    augmentations change the sound itself. The model says a letter or nothing every few windows and
+    is taught by CTC (Graves et al. 2006).
     """
 
     name: ClassVar[str] = "automatic-speech-recognition"
     summary: ClassVar[str] = "what is said in a sound"
     needs: ClassVar[str] = "a column of sounds and a column of transcripts"
     reads: ClassVar[str] = "audio"
-    architectures: ClassVar[tuple[str, ...]] = ("speech-gru",)
+    gives: ClassVar[str] = "text"
+    architectures: ClassVar[tuple[str, ...]] = ("speech-gru", "wav2vec2")
     metric: ClassVar[str] = "word_error_rate"
     higher_is_better: ClassVar[bool] = False
-    options: ClassVar[tuple[Option, ...]] = (
-        Option("mels", MELS, "bands of pitch that a sound is told in", 8, 128),
-    )
+    takes_pretrained: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -63,14 +62,19 @@ class SpeechRecognition(Task):
         letters: Letters,
         *,
         commonest: str,
-        mels: int,
+        rate: int = RATE,
+        level: bool = True,
+        places: Sequence[int] = (),
         notes: Sequence[str] = (),
     ) -> None:
         self.columns = (column,)
         self.target = target
         self.letters = letters
         self.commonest = commonest
-        self.mels = mels
+        self.rate = rate
+        self.level = level
+        self.places = tuple(places)
+        """Which output of a pretrained model says each code; empty: its letters are learnt."""
         self.notes = tuple(notes)
 
     @classmethod
@@ -109,16 +113,28 @@ class SpeechRecognition(Task):
         view: View,
         split: str | None = None,
         options: Mapping[str, Any] | None = None,
+        reading: Reading | None = None,
     ) -> Self:
-        mels = resolved(cls.options, options or {}, cls.name)["mels"]
+        resolved(cls.options, options or {}, cls.name)
         counts, missing = _transcripts(view, fit, split)
+        notes = [*fit.notes, *skipped_note(fit.target, missing)]
+        places: tuple[int, ...]
+        letters, places, rate, level = Letters.learn(counts), (), RATE, True
+        if isinstance(reading, SoundReading):
+            rate, level = reading.rate, reading.level
+            if taken := Letters.taken_over(reading, counts):
+                letters, places = taken
+            else:
+                notes.append("the pretrained model lacks some of the letters: they are learnt anew")
         return cls(
             fit.inputs[0],
             fit.target,
-            Letters.learn(counts),
+            letters,
             commonest=counts.most_common(1)[0][0],
-            mels=mels,
-            notes=(*fit.notes, *skipped_note(fit.target, missing)),
+            rate=rate,
+            level=level,
+            places=places,
+            notes=notes,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -127,7 +143,9 @@ class SpeechRecognition(Task):
             "target": self.target,
             "letters": list(self.letters.known),
             "commonest": self.commonest,
-            "mels": self.mels,
+            "rate": self.rate,
+            "level": self.level,
+            "places": list(self.places),
             "notes": list(self.notes),
         }
 
@@ -138,13 +156,21 @@ class SpeechRecognition(Task):
             codec["target"],
             Letters(tuple(codec["letters"])),
             commonest=codec["commonest"],
-            mels=int(codec["mels"]),
+            rate=int(codec["rate"]),
+            level=bool(codec["level"]),
+            places=tuple(map(int, codec["places"])),
             notes=codec["notes"],
         )
 
     @property
     def shape(self) -> dict[str, Any]:
-        return {"kind": "speech", "mels": self.mels, "outputs": self.letters.size}
+        return {
+            "kind": "speech",
+            "rate": self.rate,
+            "level": self.level,
+            "places": list(self.places),
+            "outputs": self.letters.size,
+        }
 
     @property
     def at_once(self) -> int:
@@ -169,7 +195,7 @@ class SpeechRecognition(Task):
         }
 
     def _samples(self, rows: Rows, at: int) -> Array:
-        """A sound in one channel at `RATE`, int16 [samples]."""
+        """A sound in one channel at the task's rate, int16 [samples]."""
         (column,) = self.columns
         content = values(rows, column)[at]
         try:
@@ -184,15 +210,14 @@ class SpeechRecognition(Task):
                 where=f"column {column}, {place(rows, at)}",
                 hint="Remove the row or replace the file; `lepton data check` finds all of them.",
             ) from error
-        one = audio.resample(samples.mean(1, keepdims=True), rate, RATE)[:, 0]
+        one = audio.resample(samples.mean(1, keepdims=True), rate, self.rate)[:, 0]
         whole = (one.clip(-1, 1) * _LOUD).round().astype(np.int16)
         return np.pad(whole, (0, max(0, LEAST - len(whole))))
 
     def inputs(self, batch: Batch) -> tuple[Tensor, ...]:
-        """Log-mel spectrograms, float32 [n, frames, mels], and the frames of each, int64 [n]."""
-        from core.tasks.spectrogram import log_mel
-
-        return log_mel(batch["audio"], batch["audio_length"], RATE, self.mels)
+        """Sounds float32 [n, samples] from -1 to 1, padded, and the samples of each, int64 [n]."""
+        sound, length = batch["audio"], batch["audio_length"].long()
+        return sound.float() / (1 if sound.is_floating_point() else _LOUD), length
 
     def loss(
         self, outputs: tuple[Tensor, Tensor], batch: Batch, weight: Tensor | None = None

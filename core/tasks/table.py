@@ -80,6 +80,11 @@ class TableCodec:
         return tuple(feature.column for feature in self.features)
 
     @property
+    def takes(self) -> dict[str, str]:
+        """What a cell of each column holds: number, date or category."""
+        return {feature.column: feature.kind for feature in self.features}
+
+    @property
     def shape(self) -> dict[str, Any]:
         """How many numbers, and the size of each category, unknown (0) and missing (1) included."""
         return {

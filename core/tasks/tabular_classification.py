@@ -88,6 +88,10 @@ class TabularClassification(Classification):
         return cls(table, codec["target"], codec["labels"], codec["notes"], counts)
 
     @property
+    def takes(self) -> dict[str, str]:
+        return self.codec.takes
+
+    @property
     def shape(self) -> dict[str, Any]:
         return {"kind": self.reads, **self.codec.shape, "outputs": len(self.labels)}
 

@@ -40,6 +40,7 @@ class TabularRegression(Task):
     needs: ClassVar[str] = "columns of numbers, dates or categories and a column of numbers"
     architectures: ClassVar[tuple[str, ...]] = ("mlp",)
     reads: ClassVar[str] = "table"
+    gives: ClassVar[str] = "number"
     metric: ClassVar[str] = "r2"
     mixes: ClassVar[bool] = True
 
@@ -103,6 +104,10 @@ class TabularRegression(Task):
         table = TableCodec.from_json(codec["features"])
         mean, std = float(codec["mean"]), float(codec["std"])
         return cls(table, codec["target"], mean, std, codec["notes"])
+
+    @property
+    def takes(self) -> dict[str, str]:
+        return self.codec.takes
 
     @property
     def shape(self) -> dict[str, Any]:

@@ -50,6 +50,7 @@ class TextGeneration(Task):
     summary: ClassVar[str] = "how a text goes on"
     needs: ClassVar[str] = "a column of texts"
     reads: ClassVar[str] = "tokens"
+    gives: ClassVar[str] = "text"
     architectures: ClassVar[tuple[str, ...]] = ("gpt", "gpt2", "llama")
     metric: ClassVar[str] = "bits_per_byte"
     higher_is_better: ClassVar[bool] = False

@@ -14,6 +14,7 @@ from core.options import Option, resolved
 from core.tasks import series_learning, series_rows
 from core.tasks.base import Fit, Task
 from core.tasks.features import Category, UnreadableError, days_of, floats
+from core.tasks.preprocessing import Reading, SeriesReading
 from core.tasks.reading import LeftOut, Unreadable
 from core.tasks.residuals import residuals
 from core.tasks.rows import column, label_text, place
@@ -49,10 +50,12 @@ class TimeSeriesForecasting(Task):
     summary: ClassVar[str] = "what a series of numbers goes on with"
     needs: ClassVar[str] = "a column of dates or times and a column of numbers"
     reads: ClassVar[str] = "series"
-    architectures: ClassVar[tuple[str, ...]] = ("tsmixer",)
+    gives: ClassVar[str] = "forecast"
+    architectures: ClassVar[tuple[str, ...]] = ("tsmixer", "patchtst")
     metric: ClassVar[str] = "mean_absolute_scaled_error"
     higher_is_better: ClassVar[bool] = False
     gathers: ClassVar[bool] = True
+    takes_pretrained: ClassVar[bool] = True
     example: ClassVar[str] = "window"
     options: ClassVar[tuple[Option, ...]] = (
         Option("context", 0, "steps of the past that are read", 1, 100_000, auto=True),
@@ -95,8 +98,11 @@ class TimeSeriesForecasting(Task):
         view: View,
         split: str | None = None,
         options: Mapping[str, Any] | None = None,
+        reading: Reading | None = None,
     ) -> Self:
         asked = resolved(cls.options, options or {}, cls.name)
+        if isinstance(reading, SeriesReading):
+            asked["context"] = reading.steps(asked["context"])
         return cls(series_learning.learn(fit, view, split, asked))
 
     def to_json(self) -> dict[str, Any]:
@@ -105,6 +111,12 @@ class TimeSeriesForecasting(Task):
     @classmethod
     def from_json(cls, codec: Mapping[str, Any]) -> Self:
         return cls(Learnt.from_json(codec))
+
+    @property
+    def takes(self) -> dict[str, str]:
+        known = {each.column: each.kind for each in self.past}
+        own = {self.roles.time: "date", self.roles.value: "number"}
+        return {name: (known | own).get(name, "category") for name in self.columns}
 
     @property
     def shape(self) -> dict[str, Any]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from core.errors import LeptonError
+from core.tasks.preprocessing import SoundReading
 
 Array = np.ndarray[Any, Any]
 
@@ -18,6 +20,8 @@ BLANK = 0
 STRANGE = "\N{REPLACEMENT CHARACTER}"
 """Stands for every letter that the training transcripts do not have."""
 _KEPT = "LMN"
+_LACKING = 0.005
+"""The share of letters that a pretrained model need not know."""
 _JOINING = {"\N{RIGHT SINGLE QUOTATION MARK}": "'"}
 
 
@@ -43,6 +47,29 @@ class Letters:
     def learn(cls, transcripts: Iterable[str]) -> Letters:
         """From transcripts that are normalised."""
         return cls(tuple(sorted({letter for text in transcripts for letter in text})))
+
+    @classmethod
+    def taken_over(
+        cls, reading: SoundReading, transcripts: Mapping[str, int]
+    ) -> tuple[Letters, tuple[int, ...]] | None:
+        """The letters that a pretrained model says, and the output of each code.
+
+        `transcripts` are normalised, with how often each stands there. None: the model says none,
+        or lacks more of theirs than now and then.
+        """
+        places: dict[str, int] = {}
+        for place, letter in enumerate(reading.letters):
+            if len(letter) == 1 and (letter == " " or normalised(letter) == letter):
+                places.setdefault(letter, place)
+        counts: Counter[str] = Counter()
+        for text, times in transcripts.items():
+            counts.update({letter: count * times for letter, count in Counter(text).items()})
+        lacking = sum(count for letter, count in counts.items() if letter not in places)
+        if not places or lacking > _LACKING * counts.total():
+            return None
+        known = tuple(sorted(places))
+        said = (reading.blank, *(places[letter] for letter in known), reading.strange)
+        return cls(known), said
 
     @property
     def size(self) -> int:

@@ -139,7 +139,7 @@ def choose(workspace: Workspace, config: TrainConfig) -> Choice:
         architecture = found.attempt(partial(_architecture, own, kind, base))
         found.attempt(partial(_check_augmentations, own, kind))
         found.attempt(partial(_check_classes, own, kind))
-        if base is not None and origin is None:
+        if base is not None and origin is None and kind.takes_pretrained:
             found.attempt(partial(base.reading, kind.reads))
         if architecture is not None:
             found.attempt(partial(check_options, own, kind, architecture))

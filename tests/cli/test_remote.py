@@ -211,13 +211,15 @@ def test_files_in_a_cloud_and_no_secret_of_them_kept(
         said = lepton("data", "import", url, "--name", "it", "--json")
         assert said.json["rows"] == 51
         assert set(said.json["params"]["files"]) == {f"{url}/1.csv", f"{url}/2.csv"}
+        again = lepton("data", "import", "--refresh", "--name", "it")
+        assert "nothing is new: every file lies there as it came" in again.out + again.err
         lepton.env.update(there.wrong)
         denied = lepton("data", "import", f"{url}/1.csv", "--name", "it")
         # The hub says of what is private, to one who may not see it, that it is not there.
         hidden = cloud is in_hub
         refused(denied, 2 if hidden else 1, "not shown" if hidden else "access is denied", "run: ")
     left = kept(lepton.home)
-    left += "".join(each.out + each.err for each in (said, denied)).encode()
+    left += "".join(each.out + each.err for each in (said, again, denied)).encode()
     for secret in (*there.secrets, "wr0ng"):
         assert secret.encode() not in left
 

@@ -106,10 +106,12 @@ def test_rm_and_gc_ask_and_spare(plants: Shell) -> None:
     planned = plants("data", "gc", "--keep", "1", "--dry-run", "--json").json
     assert planned["versions"] == ["plants@3", "plants@1"]
     assert plants("data", "gc", "--keep", "1").code == 2, "a script must say --yes"
+    plants("data", "check", "plants@1")
     freed = plants("data", "gc", "--keep", "1", "--yes", "--json").json
     assert freed == planned | {"dry_run": False}
     assert [v["version"] for v in plants("data", "versions", "plants", "--json").json] == [4, 2]
     assert plants("data", "rm", "plants@best", "--yes", "--force").code == 0
+    assert "plants@1 (gone)" in plants("data", "check", "plants", "--history").out
     assert plants("data", "gc", "--older", "soon").code == 2
 
 

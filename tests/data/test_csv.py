@@ -232,6 +232,29 @@ def test_an_unclosed_quotation_mark_never_swallows_lines(
     assert f"line {at + 2}" in error.where
 
 
+@pytest.mark.parametrize("header", ['id,"name,v', '"id,name,v', 'id,name,"v', '"id', '\n\nid,"v'])
+@pytest.mark.parametrize("rows", [1, 100, 100_000])
+def test_an_unclosed_quotation_mark_in_the_header(
+    csv: Path, refuses: Refuses, header: str, rows: int
+) -> None:
+    csv.write_text(f"{header}\n" + "".join(f"{i},w,1\n" for i in range(rows)))
+    at = header.count("\n") + 1
+    error = refuses(csv, f"a quotation mark opened on line {at} is not closed on it")
+    assert error.where.endswith(f"table.csv, line {at}")
+
+
+def test_how_much_a_quotation_mark_swallows_is_told(csv: Path, refuses: Refuses) -> None:
+    csv.write_text('a,b\n1,"oo\n2,w\n3,w\n')
+    refuses(csv, "line 2 is not closed on it, which makes one cell of 3 lines or more")
+    csv.write_text('a,b,c\n1,"oo\n')
+    assert refuses(csv, "opened on line 2 is not closed").what.endswith("not closed")
+
+
+def test_a_cell_of_several_lines_is_one(lake: Lake, csv: Path) -> None:
+    csv.write_text('"a\nb",c\n1,"x\ny"\n2,"x\n\n"\n')
+    assert rows(lake, import_source(lake, csv)) == [(1, "x\ny"), (2, "x\n\n")]
+
+
 def test_a_badly_closed_quotation_mark_costs_its_line(lake: Lake, csv: Path) -> None:
     csv.write_text('a,b\n1,5" pipe\n2,"bad"tail\n3,"he said ""hi"""\n')
     report = import_source(lake, csv)

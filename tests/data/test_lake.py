@@ -14,6 +14,7 @@ import pytest
 
 from core.data.lake.journal import Entry
 from core.data.lake.lake import Lake
+from core.data.lake.version import QualityNote
 from core.errors import LeptonError, UsageError
 from core.workspace import Workspace
 
@@ -300,6 +301,10 @@ def test_a_catalogue_of_an_earlier_format_is_brought_up_to_date(
     old_home: Path, format: int
 ) -> None:
     with sqlite3.connect(old_home / "catalog.sqlite") as db:
+        db.execute(
+            "INSERT INTO quality (version, time, kind, score, findings)"
+            " SELECT id, '2026-01-02T03:04:05Z', 'check', 88.5, '[]' FROM version WHERE n = 2"
+        )
         for each in range(3, format - 1, -1):
             db.executescript(TAKES_BACK[each])
         db.execute(f"PRAGMA user_version = {format}")
@@ -315,6 +320,10 @@ def test_a_catalogue_of_an_earlier_format_is_brought_up_to_date(
     ]
     assert found[1].author == ("anna" if format > 1 else "")
     assert found[1].tags == (("raw",) if format > 1 else ())
+    told = lake.quality_history("plants")
+    assert (
+        told == [QualityNote("plants@2", "2026-01-02T03:04:05Z", "check", 88.5, ())][: format - 1]
+    )
     assert found[1].has_rows_of(found[2])
     assert found[1].has_rows_of(found[6])
     assert not found[1].has_rows_of(found[4]), "it was imported anew"

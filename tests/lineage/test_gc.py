@@ -60,6 +60,35 @@ def test_only_what_nothing_refers_to_goes(lake: Lake) -> None:
     whole(lake)
 
 
+def test_what_checks_found_outlives_the_versions(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number, version in enumerate(versions(lake, 4)):
+        lake.note_quality(version, "check", 90.0 + number, [{"severity": "error"}])
+    lake.note_quality(lake.version("things"), "import", None, [])
+
+    def told() -> list[tuple[str, float | None, bool]]:
+        return [(each.ref, each.score, each.gone) for each in lake.quality_history("things")]
+
+    newest = [("things@4", None, False), ("things@4", 93.0, False)]
+    collect_garbage(lake.workspace, keep=2, dry_run=True)
+    assert not any(gone for *_, gone in told())
+    collect_garbage(lake.workspace, keep=2)
+    gone = [("things@2", 91.0, True), ("things@1", 90.0, True)]
+    assert told() == [*newest, ("things@3", 92.0, False), *gone]
+    monkeypatch.setattr("core.data.lake.garbage.LONGEST_HISTORY", 4)
+    collect_garbage(lake.workspace, keep=2)
+    assert told() == [*newest, ("things@3", 92.0, False), gone[0]]
+    monkeypatch.setattr("core.data.lake.garbage.LONGEST_HISTORY", 1)
+    collect_garbage(lake.workspace, keep=2)
+    assert told() == [*newest, ("things@3", 92.0, False)], "a version that is there keeps its own"
+    lake.remove("things@3")
+    assert told() == newest, "what a person removes is not spoken of any more"
+    lake.remove("things")
+    versions(lake, 1)
+    assert told() == []
+
+
 def test_keep_and_older_spare_versions(lake: Lake) -> None:
     versions(lake, 4)
     assert collect_garbage(lake.workspace, older=timedelta(hours=1)).versions == ()

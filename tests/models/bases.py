@@ -1,5 +1,6 @@
 """Small pretrained models as transformers writes them, with random weights of a seed."""
 
+import json
 from pathlib import Path
 
 import torch
@@ -7,14 +8,25 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, 
 from transformers import (
     BertConfig,
     BertForSequenceClassification,
+    DetrConfig,
+    DetrForObjectDetection,
+    DetrImageProcessorPil,
     GPT2Config,
     GPT2LMHeadModel,
+    PatchTSTConfig,
+    PatchTSTForPrediction,
     PreTrainedTokenizerFast,
     ResNetConfig,
     ResNetForImageClassification,
     ViTConfig,
     ViTForImageClassification,
     ViTImageProcessorPil,
+    Wav2Vec2Config,
+    Wav2Vec2CTCTokenizer,
+    Wav2Vec2FeatureExtractor,
+    Wav2Vec2ForCTC,
+    YolosConfig,
+    YolosForObjectDetection,
 )
 
 PAD, START, STOP, END = "[PAD]", "[CLS]", "[SEP]", "<|endoftext|>"
@@ -93,6 +105,92 @@ def resnet(folder: Path) -> Path:
     )
     ResNetForImageClassification(config).save_pretrained(folder)
     return _pictures(folder, {"height": 32, "width": 32})
+
+
+def detr(folder: Path) -> Path:
+    """A DETR on a ResNet whose scales are fixed, for three channels; it finds cats and dogs."""
+    torch.manual_seed(5)
+    stages = {"embedding_size": 8, "hidden_sizes": [8, 16, 32, 32], "depths": [1] * 4}
+    config = DetrConfig(
+        backbone_config=ResNetConfig(**stages, layer_type="basic", out_features=["stage3"]),
+        num_labels=2,
+        num_queries=5,
+        d_model=32,
+        encoder_layers=1,
+        decoder_layers=1,
+        encoder_ffn_dim=64,
+        decoder_ffn_dim=64,
+        encoder_attention_heads=2,
+        decoder_attention_heads=2,
+        dropout=0.0,
+    )
+    DetrForObjectDetection(config).save_pretrained(folder)
+    size = {"shortest_edge": 64, "longest_edge": 96}
+    DetrImageProcessorPil(size=size).save_pretrained(folder)
+    return folder
+
+
+def yolos(folder: Path) -> Path:
+    """A YOLOS for pictures of 64 x 96; it finds cats and dogs."""
+    torch.manual_seed(5)
+    config = YolosConfig(
+        image_size=[64, 96],
+        patch_size=16,
+        num_labels=2,
+        num_detection_tokens=5,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+    )
+    YolosForObjectDetection(config).save_pretrained(folder)
+    return _pictures(folder, {"height": 64, "width": 96})
+
+
+def wav2vec2(folder: Path, letters: str) -> Path:
+    """A Wav2Vec2 that says these letters, in capitals, with the tokens of its own beside them."""
+    pieces = ["<s>", "</s>", "<unk>", "|", *letters.upper(), "<pad>"]
+    folder.mkdir()
+    written = folder / "vocab.json"
+    written.write_text(json.dumps({piece: at for at, piece in enumerate(pieces)}))
+    Wav2Vec2CTCTokenizer(written).save_pretrained(folder)
+    Wav2Vec2FeatureExtractor(return_attention_mask=True).save_pretrained(folder)
+    torch.manual_seed(5)
+    config = Wav2Vec2Config(
+        vocab_size=len(pieces),
+        pad_token_id=len(pieces) - 1,
+        conv_dim=[32] * 7,
+        feat_extract_norm="layer",
+        conv_bias=True,
+        do_stable_layer_norm=True,
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        num_conv_pos_embeddings=64,
+        **dict.fromkeys(("hidden_dropout", "activation_dropout", "attention_dropout"), 0.0),
+    )
+    Wav2Vec2ForCTC(config).save_pretrained(folder)
+    return folder
+
+
+def patchtst(folder: Path, *, context: int = 28, steps: int = 14) -> Path:
+    """A PatchTST for three columns that know nothing of each other."""
+    torch.manual_seed(5)
+    config = PatchTSTConfig(
+        num_input_channels=3,
+        context_length=context,
+        patch_length=7,
+        patch_stride=7,
+        prediction_length=steps,
+        pooling_type=None,
+        d_model=16,
+        ffn_dim=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+    )
+    PatchTSTForPrediction(config).save_pretrained(folder)
+    return folder
 
 
 def _pictures(folder: Path, size: dict[str, int]) -> Path:

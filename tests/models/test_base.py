@@ -1,5 +1,6 @@
 """Pretrained models: found in a folder or on a hub, read as they read, refused with words."""
 
+import json
 import re
 from urllib.parse import unquote
 
@@ -11,7 +12,7 @@ from core.models.architectures import build
 from core.models.hub.base import Base, is_base, placed
 from core.models.hub.pretrained import start
 from core.models.hub.tuning import merged
-from core.tasks.preprocessing import ImageReading
+from core.tasks.preprocessing import ImageReading, SeriesReading, SoundReading
 from tests.data.sources.web_server import send, serving
 
 from . import bases
@@ -21,7 +22,17 @@ LORA = {"tune": "lora", "rank": 4, "alpha": 8}
 FULL = {**LORA, "tune": "full"}
 HEAD = {**LORA, "tune": "head"}
 WORDS = {"kind": "tokens", "length": 12, "outputs": 3}
+SERIES = {"kind": "series", "context": 28, "columns": 2, "outputs": 7, "phases": 7, "season": 7}
+OBJECTS = {"kind": "objects", "channels": 3, "height": 64, "width": 64, "outputs": 3}
+SPEECH = {"kind": "speech", "rate": 16_000, "level": True, "places": [], "outputs": 9}
 IMAGE = {"kind": "image", "channels": 3, "height": 16, "width": 16, "outputs": 3}
+OTHERS = {
+    "detr": (OBJECTS, (torch.randn(2, 3, 64, 64),)),
+    "yolos": (OBJECTS, (torch.randn(2, 3, 64, 64),)),
+    "patchtst": (SERIES, (torch.randn(4, 28, 2), torch.zeros(4, 7, 7))),
+    "wav2vec2": (SPEECH, (torch.randn(3, 4000), torch.tensor([4000, 900, 2000]))),
+}
+"""Of models that read neither texts nor single pictures: a shape, and inputs."""
 
 
 @pytest.fixture
@@ -79,13 +90,38 @@ def test_how_it_reads_is_taken_from_its_files(bert, tmp_path):
     assert vit == ImageReading((0.4, 0.5, 0.6), (0.2, 0.25, 0.3), (16, 16), fixed=True)
     with pytest.raises(UsageError, match="reads 16 x 16 pixels"):
         vit.side(32)
+    patchtst = Base.find(str(bases.patchtst(tmp_path / "patchtst"))).reading("series")
+    assert patchtst == SeriesReading(28)
+    assert patchtst.steps(0) == patchtst.steps(28) == 28
+    with pytest.raises(UsageError, match="reads 28 steps"):
+        patchtst.steps(30)
+    folder = bases.wav2vec2(tmp_path / "wav2vec2", "ab")
+    wav2vec2 = Base.find(str(folder)).reading("audio")
+    said = ("<s>", "</s>", "<unk>", " ", "a", "b", "<pad>")
+    assert wav2vec2 == SoundReading(16_000, True, said, blank=6, strange=2)
+    both = {"feature_extractor": json.loads((folder / "preprocessor_config.json").read_text())}
+    (folder / "preprocessor_config.json").unlink()
+    (folder / "processor_config.json").write_text(json.dumps(both))
+    assert Base.find(str(folder)).reading("audio") == wav2vec2
+    detr, yolos = (
+        Base.find(str(getattr(bases, kind)(tmp_path / kind))).reading("image")
+        for kind in ("detr", "yolos")
+    )
+    assert (detr.mean, detr.side(0), detr.side(128)) == (
+        (0.485, 0.456, 0.406),
+        (64, 64),
+        (128, 128),
+    )
+    assert (yolos.side(0), yolos.side(128)) == ((64, 96), (128, 128))
     resnet = Base.find(str(bases.resnet(tmp_path / "resnet"))).reading("image")
     assert resnet.side(0) == (32, 32)
     assert resnet.side(48) == (48, 48)
 
 
 @pytest.mark.parametrize("tune", [HEAD, LORA])
-@pytest.mark.parametrize("kind", ["bert", "gpt2", "vit", "resnet"])
+@pytest.mark.parametrize(
+    "kind", ["bert", "gpt2", "vit", "resnet", "patchtst", "wav2vec2", "detr", "yolos"]
+)
 def test_what_is_frozen_stays_and_what_is_added_is_merged(kind, tune, tmp_path):
     if kind in ("bert", "gpt2"):
         base = Base.find(str(getattr(bases, kind)(tmp_path / kind, TEXTS)))
@@ -94,8 +130,10 @@ def test_what_is_frozen_stays_and_what_is_added_is_merged(kind, tune, tmp_path):
         if kind == "gpt2":
             shape, inputs = {**shape, "kind": "next-token"}, inputs[:1]
     else:
-        base = Base.find(str(getattr(bases, kind)(tmp_path / kind)))
-        shape, inputs = IMAGE, (torch.randn(4, 3, 16, 16),)
+        folder = tmp_path / kind
+        made = bases.wav2vec2(folder, "abc") if kind == "wav2vec2" else getattr(bases, kind)(folder)
+        base = Base.find(str(made))
+        shape, inputs = OTHERS.get(kind, (IMAGE, (torch.randn(4, 3, 16, 16),)))
     if kind == "gpt2" and tune is HEAD:
         with pytest.raises(UsageError, match="no head of its own"):
             start(base, shape, **tune)
@@ -108,22 +146,27 @@ def test_what_is_frozen_stays_and_what_is_added_is_merged(kind, tune, tmp_path):
         < sum(each.numel() for each in trained)
         < sum(each.numel() for each in module.parameters())
     )
+
+    def said(module):
+        outputs = module(*inputs)
+        return outputs if isinstance(outputs, torch.Tensor) else outputs[0]
+
     frozen = {
         name: each.clone() for name, each in module.named_parameters() if not each.requires_grad
     }
     optimizer = torch.optim.SGD(trained, lr=0.01 if kind == "resnet" else 0.2)
     for _ in range(3):
         optimizer.zero_grad()
-        module(*inputs).square().mean().backward()
+        said(module).square().mean().backward()
         optimizer.step()
     assert all(torch.equal(each, dict(module.named_parameters())[n]) for n, each in frozen.items())
     module.eval()
     with torch.inference_mode():
-        before = module(*inputs)
+        before = said(module)
         plain = build("pretrained", shape, {**tune, "structure": dict(base.structure)}).eval()
         fresh = start(base, shape, **FULL).eval()
         plain.load_state_dict(merged(module).state_dict())
-        assert torch.allclose(plain(*inputs), before, atol=1e-5)
+        assert torch.allclose(said(plain), before, atol=1e-5)
         moved = [
             name
             for name, each in fresh.model.base_model.state_dict().items()
@@ -165,6 +208,92 @@ def test_weights_of_another_model_are_refused(bert, tmp_path):
     (bert / "model.safetensors").write_bytes((tmp_path / "vit" / "model.safetensors").read_bytes())
     with pytest.raises(LeptonError, match="not of this model"):
         start(base, words(base), **FULL)
+
+
+def test_a_model_that_was_made_for_something_else_is_refused(bert, tmp_path):
+    vit, patchtst = (
+        Base.find(str(getattr(bases, kind)(tmp_path / kind))) for kind in ("vit", "patchtst")
+    )
+    for base, shape, words in (
+        (vit, {**WORDS, "vocabulary": 9}, "is a vit, which cannot tell classes of texts"),
+        (patchtst, IMAGE, "is a patchtst, which cannot tell classes of images"),
+        (vit, OBJECTS, "is a vit, which cannot find objects"),
+        (patchtst, SPEECH, "is a patchtst, which cannot tell the letters of sounds"),
+        (Base.find(str(bert)), SERIES, "is a bert, which cannot forecast"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            start(base, shape, **FULL)
+    with pytest.raises(UsageError, match="is a vit, and of those that forecast only patchtst"):
+        vit.reading("series")
+    with pytest.raises(UsageError, match="reads sounds by a nameless extractor"):
+        vit.reading("audio")
+    with pytest.raises(UsageError, match=r"has no preprocessor_config\.json") as caught:
+        patchtst.reading("audio")
+    assert "AutoProcessor" in caught.value.hint
+
+
+@pytest.mark.parametrize("kind", ["detr", "yolos"])
+def test_a_finder_says_what_transformers_own_says(kind, tmp_path):
+    base = Base.find(str(getattr(bases, kind)(tmp_path / kind)))
+    module = start(base, {**OBJECTS, "outputs": 2}, **FULL).eval()
+    images = torch.randn(2, 3, 64, 96)
+    with torch.inference_mode():
+        logits, boxes, places = module(images)
+        theirs = module.model(images)
+        # Of a class and of nothing alone, it is as likely as the softmax of both says.
+        pair = theirs.logits[..., [0, -1]].softmax(-1)[..., 0]
+        assert torch.allclose(logits[..., 0].sigmoid(), pair, atol=1e-5)
+    x, y, width, height = theirs.pred_boxes.unbind(-1)
+    assert torch.allclose(boxes[..., 0], (x - width / 2) * 96, atol=1e-3)
+    assert torch.allclose(boxes[..., 3], (y + height / 2) * 64, atol=1e-3)
+    assert places.shape == (0, 5)
+    said = []
+    start(base, OBJECTS, **FULL, say=said.append)
+    assert "class_labels_classifier" in said[0]
+    assert "bbox_predictor" not in said[0]
+
+
+def test_a_model_whose_parts_need_another_package_is_told(tmp_path):
+    base = Base.find(str(bases.detr(tmp_path / "detr")))
+    structure = {name: v for name, v in base.structure.items() if name != "backbone_config"}
+    with pytest.raises(LeptonError, match="requires the timm library"):
+        start(Base(base.ref, base.path, {**structure, "backbone": "resnet50"}), OBJECTS, **FULL)
+
+
+def test_a_listener_says_its_letters_in_the_order_of_the_codes(tmp_path):
+    base = Base.find(str(bases.wav2vec2(tmp_path / "it", "ab")))
+    shape = {**SPEECH, "places": [6, 3, 4, 5, 2], "outputs": 5}
+    said = []
+    module = start(base, shape, **FULL, say=said.append).eval()
+    assert not said
+    sounds, length = torch.randn(2, 4000), torch.tensor([4000, 1000])
+    with torch.inference_mode():
+        logits, steps = module(sounds, length)
+        level = (sounds[:1] - sounds[0].mean()) / sounds[0].std(unbiased=False)
+        theirs = module.model(level).logits
+        assert torch.allclose(logits[:1], theirs[..., [6, 3, 4, 5, 2]], atol=1e-4)
+        assert steps.tolist() == [12, 2]
+        alone, _ = module(sounds[1:, :1000], length[1:])
+        assert torch.allclose(logits[1:, :2], alone, atol=1e-4)
+    start(base, SPEECH, **FULL, say=said.append)
+    assert said == ["new weights, to be learnt: lm_head.bias, lm_head.weight"]
+    with pytest.raises(LeptonError, match="knows 10 pieces and the model 7"):
+        start(base, {**shape, "places": [9]}, **FULL)
+
+
+def test_a_forecaster_keeps_its_head_where_it_tells_enough(tmp_path):
+    base = Base.find(str(bases.patchtst(tmp_path / "patchtst")))
+    said = []
+    module = start(base, SERIES, **FULL, say=said.append).eval()
+    assert not said
+    window = torch.randn(4, 28, 2)
+    with torch.inference_mode():
+        told = module(window, torch.zeros(4, 7, 7))
+        # What stands beside the column that is forecast says nothing to such a model.
+        alone = module.model(window[..., :1]).prediction_outputs[:, :7, 0]
+        assert torch.equal(told, alone)
+    start(base, {**SERIES, "outputs": 15}, **FULL, say=said.append)
+    assert said == ["new weights, to be learnt: head.projection.bias, head.projection.weight"]
 
 
 @pytest.fixture

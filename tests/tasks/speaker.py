@@ -3,8 +3,11 @@
 import ctypes
 import io
 import wave
+from functools import cache
 
 import espeakng_loader
+import numpy as np
+import pyarrow as pa
 
 _SYNCHRONOUS, _UTF8 = 2, 1
 _RATE, _PITCH = 1, 3
@@ -13,7 +16,7 @@ _RATE, _PITCH = 1, 3
 class Speaker:
     """`speak(text, speed, pitch)`: a WAV of one channel; `speed` in words a minute, `pitch` to 100.
 
-    One voice in a process: the library keeps its own state.
+    One in a process, which `speaker` gives: the library keeps its own state.
     """
 
     def __init__(self, voice="en"):
@@ -51,3 +54,22 @@ class Speaker:
             file.setframerate(self.rate)
             file.writeframes(bytes(self._heard))
         return out.getvalue()
+
+
+@cache
+def speaker():
+    """The one of this process."""
+    return Speaker()
+
+
+def spoken(words, count, most=1):
+    """Rows with a split, a sound, and what is said in it: up to `most` of these words."""
+    draw = np.random.default_rng(0)
+    said = [" ".join(draw.choice(words, draw.integers(1, most + 1))) for _ in range(count)]
+    sounds = [
+        speaker().speak(text, int(draw.integers(130, 200)), int(draw.integers(20, 80)))
+        for text in said
+    ]
+    train, judged = count * 7 // 10, count // 10
+    splits = ["train"] * train + ["val"] * judged + ["test"] * (count - train - judged)
+    return pa.table({"split": splits, "audio": sounds, "transcript": said})

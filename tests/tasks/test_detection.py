@@ -293,6 +293,40 @@ def test_the_report_names_classes_and_the_worst_pictures(shown):
     ]
 
 
+def test_of_a_set_each_object_has_what_fits_it_best():
+    torch.manual_seed(0)
+    boxes = torch.tensor([[[0.0, 0, 16, 16], [40, 40, 60, 60], [0, 0, 0, 0]]])
+    there = torch.tensor([[[0.0, 0, 0, 16, 16, 0], [1, 40, 40, 60, 60, 0], [0] * 6]])
+    said = torch.tensor([[[40.0, 40, 60, 60], [1, 1, 17, 17], [0, 0, 30, 30], [50, 5, 60, 15]]])
+
+    def loss(sure, truth=there, lengths=(2,), found=said):
+        logits = torch.full((1, 4, 2), -9.0)
+        for at, kind in sure:
+            logits[0, at, kind] = 9
+        outputs = (logits, found, torch.zeros(0, 5))
+        return float(losses(outputs, boxes, truth, torch.tensor(lengths), (64, 64)))
+
+    right = loss([(0, 1), (1, 0)])
+    assert right < 0.6
+    # One more for the same object, another class, or none at all is worse.
+    for wrong in ([(0, 1), (1, 0), (2, 0)], [(0, 0), (1, 0)], [(1, 0)], []):
+        assert loss(wrong) > right + 0.3
+    nearer = said.clone()
+    nearer[0, 1] = boxes[0, 0]
+    assert loss([(0, 1), (1, 0)], found=nearer) < right - 0.1
+    assert loss([], lengths=(0,)) < 1e-3 < loss([(3, 0)], lengths=(0,))
+    # What lies in a crowd is no object, and nothing that is found there is wrong.
+    crowd = there.clone()
+    crowd[0, 1, 5] = 1
+    assert loss([(0, 1), (1, 0)], crowd) == pytest.approx(loss([(1, 0)], crowd), abs=1e-3)
+    assert torch.isnan(
+        losses(
+            (torch.full((1, 4, 2), torch.nan), said, torch.zeros(0, 5)),
+            boxes, there, torch.tensor([2]), (64, 64),
+        )
+    )  # fmt: skip
+
+
 def test_the_loss_wants_the_boxes_and_no_others():
     places = torch.tensor([[8.0, 8, 4, 0, torch.inf], [40, 40, 4, 0, torch.inf]])
     boxes = torch.tensor([[[0.0, 0, 16, 16]]])
@@ -302,7 +336,7 @@ def test_the_loss_wants_the_boxes_and_no_others():
 
     def loss(first, second, truth=there, lengths=one, found=said):
         logits = torch.tensor([[[first], [second]]])
-        return float(losses((logits, found, places), boxes, truth, lengths))
+        return float(losses((logits, found, places), boxes, truth, lengths, (48, 48)))
 
     assert loss(9.0, -9.0) < 1e-3 < loss(-9.0, -9.0)
     assert loss(9.0, 9.0) > 1
@@ -340,9 +374,9 @@ def test_many_pairs_are_compared_a_part_at_a_time(shown, monkeypatch):
     torch.manual_seed(0)
     outputs = build("detector", task.shape, {"width": 8}).eval()(*task.inputs(batch))
     truths = batch["boxes"], batch["target"], batch["target_length"]
-    whole = losses(outputs, *truths)
+    whole = losses(outputs, *truths, task.size)
     monkeypatch.setattr("core.tasks.detecting._MOST_PAIRS", 1)
-    assert torch.equal(losses(outputs, *truths), whole)
+    assert torch.equal(losses(outputs, *truths, task.size), whole)
 
 
 @pytest.mark.parametrize("words", ["flip=both:p=1", "flip", "crop=0.3", "crop,flip=vertical"])

@@ -1,9 +1,9 @@
 """Speech: transcripts, sounds of any rate and length, CTC, and speech that is understood."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
-import pyarrow as pa
 import pytest
 import torch
 
@@ -17,12 +17,13 @@ from core.inference.engine import Engine
 from core.inference.examples import as_tensors, run
 from core.models.architectures import build
 from core.tasks import facts, guess
+from core.tasks.preprocessing import SoundReading
 from core.tasks.speech_recognition import LEAST, RATE, SpeechRecognition
 from core.tasks.transcripts import STRANGE, Letters, edits, normalised
 from core.training.start import start_training
 from core.workspace import Workspace
 
-from .speaker import Speaker
+from .speaker import speaker, spoken
 
 DEADLINE = 300
 WORDS = ("red", "blue", "green", "seven", "nine", "open", "close", "door")
@@ -110,11 +111,12 @@ def test_sounds_become_samples_of_one_rate_and_one_channel(heard):
 
 
 def test_the_codec_stands_alone(heard):
-    task = learn(heard, mels=20)
+    task = learn(heard)
     back = SpeechRecognition.from_json(json.loads(json.dumps(task.to_json())))
     assert back.to_json() == task.to_json()
-    assert back.shape == {"kind": "speech", "mels": 20, "outputs": len("abdnot '") + 2}
-    with pytest.raises(UsageError, match="mels=4 cannot be"):
+    assert back.shape["outputs"] == len("abdnot '") + 2
+    assert (back.shape["kind"], back.shape["rate"]) == ("speech", RATE)
+    with pytest.raises(UsageError, match='has no option "mels"'):
         learn(heard, mels=4)
 
 
@@ -131,9 +133,29 @@ def test_the_baseline_says_the_commonest_transcript(heard):
     assert torch.isfinite(task.loss(outputs, batch))
 
 
+def test_the_letters_of_a_pretrained_model_are_taken_over_where_they_do(heard):
+    said = ("", "|", "?", "a", "b", "A", "d", "n", "o", "'", "t", " ", ".", "th")
+    reading = SoundReading(8000, False, said, blank=1, strange=2)
+    fit = guess(facts(heard))
+    task = SpeechRecognition.learn(fit, heard, "train", reading=reading)
+    assert task.letters.known == tuple(" 'abdnot")
+    assert task.places == (1, 11, 9, 3, 4, 6, 7, 8, 10, 2)
+    assert (task.rate, task.shape["level"]) == (8000, False)
+    assert task.shape["outputs"] == len(task.places)
+    (made,) = batches(task, heard)
+    assert made["audio"].lengths.tolist() == [4000, 8000, LEAST]
+    back = SpeechRecognition.from_json(json.loads(json.dumps(task.to_json())))
+    assert back.to_json() == task.to_json()
+    lacking = replace(reading, letters=said[:6])
+    task = SpeechRecognition.learn(fit, heard, "train", reading=lacking)
+    assert task.places == ()
+    assert task.letters.known == learn(heard).letters.known
+    assert "the pretrained model lacks some of the letters: they are learnt anew" in task.notes
+
+
 def test_repeats_and_blanks_are_no_letters():
     letters = Letters(("a", "b"))
-    task = SpeechRecognition("audio", "text", letters, commonest="a", mels=20)
+    task = SpeechRecognition("audio", "text", letters, commonest="a")
     steps = torch.tensor([[1, 1, 0, 1, 2, 2, 0], [0, 0, 0, 0, 0, 0, 2]])
     logits = torch.nn.functional.one_hot(steps, letters.size).float()
     found = task.keep((logits, torch.tensor([7, 6])), {})
@@ -141,12 +163,19 @@ def test_repeats_and_blanks_are_no_letters():
     assert task.answers(found.numpy()) == [{"text": "aab"}, {"text": ""}]
 
 
-def test_padding_changes_no_answer(heard):
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("speech-gru", {"width": 16, "hidden": 8, "layers": 1}),
+        ("wav2vec2", {"channels": 8, "width": 16, "layers": 1}),
+    ],
+)
+def test_padding_changes_no_answer(heard, name, options):
     task = learn(heard)
     (made,) = batches(task, heard)
     tensors = as_tensors(made)
     torch.manual_seed(0)
-    model = build("speech-gru", task.shape, {"width": 16, "hidden": 8, "layers": 1}).eval()
+    model = build(name, task.shape, options).eval()
     together, steps = model(*task.inputs(run(tensors, 0, 3)))
     for at in range(3):
         alone, own = model(*task.inputs(run(tensors, at, at + 1)))
@@ -163,8 +192,8 @@ def test_augmentations_change_the_sound_before_it_is_seen(heard, asked):
     changed = Augmenter(written.read([asked]), 0)(batch, 0)
     assert changed["audio"].is_floating_point()
     assert changed["audio"].abs().max() < 2
-    (before, frames), (after, same) = task.inputs(batch), task.inputs(changed)
-    assert torch.equal(frames, same)
+    (before, length), (after, same) = task.inputs(batch), task.inputs(changed)
+    assert torch.equal(length, same)
     assert not torch.allclose(before, after)
     # Behind the end of a sound there is nothing.
     assert not changed["audio"][0, RATE // 2 :].any()
@@ -184,15 +213,7 @@ def test_what_is_no_sound_is_named(opened):
 
 
 def test_speech_is_understood(tmp_path):
-    random = np.random.default_rng(0)
-    speaker = Speaker()
-    said = [" ".join(random.choice(WORDS, random.integers(1, 4))) for _ in range(200)]
-    sounds = [
-        speaker.speak(text, int(random.integers(130, 200)), int(random.integers(20, 80)))
-        for text in said
-    ]
-    splits = ["train"] * 140 + ["val"] * 20 + ["test"] * 40
-    table = pa.table({"split": splits, "audio": sounds, "transcript": said})
+    table = spoken(WORDS, 200, most=3)
     workspace = Workspace.open(tmp_path)
     Lake(workspace).commit("speech", table, op="test", media={"audio": "audio"})
     started = start_training(
@@ -213,7 +234,7 @@ def test_speech_is_understood(tmp_path):
     assert report.rows == 40
     assert report.metrics["word_error_rate"] < 0.3 < 0.7 < report.baseline["word_error_rate"]
     path = tmp_path / "a.wav"
-    path.write_bytes(speaker.speak("green door", 165, 45))
+    path.write_bytes(speaker().speak("green door", 165, 45))
     (answer,) = Engine(workspace, "cpu").predict("speech_speech-gru", [str(path)])
     assert answer.ok
     assert answer.output["text"] == "green door"

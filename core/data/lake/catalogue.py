@@ -220,7 +220,8 @@ class Catalogue:
     def note_quality(db: sqlite3.Connection, version: Version, note: QualityNote) -> None:
         """Add to the history of a data set, unless the version is gone by now."""
         db.execute(
-            "INSERT INTO quality (version, kind, score, findings) SELECT v.id, ?, ?, ?"
+            "INSERT INTO quality (dataset, n, kind, score, findings)"
+            " SELECT v.dataset, v.n, ?, ?, ?"
             " FROM version v JOIN dataset d ON d.id = v.dataset WHERE d.name = ? AND v.n = ?",
             (note.kind, note.score, json.dumps(note.findings), version.dataset, version.n),
         )
@@ -229,15 +230,37 @@ class Catalogue:
         """The newest entries of the history of a data set, newest first."""
         with self.read() as db:
             found = db.execute(
-                "SELECT v.n, q.time, q.kind, q.score, q.findings FROM quality q"
-                " JOIN version v ON v.id = q.version JOIN dataset d ON d.id = v.dataset"
+                "SELECT q.n, q.time, q.kind, q.score, q.findings, v.id IS NULL FROM quality q"
+                " JOIN dataset d ON d.id = q.dataset"
+                " LEFT JOIN version v ON v.dataset = q.dataset AND v.n = q.n"
                 " WHERE d.name = ? ORDER BY q.id DESC LIMIT ?",
                 (dataset, limit),
             ).fetchall()
         return [
-            QualityNote(f"{dataset}@{n}", time, kind, score, tuple(json.loads(findings)))
-            for n, time, kind, score, findings in found
+            QualityNote(
+                f"{dataset}@{n}", time, kind, score, tuple(json.loads(findings)), bool(gone)
+            )
+            for n, time, kind, score, findings, gone in found
         ]
+
+    @staticmethod
+    def forget_quality(db: sqlite3.Connection, dataset: str, n: int) -> None:
+        """Take one version out of the history of its data set."""
+        db.execute(
+            "DELETE FROM quality WHERE n = ? AND dataset = (SELECT id FROM dataset WHERE name = ?)",
+            (n, dataset),
+        )
+
+    @staticmethod
+    def shorten_quality(db: sqlite3.Connection, most: int) -> None:
+        """Of versions that are gone, keep what is among the newest `most` entries of a data set."""
+        db.execute(
+            "DELETE FROM quality WHERE id IN (SELECT id FROM (SELECT q.id, v.id AS version,"
+            " row_number() OVER (PARTITION BY q.dataset ORDER BY q.id DESC) AS place FROM quality q"
+            " LEFT JOIN version v ON v.dataset = q.dataset AND v.n = q.n)"
+            " WHERE version IS NULL AND place > ?)",
+            (most,),
+        )
 
 
 def _version(row: sqlite3.Row, files: tuple[DataFile, ...]) -> Version:

@@ -23,6 +23,8 @@ from core.workspace import Workspace
 # A file that no version uses may be a table that waits for its version to be entered.
 ORPHAN_SECONDS = 24 * 3600.0
 META = "meta.json"
+# Entries of a data set's history; beyond so many, those of versions that are gone go too.
+LONGEST_HISTORY = 100
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ def collect(
 ) -> Freed:
     """Remove versions, and everything in the workspace that no version needs then.
 
+    What checks found in the versions stays in the history of their data set.
+
     `doomed` is asked inside the write transaction, so what it finds out cannot change meanwhile:
     no version is made, tagged or removed, and no training is started, until its versions are gone.
 
@@ -57,6 +61,7 @@ def collect(
             gone = tuple(doomed())
             for version in gone:
                 catalogue.delete(db, version.dataset, version.n)
+            catalogue.shorten_quality(db, LONGEST_HISTORY)
     lost = {version.ref for version in gone}
     kept = [version for version in catalogue.versions() if version.ref not in lost]
     of_gone = {file.name for version in gone for file in version.every_file}

@@ -462,12 +462,16 @@ class Lake:
     def remove(self, ref: str) -> None:
         """Remove a data set, or one version of it, and the files that nothing else uses.
 
+        What checks found in it goes too: a person who removes a version wants nothing kept of it.
+
         Raises:
             UsageError: there is no such data set or version.
         """
         name, n = split_ref(ref)
         doomed = self.versions(name) if n is None else [self.version(ref)]
         with self._catalogue.write() as db:
+            for version in doomed:
+                self._catalogue.forget_quality(db, name, version.n)
             self._catalogue.delete(db, name, None if n is None else doomed[0].n)
         # Only now: a kill in between leaves files too many, not a version without its files.
         files = {file.name for version in doomed for file in version.every_file}

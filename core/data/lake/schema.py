@@ -44,13 +44,15 @@ CREATE TABLE file (
 CREATE INDEX file_sha256 ON file(sha256);
 """
 # What each later format of the catalogue added; an older one is brought up to date in place.
-TAGS_AND_CHECKS = """
+TAGS = """
 CREATE TABLE tag (
     dataset INTEGER NOT NULL REFERENCES dataset(id) ON DELETE CASCADE,
     name TEXT NOT NULL,
     version INTEGER NOT NULL REFERENCES version(id) ON DELETE CASCADE,
     PRIMARY KEY (dataset, name)
 );
+"""
+CHECKS_OF_VERSIONS = """
 CREATE TABLE quality (
     id INTEGER PRIMARY KEY,
     version INTEGER NOT NULL REFERENCES version(id) ON DELETE CASCADE,
@@ -60,6 +62,28 @@ CREATE TABLE quality (
     findings TEXT NOT NULL
 );
 CREATE INDEX quality_version ON quality(version);
+"""
+# Of a data set and not of its versions: the history outlives those that are collected as garbage.
+CHECKS = """
+CREATE TABLE quality (
+    id INTEGER PRIMARY KEY,
+    dataset INTEGER NOT NULL REFERENCES dataset(id) ON DELETE CASCADE,
+    n INTEGER NOT NULL,
+    time TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%SZ', 'now')),
+    kind TEXT NOT NULL,
+    score REAL,
+    findings TEXT NOT NULL
+);
+CREATE INDEX quality_dataset ON quality(dataset);
+"""
+CHECKS_OUTLIVE_VERSIONS = f"""
+ALTER TABLE quality RENAME TO quality_of_versions;
+DROP INDEX quality_version;
+{CHECKS}
+INSERT INTO quality (id, dataset, n, time, kind, score, findings)
+    SELECT q.id, v.dataset, v.n, q.time, q.kind, q.score, q.findings
+    FROM quality_of_versions q JOIN version v ON v.id = q.version;
+DROP TABLE quality_of_versions;
 """
 # `origin` is what numbered a version's rows: the first file of the version its line began with.
 # `labelled` says how far the journal of each column was laid over them: {column: id of a label}.
@@ -101,11 +125,12 @@ UPDATE version SET origin = (SELECT origin FROM line WHERE line.id = version.id)
 """
 UPGRADES = {
     1: "ALTER TABLE version ADD COLUMN author TEXT NOT NULL DEFAULT '';"
-    " ALTER TABLE file ADD COLUMN role TEXT NOT NULL DEFAULT 'rows';" + TAGS_AND_CHECKS,
+    " ALTER TABLE file ADD COLUMN role TEXT NOT NULL DEFAULT 'rows';" + TAGS + CHECKS_OF_VERSIONS,
     2: "ALTER TABLE file ADD COLUMN first INTEGER;",
     3: ORIGINS + LABELS,
+    4: CHECKS_OUTLIVE_VERSIONS,
 }
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 
 def make_current(connection: sqlite3.Connection, path: Path) -> None:
@@ -160,7 +185,7 @@ def create(path: Path) -> None:
             # WAL lets readers and a writer work at once; where the file system cannot do it, SQLite
             # says so by keeping its old mode, which is slower but as safe.
             connection.execute("PRAGMA journal_mode = WAL")
-            connection.executescript(SCHEMA + TAGS_AND_CHECKS + LABELS)
+            connection.executescript(SCHEMA + TAGS + CHECKS + LABELS)
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         finally:
             connection.close()

@@ -117,7 +117,8 @@ class QualityNote:
     """One entry of the history of a data set's quality: which version, when, and what was found.
 
     `kind` says what looked: "check"; "import" for the rules alone and "split" for leakage alone,
-    which give no score.
+    which give no score. `gone` says that the version is no more; what was found in it is still
+    part of how the data set came to be what it is.
     """
 
     ref: str
@@ -125,11 +126,13 @@ class QualityNote:
     kind: str
     score: float | None
     findings: tuple[dict[str, Any], ...]
+    gone: bool = False
 
     def to_json(self) -> dict[str, Any]:
         counts = [each["severity"] for each in self.findings]
         return {
             "dataset": self.ref,
+            "gone": self.gone,
             "time": self.time,
             "kind": self.kind,
             "score": self.score,

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from core.data.lake.lake import Lake, valid_name
 from core.data.lake.view import literal
-from core.data.sources.desk import Arrived, Desk, NoRecordsError, Options, Progress, Reject
+from core.data.sources.desk import (
+    Arrived,
+    Desk,
+    NoRecordsError,
+    Options,
+    Progress,
+    Reject,
+    UnchangedError,
+)
 from core.data.sources.detect import detect
 from core.data.sources.folder_kind import labelled_kind
 from core.data.sources.formats import FORMATS, SPOKEN
@@ -18,7 +26,7 @@ from core.data.sources.keep import ImportReport, commit_arrived, left_out, telli
 from core.data.sources.locate import locate, row_files
 from core.data.sources.located import Located
 from core.data.sources.naming import default_name
-from core.data.sources.prints import fingerprints
+from core.data.sources.prints import Seen, fingerprints
 from core.data.sources.remote.address import scheme_of, shown
 from core.data.sources.renew import append_arrived, last_import, only_new, seen_files, types_of
 from core.errors import UsageError, nearest
@@ -148,6 +156,7 @@ def renew_source(
     """
     imported = last_import(lake, valid_name(name))
     op: Literal["append", "refresh"] = "append" if source is not None else "refresh"
+    kind = imported.params.get("format")
     if source is None:
         source = imported.params.get("source")
         if not source:
@@ -155,22 +164,25 @@ def renew_source(
                 f"{imported.ref} does not say where it came from", hint="Name the source."
             )
         options = reading.options.remembering(imported.params.get("options", {}))
-        named = reading.format or imported.params.get("format")
-        reading = replace(reading, format=named, options=options)
+        reading = replace(reading, format=reading.format or kind, options=options)
     # The types are settled: what does not fit them is left out, and said.
     types = {**types_of(imported), **reading.options.types}
     reading = replace(reading, options=replace(reading.options, types=types))
+    one_by_one = kind in FORMATS and not FORMATS[kind].whole
+    seen = seen_files(lake, name, one_by_one=one_by_one)
     try:
-        with _found(lake, source, reading) as (desk, found):
+        with _found(lake, source, reading, seen) as (desk, found):
             return _append_new(lake, name, op, desk, found)
     except NoRecordsError:
         return ImportReport(lake.version(name), notes=["nothing is new: the source is empty now"])
+    except UnchangedError as unchanged:
+        return ImportReport(lake.version(name), notes=[f"nothing is new: {unchanged.what}"])
 
 
 def _append_new(
     lake: Lake, name: str, op: Literal["append", "refresh"], desk: Desk, found: _Source
 ) -> ImportReport:
-    fresh, changed = only_new(found.located, found.params["files"], seen_files(lake, name))
+    fresh, changed = only_new(found.located, found.params["files"], desk.seen)
     newest = lake.version(name)
     if not fresh.paths:
         desk.note("nothing is new: every file of the source was brought in before")
@@ -231,6 +243,7 @@ def _found(
     lake: Lake,
     source: str | Path,
     reading: Reading,
+    seen: Seen | None = None,
 ) -> Iterator[tuple[Desk, _Source]]:
     """A desk, and on it the files of the source, unpacked and known by their format."""
     if not str(source):
@@ -244,6 +257,7 @@ def _found(
         options=reading.options,
         should_stop=reading.should_stop,
         read_often=reading.recipe is not None,
+        seen=seen,
     ) as desk:
         with telling(desk):
             located = locate(desk, str(source))

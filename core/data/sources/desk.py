@@ -16,6 +16,7 @@ from core.data.engine import connect
 from core.data.lake.lake import REJECT_COLUMNS
 from core.data.lake.rows_file import copy_rows
 from core.data.lake.view import quoted
+from core.data.sources.prints import Seen
 from core.errors import Cancelled, LeptonError, UsageError
 from core.workspace import Workspace
 
@@ -109,12 +110,16 @@ class NoRecordsError(UsageError):
     """The source is there, and holds no record now; where new ones are looked for, that is fine."""
 
 
+class UnchangedError(LeptonError):
+    """All files of the source lie as they came; nothing was fetched."""
+
+
 class Desk:
     """Use as a context manager: whatever happens, no scratch file outlives it.
 
     `should_stop` is asked ten times a second; when it says yes, the query under way is interrupted
     and the next word of progress raises `Cancelled`. `read_often` says that a recipe will read the
-    rows many times before they are kept.
+    rows many times before they are kept. Files that are `seen` need not be fetched again.
     """
 
     def __init__(
@@ -126,10 +131,12 @@ class Desk:
         options: Options | None = None,
         should_stop: Callable[[], bool] | None = None,
         read_often: bool = False,
+        seen: Seen | None = None,
     ) -> None:
         self.workspace = workspace
         self.source = source
         self.options = options or Options()
+        self.seen = seen or Seen()
         self.rejects: list[Reject] = []
         self.rejected = 0
         self.notes: list[str] = []

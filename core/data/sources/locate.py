@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import glob
+from dataclasses import replace
 from pathlib import Path
 
-from core.data.sources.desk import Desk
+from core.data.sources.desk import Desk, UnchangedError
 from core.data.sources.file_kind import by_name, file_kind
 from core.data.sources.folders import listing
 from core.data.sources.formats import FORMATS, SPOKEN
-from core.data.sources.located import Located
+from core.data.sources.located import AS_THEY_CAME, Located
 from core.data.sources.remote.address import WEB, check_address, scheme_of
 from core.data.sources.said import counted
 from core.data.sources.unpack import unpack
@@ -54,7 +55,8 @@ def _unpacked(desk: Desk, located: Located) -> Located:
         for name, path in zip(located.names, located.paths, strict=True)
         if path.is_file()
     }
-    return Located(paths, [desk.called(path) for path in paths], located.origins | origins)
+    names = [desk.called(path) for path in paths]
+    return replace(located, paths=paths, names=names, origins=located.origins | origins)
 
 
 def row_files(desk: Desk, located: Located, kind: str) -> Located:
@@ -74,16 +76,21 @@ def row_files(desk: Desk, located: Located, kind: str) -> Located:
     origins = dict(located.origins)
     for path in located.paths:
         if path.is_dir():
-            found, own = _files_of(desk, path, kind)
+            found, own = _files_of(desk, path, kind, unchanged=bool(located.unchanged))
             paths += found
             if not desk.stands_in(path):
                 origins |= own
         else:
             paths.append(path)
-    return Located(paths, [desk.called(path) for path in paths], origins)
+    if not paths and located.unchanged:
+        raise UnchangedError(AS_THEY_CAME)
+    names = [desk.called(path) for path in paths]
+    return replace(located, paths=paths, names=names, origins=origins)
 
 
-def _files_of(desk: Desk, folder: Path, kind: str) -> tuple[list[Path], dict[str, Path]]:
+def _files_of(
+    desk: Desk, folder: Path, kind: str, *, unchanged: bool
+) -> tuple[list[Path], dict[str, Path]]:
     listed = listing(folder)
     files = [file for file in listed.files if by_name(file) == kind]
     # Files that a writer gave no suffix, such as part-00000, are known by their content.
@@ -114,7 +121,7 @@ def _files_of(desk: Desk, folder: Path, kind: str) -> tuple[list[Path], dict[str
         )
     if others:
         desk.note(f"{counted(others, 'file')} in the folder left out: not {SPOKEN[kind]}")
-    if not kept and not desk.rejected:
+    if not kept and not desk.rejected and not unchanged:
         raise UsageError(
             f"there is no file in the folder that is {SPOKEN[kind]}",
             where=str(folder),

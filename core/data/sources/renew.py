@@ -13,6 +13,7 @@ from core.data.lake.view import literal, quoted
 from core.data.sources.desk import Arrived, Desk
 from core.data.sources.guess import TYPES
 from core.data.sources.located import Located
+from core.data.sources.prints import Seen
 from core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -36,31 +37,31 @@ def last_import(lake: Lake, name: str) -> Version:
     )
 
 
-def seen_files(lake: Lake, name: str) -> dict[str, set[str]]:
-    """The SHA-256 of every file that was brought into a data set, by the file's name."""
-    seen: dict[str, set[str]] = {}
+def seen_files(lake: Lake, name: str, *, one_by_one: bool = False) -> Seen:
+    """What is known of every file that was brought into a data set, the newest first."""
+    files: dict[str, list[dict[str, Any]]] = {}
     for version in lake.versions(name):
         for file, facts in version.params.get("files", {}).items():
             if isinstance(facts, dict) and "sha256" in facts:
-                seen.setdefault(file, set()).add(facts["sha256"])
-    return seen
+                files.setdefault(file, []).append(facts)
+    return Seen(files, one_by_one)
 
 
 def only_new(
-    located: Located, prints: dict[str, dict[str, Any]], seen: dict[str, set[str]]
+    located: Located, prints: dict[str, dict[str, Any]], seen: Seen
 ) -> tuple[Located, bool]:
     """The files whose content was never brought in, and whether some of them only changed.
 
     Of a file that changed, rows that are there already must not come twice.
     """
-    known = {digest for digests in seen.values() for digest in digests}
+    known = seen.digests
     kept = [
         (path, name)
         for path, name in zip(located.paths, located.names, strict=True)
         if prints.get(name, {}).get("sha256") not in known
     ]
     # A folder that is read as a whole, or an archive, has no print of each of its files.
-    changed = any(name in seen or name not in prints for _, name in kept)
+    changed = any(name in seen.files or name not in prints for _, name in kept)
     return replace(located, paths=[p for p, _ in kept], names=[n for _, n in kept]), changed
 
 

@@ -6,7 +6,6 @@ person named it. Weights are read from safetensors alone.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -16,21 +15,17 @@ from typing import Any, Self
 
 from core.errors import LeptonError, UsageError
 from core.models.architecture import Architecture
+from core.models.hub.reading import FACTS, TOKENIZER, json_of, reading_of
 from core.models.hub.table import PRETRAINED
-from core.tasks.preprocessing import ImageReading, Reading, TextReading
+from core.tasks.preprocessing import Reading
 
 CONFIG = "config.json"
-TOKENIZER, TOKENIZER_FACTS = "tokenizer.json", "tokenizer_config.json"
-IMAGES = "preprocessor_config.json"
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json")
-FACTS = (TOKENIZER, TOKENIZER_FACTS, IMAGES)
 RATES = {"full": 5e-5, "lora": 5e-4, "head": 2e-3}
 """Learning rates that suit (with AdamW) what is trained of a model."""
 _FOLDER = (".", "/", "~")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
-_MOST = 1 << 20
-"""What stands for "no limit" in the files of tokenizers is larger than this."""
 
 
 def is_base(model: str | None) -> bool:
@@ -101,7 +96,7 @@ class Base:
             revision = self.path.name
             if _fetched(self.ref, WEIGHTS, revision=revision) is None:
                 index = _fetched(self.ref, INDEX, revision=revision)
-                for name in sorted(set(_json(index)["weight_map"].values())) if index else ():
+                for name in sorted(set(json_of(index)["weight_map"].values())) if index else ():
                     _fetched(self.ref, name, revision=revision)
         if not self.path.is_dir():
             raise LeptonError(
@@ -117,7 +112,7 @@ class Base:
             return True
         index = self.path / INDEX
         return index.exists() and all(
-            (self.path / name).exists() for name in _json(index)["weight_map"].values()
+            (self.path / name).exists() for name in json_of(index)["weight_map"].values()
         )
 
     def _check_weights(self) -> None:
@@ -144,38 +139,12 @@ class Base:
         return replace(PRETRAINED, suggested={**PRETRAINED.suggested, "lr": rate})
 
     def reading(self, reads: str) -> Reading:
-        """How it reads images, or else texts.
+        """How it reads images, texts, sounds or series (`Task.reads`).
 
         Raises:
             UsageError: it does not say how, or not in a way that is known here.
         """
-        return self._image_reading() if reads == "image" else self._text_reading()
-
-    def _text_reading(self) -> TextReading:
-        path = self.path / TOKENIZER
-        if not path.exists():
-            raise UsageError(
-                f"{self.ref} has no {TOKENIZER}, by which it would read texts",
-                hint="Write one: AutoTokenizer.from_pretrained(MODEL).save_pretrained(FOLDER).",
-            )
-        facts = _json(self.path / TOKENIZER_FACTS) if (self.path / TOKENIZER_FACTS).exists() else {}
-        limits = [
-            facts.get("model_max_length"),
-            self.structure.get("max_position_embeddings"),
-            self.structure.get("n_positions"),
-        ]
-        most = min((int(each) for each in limits if each and each < _MOST), default=_MOST)
-        pad, end = (_first(self.structure.get(f"{it}_token_id")) for it in ("pad", "eos"))
-        return TextReading(path.read_text(), most, pad=pad, end=end)
-
-    def _image_reading(self) -> ImageReading:
-        path = self.path / IMAGES
-        facts = _json(path) if path.exists() else {}
-        channels = int(self.structure.get("num_channels", 3))
-        mean, std = (_each(facts.get(f"image_{it}"), channels) for it in ("mean", "std"))
-        own = self.structure.get("image_size")
-        wanted = facts.get("crop_size") if facts.get("do_center_crop") else facts.get("size")
-        return ImageReading(mean, std, _size(own or wanted), fixed=own is not None)
+        return reading_of(self.ref, self.path, self.structure, reads)
 
     def to_json(self) -> dict[str, Any]:
         return {"ref": self.ref, "path": str(self.path), "structure": dict(self.structure)}
@@ -198,19 +167,9 @@ def _structure(path: Path) -> dict[str, Any]:
             hint=f"A model's folder holds {CONFIG}, {WEIGHTS}, and {TOKENIZER} where it reads"
             " texts.",
         )
-    found = _json(path)
+    found = json_of(path)
     if not isinstance(found.get("model_type"), str):
         raise UsageError("it does not say what model it is: no model_type", where=str(path))
-    return found
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise UsageError(f"the file cannot be read: {error}", where=str(path)) from error
-    if not isinstance(found, dict):
-        raise UsageError("the file holds no JSON object", where=str(path))
     return found
 
 
@@ -261,29 +220,3 @@ def _fetched(ref: str, name: str, *, revision: str | None = None) -> Path | None
     except (OSError, ValueError) as error:
         first = (str(error) or type(error).__name__).splitlines()[0]
         raise LeptonError(f"{ref} cannot be fetched: {first}", where=os.fspath(name)) from error
-
-
-def _first(value: Any) -> int:
-    """A piece's number; the first, where there are several."""
-    if isinstance(value, list):
-        value = value[0] if value else None
-    return int(value or 0)
-
-
-def _each(value: Any, channels: int) -> tuple[float, ...]:
-    if isinstance(value, int | float):
-        value = [value] * channels
-    if isinstance(value, list) and len(value) == channels:
-        return tuple(float(each) for each in value)
-    return (0.5,) * channels
-
-
-def _size(value: Any) -> tuple[int, int] | None:
-    """Height and width as the files of transformers write them."""
-    if isinstance(value, Mapping):
-        edge = value.get("shortest_edge")
-        value = [value.get("height", edge), value.get("width", edge)]
-    sides = value if isinstance(value, list) else [value, value]
-    if len(sides) == 2 and all(isinstance(side, int) and side > 0 for side in sides):
-        return sides[0], sides[1]
-    return None

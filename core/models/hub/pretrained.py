@@ -8,23 +8,36 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from core.errors import LeptonError
+from core.errors import LeptonError, UsageError
 from core.models.hub.base import Base
 from core.models.hub.tuning import adapt, freeze
-from core.models.hub.wrapped import ImageClassifier, NextPiece, Text, Wrapped
+from core.models.hub.wav2vec2 import STEADY
+from core.models.hub.wrapped import (
+    Finder,
+    Forecaster,
+    ImageClassifier,
+    Listener,
+    NextPiece,
+    Text,
+    Wrapped,
+)
 
 _CLASSES = {
-    "image": "AutoModelForImageClassification",
-    "tokens": "AutoModelForSequenceClassification",
-    "next-token": "AutoModelForCausalLM",
+    "image": ("AutoModelForImageClassification", "tell classes of images"),
+    "tokens": ("AutoModelForSequenceClassification", "tell classes of texts"),
+    "next-token": ("AutoModelForCausalLM", "go on with texts"),
+    "objects": ("AutoModelForObjectDetection", "find objects"),
+    "speech": ("AutoModelForCTC", "tell the letters of sounds"),
+    # transformers has no common class for those that forecast.
+    "series": ("PatchTSTForPrediction", "forecast"),
 }
+"""For each kind of shape: the class of transformers, and what it makes a model do."""
 
 
 def build(shape: Mapping[str, Any], *, structure: Mapping[str, Any], **options: Any) -> nn.Module:
     """The module of a config.json, with random weights; how it was tuned leaves no trace in it."""
-    return _wrapped(
-        shape, _class(shape).from_config(_config(shape, structure), dtype=torch.float32)
-    )
+    config = _config(shape, structure)
+    return _wrapped(shape, _class(shape, config)._from_config(config, dtype=torch.float32))
 
 
 def start(
@@ -42,7 +55,8 @@ def start(
 
     Raises:
         LeptonError: the weights cannot be read, or are not of this model.
-        UsageError: it has no head of its own, and only that is to be trained.
+        UsageError: it is of a kind that cannot do this, or has no head of its own, and only that is
+            to be trained.
     """
     from transformers.utils import logging
 
@@ -50,7 +64,7 @@ def start(
     logging.disable_progress_bar()
     config = _config(shape, base.structure)
     try:
-        model, told = _class(shape).from_pretrained(
+        model, told = _class(shape, config).from_pretrained(
             base.with_weights(say).path,
             config=config,
             use_safetensors=True,
@@ -59,8 +73,8 @@ def start(
             output_loading_info=True,
             dtype=torch.float32,
         )
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
-        first = (str(error) or type(error).__name__).splitlines()[0]
+    except (OSError, ValueError, RuntimeError, KeyError, ImportError) as error:
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise LeptonError(f"the weights cannot be read: {first}", where=base.ref) from error
     mismatched = {each[0] if isinstance(each, tuple) else each for each in told["mismatched_keys"]}
     fresh = {*told["missing_keys"], *mismatched}
@@ -100,10 +114,24 @@ def tuned(
     return cast(nn.Module, module)
 
 
-def _class(shape: Mapping[str, Any]) -> Any:
+def _class(shape: Mapping[str, Any], config: Any) -> Any:
+    """The class of transformers for a configuration.
+
+    Raises:
+        UsageError: there is none that does what the task asks for.
+    """
     import transformers
 
-    return getattr(transformers, _CLASSES[shape["kind"]])
+    name, does = _CLASSES[shape["kind"]]
+    found = getattr(transformers, name)
+    known = getattr(found, "_model_mapping", None) or {found.config_class: found}
+    if type(config) not in known:
+        raise UsageError(
+            f"the pretrained model is a {config.model_type}, which cannot {does}",
+            hint="Name one that was made for it, or another --task.",
+        )
+    made = known[type(config)]
+    return made[0] if isinstance(made, tuple) else made
 
 
 def _config(shape: Mapping[str, Any], structure: Mapping[str, Any]) -> Any:
@@ -116,7 +144,13 @@ def _config(shape: Mapping[str, Any], structure: Mapping[str, Any]) -> Any:
 
     left_out = ("model_type", "dtype", "torch_dtype", "id2label", "label2id", "problem_type")
     rest = {name: value for name, value in structure.items() if name not in left_out}
-    if shape["kind"] != "next-token":
+    if shape["kind"] == "series":
+        rest |= _for_series(shape, structure)
+    elif shape["kind"] == "speech":
+        rest |= STEADY
+        if not shape["places"]:
+            rest["vocab_size"] = shape["outputs"]
+    elif shape["kind"] != "next-token":
         rest["num_labels"] = shape["outputs"]
     try:
         if rest.get("quantization_config"):
@@ -127,20 +161,44 @@ def _config(shape: Mapping[str, Any], structure: Mapping[str, Any]) -> Any:
         raise LeptonError(f"the pretrained model cannot be built: {first}") from error
 
 
+def _for_series(shape: Mapping[str, Any], structure: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a PatchTST's configuration is the task's.
+
+    One that was to tell more steps keeps its head, whose first steps are taken.
+    """
+    together = structure.get("channel_attention", False)
+    return {
+        "num_input_channels": shape["columns"] if together else 1,
+        "prediction_length": max(shape["outputs"], int(structure.get("prediction_length", 24))),
+        "do_mask_input": False,
+        "loss": "mse",
+    }
+
+
 def _wrapped(shape: Mapping[str, Any], model: Any) -> Wrapped:
     """The module as trainer, evaluator and engine know a model.
 
     Raises:
-        LeptonError: the tokenizer knows more pieces than the model.
+        LeptonError: the tokenizer knows more pieces or letters than the model.
     """
     if shape["kind"] == "image":
         return ImageClassifier(model, (shape["height"], shape["width"]))
-    known = model.get_input_embeddings().num_embeddings
-    if shape["vocabulary"] > known:
-        raise LeptonError(
-            f"the tokenizer knows {shape['vocabulary']:,} pieces and the model {known:,}",
-            hint="They are not of one model: check the folder.",
-        )
+    if shape["kind"] == "objects":
+        return Finder(model, shape["outputs"])
+    if shape["kind"] == "series":
+        return Forecaster(model, shape["outputs"])
+    if shape["kind"] == "speech":
+        _check_pieces(1 + max(shape["places"], default=0), model.config.vocab_size)
+        return Listener(model, level=shape["level"], places=shape["places"])
+    _check_pieces(shape["vocabulary"], model.get_input_embeddings().num_embeddings)
     if shape["kind"] == "next-token":
         return NextPiece(model, shape["vocabulary"])
     return Text(model)
+
+
+def _check_pieces(said: int, known: int) -> None:
+    if said > known:
+        raise LeptonError(
+            f"the tokenizer knows {said:,} pieces and the model {known:,}",
+            hint="They are not of one model: check the folder.",
+        )

@@ -5,6 +5,7 @@ They take a task's `inputs` and return its outputs, so that nobody sees whose mo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Self
 
 import torch
@@ -13,6 +14,10 @@ from torch.nn import functional as F
 
 from core.errors import UsageError
 from core.models.tokens import text_mask
+
+_SILENCE = 1e-7
+_NOTHING = 4.6
+"""The logit of nothing, by which one in a hundred is something."""
 
 
 class Wrapped(nn.Module):
@@ -111,6 +116,75 @@ class ImageClassifier(Wrapped):
         return logits
 
 
+class Finder(Wrapped):
+    """float [n, c, h, w] to a set of what there is, as `core.models.detector` has it at its places.
+
+    Logits [n, q, outputs], boxes [n, q, 4] (left, top, right, bottom in pixels), and no places,
+    [0, 5]. `model` is one of transformers' ...ForObjectDetection; where it tells one more class,
+    that of nothing, a logit is how much likelier than nothing each class is.
+    """
+
+    def __init__(self, model: nn.Module, outputs: int) -> None:
+        super().__init__(model.to(memory_format=torch.channels_last))  # type: ignore[call-overload]
+        self.outputs = outputs
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        said = self.model(image)
+        logits = said.logits
+        if logits.shape[2] > self.outputs:
+            logits = logits[..., :-1] - logits[..., -1:]
+        x, y, width, height = said.pred_boxes.float().unbind(-1)
+        shares = [x - width / 2, y - height / 2, x + width / 2, y + height / 2]
+        sides = image.shape[3], image.shape[2]
+        boxes = torch.stack([share * sides[at % 2] for at, share in enumerate(shares)], -1)
+        return logits, boxes, boxes.new_zeros(0, 5)
+
+
+class Listener(Wrapped):
+    """Sounds float [n, samples] and their samples int64 [n] to logits and the steps of each.
+
+    `model` is one of transformers' ...ForCTC that read samples; with `level` it is given each sound
+    with mean 0 and deviation 1. Logits are [n, steps, outputs], in the order of `places` where
+    there are any. Padding is not looked at, unless the model was made to take it for silence.
+    """
+
+    def __init__(self, model: nn.Module, *, level: bool = True, places: Sequence[int] = ()) -> None:
+        super().__init__(model)
+        self.level = level
+        self.places = list(places)
+        config: Any = model.config
+        self.masks: bool = getattr(config, "feat_extract_norm", "layer") == "layer"
+
+    def forward(self, sound: Tensor, length: Tensor) -> tuple[Tensor, Tensor]:
+        there = torch.arange(sound.shape[1], device=sound.device) < length[:, None]
+        sound = sound * there
+        if self.level:
+            count = length[:, None]
+            centred = (sound - sound.sum(1, keepdim=True) / count) * there
+            power = centred.square().sum(1, keepdim=True) / count
+            sound = centred * (power + _SILENCE).rsqrt()
+        model: Any = self.model
+        logits = model(sound, attention_mask=there.long() if self.masks else None).logits
+        steps = model._get_feat_extract_output_lengths(length)
+        return logits[..., self.places] if self.places else logits, steps
+
+
+class Forecaster(Wrapped):
+    """A window [n, context, columns], what is forecast first, to the next `steps`, [n, steps].
+
+    `model` is a PatchTSTForPrediction; it tells at least so many, and is never told the calendar.
+    """
+
+    def __init__(self, model: nn.Module, steps: int) -> None:
+        super().__init__(model)
+        self.columns: int = model.config.num_input_channels  # type: ignore[union-attr, assignment]
+        self.steps = steps
+
+    def forward(self, window: Tensor, phases: Tensor) -> Tensor:
+        told: Tensor = self.model(window[..., : self.columns]).prediction_outputs
+        return told[:, : self.steps, 0]
+
+
 def check_heads(name: str, options: dict[str, Any], *, pairs: bool = False) -> None:
     """Refuse a width that the heads cannot share, in `pairs` where places are rotations.
 
@@ -123,3 +197,21 @@ def check_heads(name: str, options: dict[str, Any], *, pairs: bool = False) -> N
         raise UsageError(
             f"width={width} cannot be divided among heads={heads}{how}", where=f"options of {name}"
         )
+
+
+def spread(model: nn.Module, *tokens: nn.Parameter) -> None:
+    """Begin a small detector so that what is seen reaches its boxes, and no two tokens are alike.
+
+    transformers' own beginning is made for wide layers: through narrow ones hardly anything passes.
+    """
+    for part in model.modules():
+        if isinstance(part, nn.Linear):
+            part.reset_parameters()
+    for each in tokens:
+        nn.init.normal_(each)
+
+
+def rarely(head: nn.Linear) -> None:
+    """Let a detector's head, whose last class is nothing, begin by finding hardly anything."""
+    with torch.no_grad():
+        head.bias[-1] += _NOTHING

@@ -204,7 +204,7 @@ def _history(dataset: str | None, *, json: bool) -> None:
         rules = sum(each["kind"] == "rule" for each in entry.findings)
         rows.append(
             (
-                entry.ref,
+                f"{entry.ref} (gone)" if entry.gone else entry.ref,
                 relative_time(entry.time),
                 entry.kind,
                 entry.score,

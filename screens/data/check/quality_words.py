@@ -25,7 +25,7 @@ def history_told(notes: Sequence[QualityNote]) -> RenderableType:
         score = f"{note.score:.0f}" if note.score is not None else "–"
         numbers = (counts.count("error"), counts.count("warning"), rules)
         table.add_row(
-            note.ref,
+            f"{note.ref} (gone)" if note.gone else note.ref,
             relative_time(note.time),
             WHO.get(note.kind, note.kind),
             score,

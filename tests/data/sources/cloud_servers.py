@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -109,6 +110,10 @@ def _send_part(request: BaseHTTPRequestHandler, content: bytes, **headers: str) 
     send(request, part, 206, {**headers, "Content_Range": place})
 
 
+def _mark(content: bytes) -> str:
+    return hashlib.sha1(content).hexdigest()
+
+
 @contextmanager
 def google(bucket: str, files: Files) -> Iterator[tuple[Server, dict[str, str]]]:
     """Google Cloud Storage, and the key file of the account that may read the bucket."""
@@ -116,7 +121,8 @@ def google(bucket: str, files: Files) -> Iterator[tuple[Server, dict[str, str]]]
     def item(name: str) -> dict[str, str]:
         facts = {"kind": "storage#object", "bucket": bucket, "generation": "1"}
         when = {"timeCreated": "2026-01-01T00:00:00Z", "updated": "2026-01-01T00:00:00Z"}
-        return {**facts, **when, "name": name, "size": str(len(files[name]))}
+        mark = {"etag": _mark(files[name])}
+        return {**facts, **when, **mark, "name": name, "size": str(len(files[name]))}
 
     def answer(request: BaseHTTPRequestHandler, path: str, asked: dict[str, str]) -> None:
         objects = f"/storage/v1/b/{bucket}/o"
@@ -159,7 +165,8 @@ def azure(account: str, container: str, files: Files) -> Iterator[Server]:
     def blob(name: str) -> str:
         return (
             f"<Blob><Name>{name}</Name><Properties><Content-Length>{len(files[name])}"
-            "</Content-Length><BlobType>BlockBlob</BlobType></Properties></Blob>"
+            f"</Content-Length><Etag>{_mark(files[name])}</Etag>"
+            "<BlobType>BlockBlob</BlobType></Properties></Blob>"
         )
 
     def answer(request: BaseHTTPRequestHandler, path: str, asked: dict[str, str]) -> None:
@@ -197,7 +204,10 @@ def hugging_face(dataset: str, token: str, files: Files) -> Iterator[Server]:
         shown = inside if below else [name for name in inside if "/" not in name[deep:]]
         return [
             *({"type": "directory", "oid": "1", "size": 0, "path": each} for each in folders),
-            *({"type": "file", "oid": "1", "size": len(files[n]), "path": n} for n in shown),
+            *(
+                {"type": "file", "oid": _mark(files[n]), "size": len(files[n]), "path": n}
+                for n in shown
+            ),
         ]
 
     def answer(request: BaseHTTPRequestHandler, path: str, asked: dict[str, str]) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from core.data.lake.lake import Lake
 from core.data.sources import Options, Reading, import_source, renew_source
+from core.data.sources.remote.copying import Copying
 from core.errors import Cancelled
 from tests.data.conftest import Refuses, state
 from tests.data.sources.cloud_servers import S3, amazon
@@ -137,6 +138,80 @@ def test_a_refresh_brings_only_new_files(lake: Lake, me: S3) -> None:
     me.put("days", {"2.csv": b"a,b\n2,y\n"})
     report = renew_source(lake, "it")
     assert (report.version.rows, report.version.params["added"]) == (2, 1)
+
+
+@pytest.fixture
+def fetched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The files that are copied from a cloud, by their names."""
+    names: list[str] = []
+
+    class Counted(Copying):
+        def all(self, files: list[tuple[str, int, Path]]) -> None:
+            names.extend(at.rpartition("/")[2] for at, _, _ in files)
+            super().all(files)
+
+    monkeypatch.setattr("core.data.sources.remote.cloud.Copying", Counted)
+    return names
+
+
+@pytest.mark.parametrize("place", ["", "/*.csv", "/1.csv"])
+def test_a_refresh_fetches_nothing_that_lies_as_it_came(
+    lake: Lake, me: S3, fetched: list[str], place: str
+) -> None:
+    url = me.put(f"still{len(place)}", {"1.csv": b"a,b\n1,x\n"})
+    first, _ = read(lake, f"{url}{place}")
+    assert fetched == ["1.csv"]
+    report = renew_source(lake, "it")
+    assert report.version.ref == first.version.ref
+    assert report.notes == ["nothing is new: every file lies there as it came"]
+    assert fetched == ["1.csv"]
+    me.put(f"still{len(place)}", {"1.csv": b"a,b\n1,x\n2,y\n"})
+    assert renew_source(lake, "it").version.params["added"] == 1, "of the same name, but changed"
+    assert fetched == ["1.csv"] * 2
+
+
+def test_a_refresh_fetches_what_is_new_and_remembers_the_rest(
+    lake: Lake, me: S3, fetched: list[str]
+) -> None:
+    url = me.put("grows", {"in/1.csv": b"a,b\n1,x\n", "in/read.me": b"words"}) + "/in"
+    read(lake, url)
+    me.put("grows", {"in/2.csv": b"a,b\n2,y\n", "in/3.csv": b"a,b\n1,x\n"})
+    fetched.clear()
+    version = renew_source(lake, "it").version
+    assert fetched == ["2.csv", "3.csv"]
+    assert version.params["added"] == 1, "3.csv holds what 1.csv does"
+    lake.remove("it@1")
+    assert renew_source(lake, "it").notes == ["nothing is new: every file lies there as it came"]
+    me.put("grows", {"in/more.words": b"words"})
+    assert "nothing is new" in renew_source(lake, "it").notes[-1]
+
+
+@pytest.mark.parametrize("remembered", [5, 100])
+def test_a_folder_that_is_read_as_a_whole_is_fetched_whole_or_not_at_all(
+    lake: Lake, me: S3, fetched: list[str], monkeypatch: pytest.MonkeyPatch, remembered: int
+) -> None:
+    """Also where there are too many files to remember each."""
+    monkeypatch.setattr("core.data.sources.prints.MOST_FINGERPRINTS", remembered)
+    files = {f"set/{'ab'[i % 2]}/{i}.png": picture(i) for i in range(8)}
+    url = me.put(f"pets{remembered}", files) + "/set"
+    read(lake, url)
+    fetched.clear()
+    assert renew_source(lake, "it").notes == ["nothing is new: every file lies there as it came"]
+    assert not fetched
+    me.put(f"pets{remembered}", {"set/a/new.png": picture(99)})
+    assert renew_source(lake, "it").version.params["added"] == 1
+    assert len(fetched) == 9
+
+
+def test_labels_that_changed_are_read_where_the_files_have_not(
+    lake: Lake, me: S3, tmp_path: Path
+) -> None:
+    url = me.put("labelled", {f"{i}.png": picture(i) for i in range(4)})
+    labels = write(tmp_path / "labels.csv", "file,label\n0.png,a\n1.png,b\n")
+    reading = Reading(options=Options(labels=str(labels)))
+    import_source(lake, url, "it", reading)
+    write(labels, "file,label\n0.png,a\n1.png,b\n2.png,a\n3.png,b\n")
+    assert renew_source(lake, "it").version.params["added"] == 2
 
 
 def test_more_than_is_allowed_is_not_begun(me: S3, refuses: Refuses) -> None:

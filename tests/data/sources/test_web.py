@@ -8,6 +8,8 @@ import json
 import threading
 import zipfile
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
@@ -300,3 +302,63 @@ def test_a_refresh_asks_again_and_brings_only_new_rows(lake: Lake, server: Serve
     assert (report.version.rows, report.version.params["added"]) == (51, 1)
     copy = server.says("/copy.csv", TABLE)
     assert "nothing is new" in renew_source(lake, "it", copy).notes[-1]
+
+
+def conditional(server: Server, content: str, **marks: str) -> str:
+    """A file whose server does not send it to who has it; its address."""
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        asked = request.headers
+        known = marks.get("ETag", "none") in asked.get("If-None-Match", "").split(", ")
+        known |= "Last_Modified" in marks and asked["If-Modified-Since"] == marks["Last_Modified"]
+        send(request, b"" if known else content.encode(), 304 if known else 200, marks)
+
+    return server.does("/a.csv", answer)
+
+
+OLD, NEWER = "Mon, 12 Oct 2020 00:00:00 GMT", "Tue, 13 Oct 2020 00:00:00 GMT"
+
+
+@pytest.mark.parametrize("mark", ["ETag", "Last_Modified"])
+def test_a_refresh_need_not_be_sent_what_is_as_it_was(
+    lake: Lake, server: Server, mark: str
+) -> None:
+    before, after = ('"1"', 'W/"2"') if mark == "ETag" else (OLD, NEWER)
+    read(lake, conditional(server, TABLE, **{mark: before}))
+    report = renew_source(lake, "it")
+    assert report.version.ref == "it@1"
+    assert report.notes == ["nothing is new: the server says that it is as it was"]
+    conditional(server, TABLE + "50,new\n", **{mark: after})
+    assert renew_source(lake, "it").version.params["added"] == 1
+    assert "the server says" in renew_source(lake, "it").notes[-1]
+    if mark == "ETag":
+        conditional(server, TABLE, ETag='"1"')
+        assert "the server says" in renew_source(lake, "it").notes[-1], "what was there once"
+
+
+def test_what_was_written_a_moment_ago_is_asked_for_again(lake: Lake, server: Server) -> None:
+    now = format_datetime(datetime.now(UTC), usegmt=True)
+    read(lake, conditional(server, TABLE, Last_Modified=now))
+    conditional(server, TABLE + "50,new\n", Last_Modified=now)
+    assert renew_source(lake, "it").version.params["added"] == 1
+
+
+def test_a_mark_that_could_say_more_is_not_sent_back(lake: Lake, server: Server) -> None:
+    read(lake, conditional(server, TABLE, ETag='"1", *'))
+    renew_source(lake, "it")
+    assert not {"If-None-Match", "If-Modified-Since"} & set(server.asked[-1][1])
+
+
+def test_the_mark_of_one_page_is_not_that_of_all(lake: Lake, server: Server) -> None:
+    def page(number: int) -> str:
+        following = f'<{server.url}/2>; rel="next"' if number == 1 else ""
+        body = json.dumps([{"a": number}])
+        return server.says(
+            f"/{number}", body, Content_Type="application/json", ETag='"1"', Link=following
+        )
+
+    url = page(1)
+    page(2)
+    read(lake, url)
+    renew_source(lake, "it")
+    assert not any("If-None-Match" in headers for _, headers in server.asked)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from core.data.sources.columns import SPLIT_NAMES
 from core.data.sources.desk import Arrived, Desk
@@ -16,9 +16,6 @@ from core.data.sources.media.media_rows import media_rows
 from core.data.sources.media.medium import IMAGE
 from core.data.sources.said import counted
 from core.errors import UsageError
-
-if TYPE_CHECKING:
-    pass
 
 IMAGES = frozenset({"images", "image", "imgs", "img", "inputs", "jpegimages"})
 MASKS = frozenset(
@@ -47,19 +44,27 @@ def pair_masks(places: Sequence[str]) -> list[tuple[str, str | None]]:
     images: list[tuple[str, tuple[str, str]]] = []
     for place in places:
         folders, _, name = place.rpartition("/")
+        if (found := _within(folders)) is None:
+            continue
+        holds_masks, rest = found
         stem = posixpath.splitext(name)[0]
-        parts = folders.split("/")
-        for number, part in enumerate(parts):
-            rest = "/".join((*parts[:number], "*", *parts[number + 1 :]))
-            if part.lower() in IMAGES:
-                images.append((place, (rest, stem)))
-                break
-            if part.lower() in MASKS:
-                for ending in ENDINGS:
-                    if stem.endswith(ending):
-                        masks.setdefault((rest, stem.removesuffix(ending)), place)
-                break
+        if not holds_masks:
+            images.append((place, (rest, stem)))
+            continue
+        for ending in ENDINGS:
+            if stem.endswith(ending):
+                masks.setdefault((rest, stem.removesuffix(ending)), place)
     return [(place, masks.get(key)) for place, key in images]
+
+
+@lru_cache(maxsize=256)
+def _within(folders: str) -> tuple[bool, str] | None:
+    """Whether a path of folders is one of masks or one of images, and what both share of it."""
+    parts = folders.split("/")
+    for number, part in enumerate(parts):
+        if part.lower() in IMAGES or part.lower() in MASKS:
+            return part.lower() in MASKS, "/".join((*parts[:number], "*", *parts[number + 1 :]))
+    return None
 
 
 def read_masks(desk: Desk, paths: list[Path]) -> Arrived:

@@ -1,5 +1,5 @@
 """Files in the cloud, through fsspec, into scratch files. Credentials are read where each service
-has them: its environment variables and its files.
+has them: its environment variables and its files. What lies there as it came is not fetched again.
 """
 
 from __future__ import annotations
@@ -9,12 +9,14 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from core.data.sources.desk import Desk
-from core.data.sources.located import Located
+from core.data.sources.desk import Desk, UnchangedError
+from core.data.sources.located import AS_THEY_CAME, Located
+from core.data.sources.prints import Seen
 from core.data.sources.remote.address import CLOUD, scheme_of, shown
 from core.data.sources.remote.copying import Copying, too_large, waited
 from core.errors import LeptonError, UsageError
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from fsspec import AbstractFileSystem  # type: ignore[import-untyped]
 
 MOST_FILES = 1_000_000
+# What S3, Azure and Google, and the hub call the mark of a file's content.
+MARKS = ("ETag", "etag", "blob_id")
 CREDENTIALS = {
     "s3": "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run: aws configure",
     "gs": "Set GOOGLE_APPLICATION_CREDENTIALS, or run: gcloud auth application-default login",
@@ -42,6 +46,7 @@ def fetch_cloud(desk: Desk, source: str) -> Located:
 
     Raises:
         UsageError: nothing lies there.
+        UnchangedError: all that lies there was brought in before, and is as it was.
         LeptonError: a library or credentials are missing, access is denied, or there is more than
             is allowed.
         Cancelled: the import is no longer wanted.
@@ -50,26 +55,37 @@ def fetch_cloud(desk: Desk, source: str) -> Located:
         system = waited(desk, partial(_file_system, desk, source))
         path = system._strip_protocol(source)
         found, folder = waited(desk, partial(_listed, system, source, path))
-        if (total := sum(found.values())) > desk.options.most_bytes:
-            raise too_large(desk, total)
         places = _places(desk, source, found, folder) if found else {}
         if not places:
             raise UsageError(
                 "no file lies there", where=shown(source), hint="Check the address and the pattern."
             )
-        root = desk.scratch_folder()
-        files = [(at, found[at], root / name) for at, name in places.items()]
-        Copying(desk, system).all(files)
-    scheme = source.partition("://")[0]
-    if folder is not None:
-        desk.stand_for(root, source.rstrip("/"))
-        return Located(
-            [root], [source.rstrip("/")], {desk.called(root / n): root / n for n in places.values()}
+        scheme, above = source.partition("://")[0], source.rstrip("/")
+        names = {
+            at: f"{scheme}://{at.lstrip('/')}" if folder is None else f"{above}/{name}"
+            for at, name in places.items()
+        }
+        # A table of labels may have changed where the files that it speaks of have not.
+        seen = Seen() if desk.options.labels else desk.seen
+        unchanged = seen.unchanged(
+            {name: (found[at].bytes, found[at].etag) for at, name in names.items()}
         )
-    for at, name in places.items():
-        desk.stand_for(root / name, f"{scheme}://{at.lstrip('/')}")
-    paths = [path for _, _, path in files]
-    return Located(paths, [desk.called(path) for path in paths])
+        wanted = [at for at, name in names.items() if name not in unchanged]
+        if not wanted:
+            raise UnchangedError(AS_THEY_CAME, where=shown(source))
+        if (total := sum(found[at].bytes for at in wanted)) > desk.options.most_bytes:
+            raise too_large(desk, total)
+        root = desk.scratch_folder()
+        paths = {at: root / places[at] for at in wanted}
+        Copying(desk, system).all([(at, found[at].bytes, path) for at, path in paths.items()])
+    etags = {names[at]: etag for at in wanted if (etag := found[at].etag)}
+    if folder is not None:
+        desk.stand_for(root, above)
+        origins = {names[at]: path for at, path in paths.items()}
+        return Located([root], [above], origins, etags, unchanged)
+    for at, path in paths.items():
+        desk.stand_for(path, names[at])
+    return Located([*paths.values()], [names[at] for at in wanted], {}, etags, unchanged)
 
 
 def _file_system(desk: Desk, source: str) -> AbstractFileSystem:
@@ -100,17 +116,30 @@ def _has_aws_credentials() -> bool:
     return Session().get_credentials() is not None
 
 
+@dataclass(frozen=True)
+class _File:
+    """A file as its service lists it. Its mark is there where the service gives one."""
+
+    bytes: int
+    etag: str | None
+
+    @classmethod
+    def of(cls, info: dict[str, Any]) -> _File:
+        marks = (str(info[name]) for name in MARKS if info.get(name))
+        return cls(int(info.get("size") or 0), next(marks, None))
+
+
 def _listed(
     system: AbstractFileSystem, source: str, path: str
-) -> tuple[dict[str, int], str | None]:
-    """The sizes of the files there by their paths; of a folder, its own path too."""
+) -> tuple[dict[str, _File], str | None]:
+    """The files there by their paths; of a folder, its own path too."""
     if any(mark in path for mark in "*?["):
         details = system.glob(path, detail=True)
         folder = None
     else:
         info = system.info(path)
         if info["type"] == "file":
-            return {info["name"]: int(info.get("size") or 0)}, None
+            return {info["name"]: _File.of(info)}, None
         details = system.find(path, detail=True)
         folder = path
     if len(details) > MOST_FILES:
@@ -120,13 +149,13 @@ def _listed(
             hint="Name a part of them.",
         )
     return {
-        name: int(info.get("size") or 0)
+        name: _File.of(info)
         for name, info in sorted(details.items())
         if info["type"] == "file" and not name.endswith("/")
     }, folder
 
 
-def _places(desk: Desk, source: str, found: dict[str, int], folder: str | None) -> dict[str, str]:
+def _places(desk: Desk, source: str, found: dict[str, _File], folder: str | None) -> dict[str, str]:
     """Where each file goes below the scratch folder; a name that leads out of it goes nowhere."""
     above = folder or os.path.commonpath([str(PurePosixPath(at).parent) for at in found])
     above = above.strip("/")

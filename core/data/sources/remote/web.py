@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 import zlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from concurrent.futures import wait
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from email.message import Message
+from types import MappingProxyType
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
@@ -16,7 +17,7 @@ import anyio
 import httpx2
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from core.data.sources.desk import Desk, Progress
+from core.data.sources.desk import Desk, Progress, UnchangedError
 from core.data.sources.remote.address import followed, same_place, shown
 from core.data.sources.remote.failures import Again, failure, refusal, too_large
 from core.data.sources.remote.headers import headers_for, query_for
@@ -29,6 +30,8 @@ TRIES = 5
 LOOK_EVERY = 0.1
 TIMEOUT = 30.0
 FIRST_WAIT = 0.5
+NOT_MODIFIED = 304
+NO_CONDITION: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -86,17 +89,25 @@ class Web:
         self._came = self._promised = 0
 
     def fetch(
-        self, url: str, out: BinaryIO, most: int | None = None, tell: Progress | None = None
+        self,
+        url: str,
+        out: BinaryIO,
+        most: int | None = None,
+        tell: Progress | None = None,
+        unless: Mapping[str, str] = NO_CONDITION,
     ) -> Answer:
         """Write what an address answers to a file, from where it stands; at most so many bytes.
 
+        `unless` are headers with which a server need not send what was brought in before.
+
         Raises:
+            UnchangedError: it is as it was then.
             LeptonError: it does not answer, refuses, leads astray, or sends more than is allowed.
             Cancelled: the import is no longer wanted.
         """
         self._most = self._left if most is None else min(self._left, most)
         told = self._came = self._promised = 0
-        under_way = self._portal.start_task_soon(self._tried, url, out)
+        under_way = self._portal.start_task_soon(self._tried, url, out, unless)
         try:
             while not wait([under_way], LOOK_EVERY).done:
                 self._desk.check()
@@ -111,13 +122,13 @@ class Web:
             tell(self._came, self._came)
         return answer
 
-    async def _tried(self, url: str, out: BinaryIO) -> Answer:
+    async def _tried(self, url: str, out: BinaryIO, unless: Mapping[str, str]) -> Answer:
         start, wait_for = out.tell(), FIRST_WAIT
         for left in reversed(range(TRIES)):
             out.seek(start)
             out.truncate()
             try:
-                return await self._once(url, out)
+                return await self._once(url, out, unless)
             except Again as again:
                 if not left:
                     raise LeptonError(
@@ -130,13 +141,15 @@ class Web:
                 wait_for *= 2
         raise AssertionError("the last try returns or raises")
 
-    async def _once(self, url: str, out: BinaryIO) -> Answer:
+    async def _once(self, url: str, out: BinaryIO, unless: Mapping[str, str]) -> Answer:
         where = url
         for _ in range(MOST_REDIRECTS + 1):
-            async with self._asked(where) as response:
+            async with self._asked(where, unless) as response:
                 if response.has_redirect_location:
                     where = followed(where, response.headers["Location"])
                     continue
+                if response.status_code == NOT_MODIFIED and unless:
+                    raise UnchangedError("the server says that it is as it was", where=shown(where))
                 if response.status_code not in (200, 203):
                     raise refusal(response, where)
                 size = await self._pour(response, out, where)
@@ -151,12 +164,13 @@ class Web:
         )
 
     @asynccontextmanager
-    async def _asked(self, url: str) -> AsyncIterator[httpx2.Response]:
+    async def _asked(self, url: str, unless: Mapping[str, str]) -> AsyncIterator[httpx2.Response]:
         """The answer to one request, which brings along what the host may know."""
         parts = urlsplit(url)
         host, named = parts.hostname or "", same_place(self._named, url)
         secret = headers_for(host, named=named, encrypted=parts.scheme == "https")
-        headers = [(name.encode(), value.encode("latin-1")) for name, value in secret.items()]
+        sent = {**unless, **secret}
+        headers = [(name.encode(), value.encode("latin-1")) for name, value in sent.items()]
         query = query_for(host, named=named)
         asked = f"{url}{'&' if parts.query else '?'}{query}" if query else url
         try:

@@ -25,6 +25,7 @@ BUFFER = 2 * LONGEST_LINE
 DELIMITERS = ",\t;|"
 # Separates nothing: the delimiter of a file of one column, whose text may hold commas.
 NO_DELIMITER = "\x1f"
+CLOSE_IT = 'Close the quotation mark, or write "" for one that is part of the text.'
 
 
 @dataclass(frozen=True)
@@ -86,19 +87,20 @@ def sniff(desk: Desk, text: Path, *, tabs: bool) -> Dialect:
             best = (DELIMITERS[0], _records(sample, DELIMITERS[0]))
         else:
             best = (NO_DELIMITER, _records(sample, NO_DELIMITER))
-    elif not best_key[0]:
-        if lost := _lines_in_one_cell(best[1]):
-            raise desk.fail(
-                f"a quotation mark opened on line {lost[0]} is not closed on it, which makes one"
-                f" cell of {lost[1]:,} lines or more",
-                hint='Close the quotation mark, or write "" for one that is part of the text.',
-            )
+        ragged = False
+    else:
+        ragged = not best_key[0]
+    delimiter, records = best
+    # Of a header that is not closed, all rows are a part.
+    if (ragged or len(records) == 1) and (opened := _never_closed(sample, delimiter)):
+        line, lines = opened
+        raise desk.fail(unclosed(line, lines), hint=CLOSE_IT, where=(f"line {line}",))
+    if ragged:
         raise desk.fail(
-            f"the first line has {_fields(len(best[1][0]))}, the lines after it {best_key[2]}",
+            f"the first line has {_fields(len(records[0]))}, the lines after it {best_key[2]}",
             hint="Take away what stands above the header, name every column in it, and put"
             ' quotation marks (") round text that holds the delimiter.',
         )
-    delimiter, records = best
     header = _has_header(records)
     if not header:
         desk.note("the first line looks like data, so the columns are called column0, column1 …")
@@ -106,10 +108,24 @@ def sniff(desk: Desk, text: Path, *, tabs: bool) -> Dialect:
     return Dialect(delimiter, header, names)
 
 
-def _lines_in_one_cell(records: list[list[str]]) -> tuple[int, int] | None:
-    """The line on which the last record begins, and how many lines it swallowed; None: just one."""
-    lengths = [1 + sum(cell.count("\n") for cell in record) for record in records]
-    return (1 + sum(lengths[:-1]), lengths[-1]) if lengths[-1] > 2 else None
+def unclosed(line: int, lines: int) -> str:
+    """What is wrong where a quotation mark swallows so many lines."""
+    opened = f"a quotation mark opened on line {line} is not closed"
+    return (
+        f"{opened} on it, which makes one cell of {lines:,} lines or more" if lines > 1 else opened
+    )
+
+
+def _never_closed(sample: str, delimiter: str) -> tuple[int, int] | None:
+    """The line on which a quotation mark swallowed the rest, and how many lines that is."""
+    lines = _split_lines(sample.rstrip("\r\n"))
+    reader = csv.reader(lines, delimiter=delimiter, quotechar='"')
+    begin, opened = 1, None
+    for record in reader:
+        # What comes to the end unclosed has the last line feed in it.
+        opened = begin if record and record[-1].endswith("\n") else None
+        begin = reader.line_num + 1
+    return None if opened is None else (opened, len(lines) - opened + 1)
 
 
 def _fields(count: int) -> str:

@@ -6,7 +6,7 @@ import csv
 from pathlib import Path
 
 from core.data.sources.desk import Desk
-from core.data.sources.tables.dialect import Text
+from core.data.sources.tables.dialect import CLOSE_IT, Text, unclosed
 from core.data.sources.tables.survey import Survey
 from core.errors import LeptonError
 
@@ -39,12 +39,7 @@ def reject_faulty_lines(
         path = known[plain]
         lost = (content or "").rstrip("\n").count("\n") + 1
         if fault in ("UNQUOTED VALUE", TOO_LONG) and lost > 1:
-            raise LeptonError(
-                f"a quotation mark opened on line {line} is not closed on it, which makes one cell"
-                f" of {lost:,} lines",
-                where=f"{path}, line {line}",
-                hint='Close the quotation mark, or write "" for one that is part of the text.',
-            )
+            raise LeptonError(unclosed(line, lost), where=f"{path}, line {line}", hint=CLOSE_IT)
         what = FAULTS.get(fault, fault.lower())
         desk.reject(f"line {line:,}", what, value=content, file=_named(desk, texts, path))
         faulty[path].add(line)

@@ -10,19 +10,18 @@ from torch import Tensor
 WINDOW, HOP = 0.025, 0.010
 """Seconds of a window, and from one to the next."""
 _FLOOR = 1e-6
-_WHOLE = 32_768
 
 
+@torch.compiler.disable  # type: ignore[untyped-decorator]  # complex numbers are not compiled
 def log_mel(sound: Tensor, length: Tensor, rate: int, mels: int) -> tuple[Tensor, Tensor]:
     """Spectrograms, float32 [n, frames, mels], and the frames of each sound, int64 [n].
 
-    `sound` is int16, or float from -1 to 1, [n, samples], padded after `length`, int [n], samples.
-    Each sound's bands have mean 0 and deviation 1, and padding is 0.
+    `sound` is float from -1 to 1, [n, samples], padded after `length`, int [n], samples. Each
+    sound's bands have mean 0 and deviation 1, and padding is 0.
     """
-    samples = sound.float() / (1 if sound.is_floating_point() else _WHOLE)
     window, hop = round(WINDOW * rate), round(HOP * rate)
     shape = torch.hann_window(window, device=sound.device)
-    spectrum = torch.stft(samples, window, hop, window, shape, center=False, return_complex=True)
+    spectrum = torch.stft(sound, window, hop, window, shape, center=False, return_complex=True)
     power = spectrum.abs().square().transpose(1, 2)
     bands = (power @ _filters(rate, window, mels).to(sound.device) + _FLOOR).log()
     frames = (length.long() - window) // hop + 1

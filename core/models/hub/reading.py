@@ -1,0 +1,159 @@
+"""How a pretrained model reads, as the files beside its weights say it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from core.errors import UsageError
+from core.tasks.preprocessing import (
+    ImageReading,
+    Reading,
+    SeriesReading,
+    SoundReading,
+    TextReading,
+)
+
+TOKENIZER, TOKENIZER_FACTS = "tokenizer.json", "tokenizer_config.json"
+LETTERS = "vocab.json"
+PREPROCESSOR, PROCESSOR = "preprocessor_config.json", "processor_config.json"
+FACTS = (TOKENIZER, TOKENIZER_FACTS, LETTERS, PREPROCESSOR, PROCESSOR)
+_MOST = 1 << 20
+"""What stands for "no limit" in the files of tokenizers is larger than this."""
+_STRETCHED = ("yolos",)
+"""Models whose places are stretched to images of any size."""
+_OF_SAMPLES = "Wav2Vec2FeatureExtractor"
+
+
+def reading_of(ref: str, folder: Path, structure: Mapping[str, Any], reads: str) -> Reading:
+    """How the model `ref` in a folder, of that config.json, reads what a task gives it.
+
+    Raises:
+        UsageError: it does not say how, or not in a way that is known here.
+    """
+    ways: dict[str, Callable[[str, Path, Mapping[str, Any]], Reading]] = {
+        "image": _of_images,
+        "tokens": _of_texts,
+        "audio": _of_sounds,
+        "series": _of_series,
+    }
+    return ways[reads](ref, folder, structure)
+
+
+def json_of(path: Path) -> dict[str, Any]:
+    """The JSON object in a file.
+
+    Raises:
+        UsageError: it cannot be read, or holds none.
+    """
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise UsageError(f"the file cannot be read: {error}", where=str(path)) from error
+    if not isinstance(found, dict):
+        raise UsageError("the file holds no JSON object", where=str(path))
+    return found
+
+
+def _of_texts(ref: str, folder: Path, structure: Mapping[str, Any]) -> TextReading:
+    path = folder / TOKENIZER
+    if not path.exists():
+        raise UsageError(
+            f"{ref} has no {TOKENIZER}, by which it would read texts",
+            hint="Write one: AutoTokenizer.from_pretrained(MODEL).save_pretrained(FOLDER).",
+        )
+    limits = [
+        _known(folder / TOKENIZER_FACTS).get("model_max_length"),
+        structure.get("max_position_embeddings"),
+        structure.get("n_positions"),
+    ]
+    most = min((int(each) for each in limits if each and each < _MOST), default=_MOST)
+    pad, end = (_first(structure.get(f"{it}_token_id")) for it in ("pad", "eos"))
+    return TextReading(path.read_text(), most, pad=pad, end=end)
+
+
+def _of_images(ref: str, folder: Path, structure: Mapping[str, Any]) -> ImageReading:
+    facts = _preprocessing(ref, folder, "image_processor", "images")
+    channels = int(structure.get("num_channels", 3))
+    mean, std = (_each(facts.get(f"image_{it}"), channels) for it in ("mean", "std"))
+    own = structure.get("image_size")
+    wanted = facts.get("crop_size") if facts.get("do_center_crop") else facts.get("size")
+    fixed = own is not None and structure["model_type"] not in _STRETCHED
+    return ImageReading(mean, std, _size(own or wanted), fixed=fixed)
+
+
+def _of_sounds(ref: str, folder: Path, structure: Mapping[str, Any]) -> SoundReading:
+    facts = _preprocessing(ref, folder, "feature_extractor", "sounds")
+    kind = facts.get("feature_extractor_type")
+    if kind != _OF_SAMPLES:
+        raise UsageError(
+            f"{ref} reads sounds by a {kind or 'nameless extractor'}, which is not known here",
+            hint="Name a model that reads samples: a Wav2Vec2, HuBERT or WavLM.",
+        )
+    rate, level = int(facts.get("sampling_rate", 16_000)), bool(facts.get("do_normalize", True))
+    codes = _known(folder / LETTERS)
+    if not all(isinstance(code, int) for code in codes.values()):
+        codes = {}  # one list for each of many languages
+    words = _known(folder / TOKENIZER_FACTS)
+    between, strange = words.get("word_delimiter_token", "|"), words.get("unk_token", "<unk>")
+    if not isinstance(strange, str) or strange not in codes:
+        return SoundReading(rate, level)
+    letters = [""] * (1 + max(codes.values()))
+    for piece, code in codes.items():
+        letters[code] = " " if piece == between else piece.lower()
+    blank = _first(structure.get("pad_token_id"))
+    return SoundReading(rate, level, tuple(letters), blank=blank, strange=codes[strange])
+
+
+def _of_series(ref: str, _: Path, structure: Mapping[str, Any]) -> SeriesReading:
+    context = structure.get("context_length")
+    if structure["model_type"] != "patchtst" or not isinstance(context, int):
+        raise UsageError(
+            f"{ref} is a {structure['model_type']}, and of those that forecast only patchtst is"
+            " known here"
+        )
+    return SeriesReading(context)
+
+
+def _preprocessing(ref: str, folder: Path, part: str, what: str) -> Mapping[str, Any]:
+    """What is done to an image or a sound first, from a file of its own or all processors' one."""
+    facts = _known(folder / PREPROCESSOR) or _known(folder / PROCESSOR).get(part)
+    if not isinstance(facts, Mapping):
+        raise UsageError(
+            f"{ref} has no {PREPROCESSOR}, by which it would read {what}",
+            hint="Write one: AutoProcessor.from_pretrained(MODEL).save_pretrained(FOLDER).",
+        )
+    return facts
+
+
+def _known(path: Path) -> dict[str, Any]:
+    """What a file that need not be there says."""
+    return json_of(path) if path.exists() else {}
+
+
+def _first(value: Any) -> int:
+    """A piece's number; the first, where there are several."""
+    if isinstance(value, list):
+        value = value[0] if value else None
+    return int(value or 0)
+
+
+def _each(value: Any, channels: int) -> tuple[float, ...]:
+    if isinstance(value, int | float):
+        value = [value] * channels
+    if isinstance(value, list) and len(value) == channels:
+        return tuple(float(each) for each in value)
+    return (0.5,) * channels
+
+
+def _size(value: Any) -> tuple[int, int] | None:
+    """Height and width as the files of transformers write them."""
+    if isinstance(value, Mapping):
+        edge = value.get("shortest_edge")
+        value = [value.get("height", edge), value.get("width", edge)]
+    sides = value if isinstance(value, list) else [value, value]
+    if len(sides) == 2 and all(isinstance(side, int) and side > 0 for side in sides):
+        return sides[0], sides[1]
+    return None

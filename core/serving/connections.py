@@ -1,0 +1,107 @@
+"""One client's connection: how many there may be, how large a head, how slow a client.
+
+uvicorn waits for a request for ever and collects headers without end. What is refused here is
+refused before there is a request, so it is written to the connection as it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from pydantic_core import to_json
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from core.serving.problems import PROBLEM, Refused, document
+from core.serving.settings import Limits
+
+
+def bounded_protocol(limits: Limits) -> type[asyncio.Protocol]:
+    """uvicorn's protocol with these limits."""
+    return type("Connection", (_Connection,), {"limits": limits})
+
+
+class _Connection(HttpToolsProtocol):
+    limits: Limits
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self._head = 0
+        """Bytes of the head that is coming in."""
+        self._in_head = True
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if len(self.connections) > self.limits.connections:
+            self._refuse(Refused(503, "too many connections", headers={"Retry-After": "1"}))
+            return
+        self._expect(self.limits.head_seconds)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._expect(None)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self.transport.is_closing():
+            return
+        if self._in_head:
+            self._head += len(data)
+        super().data_received(data)
+        # What came with a body in one piece was no head; what has no end is one.
+        if self._in_head and self._head > self.limits.head + len(data):
+            self._refuse(Refused(431, f"the head has more than {self.limits.head:,} bytes"))
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._in_head, self._head = True, 0
+        self._expect(self.limits.head_seconds)
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        self._expect(self.limits.body_seconds)
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._expect(None)
+        if self.cycle.response_complete and self.timeout_keep_alive_task is None:
+            # It was answered before its body had come.
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(Refused(400, "this is no HTTP request"))
+
+    def _expect(self, seconds: float | None) -> None:
+        """The head or the body is to be there in so many seconds."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if seconds is not None:
+            self._timer = self.loop.call_later(seconds, self._late)
+
+    def _late(self) -> None:
+        self._timer = None
+        if not self.transport.is_closing():
+            part = "head" if self._in_head else "body"
+            self._refuse(Refused(408, f"the request's {part} did not come in time"))
+
+    def _refuse(self, refused: Refused) -> None:
+        """Answer, unless an answer is under way, and close."""
+        if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
+            body = to_json(document(refused, ""))
+            lines = [
+                f"content-type: {PROBLEM}",
+                f"content-length: {len(body)}",
+                "connection: close",
+            ]
+            lines += [f"{name}: {value}" for name, value in refused.headers.items()]
+            head = STATUS_LINE[refused.status] + "\r\n".join(lines).encode() + b"\r\n\r\n"
+            self.transport.write(head + body)
+        if self.cycle is not None and not self.cycle.response_complete:
+            # Whoever works on it hears that the client is gone.
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        self.transport.close()
