@@ -30,12 +30,13 @@ def scores_table(metrics: Mapping[str, float], baseline: Mapping[str, float]) ->
     for name, value in metrics.items():
         other = baseline.get(name)
         row = (Text(plain(name)), human_number(value), human_number(other))
-        table.add_row(*row, _verdict(name, value, other))
+        table.add_row(*row, verdict(name, value, other))
     return table
 
 
-def _verdict(name: str, value: float, baseline: float | None) -> str:
-    if baseline is None:
+def verdict(name: str, value: float | None, baseline: float | None) -> str:
+    """Which of the two is better, in a sign and words."""
+    if value is None or baseline is None:
         return ""
     if value == baseline:
         return "= the same"

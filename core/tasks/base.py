@@ -32,9 +32,11 @@ if TYPE_CHECKING:
 ABBREVIATED = {
     "average_precision": "AP",
     "bits_per_byte": "bits a byte",
+    "expected_calibration_error": "ECE",
     "map": "mAP",
     "mean_absolute_scaled_error": "MASE",
     "mean_average_precision": "mAP",
+    "root_mean_squared_error": "RMSE",
     "word_error_rate": "WER",
 }
 """What the field calls scores whose keys are long."""

@@ -111,10 +111,11 @@ def mistakes_table(
         if len(found) < count:
             head += f", {len(found)} of them among the worst mistakes"
     else:
-        head = "Worst mistakes"
+        head = ""
     if not found:
         return Text("No mistakes.", "bold")
     last = "score" if "score" in found[0] else "error"
+    head = head or ("Most confident mistakes" if last == "score" else "Worst mistakes")
     table = plain_table("row", "truth", "answer", last)
     for each in found:
         value = each[last]

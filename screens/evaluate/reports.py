@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -72,13 +72,22 @@ class Reports:
                 self._read[run.id] = json.loads((run.artifacts / REPORT).read_text())
         return Evaluation(state, run.spec, self._read.get(run.id))
 
-    def start(self, model: str, dataset: str | None, split: str | None) -> Run:
-        """Judge a model in a process of its own.
+    def start(
+        self,
+        model: str,
+        dataset: str | None,
+        split: str | None,
+        *,
+        against: str | None = None,
+        slices: Sequence[str] = (),
+    ) -> Run:
+        """Judge a model in a process of its own, beside another one and on slices if asked.
 
         Raises:
             LeptonError: no process can be started.
         """
-        spec = {"model": model, "dataset": dataset, "split": split}
+        spec: dict[str, Any] = {"model": model, "dataset": dataset, "split": split}
+        spec |= {"against": against, "slices": [*slices] or None}
         run = Runs(self._workspace).create(KIND, spec, dataset=dataset, model=model)
         run.launch()
         return run

@@ -18,17 +18,20 @@ from core.models.registry import ModelFolder
 from core.runs.run import Run
 from core.runs.store import Runs
 from screens.base import LeptonScreen
+from screens.evaluate.certainty import reliability, scores
+from screens.evaluate.contrast import against, slices, suspected
 from screens.evaluate.report_view import classes_table, mistakes_table, title
 from screens.evaluate.reports import Evaluation, Reports, Seen
 from screens.listing import Line, LineList, headline_number
 from screens.refresh import refresh_interval
-from screens.tables import scores_table
 from screens.text import plain, relative_time, state_badge
+from screens.widgets.ask import Ask
 from screens.widgets.bars import bar
 from screens.widgets.confirm import Confirm
 from screens.widgets.confusion import HEAD_LINES, ConfusionMatrix
 
 LIST_SECONDS = 2.0
+SHOWN_MODELS = 8
 SPLITS = ("test", "validation", "train", "all")
 NO_MODELS = """\
 No model to evaluate yet.
@@ -44,6 +47,8 @@ class EvaluateScreen(LeptonScreen):
     TITLE = "Evaluate"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("r", "evaluate", "Evaluate", tooltip="Judge the model on these rows"),
+        Binding("a", "against", "Against", tooltip="Judge it beside another model"),
+        Binding("p", "slices", "Slices", tooltip="Judge it on parts of the rows too"),
         Binding("t", "try", "Try", tooltip="Try the model on a row, a file or a text"),
         Binding("x", "remove", "Remove", tooltip="Remove this report", show=False),
         Binding("s", "stop", "Stop", tooltip="Stop this evaluation"),
@@ -93,10 +98,15 @@ class EvaluateScreen(LeptonScreen):
                 with VerticalScroll(id="report"):
                     yield Static(id="title", markup=False)
                     yield Static(id="scores", markup=False)
+                    yield Static(id="against", markup=False)
                     yield ConfusionMatrix(id="matrix")
                     yield Static(id="cell", markup=False)
                     yield Static(id="classes", markup=False)
+                    yield Static(id="slices", markup=False)
+                    yield Static(id="reliability", markup=False)
                     yield Static(id="mistakes", markup=False)
+                    yield Static(id="suspected", markup=False)
+                    yield Static(id="files", markup=False)
 
     def on_mount(self) -> None:
         self.set_interval(LIST_SECONDS, self._look)
@@ -192,13 +202,27 @@ class EvaluateScreen(LeptonScreen):
         matrix.display = bool(confusion["labels"])
         if report is not None:
             parts["title"] = title(report)
-            parts["scores"] = scores_table(report["metrics"], report["baseline"])
+            parts["scores"] = scores(report)
             parts["classes"] = classes_table(report)
             parts["mistakes"] = mistakes_table(report)
+            parts |= {
+                key: made(report)
+                for key, of, made in (
+                    ("against", "against", against),
+                    ("slices", "slices", slices),
+                    ("reliability", "calibration", reliability),
+                )
+                if report.get(of)
+            }
+            if (report.get("suspected") or {}).get("rows"):
+                parts["suspected"] = suspected(report)
+            if evaluation and "format" in report:
+                folder = plain(str(self.workspace.runs / evaluation.run.id / "artifacts"))
+                parts["files"] = Text(f"report.html, .md and .json lie in {folder}", "dim")
             if confusion["labels"]:
                 parts["cell"] = Text("enter on a cell names its mistakes", "dim")
-        for name in ("title", "scores", "cell", "classes", "mistakes"):
-            part = self.query_one(f"#{name}", Static)
+        for part in self.query("#report > Static").results(Static):
+            name = str(part.id)
             part.display = name in parts
             part.update(parts.get(name, ""))
 
@@ -241,7 +265,7 @@ class EvaluateScreen(LeptonScreen):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         run = self._shown.run if self._shown else None
         match action:
-            case "evaluate" | "try":
+            case "evaluate" | "try" | "against" | "slices":
                 return bool(self._seen.models)
             case "stop":
                 return run is not None and run.pid is not None
@@ -253,11 +277,39 @@ class EvaluateScreen(LeptonScreen):
     @on(Button.Pressed, "#evaluate")
     def action_evaluate(self) -> None:
         """Judge the chosen model on the chosen rows."""
+        self._evaluate()
+
+    def _evaluate(self, **more: Any) -> None:
         if (model := self.model) is not None:
             dataset, split = self._asked()
             self.fetch(
-                lambda: self._reports.start(model.ref, dataset, split), self._started, group="start"
+                lambda: self._reports.start(model.ref, dataset, split, **more),
+                self._started,
+                group="start",
             )
+
+    def action_against(self) -> None:
+        """Judge the chosen model beside another one."""
+        others = [each.ref for each in self._seen.models if each is not self.model]
+
+        def answered(name: str | None) -> None:
+            if name:
+                self._evaluate(against=name)
+
+        told = f"There are: {', '.join(map(plain, others[:SHOWN_MODELS]))}." if others else ""
+        question = Ask("Against which model", placeholder="name, or name@version", explained=told)
+        self.app.push_screen(question, answered)
+
+    def action_slices(self) -> None:
+        """Judge the chosen model on parts of the rows too."""
+
+        def answered(typed: str | None) -> None:
+            wanted = [each.strip() for each in (typed or "").split(";") if each.strip()]
+            if wanted:
+                self._evaluate(slices=wanted)
+
+        explained = "Columns or SQL conditions, with ; between them, such as: island; age > 30"
+        self.app.push_screen(Ask("By which slices", explained=explained), answered)
 
     def _asked(self) -> tuple[str | None, str | None]:
         dataset: str | None = self.query_one("#dataset", Select).selection
@@ -303,6 +355,10 @@ class EvaluateScreen(LeptonScreen):
         dataset, split = self._asked()
         words += [dataset] if dataset else []
         words += ["--split", split] if split else []
+        spec = self._shown.spec if self._shown else {}
+        words += ["--against", spec["against"]] if spec.get("against") else []
+        for each in spec.get("slices") or ():
+            words += ["--slice", each]
         return shlex.join(words)
 
 

@@ -34,6 +34,7 @@ MEASUREMENTS = (
     "engine_rate",
     "shuffled_epoch",
     "second_start",
+    "evaluation",
     "memory_kept",
 )
 ONE = "--one"

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from textual.pilot import Pilot
 from textual.widgets import Button, Select
 
 from core.data.lake.lake import Lake
@@ -103,7 +104,7 @@ async def test_a_trained_model_is_judged_by_a_key(workspace: Workspace) -> None:
         await until(pilot, "✓ test, prices@2")
         shown = await until(pilot, "answer - truth")
         assert "standard deviation" in shown
-        assert "root_mean_squared_error" in shown
+        assert re.search(r"RMSE +[\d.]+ +[\d.]+ – [\d.]+ +[\d.]+ +[▲▼]", shown), shown
         pilot.app.screen.query_one("#split", Select).value = "validation"
         await pilot.press("y")
         await until(pilot, "lepton eval prices_mlp@1 --split validation")
@@ -111,6 +112,112 @@ async def test_a_trained_model_is_judged_by_a_key(workspace: Workspace) -> None:
         pilot.app.screen.query_one("#evaluate", Button).press()
         await until(pilot, "✓ validation, prices@2")
         await until(pilot, "validation split, ")
+
+
+def certain(**told: Any) -> dict[str, Any]:
+    """A report with all that a second look finds."""
+    part = {"by": "island", "few": False, "baseline": {"accuracy": 0.4}}
+    found = {"accuracy": 0.952, "f1_macro": 0.945, "loss": 0.31}
+    return report(
+        format=2,
+        example="row",
+        intervals={"accuracy": [0.857, 1.0], "f1_macro": [0.81, 1.0], "loss": None},
+        bootstrap={"draws": 1000, "block": 1, "confidence": 0.95, "seed": 0},
+        calibration={
+            "error": 0.125,
+            "baseline": 0.02,
+            "bins": [
+                {"low": 0.6, "high": 0.8, "rows": 9, "confidence": 0.72, "accuracy": 0.5},
+                {"low": 0.8, "high": 1.0, "rows": 12, "confidence": 0.9, "accuracy": 1.0},
+                {"low": 0.0, "high": 0.2, "rows": 0, "confidence": None, "accuracy": None},
+            ],
+        },
+        slices=[
+            {**part, "slice": "[b]Biscoe[/b]", "rows": 40, "metrics": {"accuracy": 0.7}}
+            | {"intervals": {"accuracy": [0.55, 0.8]}, "than_all": "worse"},
+            {**part, "slice": "Dream", "rows": 9, "metrics": {"accuracy": 1.0}, "few": True}
+            | {"intervals": {"accuracy": None}, "than_all": None},
+        ],
+        suspected={
+            "rows": 30,
+            "of": 400,
+            "labels": [{"_rid": 5, "truth": "Adelie", "seems": "[b]Gentoo[/b]", "margin": 0.71}],
+        },
+        against={
+            "model": "old@1",
+            "metrics": {name: value - 0.1 for name, value in found.items()},
+            "differences": {
+                name: {"difference": 0.1, "interval": [0.02, 0.2], "p": 0.01} for name in found
+            },
+            "test": {"name": "McNemar's exact test", "metric": "accuracy", "p": 0.013},
+            "verdict": "better",
+            "fixed": 7,
+            "broken": 1,
+            "changed": [
+                {"_rid": 9, "change": "broken", "truth": "Adelie", "before": "Adelie"}
+                | {"now": "Chinstrap"}
+            ],
+        },
+        **told,
+    )
+
+
+async def test_what_a_second_look_finds_is_there(workspace: Workspace) -> None:
+    make_model(workspace)
+    judged(workspace, "aaaa", certain())
+    async with LeptonApp(workspace).run_test(size=(80, 100)) as pilot:
+        await pilot.press("4")
+        shown = await until(pilot, "report.html, .md and .json lie in")
+    lines = "\n".join(line[20:] for line in shown.splitlines())
+    for expected in (
+        r"accuracy +0\.952 +0\.857 – 1 +0\.429 +▲",
+        r"loss +0\.31 +– +–",
+        r"middle 95% of 1,000 draws",
+        r"Against old@1",
+        r"0\.952 +0\.852 +0\.1 +0\.02 – 0\.2",
+        r"9 +Adelie +Adelie +Chinstrap +broken",
+        r"By island",
+        r"\[b\]Biscoe\[/b\] +40 +0\.7 +0\.55 – 0\.8 +worse than all",
+        r"Dream +9 +1 +– +too few to say",
+        r"calibration error 0\.125, baseline 0\.02",
+        r"0\.60 – 0\.80 +9 +50\.0 % +█{10} {4}┃",
+        r"0\.80 – 1\.00 +12 +100\.0 % +█{18}┃█",
+        r"Most confident mistakes",
+        r"30 labels of 400 seem wrong",
+        r"5 +Adelie +\[b\]Gentoo\[/b\] +0\.71",
+    ):
+        assert re.search(expected, lines), f"{expected}\n{lines}"
+    assert "0.00 – 0.20" not in lines, "a bin without an answer says nothing"
+
+
+async def test_slices_and_another_model_are_asked_for_by_keys(workspace: Workspace) -> None:
+    make_model(workspace)
+    async with LeptonApp(workspace).run_test(size=(100, 30)) as pilot:
+        await pilot.press("4")
+        await until(pilot, "Not evaluated yet")
+        await pilot.press("p")
+        await until(pilot, "By which slices")
+        await pilot.press(*"island ; age", "enter")
+        (run,) = await started(pilot, workspace, 1)
+        assert run.spec["slices"] == ["island", "age"]
+        await pilot.press("a")
+        await until(pilot, "Against which model")
+        await pilot.press(*"old", "enter")
+        run = (await started(pilot, workspace, 2))[0]
+        assert (run.spec["against"], run.spec["slices"]) == ("old", None)
+        await pilot.press("a", "escape")
+        await pilot.press("y")
+        await until(pilot, "--against old")
+
+
+async def started(pilot: Pilot[Any], workspace: Workspace, count: int) -> list[Run]:
+    """The evaluations, the newest first, once there are so many."""
+    for _ in range(500):
+        found = [*Runs(workspace).newest("evaluate")]
+        if len(found) >= count:
+            return found
+        await pilot.pause(0.02)
+    raise AssertionError(f"{len(found)} evaluations")
 
 
 async def test_a_cell_of_the_matrix_names_its_mistakes(workspace: Workspace) -> None:

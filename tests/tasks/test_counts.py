@@ -40,7 +40,7 @@ def of_numbers(chance):
 def of_speech(chance):
     pytest.importorskip("jiwer")
     letters = Letters((" ", "a", "b"))
-    kind = SpeechRecognition("sound", "said", letters, commonest="a", mels=8)
+    kind = SpeechRecognition("sound", "said", letters, commonest="a")
     target = [chance.integers(1, 4, chance.integers(1, 8)).astype(np.int32) for _ in range(ROWS)]
     return kind, chance.integers(1, 4, (ROWS, 5)).astype(np.float32), Ragged.of(target)
 

@@ -12,6 +12,7 @@ from core.data.lake.lake import Lake
 from core.data.splitting.split import ensure_split, split
 from core.errors import LeptonError, UsageError
 from core.evaluation.evaluate import evaluate_model
+from core.evaluation.markdown import to_markdown
 from core.inference.engine import Engine
 from core.inference.inputs import read_inputs
 from core.ingest import ingest
@@ -410,7 +411,7 @@ def test_it_tells_unseen_months_better_than_the_week_before(tmp_path):
     )
     assert [each["step"] for each in report.details["by_step"]] == list(range(1, 15))
     assert not report.notes
-    assert "## Errors by step ahead" in report.to_markdown()
+    assert "## Errors by step ahead" in to_markdown(report)
 
     # A file, the data set as a whole, and its last row: the same question.
     task = task_of(Models(workspace).get("chicago_tsmixer"))
