@@ -191,8 +191,11 @@ def rm(run: str = ID, yes: bool = typer.Option(False, "--yes", "-y", help="Do no
 @app.command()
 def log(run: str = ID) -> None:
     """Print what a run's process printed: warnings, tracebacks."""
-    for line in _run(run).log_tail(size=1024 * 1024).splitlines():
+    lines = _run(run).log_tail(size=1024 * 1024).splitlines()
+    for line in lines:
         put(plain(line))
+    if not lines:
+        note("It has printed nothing. What it did is told by: lepton runs attach RUN")
 
 
 comparing.add_to(app)
