@@ -164,8 +164,9 @@ def _matrix(report: Any) -> None:
 def put_matrix(labels: list[str], matrix: list[list[int]]) -> None:
     """How often each class was taken for each, its name as long as there is room for."""
     corner = "true ↓ said →"
-    for longest in range(max(map(len, labels)), SHORTEST_LABEL - 1, -1):
-        heads = [clip(label, longest) for label in labels]
+    longest = max(map(len, labels))
+    for most in range(longest, min(longest, SHORTEST_LABEL) - 1, -1):
+        heads = [clip(label, most) for label in labels]
         counts = [max(len(str(row[at])) for row in matrix) for at in range(len(heads))]
         columns = [max(len(head), count) for head, count in zip(heads, counts, strict=True)]
         wide = max(len(corner), *map(len, heads)) + sum(columns) + 2 * len(columns)

@@ -27,6 +27,10 @@ def test_the_names_of_a_matrix_are_as_long_as_there_is_room_for(
     assert told[3].split() == ["Gentoo", "0", "0", "12345"]
 
 
+def test_short_names_have_a_matrix_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert put(capsys, ["0", "1"], [[7, 0], [2, 8]]).split()[4:6] == ["0", "1"]
+
+
 def test_a_matrix_without_room_is_told_of(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
