@@ -31,11 +31,13 @@ def ask(run: Run, **wish: Any) -> None:
     """
     if run.kind != "train":
         raise UsageError(f"{run.id} is no training", hint="Only a training takes requests.")
-    if run.state().state != "running":
-        raise UsageError(
-            f"{run.id} is {run.state().state}",
-            hint=f"Go on with it first: lepton runs resume {run.id}",
+    if (state := run.state().state) != "running":
+        hint = (
+            f"Train again with what you want: lepton train --config {run.id} KEY=VALUE"
+            if state == "finished"
+            else f"Go on with it first: lepton runs resume {run.id}"
         )
+        raise UsageError(f"{run.id} is {state}", hint=hint)
     try:
         with (run.path / FILE).open("ab") as file:
             file.write(json.dumps(wish).encode() + b"\n")

@@ -18,12 +18,16 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, TextIO
 
 from core.errors import UsageError
-from screens.text import fit, human_number, plain
+from screens.text import ELLIPSIS, clip, fit, human_number, plain
 
 BOLD, DIM, RED = "1", "2", "31"
 GAP = "  "
 NARROWEST = 6
 LONGEST = 2000
+IN_PIPE = 80
+"""Columns of free text in a pipe, which no terminal binds."""
+NAMED = 8
+_CUT = re.compile(rf"(?<![^\s(])[-+]?[\d.,]*\d[\d.,]*{ELLIPSIS}$")
 _NUMBER = re.compile(r"[-+]?[\d,.]+(e[-+]?\d+)?( %)?|[-+]?∞|nan|–|")
 
 
@@ -111,15 +115,15 @@ def table(
     most: int | None = None,
     whole: Collection[str] = (),
     tails: Collection[str] = (),
-    drops: Sequence[str] = (),
+    drops: Sequence[str] | None = None,
     keys: Sequence[str] = (),
 ) -> None:
     """Aligned columns that fit the terminal. Numbers stand right.
 
     The widest columns give way first; numbers and those named in `whole` do not, since half a
     number or half a name is a wrong one. Those in `tails` lose their beginning, not their end.
-    Where a terminal has no room for all of those, the columns
-    of `drops` leave it, the first one first, and a note says so; a pipe gets them all. With `keys`
+    Where a terminal has no room for all of those, the columns of `drops` leave it, the first one
+    first (from the right, unless named), and a note says so; a pipe gets them all. With `keys`
     those that left stand in a table of their own beneath, beside the columns named there.
     """
     heads, rows = list(heads), [list(row) for row in rows]
@@ -134,20 +138,19 @@ def table(
         head not in whole and not all(map(_NUMBER.fullmatch, column[1:]))
         for head, column in zip(heads, columns, strict=True)
     ]
-    shown = list(range(len(heads)))
-    leave = [] if most is None and in_pipe() else [heads.index(head) for head in drops]
-    gone = []
-    while True:
-        room = (most or width()) - indent - len(GAP) * (len(shown) - 1)
-        widths = _fitted([columns[at] for at in shown], room, [gives[at] for at in shown])
-        if sum(widths) <= room or not leave:
-            break
-        gone.append(leave.pop(0))
-        shown.remove(gone[-1])
+    wide = [_width(column) for column in columns]
+    gone: list[int] = []
+    if most is None and in_pipe():
+        widths = [min(each, IN_PIPE) if gives[at] else each for at, each in enumerate(wide)]
+    else:
+        room = (most or width()) - indent
+        leave = [*map(heads.index, drops)] if drops is not None else [*range(len(heads) - 1, 0, -1)]
+        widths, gone = _fitted(wide, room, gives, leave)
+    shown = [at for at in range(len(heads)) if at not in {*gone}]
     for line in range(len(rows) + 1):
         cells = [
-            fit(columns[at][line], room, right=right[at], tail=heads[at] in tails)
-            for at, room in zip(shown, widths, strict=True)
+            _placed(columns[at][line], widths[at], right=right[at], tail=heads[at] in tails)
+            for at in shown
         ]
         drawn = (" " * indent + GAP.join(cells)).rstrip()
         put(drawn if line else styled(drawn, BOLD))
@@ -155,10 +158,12 @@ def table(
         put()
         again = [*map(heads.index, keys), *sorted(gone)]
         rest = [[row[at] for at in again] for row in rows]
-        left = [head for head in drops if heads.index(head) in gone[:-1]]
+        left = [heads[at] for at in gone[:-1]]
         table([heads[at] for at in again], rest, indent=indent, whole=whole, drops=left, keys=keys)
     elif gone:
-        named = ", ".join(plain(heads[at]) for at in sorted(gone))
+        names = [plain(heads[at]) for at in sorted(gone)]
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        named = ", ".join(names[:NAMED]) + more
         note(f"No room for {named}: a wider terminal shows all, and so does --json.")
 
 
@@ -208,16 +213,40 @@ def _wrapped(text: str, room: int) -> list[str]:
     )
 
 
-def _fitted(columns: Sequence[Sequence[str]], room: int, gives: Sequence[bool]) -> list[int]:
+def _width(column: Sequence[str]) -> int:
     from rich.cells import cell_len
 
-    widths = [max(map(cell_len, column)) for column in columns]
-    while sum(widths) > room:
-        width, widest = max((width if gives[at] else 0, -at) for at, width in enumerate(widths))
-        if width <= NARROWEST:
+    return max(map(cell_len, column))
+
+
+def _fitted(
+    wide: Sequence[int], room: int, gives: Sequence[bool], leave: Sequence[int]
+) -> tuple[list[int], list[int]]:
+    """The width of each column in so much room, and those of `leave` that have to, in order."""
+    widths, gone = list(wide), []
+    least = [min(each, NARROWEST) if gives[at] else each for at, each in enumerate(wide)]
+    needed = sum(least) + len(GAP) * (len(wide) - 1)
+    for at in leave:
+        if needed <= room:
+            break
+        gone.append(at)
+        needed -= least[at] + len(GAP)
+    left = {*range(len(wide))} - {*gone}
+    over = sum(wide[at] for at in left) + len(GAP) * (len(left) - 1) - room
+    for _ in range(over):
+        size, widest = max((widths[at] if gives[at] else 0, -at) for at in left)
+        if size <= NARROWEST:
             break
         widths[-widest] -= 1
-    return widths
+    return widths, gone
+
+
+def _placed(text: str, room: int, *, right: bool, tail: bool) -> str:
+    """A text in its column; where it is cut, it is not in the middle of a number."""
+    clipped = clip(text, room, tail=tail)
+    if clipped != text and not tail and (number := _CUT.search(clipped)) and number.start():
+        clipped = clipped[: number.start()].rstrip() + ELLIPSIS
+    return fit(clipped, room, right=right)
 
 
 def _is_number(value: Any) -> bool:

@@ -14,10 +14,11 @@ from core.evaluation.report import (
     slice_mark,
     support_word,
 )
-from lepton_tui.cli.output import BOLD, bar, put, styled, table, width
-from screens.text import counted, human_number, percent, plain
+from lepton_tui.cli.output import BOLD, bar, in_pipe, note, put, styled, table, width
+from screens.text import clip, counted, human_number, percent, plain
 
 LARGEST_MATRIX = 20
+SHORTEST_LABEL = 6
 SHOWN = 5
 """Rows that changed, mistakes and doubtful labels that are named; the report has more."""
 
@@ -157,11 +158,24 @@ def _steps(report: Any) -> None:
 def _matrix(report: Any) -> None:
     confusion = report.get("confusion")
     if confusion and len(confusion["labels"]) <= LARGEST_MATRIX:
-        labels = [plain(label)[:8] for label in confusion["labels"]]
-        if sum(max(len(label), 3) + 2 for label in labels) + 12 <= width():
+        put_matrix([plain(label) for label in confusion["labels"]], confusion["matrix"])
+
+
+def put_matrix(labels: list[str], matrix: list[list[int]]) -> None:
+    """How often each class was taken for each, its name as long as there is room for."""
+    corner = "true ↓ said →"
+    longest = max(map(len, labels))
+    for most in range(longest, min(longest, SHORTEST_LABEL) - 1, -1):
+        heads = [clip(label, most) for label in labels]
+        counts = [max(len(str(row[at])) for row in matrix) for at in range(len(heads))]
+        columns = [max(len(head), count) for head, count in zip(heads, counts, strict=True)]
+        wide = max(len(corner), *map(len, heads)) + sum(columns) + 2 * len(columns)
+        if wide <= width() or in_pipe():
             put()
-            rows = zip(labels, confusion["matrix"], strict=True)
-            table(("true ↓ said →", *labels), [(label, *counts) for label, counts in rows])
+            rows = zip(heads, matrix, strict=True)
+            table((corner, *heads), [(head, *row) for head, row in rows], drops=())
+            return
+    note("Which class was taken for which has no room here: it is in the report.")
 
 
 def _reliability(report: Any) -> None:

@@ -58,10 +58,10 @@ def list_(
                 # The four letters are enough for every command, and stand in a narrow terminal.
                 state.id.rpartition("-")[2],
                 state.kind,
-                state_badge(state.state),
+                _ended(state),
                 state.dataset,
                 state.model,
-                _epochs(state),
+                f"{state.epoch or 0}/{state.epochs}" if state.epochs else "",
                 # A search goes by the metric of a split, val/accuracy.
                 headline_text(state.metrics, state.metric and state.metric.rpartition("/")[2]),
                 relative_time(state.created),
@@ -191,8 +191,11 @@ def rm(run: str = ID, yes: bool = typer.Option(False, "--yes", "-y", help="Do no
 @app.command()
 def log(run: str = ID) -> None:
     """Print what a run's process printed: warnings, tracebacks."""
-    for line in _run(run).log_tail(size=1024 * 1024).splitlines():
+    lines = _run(run).log_tail(size=1024 * 1024).splitlines()
+    for line in lines:
         put(plain(line))
+    if not lines:
+        note("It has printed nothing. What it did is told by: lepton runs attach RUN")
 
 
 comparing.add_to(app)
@@ -242,10 +245,10 @@ def _error_facts(state: RunState) -> list[tuple[str, str | None]]:
     return [("error", state.error["what"]), ("", state.error.get("hint") or None)]
 
 
-def _epochs(state: RunState) -> str:
-    """How far a training is, with the setting that ended it before: 3/10 max_time."""
-    far = f"{state.epoch or 0}/{state.epochs}" if state.epochs else None
-    return " ".join(filter(None, [far, state.ended_by]))
+def _ended(state: RunState) -> str:
+    """The state, or the setting that ended it before its last epoch: ✓ max_time."""
+    badge = state_badge(state.state)
+    return badge.replace(state.state, state.ended_by) if state.ended_by else badge
 
 
 def _at(state: RunState) -> str:

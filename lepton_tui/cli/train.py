@@ -15,7 +15,7 @@ from core.workspace import Workspace
 from lepton_tui.cli.follow import follow
 from lepton_tui.cli.groups import single
 from lepton_tui.cli.options import comma_list
-from lepton_tui.cli.output import facts, note, put, put_json, table
+from lepton_tui.cli.output import facts, note, put, put_json
 from lepton_tui.cli.settings import parse_setting, read_config
 from screens.text import counted, human_bytes, human_duration
 
@@ -200,18 +200,14 @@ def _number(text: str | None) -> Any:
 
 
 def put_recipes(*, json: bool) -> None:
-    """The recipes, one a line."""
+    """The recipes, each with its task and what it is for."""
     from core.training.recipes import recipes
 
     known = recipes()
     if json:
         put_json([vars(each) for each in known])
         return
-    table(
-        ("recipe", "task", "for"),
-        [(each.name, each.task, each.summary) for each in known],
-        whole=("recipe", "task"),
-    )
+    facts([(each.name, f"{each.task}: {each.summary}") for each in known])
 
 
 def put_known_options(workspace: Workspace, given: dict[str, Any], *, json: bool) -> None:

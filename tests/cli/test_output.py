@@ -66,11 +66,32 @@ def test_a_number_is_never_cut(
     monkeypatch.setenv("COLUMNS", "40")
     numbers = [123456789012, "3,210,000", "97.3 %", -1.3e-05, "–"]
     heads = [f"{at}" for at in range(len(numbers))]
-    table([*heads, "text"], [(*numbers, "what may be cut")])
+    table([*heads, "text"], [(*numbers, "what may be cut")], drops=())
     told, _ = lines(capsys)
     assert [told[1].split("  ")[at] for at in (0, 1, 2)] == ["123456789012", "3,210,000", "97.3 %"]
     assert "-1.3e-05" in told[1]
     assert told[1].endswith("…")
+
+
+def test_nor_is_one_in_the_midst_of_a_text(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    row = ("bill_length_mm", "32.1 to 59.6, mean 43.92, median 44.45")
+    table(("column", "values"), [row], whole=("column",))
+    assert lines(capsys)[0][1] == "bill_length_mm  32.1 to 59.6, mean…"
+
+
+def test_of_a_wide_table_the_last_columns_leave(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    heads = ["_rid", *(f"column_{at}" for at in range(5000))]
+    table(heads, [list(range(5001))])
+    told, noted = lines(capsys)
+    assert [line.split() for line in told] == [heads[:4], ["0", "1", "2", "3"]]
+    assert "No room for column_3, column_4," in noted
+    assert "and 4989 more" in noted
 
 
 def test_a_pipe_gets_every_column(

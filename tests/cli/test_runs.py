@@ -192,5 +192,5 @@ def test_what_ended_a_training_before_its_last_epoch_is_told_and_listed(penguins
     assert "ended at step 7 of 15, as max_steps says" in done.out
     run = only_run(penguins)
     assert penguins("runs", "ls", "--json").json[0]["ended_by"] == "max_steps"
-    assert "2/3 max_steps" in penguins("runs", "ls", "--kind", "train").out
+    assert "✓ max_steps" in penguins("runs", "ls", "--kind", "train").out
     assert "epoch 2 of 3, step 7, ended by max_steps" in penguins("runs", "show", run.id).out

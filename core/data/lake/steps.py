@@ -20,8 +20,8 @@ def in_words(version: Version) -> str:
     if version.op == "restore":
         return f"restore of {', '.join(version.parents)}"
     if version.op == "label":
-        labels = params.get("labels", {})
-        return f"label {', '.join(f'{column} of {n:,} rows' for column, n in labels.items())}"
+        labels = params.get("labels", {}).items()
+        return f"label {', '.join(f'{name} of {n:,} row' + 's' * (n != 1) for name, n in labels)}"
     if version.op in ("import", "append") and isinstance(params.get("source"), str):
         return f"{version.op} {PurePath(params['source']).name or params['source']}"
     if steps := params.get("steps"):

@@ -27,9 +27,12 @@ def list_(json: bool = JSON) -> None:
     if not datasets:
         note("There are no data sets yet. Bring one in: lepton data import FILE --name NAME")
         return
+    heads = ("name", "version", "rows", "columns", "bytes", "task")
     table(
-        ("name", "version", "rows", "columns", "bytes", "task"),
+        heads,
         [(v.dataset, v.n, v.rows, len(v.columns), human_bytes(v.bytes), v.task) for v in datasets],
+        whole=heads,
+        drops=("bytes", "columns", "task", "rows"),
     )
 
 
