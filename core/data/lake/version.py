@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from core.errors import UsageError, nearest
@@ -73,9 +74,13 @@ class Version:
     def bytes(self) -> int:
         return sum(file.bytes for file in self.every_file)
 
-    @property
+    @cached_property
     def column_names(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.columns)
+
+    @cached_property
+    def _by_name(self) -> dict[str, Column]:
+        return {column.name: column for column in self.columns}
 
     def column(self, name: str) -> Column:
         """The column of that name.
@@ -83,9 +88,8 @@ class Version:
         Raises:
             UsageError: there is none; the hint names the nearest.
         """
-        for column in self.columns:
-            if column.name == name:
-                return column
+        if (column := self._by_name.get(name)) is not None:
+            return column
         raise UsageError(
             f'no column "{name}"', where=self.ref, hint=nearest(name, self.column_names)
         )

@@ -119,10 +119,12 @@ def _hold_against_statistics(path: Path, group: Any, table: Any) -> None:
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    # Of thousands of columns the names are a list that is made anew whenever it is asked for.
+    names = frozenset(table.column_names)
     for i in range(group.num_columns):
         chunk = group.column(i)
         name, known = chunk.path_in_schema, chunk.statistics
-        if known is None or not known.has_min_max or name not in table.column_names:
+        if known is None or not known.has_min_max or name not in names:
             continue
         values = table[name]
         if not (pa.types.is_integer(values.type) or pa.types.is_floating(values.type)):
