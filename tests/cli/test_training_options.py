@@ -18,7 +18,7 @@ def test_help_leads_to_a_list_of_every_option_and_its_bounds(lepton: Shell) -> N
     assert "horizon steps that are told: a whole number from 1 to 100000, or 0 to choose" in told
     listed = lepton("train", *asked, "--options", "--json").json
     assert [each["name"] for each in listed["options"]] == [each.name for each in kind.options]
-    assert [each["name"] for each in listed["models"]] == list(kind.architectures)
+    assert [each["name"] for each in listed["models"]] == [*kind.architectures, "pretrained"]
     no_model = lepton("train", *asked, "--options", "-m", "cnn")
     assert (no_model.code, no_model.out) == (2, "")
     assert lepton("runs", "ls", "--kind", "train", "--json").json == []
