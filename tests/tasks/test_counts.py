@@ -7,6 +7,7 @@ from core.tasks import task
 from core.tasks.base import UNKNOWN
 from core.tasks.many_labels import of_many
 from core.tasks.object_detection import ObjectDetection
+from core.tasks.object_learning import Learnt
 from core.tasks.ragged import Ragged
 from core.tasks.scoring import taken
 from core.tasks.speech_recognition import SpeechRecognition
@@ -47,8 +48,9 @@ def of_speech(chance):
 
 def of_boxes(chance):
     pytest.importorskip("pycocotools")
-    size = {"size": (64, 64), "mean": (0.5,), "std": (0.5,), "commonest": 0, "usual": (0, 0, 1, 1)}
-    kind = ObjectDetection("image", "objects", ("cat", "dog"), **size)
+    usual = (0.0, 0.0, 1.0, 1.0)
+    learnt = Learnt("image", "objects", ("cat", "dog"), 64, 64, (0.5,), (0.5,), 0, usual)
+    kind = ObjectDetection(learnt)
     corners = chance.integers(0, 30, (ROWS, 3, 2)).astype(np.float32)
     boxes = np.concatenate([corners, corners + 12], 2)
     kinds = chance.integers(-1, 2, (ROWS, 3, 1)).astype(np.float32)
