@@ -117,6 +117,7 @@ def table(
     tails: Collection[str] = (),
     drops: Sequence[str] | None = None,
     keys: Sequence[str] = (),
+    beyond: Sequence[str] = (),
 ) -> None:
     """Aligned columns that fit the terminal. Numbers stand right.
 
@@ -124,7 +125,8 @@ def table(
     number or half a name is a wrong one. Those in `tails` lose their beginning, not their end.
     Where a terminal has no room for all of those, the columns of `drops` leave it, the first one
     first (from the right, unless named), and a note says so; a pipe gets them all. With `keys`
-    those that left stand in a table of their own beneath, beside the columns named there.
+    those that left stand in a table of their own beneath, beside the columns named there. `beyond`
+    are columns that nobody fetched, as there is no room for so many (`columns_at_most`).
     """
     heads, rows = list(heads), [list(row) for row in rows]
     most_of = [None if head in whole else LONGEST for head in heads]
@@ -146,7 +148,7 @@ def table(
         room = (most or width()) - indent
         leave = [*map(heads.index, drops)] if drops is not None else [*range(len(heads) - 1, 0, -1)]
         widths, gone = _fitted(wide, room, gives, leave)
-    shown = [at for at in range(len(heads)) if at not in {*gone}]
+    shown = sorted({*range(len(heads))} - {*gone})
     for line in range(len(rows) + 1):
         cells = [
             _placed(columns[at][line], widths[at], right=right[at], tail=heads[at] in tails)
@@ -160,11 +162,16 @@ def table(
         rest = [[row[at] for at in again] for row in rows]
         left = [heads[at] for at in gone[:-1]]
         table([heads[at] for at in again], rest, indent=indent, whole=whole, drops=left, keys=keys)
-    elif gone:
-        names = [plain(heads[at]) for at in sorted(gone)]
+    elif gone or beyond:
+        names = [plain(name) for name in (*(heads[at] for at in sorted(gone)), *beyond)]
         more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
         named = ", ".join(names[:NAMED]) + more
         note(f"No room for {named}: a wider terminal shows all, and so does --json.")
+
+
+def columns_at_most() -> int | None:
+    """So many columns may fit the terminal, with a sign in each; None in a pipe, which has all."""
+    return None if in_pipe() else width() // (1 + len(GAP)) + 1
 
 
 def confirm(question: str, *, yes: bool) -> None:

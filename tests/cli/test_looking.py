@@ -47,6 +47,19 @@ def test_rows_by_condition_and_order(lepton: Shell) -> None:
     assert 'no column "hight"' in wrong.err
 
 
+def test_a_terminal_shows_the_columns_it_has_room_for(lepton: Shell) -> None:
+    lake = Lake(Workspace.open(lepton.home))
+    lake.commit("wide", pa.table({f"column{at}": [at] for at in range(300)}), op="import")
+    whole = lepton("data", "rows", "wide")
+    assert len(whole.out.splitlines()[0].split()) == 301
+    lepton.env["COLUMNS"] = "60"
+    said = lepton("data", "rows", "wide")
+    assert said.out.split() == ["_rid", *(f"column{at}" for at in range(6)), *"0012345"]
+    assert "No room for column6, column7" in said.err
+    assert "more" in said.err
+    assert len(lepton("data", "rows", "wide", "--json").json[0]) == 301
+
+
 def test_a_profile_draws_what_columns_hold(lepton: Shell, tmp_path: Path) -> None:
     source = tmp_path / "things.csv"
     rows = (f"{n % 10},name {n:03},{'ab'[n % 2]}\n" for n in range(200))

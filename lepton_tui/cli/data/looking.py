@@ -9,7 +9,7 @@ import typer
 from lepton_tui.cli.data.group import DATASET, JSON, app, inputs_of, open_lake
 from lepton_tui.cli.interrupt import interruptible
 from lepton_tui.cli.options import comma_list
-from lepton_tui.cli.output import facts, note, put, put_json, table
+from lepton_tui.cli.output import columns_at_most, facts, note, put, put_json, table
 from lepton_tui.cli.status import working
 from screens.text import counted, human_bytes, human_count, human_number, sparkline
 
@@ -92,16 +92,17 @@ def rows(
     names = comma_list(columns) or list(version.column_names)
     for name in names:
         version.column(name)
+    shown = names if json else names[: columns_at_most()]
     keys = [(key.removeprefix("-"), key.startswith("-")) for key in comma_list(sort) or ()]
     with Selection(lake, version, where, keys) as selection:
         with working(f"Looking through {dataset}"):
             count = interruptible(selection.find, selection.interrupt)
-        page = selection.page(offset, limit, names)
-    heads = ("_rid", *names)
+        page = selection.page(offset, limit, shown)
+    heads = ("_rid", *shown)
     if json:
         put_json([dict(zip(heads, row, strict=True)) for row in page])
         return
-    table(heads, page)
+    table(heads, page, beyond=names[len(shown) :])
     among = "" if where is None else f" that fulfil it, among {human_count(version.rows)}"
     note(
         f"Rows {offset} to {offset + len(page) - 1} of {human_count(count)}{among}."
