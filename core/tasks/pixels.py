@@ -27,6 +27,8 @@ MOST_PIXELS = 64_000_000
 _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 _GREY = ("1", "L", "LA", "La", "I;16", "I;16L", "I;16B", "I;16N")
 _ORIENTATION = 0x0112
+_WORTH_THREADS = 4
+"""So many pictures are decoded in threads: for one, starting them takes longer than decoding."""
 
 
 def decode(content: object, channels: int, size: tuple[int, int] | None = None) -> Array:
@@ -126,7 +128,10 @@ class Standard:
 
 def in_threads(work: Callable[[int], T], count: int) -> Iterator[T]:
     """`work(0)` to `work(count - 1)` in order, on the processor's cores; Pillow frees the lock."""
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+    if count < _WORTH_THREADS:
+        yield from map(work, range(count))
+        return
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1, count)) as pool:
         yield from pool.map(work, range(count))
 
 
