@@ -23,7 +23,13 @@ def save_model(path: Path, module: nn.Module, task: Task, info: dict[str, Any]) 
     `info` has `name`, `architecture` and `options`, and what is known of `dataset`,
     `dataset_version`, `metrics`, `baseline`, `run` and `created`.
     """
-    weights = {name: each.detach().cpu().contiguous() for name, each in module.state_dict().items()}
+    weights: dict[str, torch.Tensor] = {}
+    places: set[int] = set()
+    for name, each in module.state_dict().items():
+        value = each.detach().cpu().contiguous()
+        # One matrix may have two names, which safetensors does not keep.
+        weights[name] = value.clone() if value.data_ptr() in places else value
+        places.add(value.data_ptr())
     whole = {
         "format": FORMAT,
         **info,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import typer
 
 from core.errors import UsageError
@@ -13,7 +15,7 @@ from lepton_tui.cli.output import confirm, facts, note, put, put_json, table
 from screens.listing import headline_text
 from screens.text import human_bytes, human_count, human_number, relative_time
 
-app = noun("List, show and remove trained models.")
+app = noun("List, show, bring in, export and remove trained models.")
 
 MODEL = typer.Argument(metavar="MODEL", help='A model, "name" or "name@version", or its folder.')
 JSON = typer.Option(False, "--json", help="Print one JSON document.")
@@ -156,6 +158,74 @@ def put_model(model: ModelFolder) -> None:
                 for name, v in metrics.items()
             ],
         )
+
+
+@app.command("import")
+def import_(
+    place: str = typer.Argument(
+        metavar="PLACE",
+        help="A folder of transformers or of Lepton, OWNER/NAME on the hub, or a file of weights.",
+    ),
+    *,
+    name: str | None = typer.Option(None, "--name", metavar="NAME", help="What to call it."),
+    like: str | None = typer.Option(
+        None, "--like", metavar="MODEL", help="The model whose weights the file holds."
+    ),
+    column: str | None = typer.Option(
+        None, "--column", metavar="COLUMN", help="The column of your data that it is to read."
+    ),
+    target: str | None = typer.Option(
+        None, "--target", metavar="COLUMN", help="The column that it is to tell."
+    ),
+    sha256: str | None = typer.Option(
+        None, "--sha256", metavar="HEX", help="What the file of its weights must have."
+    ),
+    json: bool = JSON,
+) -> None:
+    """Bring in a model that was made elsewhere. What would run code is refused."""
+    from core.models.foreign.arriving import Wish, bring_in
+
+    wish = Wish(name, like, column, target, sha256)
+    found = bring_in(Models(Workspace.open()), place, wish, say=note)
+    if json:
+        put_json(found.to_json())
+        return
+    put_model(found)
+
+
+@app.command()
+def export(
+    model: str = MODEL,
+    *,
+    to: str = typer.Option("onnx", "--to", metavar="FORMAT", help="onnx"),
+    into: Path | None = typer.Option(
+        None, "--into", metavar="FOLDER", help="Where to; else beside the model's weights."
+    ),
+    json: bool = JSON,
+) -> None:
+    """Write a model as a graph that other programs run, and say whether it answers the same."""
+    if to != "onnx":
+        raise UsageError(f'there is no format "{to}"', where="--to", hint="There is: onnx.")
+    found = Models(Workspace.open()).get(model)
+
+    from core.models.exporting import ABSOLUTE, RELATIVE, to_onnx
+
+    made = to_onnx(found, into, say=note)
+    if json:
+        put_json(made.to_json())
+        return
+    ratios = ", ".join(f"{ratio:.1f} x with {rows} rows" for rows, ratio in made.speed.items())
+    facts(
+        [
+            ("graph", str(made.graph)),
+            ("inputs and outputs", str(made.about)),
+            (
+                "from torch's answers",
+                f"{made.difference:.1g} at most; {ABSOLUTE:g} and {RELATIVE:.1%} are allowed",
+            ),
+            ("speed, torch's being 1", f"{ratios}, on one thread here"),
+        ]
+    )
 
 
 @app.command()

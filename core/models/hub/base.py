@@ -96,7 +96,7 @@ class Base:
             revision = self.path.name
             if _fetched(self.ref, WEIGHTS, revision=revision) is None:
                 index = _fetched(self.ref, INDEX, revision=revision)
-                for name in sorted(set(json_of(index)["weight_map"].values())) if index else ():
+                for name in _parts(index) if index else ():
                     _fetched(self.ref, name, revision=revision)
         if not self.path.is_dir():
             raise LeptonError(
@@ -111,9 +111,13 @@ class Base:
         if (self.path / WEIGHTS).exists():
             return True
         index = self.path / INDEX
-        return index.exists() and all(
-            (self.path / name).exists() for name in json_of(index)["weight_map"].values()
-        )
+        return index.exists() and all((self.path / name).exists() for name in _parts(index))
+
+    def weight_files(self) -> list[Path]:
+        """The files of its weights: one, or the parts that an index names."""
+        if (self.path / WEIGHTS).exists():
+            return [self.path / WEIGHTS]
+        return [self.path / name for name in _parts(self.path / INDEX)]
 
     def _check_weights(self) -> None:
         if self._has_weights():
@@ -171,6 +175,26 @@ def _structure(path: Path) -> dict[str, Any]:
     if not isinstance(found.get("model_type"), str):
         raise UsageError("it does not say what model it is: no model_type", where=str(path))
     return found
+
+
+def _parts(index: Path) -> list[str]:
+    """The names of the files that hold weights.
+
+    Raises:
+        UsageError: the index names none, or a file outside its folder.
+    """
+    placed_in = json_of(index).get("weight_map")
+    names = (
+        sorted({str(name) for name in placed_in.values()}) if isinstance(placed_in, dict) else []
+    )
+    if not names:
+        raise UsageError("the index names no weights", where=str(index))
+    for name in names:
+        if Path(name).name != name or not name.endswith(".safetensors"):
+            raise UsageError(
+                f'the index names "{name}", which is no safetensors beside it', where=str(index)
+            )
+    return names
 
 
 def _fetched(ref: str, name: str, *, revision: str | None = None) -> Path | None:

@@ -58,6 +58,21 @@ def start(
         UsageError: it is of a kind that cannot do this, or has no head of its own, and only that is
             to be trained.
     """
+    module, fresh = read(base, shape, say)
+    if fresh:
+        say(f"new weights, to be learnt: {', '.join(sorted(fresh))}")
+    return tuned(module, fresh, tune=tune, rank=rank, alpha=alpha, where=base.ref)
+
+
+def read(
+    base: Base, shape: Mapping[str, Any], say: Callable[[str], None] = lambda _: None
+) -> tuple[Wrapped, set[str]]:
+    """The module with its pretrained weights, and the names of those parameters that have none.
+
+    Raises:
+        LeptonError: the weights cannot be read, or are not of this model.
+        UsageError: it is of a kind that cannot do this.
+    """
     from transformers.utils import logging
 
     logging.set_verbosity_error()
@@ -84,10 +99,7 @@ def start(
             f"the weights are not of this model: {len(fresh & known)} of {len(known)} are missing",
             where=base.ref,
         )
-    if fresh & known:
-        say(f"new weights, to be learnt: {', '.join(sorted(fresh & known))}")
-    module = _wrapped(shape, model)
-    return tuned(module, fresh, tune=tune, rank=rank, alpha=alpha, where=base.ref)
+    return _wrapped(shape, model), fresh & known
 
 
 def tuned(

@@ -1,0 +1,267 @@
+"""A trained model as an ONNX graph: written, held against torch's answers, and timed beside it."""
+
+from __future__ import annotations
+
+import io
+import logging
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from core.atomic import write_bytes, write_json
+from core.errors import LeptonError, UsageError
+from core.models.folder import load_module
+from core.models.foreign.weights import digest
+from core.models.registry import ModelFolder, task_of
+
+GRAPH, ABOUT = "model.onnx", "onnx.json"
+ABSOLUTE, RELATIVE = 1e-4, 1e-3
+"""How far an answer may be from torch's: so much, and so much of its size."""
+_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
+_CHECKED, _TIMED = (1, 2, 5), (1, 32)
+"""Rows in a batch."""
+_SECONDS = 0.3
+_MOST_BYTES = 2_000_000_000
+"""What one file of ONNX can hold, or little less."""
+_LONGEST = 64
+
+
+@dataclass(frozen=True)
+class Exported:
+    """`difference` is the largest from torch's answers; `speed`, for each number of rows, how many
+    times as quick as torch ONNX Runtime is here on one thread."""
+
+    graph: Path
+    about: Path
+    difference: float
+    speed: Mapping[int, float]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "graph": str(self.graph),
+            "about": str(self.about),
+            "difference": self.difference,
+            "tolerance": {"absolute": ABSOLUTE, "relative": RELATIVE},
+            "speed": {str(rows): ratio for rows, ratio in self.speed.items()},
+        }
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """`make` draws the model's arguments for a number of rows; `dynamic` names, for each, the
+    axes that may have any size."""
+
+    names: tuple[str, ...]
+    make: Callable[[int], tuple[Tensor, ...]]
+    dynamic: tuple[dict[int, str], ...]
+
+
+def to_onnx(
+    model: ModelFolder, into: Path | None = None, say: Callable[[str], None] = lambda _: None
+) -> Exported:
+    """Write a model's graph and what goes in and out, beside its weights or into another folder.
+
+    Raises:
+        UsageError: models of its kind have no such graph.
+        LeptonError: a package is missing, it cannot be exported, or ONNX Runtime answers otherwise.
+    """
+    _check_packages()
+    task, module = task_of(model), load_module(model)
+    inputs = _inputs(task.shape, task.name)
+    if any(isinstance(part, nn.RNNBase) for part in module.modules()):
+        # It packs texts by their lengths, which torch's exporter cannot follow.
+        raise UsageError(
+            f"a {model.info['architecture']} cannot be exported to ONNX", where=model.ref
+        )
+    if sum(each.nbytes for each in module.state_dict().values()) > _MOST_BYTES:
+        raise UsageError("the model is larger than one file of ONNX can be", where=model.ref)
+    folder = into or model.path
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        beside = folder / f".{GRAPH}.{uuid4().hex[:8]}"
+        try:
+            say("writing the graph")
+            _write(module, inputs, beside)
+            say("asking ONNX Runtime and torch the same")
+            session = _session(beside)
+            difference = _compare(module, session, inputs)
+            speed = {rows: _ratio(module, session, inputs.make(rows)) for rows in _TIMED}
+            about = {
+                "format": 1,
+                "model": model.name,
+                "task": task.name,
+                "weights_sha256": digest(model.weights),
+                "inputs": [_described(each) for each in session.get_inputs()],
+                "outputs": [_described(each) for each in session.get_outputs()],
+                "codec": task.to_json(),
+                "tolerance": {"absolute": ABSOLUTE, "relative": RELATIVE},
+                "difference": difference,
+            }
+            write_bytes(folder / GRAPH, beside.read_bytes())
+            # Last: who finds it finds the graph that it speaks of.
+            write_json(folder / ABOUT, about)
+        finally:
+            beside.unlink(missing_ok=True)
+    except OSError as error:
+        raise LeptonError(
+            f"the graph cannot be written: {error.strerror}", where=str(folder)
+        ) from (error)
+    return Exported(folder / GRAPH, folder / ABOUT, difference, speed)
+
+
+def _check_packages() -> None:
+    missing = [name for name in _PACKAGES if find_spec(name) is None]
+    if missing:
+        raise LeptonError(
+            f"an export to ONNX needs the package {' and '.join(missing)}",
+            hint="Install it: pip install 'lepton-tui[onnx]'",
+        )
+
+
+def _inputs(shape: Mapping[str, Any], name: str) -> _Inputs:
+    """The arguments of models of a shape.
+
+    Raises:
+        UsageError: of such models no graph is made.
+    """
+    rows = {0: "rows"}
+    kind = shape["kind"]
+    if kind == "image":
+        size = shape["channels"], shape["height"], shape["width"]
+        return _Inputs(("image",), lambda n: (torch.randn(n, *size),), (rows,))
+    if kind == "table":
+        sizes = shape["categories"]
+
+        def table(n: int) -> tuple[Tensor, ...]:
+            codes = [torch.randint(0, size, (n,)) for size in sizes]
+            empty = torch.zeros(n, 0, dtype=torch.int64)
+            return torch.randn(n, shape["numbers"]), torch.stack(codes, 1) if codes else empty
+
+        return _Inputs(("numbers", "categories"), table, (rows, rows))
+    longest = min(_LONGEST, shape.get("length", 0))
+    texts = {0: "rows", 1: "length"}
+
+    def tokens(n: int) -> Tensor:
+        return torch.randint(0, shape["vocabulary"], (n, longest), dtype=torch.int32)
+
+    if kind == "tokens":
+        return _Inputs(
+            ("tokens", "lengths"),
+            lambda n: (tokens(n), torch.randint(1, longest + 1, (n,), dtype=torch.int32)),
+            (texts, rows),
+        )
+    if kind == "next-token":
+        return _Inputs(("tokens",), lambda n: (tokens(n),), (texts,))
+    raise UsageError(
+        f"models for {name} are not exported to ONNX",
+        hint="Those for images, texts and tables are.",
+    )
+
+
+def _write(module: nn.Module, inputs: _Inputs, path: Path) -> None:
+    axes = {name: torch.export.Dim(name) for each in inputs.dynamic for name in each.values()}
+    dynamic = tuple({at: axes[name] for at, name in each.items()} for each in inputs.dynamic)
+    told = io.StringIO()
+    level = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), redirect_stdout(told), redirect_stderr(told):
+            warnings.simplefilter("ignore")
+            torch.onnx.export(
+                module,
+                inputs.make(2),
+                path,
+                dynamo=True,
+                dynamic_shapes=dynamic,
+                input_names=list(inputs.names),
+                output_names=["outputs"],
+                external_data=False,
+                verbose=False,
+            )
+    except Exception as error:  # torch's exporter raises whatever its passes do
+        first = str(error.__cause__ or error).strip().splitlines()[:1] or [type(error).__name__]
+        raise LeptonError(f"the model cannot be exported: {first[0]}") from error
+    finally:
+        logging.disable(level)
+
+
+def _session(path: Path) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(
+        path.read_bytes(), options, providers=["CPUExecutionProvider"]
+    )
+
+
+def _fed(session: Any, arguments: tuple[Tensor, ...]) -> dict[str, np.ndarray[Any, Any]]:
+    """The arguments by name; what the graph has no use for it does not take."""
+    return {
+        each.name: argument.numpy()
+        for each, argument in zip(session.get_inputs(), arguments, strict=True)
+    }
+
+
+def _compare(module: nn.Module, session: Any, inputs: _Inputs) -> float:
+    """The largest difference of an answer.
+
+    Raises:
+        LeptonError: one is larger than the tolerance.
+    """
+    largest = 0.0
+    for rows in _CHECKED:
+        arguments = inputs.make(rows)
+        with torch.inference_mode():
+            expected = module(*arguments).numpy()
+        (found,) = session.run(None, _fed(session, arguments))
+        if found.shape != expected.shape:
+            raise LeptonError(f"ONNX Runtime gives {found.shape} where torch has {expected.shape}")
+        apart = np.abs(found - expected)
+        if not (apart <= ABSOLUTE + RELATIVE * np.abs(expected)).all():
+            raise LeptonError(
+                f"ONNX Runtime's answers are up to {apart.max():.2g} from torch's, and"
+                f" {ABSOLUTE:g} is the most",
+                hint="Nothing was written.",
+            )
+        largest = max(largest, float(apart.max()))
+    return largest
+
+
+def _ratio(module: nn.Module, session: Any, arguments: tuple[Tensor, ...]) -> float:
+    fed = _fed(session, arguments)
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with torch.inference_mode():
+            own = _quickest(lambda: module(*arguments))
+        return own / _quickest(lambda: session.run(None, fed))
+    finally:
+        torch.set_num_threads(before)
+
+
+def _quickest(call: Callable[[], Any]) -> float:
+    """Seconds of the quickest call, the first left aside."""
+    call()
+    quickest, end = float("inf"), time.perf_counter() + _SECONDS
+    while quickest == float("inf") or time.perf_counter() < end:
+        began = time.perf_counter()
+        call()
+        quickest = min(quickest, time.perf_counter() - began)
+    return quickest
+
+
+def _described(value: Any) -> dict[str, Any]:
+    """A name, ONNX's word for the type, and the sizes, a name where any will do."""
+    return {"name": value.name, "type": value.type, "shape": list(value.shape)}

@@ -1,0 +1,150 @@
+"""What a model of transformers was made for, as its config.json says, as one of our tasks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from core.errors import UsageError
+from core.models.hub.base import Base
+from core.tasks import task
+from core.tasks.base import Task
+from core.tasks.byte_pairs import BytePairs
+from core.tasks.object_learning import STEP
+from core.tasks.preprocessing import ImageReading, SoundReading, TextReading
+from core.tasks.text_generation import LENGTH
+from core.tasks.transcripts import Letters
+from core.tasks.words import MOST_LENGTH
+
+_ENDS = {
+    "ForImageClassification": "image-classification",
+    "ForSequenceClassification": "text-classification",
+    "ForCausalLM": "text-generation",
+    "LMHeadModel": "text-generation",
+    "ForObjectDetection": "object-detection",
+    "ForCTC": "automatic-speech-recognition",
+}
+"""How the class of a model ends that was made for each task."""
+_COLUMNS = {"image": ("image", "label"), "tokens": ("text", "label"), "audio": ("audio", "text")}
+_SEPARATOR = ","
+_WHOLE = (0.0, 0.0, 1.0, 1.0)
+
+
+def task_of_base(base: Base, column: str | None = None, target: str | None = None) -> Task:
+    """The task of a pretrained model with its head, and the codec that its files make.
+
+    `column` and `target` are the names of what it reads and tells in a person's data.
+
+    Raises:
+        UsageError: it was made for nothing that is known here, or does not say what it tells.
+    """
+    name = _made_for(base)
+    kind = task(name)
+    usual = _COLUMNS[kind.reads]
+    if name == "object-detection":
+        usual = ("image", "objects")
+    codec: dict[str, Any] = {"column": column or usual[0], "target": target or usual[1]}
+    reading = base.reading(kind.reads)
+    if isinstance(reading, TextReading):
+        codec |= _of_text(base, reading, name)
+    elif isinstance(reading, ImageReading):
+        codec |= _of_image(base, reading)
+    elif isinstance(reading, SoundReading):
+        codec |= _of_sound(base, reading)
+    if name == "object-detection":
+        for side in ("height", "width"):
+            codec[side] = -(-codec[side] // STEP) * STEP
+        codec |= {"labels": _labels(base), "commonest": 0, "usual": _WHOLE}
+    elif name.endswith("classification"):
+        codec |= _classes(base)
+    return kind.from_json({**codec, "notes": []})
+
+
+def _made_for(base: Base) -> str:
+    said = base.structure.get("architectures") or []
+    known = [name for made in said for end, name in _ENDS.items() if str(made).endswith(end)]
+    if known:
+        return known[0]
+    what = ", ".join(map(str, said)) or base.structure["model_type"]
+    raise UsageError(
+        f"{base.ref} is a {what}, whose answers are none of a task that is known here",
+        hint=f"Train on from it: lepton train DATASET --model {base.ref}",
+    )
+
+
+def _of_text(base: Base, reading: TextReading, name: str) -> dict[str, Any]:
+    pairs = BytePairs(reading.tokenizer, reading.end)
+    if name == "text-generation":
+        return {
+            "tokenizer": reading.tokenizer,
+            "end": reading.end,
+            "length": reading.length(0, LENGTH),
+            "counts": [0] * pairs.size,
+        }
+    return {
+        "tokenizer": reading.tokenizer,
+        "pad": reading.pad,
+        "length": reading.length(0, MOST_LENGTH),
+    }
+
+
+def _of_image(base: Base, reading: ImageReading) -> dict[str, Any]:
+    if reading.size is None:
+        raise UsageError(f"{base.ref} does not say how large the images are that it reads")
+    height, width = reading.size
+    return {
+        "height": height,
+        "width": width,
+        "mean": list(reading.mean),
+        "std": list(reading.std),
+    }
+
+
+def _of_sound(base: Base, reading: SoundReading) -> dict[str, Any]:
+    taken = Letters.taken_over(reading, {})
+    if taken is None:
+        raise UsageError(f"{base.ref} does not say which letters it tells")
+    letters, places = taken
+    return {
+        "letters": list(letters.known),
+        "commonest": "",
+        "rate": reading.rate,
+        "level": reading.level,
+        "places": list(places),
+    }
+
+
+def _classes(base: Base) -> dict[str, Any]:
+    kind = base.structure.get("problem_type")
+    labels = _labels(base)
+    if kind == "regression" or len(labels) < 2:
+        raise UsageError(
+            f"{base.ref} tells one number of a text or an image, which is no task here",
+            hint="A model that tells classes has two labels or more in its config.json.",
+        )
+    if kind == "multi_label_classification":
+        return {
+            "labels": labels,
+            "counts": [0] * len(labels),
+            "separator": _SEPARATOR,
+            "rows": 0,
+        }
+    return {"labels": labels, "counts": []}
+
+
+def _labels(base: Base) -> list[str]:
+    """The names of its outputs, no two alike, in their order.
+
+    Raises:
+        UsageError: some have none.
+    """
+    # What transformers leaves out of a config.json is two labels.
+    said = base.structure.get("id2label") or {"0": "LABEL_0", "1": "LABEL_1"}
+    try:
+        named: Mapping[int, str] = {int(at): str(label) for at, label in said.items()}
+        labels = [named[at] for at in range(len(named))]
+    except (AttributeError, KeyError, ValueError, TypeError) as error:
+        raise UsageError(f"the labels of {base.ref} are no list: id2label has gaps") from error
+    often = Counter(labels)
+    return [f"{it} ({at})" if often[it] > 1 else it for at, it in enumerate(labels)]
