@@ -26,11 +26,14 @@ BACKLOG = 128
 
 
 class Door:
-    """Where the engine with these settings listens; there is one for each workspace and device."""
+    """Where the engine with these settings listens; there is one for each workspace and device, and
+    for each installation of Lepton."""
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self.settings = settings
-        name = hashlib.sha256(json.dumps(dict(settings), sort_keys=True).encode()).hexdigest()[:16]
+        # Another installation, or this one after an upgrade, may speak otherwise.
+        mine = [dict(settings), __file__, Path(__file__).stat().st_mtime_ns]
+        name = hashlib.sha256(json.dumps(mine, sort_keys=True).encode()).hexdigest()[:16]
         self.socket = _folder() / f"engine-{name}.sock"
         self.log = self.socket.with_suffix(".log")
         self._lock = self.socket.with_suffix(".lock")
