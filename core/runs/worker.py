@@ -24,6 +24,7 @@ KINDS = {
     "import": "core.ingest",
     "train": "core.training.worker",
     "evaluate": "core.evaluation.worker",
+    "predict": "core.inference.batch",
     "check": "core.evaluation.checking",
     "tune": "core.tuning.worker",
 }

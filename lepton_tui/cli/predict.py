@@ -51,6 +51,11 @@ def predict(
         ' rows of a data set as "name#3,7-9". A single - reads lines.',
     ),
     text: list[str] = typer.Option(None, metavar="TEXT", help="A text, taken as it stands."),
+    into: str = typer.Option(
+        None, metavar="NAME", help="Answer every row of the data set INPUT into one of this name."
+    ),
+    split: str = typer.Option(None, metavar="NAME", help="With --into: the rows of one split."),
+    detach: bool = typer.Option(False, "--detach", help="With --into: do not wait for it."),
     device: str = typer.Option("auto", metavar="NAME", help="cpu, cuda, cuda:1, mps or auto."),
     json: bool = typer.Option(False, "--json", help="Print one JSON document."),
 ) -> None:
@@ -61,6 +66,14 @@ def predict(
     from core.inference.messages import Row
 
     workspace = Workspace.open()
+    if into:
+        from lepton_tui.cli.predict_into import predict_into
+
+        asked = {"model": model, "into": into, "split": split, "device": device}
+        predict_into(workspace, inputs or [], asked, detach=detach, json=json)
+        return
+    if split or detach:
+        raise UsageError("--split and --detach go with --into", hint="Add --into NAME.")
     task = task_of(Models(workspace).get(model))
     given: list[object] = []
     for word in inputs or []:

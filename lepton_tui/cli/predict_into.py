@@ -1,0 +1,63 @@
+"""`lepton predict MODEL DATASET --into NAME`: a whole data set answered, in a run of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from core.errors import UsageError
+from core.runs.state import summary
+from core.runs.store import Runs
+from core.workspace import Workspace
+from lepton_tui.cli.output import note, put, put_json
+from screens.text import counted
+
+STOPPING_SECONDS = 30.0
+
+
+def predict_into(
+    workspace: Workspace,
+    inputs: Sequence[str],
+    asked: Mapping[str, Any],
+    *,
+    detach: bool,
+    json: bool,
+) -> None:
+    """Start the run and follow it; `asked` has model, into, split and device.
+
+    Raises:
+        UsageError: it cannot be, told before anything is started.
+        LeptonError: the run failed.
+    """
+    from core.inference.batch import settle
+    from lepton_tui.cli.follow import follow
+
+    if len(inputs) != 1:
+        raise UsageError(
+            "--into answers one data set", hint="lepton predict MODEL DATASET --into NAME"
+        )
+    model = str(Path(asked["model"]).absolute()) if "/" in asked["model"] else asked["model"]
+    spec = {**asked, "model": model, "dataset": inputs[0]}
+    plan = settle(workspace, spec)
+    run = Runs(workspace).create("predict", spec, dataset=plan.dataset, model=plan.model)
+    run.launch()
+    if detach:
+        put_json({"run": run.id}) if json else put(f"Started {run.id}: lepton runs attach {run.id}")
+        return
+    try:
+        state = follow(run, note)
+    except KeyboardInterrupt:
+        run.stop(wait=STOPPING_SECONDS)
+        note(f"Stopped. Go on with: lepton runs resume {run.id}")
+        raise
+    result = summary(run.events_path)[0].result
+    if state.state != "finished":
+        note(f"It was {state.state}. Go on with: lepton runs resume {run.id}")
+    elif json:
+        put_json({**result, "run": run.id})
+    else:
+        failed = result["failed"]
+        without = f", {counted(failed, 'row')} without an answer (column error)" if failed else ""
+        put(f"Made {result['dataset']}: {counted(result['rows'], 'row')}{without}")
+        put(f"Next: lepton data rows {result['dataset']}")
