@@ -93,7 +93,7 @@ class Summary:
     def seconds(self) -> float | None:
         """Seconds of work, to the last word; None before the first."""
         if self.since is None:
-            return self.worked or None
+            return None if self.started is None else self.worked
         return self.worked + max(0.0, self.last - self.since)
 
     @property

@@ -230,7 +230,12 @@ def put_run(run: Run, *, json: bool) -> None:
             ("model", state.model),
             ("device", state.device),
             *((name, human_number(value)) for name, value in state.metrics.items()),
-            ("took", human_duration(state.seconds) if state.ended and state.seconds else None),
+            (
+                "took",
+                human_duration(state.seconds)
+                if state.ended and state.seconds is not None
+                else None,
+            ),
             ("left", human_duration(state.remaining) if state.remaining is not None else None),
             ("note", str(Notes(state.note, state.tags)) or None),
             ("folder", str(run.path)),

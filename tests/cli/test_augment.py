@@ -110,7 +110,7 @@ def test_sounds_are_drawn_and_written(lepton: Shell, tmp_path: Path) -> None:
     ("words", "told"),
     [
         (("numbers", "--augment", "flip"), "holds neither images, texts nor sounds"),
-        (("bugs", "--augment", "flp,rotate=x"), 'Did you mean "flip"?; rotate: "degrees"'),
+        (("bugs", "--augment", "flp,rotate=x"), 'Did you mean "flip"?\n  rotate: "degrees"'),
         (("bugs", "--augment", "drop"), 'but the column "picture" reads images'),
         (("bugs",), "of these: flip, crop, rotate, colour, erase, mixup, cutmix"),
         (("bugs", "--augment", "flip", "--column", "kinds"), 'Did you mean "kind"?'),

@@ -59,7 +59,7 @@ def test_labels_are_given_shown_taken_back_and_published(plants: Shell) -> None:
     assert plants("data", "label", "plants", "--undo", "--by", "ben").code == 2
     done = plants("data", "label", "plants", "--publish")
     assert done.out == "kind: 1 label, over what was there\nplants@2: 20 rows, 2 columns\n"
-    assert plants("data", "versions", "plants", "--json").json[0]["step"] == "label kind of 1 rows"
+    assert plants("data", "versions", "plants", "--json").json[0]["step"] == "label kind of 1 row"
     assert plants("data", "rows", "plants", "--offset", "3", "--limit", "1", "--json").json == [
         {"_rid": 3, "height": 3, "kind": "b"}
     ]

@@ -546,14 +546,9 @@ async def test_a_model_of_others_is_trained_from_its_folder(
         (folder / "config.json").write_text('{"model_type": "bert"}')
         (folder / "model.safetensors").touch()
         form.query_one("#tune", Select).value = "lora"
-        form.query_one("#devices", Input).value = "2"
         form.query_one("#queue", Select).value = "wait until it is free"
         await until(pilot, lambda: form.query_one("#lr", Input).placeholder == "0.0005")
         assert form.query_one("#name", Input).placeholder == "reviews_tiny-bert"
-        await pilot.press("ctrl+s")
-        await until(pilot, "the queue gives a run one device")
-        form.query_one("#devices", Input).value = ""
-        await pilot.pause()
         words = f"lepton train reviews --model {folder} --epochs 10 --queue tune=lora"
         assert asked.command(form.settings()) == words
         await pilot.press("ctrl+s")

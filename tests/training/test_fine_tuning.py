@@ -94,7 +94,7 @@ def test_a_forecaster_is_resumed_exactly(riders, tmp_path, trainer, tune):
 @pytest.mark.slow
 def test_a_listener_goes_on_with_its_own_letters(words, tmp_path, trainer):
     base = bases.wav2vec2(tmp_path / "base", "abdelnoprsuv")
-    first = trainer("words", model=str(base), epochs=8, **LISTEN)
+    first = trainer("words", model=str(base), epochs=12, **LISTEN)
     assert first.task.letters.known == tuple(" abdelnoprsuv")
     assert first.fit()
     assert reached(first) < 0.4 < baseline(first)
