@@ -30,7 +30,7 @@ from core.workspace import Workspace
 from tests.benchmarks.measure import Result, in_turns, seconds
 from tests.inference.conftest import learn, png, publish
 
-ROWS = 2048
+ROWS = 512
 ASKERS = 32
 CPU = torch.device("cpu")
 
