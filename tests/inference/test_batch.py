@@ -75,7 +75,9 @@ def test_killed_in_the_middle_it_goes_on_behind_the_last_block(models: Workspace
     run = start(models, model="flowers", dataset=version.ref, into="plenty-said")
     for event in run.events(follow=True):
         if event["event"] == "step":
-            os.kill(run.state().pid or 0, signal.SIGKILL)
+            pid = run.state().pid
+            assert pid
+            os.kill(pid, signal.SIGKILL)
             break
     for _ in run.events(follow=True):
         pass
