@@ -66,9 +66,9 @@ def clip(value: str, width: int, *, tail: bool = False) -> str:
     return ELLIPSIS + "".join(reversed(kept)) if tail else "".join(kept) + ELLIPSIS
 
 
-def fit(value: str, width: int, *, right: bool = False, tail: bool = False) -> str:
+def fit(value: str, width: int, *, right: bool = False) -> str:
     """The text clipped and padded to exactly `width` cells, against the left or the right edge."""
-    clipped = clip(value, width, tail=tail)
+    clipped = clip(value, width)
     padding = " " * (width - cell_len(clipped))
     return padding + clipped if right else clipped + padding
 
@@ -97,6 +97,14 @@ def human_number(value: float | None, digits: int = 4) -> str:
     if 0 < size < 1e-4:
         return f"{value:.{max(digits - 3, 0)}e}"
     return f"{value:.{digits}g}"
+
+
+def reach(interval: Sequence[float] | None) -> str:
+    """An interval in a few digits; – for none."""
+    if interval is None:
+        return "–"
+    low, high = (human_number(edge, 3) for edge in interval)
+    return f"{low} – {high}"
 
 
 def percent(share: float | None, decimals: int = 1) -> str:

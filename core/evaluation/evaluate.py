@@ -10,11 +10,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.data.lake.lake import Lake
-from core.data.lake.version import Version
 from core.data.lake.view import View
 from core.devices.facts import resolve
 from core.evaluation.against import check_alike, compared
-from core.evaluation.chosen import ALL, check_columns, chosen_part, chosen_version, rows_seen
+from core.evaluation.chosen import (
+    ALL,
+    Array,
+    check_columns,
+    chosen_part,
+    chosen_version,
+    rows_seen,
+)
 from core.evaluation.judge import Judge, Judgement
 from core.evaluation.measure import measured
 from core.evaluation.mistakes import name_rows, suspected
@@ -94,16 +100,17 @@ def evaluate_model(
         judge, told = _judged(rows, folder, 0)
         if without := judge.left_out.without_target:
             notes.append(f"{without} rows have no {task.target} and were left out")
-        notes += _leaks(lake, folder, version, part, told)
+        seen = rows_seen(lake, folder, version)
+        notes += _leaks(folder, part, told, seen)
         comparison = None
         if other is not None:
             _, its = _judged(rows, other, 1)
-            notes += _leaks(lake, other, version, part, its)
+            notes += _leaks(other, part, its, rows_seen(lake, other, version))
             comparison = {"model": other.ref, **compared(told, its)}
         found = measured(told)
         verdicts = task.verdicts(told.found, told.target)
         mistakes = verdicts.mistakes()
-        doubts = suspected(told, verdicts, rows_seen(lake, folder, version))
+        doubts = suspected(told, verdicts, seen)
         named = [
             *mistakes,
             *(doubts["labels"] if doubts else ()),
@@ -160,13 +167,11 @@ def _judged(rows: _Rows, folder: ModelFolder, turn: int) -> tuple[Judge, Judgeme
     return judge, judge.together(rows.view.version, rows.part)
 
 
-def _leaks(
-    lake: Lake, folder: ModelFolder, version: Version, part: str, told: Judgement
-) -> list[str]:
+def _leaks(folder: ModelFolder, part: str, told: Judgement, seen: Array) -> list[str]:
     """A warning when rows that are judged were trained on, as after splitting anew."""
     judged = np.unique(told.rids)
-    seen = int(np.isin(judged, rows_seen(lake, folder, version)).sum())
-    if not seen:
+    again = int(np.isin(judged, seen).sum())
+    if not again:
         return []
-    said = f"{seen} of the {len(judged)} {part} rows were trained on"
+    said = f"{again} of the {len(judged)} {part} rows were trained on"
     return [f"{said} by {folder.ref}: its scores are too good"]

@@ -10,11 +10,14 @@ from typing import Any
 from core.evaluation import svg
 from core.evaluation.page import page, safe, table
 from core.evaluation.report import (
+    BASELINE_WORDS,
     STEP_ERRORS,
     Report,
     against_words,
     bootstrap_words,
     class_rates,
+    differences,
+    mistakes_head,
     rates_words,
     slice_mark,
     support_word,
@@ -34,11 +37,10 @@ def to_html(report: Report) -> str:
 
 
 def _parts(report: Report, title: str) -> Iterator[str]:
-    whose = "all rows" if report.split == "all" else f"the {report.split} split"
     yield f"<h1>{safe(title)}</h1>"
     yield (
         f'<p class="dim">{safe(report.task)}, judged on {report.rows:,} {safe(report.example)}s'
-        f" ({safe(whose)}), target {safe(report.target)}</p>"
+        f" ({safe(report.whose)}), target {safe(report.target)}</p>"
     )
     for note in report.notes:
         yield f'<p class="note">{safe(note)}</p>'
@@ -66,9 +68,8 @@ def _metrics(report: Report) -> Iterator[str]:
     yield "<h2>Metrics</h2>"
     yield table(["metric", "model", "95 %", "", "baseline", "95 %"], rows)
     yield (
-        '<p class="dim">The baseline has learnt nothing: it gives what is commonest among the'
-        " training rows, their mean, or what was there before. "
-        f"{safe(bootstrap_words(report.bootstrap, report.example))}</p>"
+        f'<p class="dim">{BASELINE_WORDS}'
+        f" {safe(bootstrap_words(report.bootstrap, report.example))}</p>"
     )
 
 
@@ -79,13 +80,11 @@ def _against(report: Report) -> Iterator[str]:
     rows = [
         [
             safe(name),
-            _number(report.metrics.get(name)),
-            _number(found["metrics"][name]),
-            _number(each["difference"]),
+            *map(_number, (own, other, each["difference"])),
             _reach(each["interval"]),
             _number(each["p"]),
         ]
-        for name, each in found["differences"].items()
+        for name, own, other, each in differences(report.metrics, found)
     ]
     head = ["metric", safe(report.model), safe(found["model"]), "difference", "95 %", "p"]
     yield f"<h2>Against {safe(found['model'])}</h2>"
@@ -196,8 +195,8 @@ def _residuals(report: Report) -> Iterator[str]:
 
 def _examples(report: Report) -> Iterator[str]:
     if report.mistakes:
-        last = "score" if "score" in report.mistakes[0] else "error"
-        yield f"<h2>{'Most confident' if last == 'score' else 'Worst'} mistakes</h2>"
+        last, head = mistakes_head(report.mistakes)
+        yield f"<h2>{head}</h2>"
         yield _cards(
             (each, [("truth", each["truth"]), ("answer", each["answer"]), (last, each[last])])
             for each in report.mistakes

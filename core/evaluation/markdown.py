@@ -7,11 +7,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from core.evaluation.report import (
+    BASELINE_WORDS,
     STEP_ERRORS,
     Report,
     against_words,
     bootstrap_words,
     class_rates,
+    differences,
+    mistakes_head,
     rates_words,
     slice_mark,
     support_word,
@@ -25,10 +28,9 @@ _SHOWN_WORDS = 100
 
 def to_markdown(report: Report) -> str:
     """The report; text from data is shown, and nothing is read into it."""
-    whose = "all rows" if report.split == "all" else f"the {report.split} split"
     parts = [
         f"# {plain(report.model)} on {plain(report.dataset)}",
-        f"{report.task}, judged on {report.rows:,} {report.example}s ({whose}), "
+        f"{report.task}, judged on {report.rows:,} {report.example}s ({report.whose}), "
         f"target {plain(report.target)}.",
         *(f"> {plain(note)}" for note in report.notes),
         *_metrics(report),
@@ -60,8 +62,7 @@ def _metrics(report: Report) -> list[str]:
     return [
         "## Metrics",
         _table(["metric", "model", "95 %", "baseline", "95 %"], rows),
-        "The baseline has learnt nothing: it gives what is commonest among the training rows,"
-        " their mean, or what was there before.",
+        BASELINE_WORDS,
         bootstrap_words(report.bootstrap, report.example),
     ]
 
@@ -73,13 +74,11 @@ def _against(report: Report) -> list[str]:
     rows = [
         [
             name,
-            _number(report.metrics.get(name)),
-            _number(found["metrics"][name]),
-            _number(each["difference"]),
+            *map(_number, (own, other, each["difference"])),
             _reach(each["interval"]),
             _number(each["p"]),
         ]
-        for name, each in found["differences"].items()
+        for name, own, other, each in differences(report.metrics, found)
     ]
     head = ["metric", plain(report.model), plain(found["model"]), "difference", "95 %", "p"]
     parts = [
@@ -195,7 +194,7 @@ def _mistakes(report: Report) -> list[str]:
     found = report.mistakes
     if not found:
         return []
-    last = "score" if "score" in found[0] else "error"
+    last, heading = mistakes_head(found)
     inputs = [_input(each) for each in found]
     shown = any(inputs)
     rows = [
@@ -209,10 +208,7 @@ def _mistakes(report: Report) -> list[str]:
         for each, given in zip(found, inputs, strict=True)
     ]
     head = ["row", *(["input"] if shown else []), "truth", "answer", last]
-    return [
-        "## Most confident mistakes" if last == "score" else "## Worst mistakes",
-        _table(head, rows),
-    ]
+    return [f"## {heading}", _table(head, rows)]
 
 
 def _input(entry: dict[str, Any]) -> str:

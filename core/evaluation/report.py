@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -75,6 +75,11 @@ class Report:
         plain: dict[str, Any] = _plain({"format": FORMAT, **own, **details})
         return plain
 
+    @property
+    def whose(self) -> str:
+        """Which rows it was judged on, in words."""
+        return "all rows" if self.split == "all" else f"the {self.split} split"
+
     def save(self, folder: Path) -> dict[str, str]:
         """Write all forms; their paths under "json", "markdown" and "html"."""
         from core.evaluation.html import to_html
@@ -118,6 +123,32 @@ def rates_words(report: Mapping[str, Any]) -> str:
 def support_word(classes: Sequence[Mapping[str, Any]]) -> str:
     """What a class has so many of: rows, or objects in them."""
     return "objects" if "average_precision" in class_rates(classes) else "rows"
+
+
+BASELINE_WORDS = (
+    "The baseline has learnt nothing: it gives what is commonest among the training rows, their"
+    " mean, or what was there before."
+)
+
+
+def row_name(entry: Mapping[str, Any]) -> str:
+    """A row by its path, where it has one, or by its number."""
+    return str(entry.get("path") or entry["_rid"])
+
+
+def mistakes_head(mistakes: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
+    """The number that stands beside each mistake, "score" or "error", and what heads them."""
+    sure = "score" in mistakes[0]
+    return ("score", "Most confident mistakes") if sure else ("error", "Worst mistakes")
+
+
+def differences(
+    metrics: Mapping[str, float], found: Mapping[str, Any]
+) -> Iterator[tuple[str, float | None, float, Mapping[str, Any]]]:
+    """Each metric of a comparison: its name, of the model, of the other one, and how they differ
+    ("difference", "interval", "p")."""
+    for name, each in found["differences"].items():
+        yield name, metrics.get(name), found["metrics"][name], each
 
 
 def bootstrap_words(plan: Mapping[str, Any], example: str) -> str:

@@ -14,7 +14,7 @@ from core.data.quality.confident import suspicious
 from core.data.quality.finding import Finding, drop_named, named
 from core.devices.facts import resolve
 from core.errors import Cancelled, UsageError
-from core.evaluation.chosen import check_columns, trained_on
+from core.evaluation.chosen import check_columns, rows_seen, trained_on
 from core.evaluation.judge import Judge
 from core.models.registry import ModelFolder, Models, task_of
 from core.tasks.classification import Classification, softmax
@@ -107,9 +107,7 @@ def _seen(lake: Lake, folder: ModelFolder, version: Version) -> tuple[Array, lis
         return none, []
     if "split" not in trained.column_names:
         return none, [_all(folder)]
-    with lake.open(trained) as view:
-        rows = view.sql(f"SELECT {ROW_ID} FROM rows WHERE split = 'train'")
-    seen = np.array([row for (row,) in rows], np.int64)
+    seen = rows_seen(lake, folder, version)
     with lake.open(version) as view:
         ids = np.array([row for (row,) in view.sql(f"SELECT {ROW_ID} FROM rows")], np.int64)
     left = int((~np.isin(ids, seen)).sum())

@@ -71,6 +71,7 @@ class ObjectDetection(Task):
         self.notes = learnt.notes
         self._codes = {label: code for code, label in enumerate(self.labels)}
         self._standard = Standard(learnt.mean, learnt.std)
+        self._last: tuple[Array, Ragged, Precision] | None = None
 
     @classmethod
     def fit(
@@ -265,8 +266,14 @@ class ObjectDetection(Task):
         return image_row(given, self.columns[0])
 
     def _judged(self, found: Array, target: Ragged) -> Precision:
-        there = [boxes[boxes[:, 0] >= 0] for boxes in found]
-        return average_precision(there, target.parts(), len(self.labels), SURE)
+        """Kept for the arrays that were judged last: scores, verdicts and report are made of it, and
+        it takes longer than they."""
+        last = self._last
+        if last is None or last[0] is not found or last[1] is not target:
+            there = [boxes[boxes[:, 0] >= 0] for boxes in found]
+            precision = average_precision(there, target.parts(), len(self.labels), SURE)
+            last = self._last = found, target, precision
+        return last[2]
 
     def _classes(self, judged: Precision) -> Iterator[dict[str, Any]]:
         """Each class with objects or boxes: how good its boxes are that are told to a person."""

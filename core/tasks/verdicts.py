@@ -31,9 +31,6 @@ class Verdicts:
     answer: Callable[[int], Any]
     wrong: Array | None = None
 
-    def __len__(self) -> int:
-        return len(self.badness)
-
     def mistakes(self, most: int = SHOWN) -> list[dict[str, Any]]:
         """The worst: "row" (position), "truth", "answer", and "score" or "error"."""
         worst = np.argsort(-self.badness, kind="stable")[:most]

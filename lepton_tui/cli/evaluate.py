@@ -57,10 +57,10 @@ def evaluate(
     other = Models(workspace).get(against) if against else None
     _check_early(thresholds, found)
     spec: dict[str, object] = {
-        "model": _named(found),
+        "model": found.ref,
         "dataset": dataset,
         "split": split,
-        "against": other and _named(other),
+        "against": other and other.ref,
         "slices": slices or None,
         "batch_size": batch_size,
         "device": device,
@@ -102,10 +102,6 @@ def judge(workspace: Workspace, spec: dict[str, object]) -> tuple[Any, str]:
     if state.state != "finished":
         raise LeptonError(f"the evaluation was {state.state}", where=run.id)
     return loads((run.artifacts / JSON).read_text()), str(run.artifacts)
-
-
-def _named(model: ModelFolder) -> str:
-    return str(model.path) if model.version is None else model.ref
 
 
 def _text(value: object) -> str | None:

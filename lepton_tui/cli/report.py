@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from core.evaluation.report import (
@@ -10,12 +9,15 @@ from core.evaluation.report import (
     against_words,
     bootstrap_words,
     class_rates,
+    differences,
+    mistakes_head,
     rates_words,
+    row_name,
     slice_mark,
     support_word,
 )
 from lepton_tui.cli.output import BOLD, bar, in_pipe, note, put, styled, table, width
-from screens.text import clip, counted, human_number, percent, plain
+from screens.text import clip, counted, human_number, percent, plain, reach
 
 LARGEST_MATRIX = 20
 SHORTEST_LABEL = 6
@@ -71,12 +73,12 @@ def _against(report: Any) -> None:
         [
             (
                 name,
-                report["metrics"].get(name),
-                found["metrics"][name],
+                own,
+                other,
                 each["difference"],
                 reach(each["interval"]),
             )
-            for name, each in found["differences"].items()
+            for name, own, other, each in differences(report["metrics"], found)
         ],
         whole=("metric", "95 %"),
     )
@@ -91,7 +93,7 @@ def _against(report: Any) -> None:
         table(
             ("", "row", "truth", "before", "now"),
             [
-                (each["change"], name_of(each), *(each[key] for key in ("truth", "before", "now")))
+                (each["change"], row_name(each), *(each[key] for key in ("truth", "before", "now")))
                 for each in few
             ],
         )
@@ -203,14 +205,14 @@ def _mistakes(report: Any) -> None:
     found = report["mistakes"]
     if not found:
         return
-    last = "score" if "score" in found[0] else "error"
-    _head("Most confident mistakes" if last == "score" else "Worst mistakes")
+    last, head = mistakes_head(found)
+    _head(head)
     written = percent if last == "score" else human_number
     table(
         ("row", "truth", "answer", last, "input"),
         [
             (
-                name_of(each),
+                row_name(each),
                 *(_value(each[key]) for key in ("truth", "answer")),
                 written(each[last]),
                 _input(each),
@@ -228,7 +230,7 @@ def _suspected(report: Any) -> None:
     _head(f"{counted(found['rows'], 'label')} of {found['of']:,} seem wrong")
     table(
         ("row", "label", "seems", "input"),
-        [(name_of(each), each["truth"], each["seems"], _input(each)) for each in found["labels"]][
+        [(row_name(each), each["truth"], each["seems"], _input(each)) for each in found["labels"]][
             :SHOWN
         ],
     )
@@ -243,18 +245,6 @@ def _head(text: str) -> None:
 def _more(shown: int, whole: int) -> None:
     if whole > shown:
         put(f"and {whole - shown:,} more: see the report")
-
-
-def name_of(entry: Any) -> str:
-    """A row by its path, where it has one, or by its number."""
-    return str(entry.get("path") or entry["_rid"])
-
-
-def reach(interval: Sequence[float] | None) -> str:
-    """An interval in a few digits."""
-    if interval is None:
-        return "–"
-    return f"{human_number(interval[0], 3)} – {human_number(interval[1], 3)}"
 
 
 def _input(entry: Any) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -11,7 +10,7 @@ from rich.text import Text
 from core.evaluation.report import bootstrap_words
 from core.tasks.base import ABBREVIATED
 from screens.tables import plain_table, scores_table, verdict
-from screens.text import human_count, human_number, percent, plain
+from screens.text import human_count, human_number, percent, plain, reach
 from screens.widgets.bars import bar
 
 BAR_WIDTH = 20
@@ -60,11 +59,3 @@ def _marked(right: float, sure: float) -> Text:
     drawn = bar(right, BAR_WIDTH)
     at = min(BAR_WIDTH - 1, int(sure * BAR_WIDTH))
     return Text(drawn[:at] + "┃" + drawn[at + 1 :])
-
-
-def reach(interval: Sequence[float] | None) -> str:
-    """An interval in a few digits."""
-    if interval is None:
-        return "–"
-    low, high = (human_number(edge, 3) for edge in interval)
-    return f"{low} – {high}"

@@ -9,12 +9,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from core.evaluation.report import against_words, slice_mark
+from core.evaluation.report import against_words, differences, row_name, slice_mark
 from core.tasks.base import ABBREVIATED
-from screens.evaluate.certainty import reach
 from screens.listing import called
 from screens.tables import plain_table
-from screens.text import counted, human_count, human_number, plain
+from screens.text import counted, human_count, human_number, plain, reach
 
 
 def slices(report: dict[str, Any]) -> RenderableType:
@@ -40,12 +39,10 @@ def against(report: dict[str, Any]) -> RenderableType:
     """Which of two models is better, by how much, and the rows that changed."""
     found = report["against"]
     table = plain_table("metric", "this", "that", "difference", "95 %")
-    for name, each in found["differences"].items():
+    for name, own, other, each in differences(report["metrics"], found):
         table.add_row(
             Text(plain(ABBREVIATED.get(name, name))),
-            human_number(report["metrics"].get(name), 3),
-            human_number(found["metrics"][name], 3),
-            human_number(each["difference"], 3),
+            *(human_number(value, 3) for value in (own, other, each["difference"])),
             reach(each["interval"]),
         )
     words = Text(plain(against_words(report["model"], found)))
@@ -88,7 +85,7 @@ def _clipped(text: str) -> Text:
 
 
 def _row(entry: dict[str, Any]) -> Text:
-    return _clipped(str(entry.get("path") or entry["_rid"]))
+    return _clipped(row_name(entry))
 
 
 def _value(value: object) -> Text:

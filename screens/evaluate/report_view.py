@@ -8,7 +8,13 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from core.evaluation.report import class_rates, rates_words, support_word
+from core.evaluation.report import (
+    class_rates,
+    mistakes_head,
+    rates_words,
+    row_name,
+    support_word,
+)
 from screens.listing import called
 from screens.tables import plain_table
 from screens.text import counted, human_count, human_duration, human_number, percent, plain
@@ -114,18 +120,17 @@ def mistakes_table(
         head = ""
     if not found:
         return Text("No mistakes.", "bold")
-    last = "score" if "score" in found[0] else "error"
-    head = head or ("Most confident mistakes" if last == "score" else "Worst mistakes")
+    last, heading = mistakes_head(found)
     table = plain_table("row", "truth", "answer", last)
     for each in found:
         value = each[last]
         table.add_row(
-            Text(plain(str(each.get("path") or each["_rid"]))),
+            Text(plain(row_name(each))),
             _value(each["truth"]),
             _value(each["answer"]),
             percent(value) if last == "score" else human_number(value),
         )
-    return Group(Text(head, "bold"), table)
+    return Group(Text(head or heading, "bold"), table)
 
 
 def _value(value: object) -> Text:
