@@ -11,6 +11,15 @@ from core.errors import LeptonError, UsageError, nearest, together
 Value: TypeAlias = bool | int | float | str
 
 
+def fraction(text: str) -> float:
+    """A number that may be written in percent: 0.95, 95%.
+
+    Raises:
+        ValueError: it is none.
+    """
+    return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+
+
 @dataclass(frozen=True)
 class Option:
     """An option: `least` and `most` bound a number, `choices` are all that a text may be (none: any

@@ -9,7 +9,7 @@ import numpy as np
 from core.data.lake.lake import Lake
 from core.data.lake.version import Version
 from core.data.lake.view import ROW_ID, View
-from core.errors import UsageError, nearest
+from core.errors import UsageError
 from core.models.registry import ModelFolder
 from core.tasks.base import Task
 
@@ -74,13 +74,10 @@ def chosen_part(view: View, split: str | None) -> str:
     Raises:
         UsageError: the data set has no such split, or only rows for training.
     """
-    splits = view.splits()
     if split is not None:
-        if split not in splits and split != ALL:
-            raise UsageError(
-                f'{view.version.ref} has no split "{split}"', hint=nearest(split, [*splits, ALL])
-            )
+        view.check_split(split, ALL)
         return split
+    splits = view.splits()
     if not splits:
         return ALL
     for part in ("test", "validation"):

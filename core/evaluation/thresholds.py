@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.errors import UsageError, nearest
+from core.options import fraction
 from core.runs.compare import lower_is_better
 
 SUCH = "Such as: --fail-under accuracy=0.95"
@@ -31,7 +32,7 @@ class Threshold:
         if not (name and equals and number):
             raise UsageError(f'"{text}" names no metric and number', hint=SUCH)
         try:
-            value = float(number.removesuffix("%")) / (100 if number.endswith("%") else 1)
+            value = fraction(number)
         except ValueError:
             value = math.nan
         if not math.isfinite(value):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import torch
@@ -11,8 +10,8 @@ from core.devices.facts import choose_threads
 from core.errors import UsageError, nearest
 from core.evaluation.evaluate import Interrupted, evaluate_model
 from core.runs.job import Job, Stopped
+from core.runs.pace import Pace
 
-RECORD_SECONDS = 0.25
 _KEYS = {
     "model": str,
     "dataset": str,
@@ -34,17 +33,6 @@ def run(job: Job) -> None:
     """
     spec = _checked(job.spec)
     torch.set_num_threads(choose_threads())
-    began = time.monotonic()
-    recorded = began
-
-    def on_progress(done: int, total: int) -> None:
-        nonlocal recorded
-        now = time.monotonic()
-        if now - recorded >= RECORD_SECONDS or done == total:
-            recorded = now
-            speed = done / max(1e-9, now - began)
-            job.emit("step", step=done, steps=total, examples_per_second=round(speed, 1))
-
     try:
         report = evaluate_model(
             job.workspace,
@@ -54,7 +42,7 @@ def run(job: Job) -> None:
             against=spec.get("against"),
             slices=spec.get("slices") or (),
             batch_size=spec.get("batch_size"),
-            on_progress=on_progress,
+            on_progress=Pace(job).tell,
             device=spec.get("device") or "auto",
             should_stop=job.should_stop,
         )

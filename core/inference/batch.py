@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,11 +28,11 @@ from core.inference.messages import Answer, Row
 from core.inference.tables import require
 from core.models.registry import Models, task_of
 from core.runs.job import Job
+from core.runs.pace import Pace
 from core.tasks.base import Task
 from core.workspace import Workspace
 
 BLOCK = 8192
-RECORD_SECONDS = 0.25
 PLAN = "plan.json"
 _PARTS = "parts"
 _KEYS = ("model", "dataset", "into", "split", "device")
@@ -77,8 +76,8 @@ def settle(workspace: Workspace, spec: Mapping[str, Any]) -> Plan:
                 f"rows of {task.name} are answered together",
                 hint=f"lepton predict {folder.ref} {version.ref} answers the whole data set.",
             )
-        if split is not None and split not in (parts := view.splits()):
-            raise UsageError(f'{version.ref} has no split "{split}"', hint=nearest(split, parts))
+        if split is not None:
+            view.check_split(split)
         rows = view.count(split)
     return Plan(folder.ref, version.ref, valid_name(spec["into"]), split, rows)
 
@@ -99,21 +98,17 @@ def run(job: Job) -> None:
     parts = job.run.artifacts / _PARTS
     parts.mkdir(exist_ok=True)
     engine = Engine(job.workspace, job.device or job.spec.get("device") or "auto")
-    began = recorded = time.monotonic()
     with lake.open(plan.dataset) as view:
         keep = _kept(view.version)
-        before = done = _rows_of(parts)
+        done = _rows_of(parts)
+        pace = Pace(job, before=done)
         for batch in _left(view, [*keep, *task.columns], plan.split, _reached(parts)):
             if job.should_stop():
                 return
             answers = engine.predict(plan.model, _rows(batch, task, plan.dataset))
             _write(_answered(batch.select([ROW_ID, *keep]), answers, task), parts)
             done += len(batch)
-            now = time.monotonic()
-            if now - recorded >= RECORD_SECONDS or done == plan.rows:
-                recorded = now
-                speed = (done - before) / max(1e-9, now - began)
-                job.emit("step", step=done, steps=plan.rows, examples_per_second=round(speed, 1))
+            pace.tell(done, plan.rows)
         failed = _failed(parts)
         made = _made(lake, plan, job.run.id) or _commit(lake, plan, view.version, parts, job.run.id)
     job.emit("result", dataset=made.ref, model=plan.model, rows=made.rows, failed=failed)
@@ -163,8 +158,11 @@ def _rows_of(parts: Path) -> int:
 
 def _failed(parts: Path) -> int:
     """How many rows have an error: it is the last column."""
-    tables = (pq.read_table(file) for file in _files(parts))
-    return sum(len(table) - table.column(-1).null_count for table in tables)
+    found = 0
+    for file in _files(parts):
+        faults = pq.read_table(file, columns=[pq.read_schema(file).names[-1]]).column(0)
+        found += len(faults) - faults.null_count
+    return found
 
 
 def _rows(batch: pa.RecordBatch, task: Task, dataset: str) -> list[Row]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from core.atomic import write_json
 from core.devices.facts import choose_threads, devices
-from core.inference.examples import Examples, take
+from core.devices.timing import quickest
+from core.inference.examples import Batch, Examples, take
 from core.inference.forward import to_device
 from core.tasks.base import Task
 
@@ -83,7 +84,8 @@ def measure(
             rows = 1
             while rows <= min(MOST_ROWS, task.at_once) and time.perf_counter() < end:
                 batch = to_device(take(example, torch.zeros(rows, dtype=torch.int64)), device)
-                rates[count, rows] = rows / _quickest(partial(task.solve, module, batch), end)
+                left = min(CELL_SECONDS, end - time.perf_counter())
+                rates[count, rows] = rows / quickest(partial(_answer, module, task, batch), left)
                 rows *= 2
     finally:
         torch.set_num_threads(before)
@@ -108,18 +110,10 @@ def choose(rates: Mapping[tuple[int, int], float]) -> Calibration:
     return Calibration(rows, threads, rates)
 
 
-def _quickest(call: Callable[[], Tensor], end: float) -> float:
-    """Seconds of the quickest call: what slows one down is other work."""
-    quickest = float("inf")
+def _answer(module: nn.Module, task: Task, batch: Batch) -> None:
     with torch.inference_mode():
-        start = now = time.perf_counter()
-        while quickest == float("inf") or now < min(start + CELL_SECONDS, end):
-            began = time.perf_counter()
-            # Brought here, or a GPU would only have been told what to do.
-            call().cpu()
-            now = time.perf_counter()
-            quickest = min(quickest, now - began)
-    return quickest
+        # Brought here, or a GPU would only have been told what to do.
+        task.solve(module, batch).cpu()
 
 
 def _thread_counts(device: torch.device) -> list[int]:

@@ -16,7 +16,7 @@ from core.inference.cache import Cache
 from core.inference.loaded import Given, Loaded
 from core.inference.messages import Answer
 from core.models.folder import load_module
-from core.models.registry import INFO, ModelFolder, Models, task_of
+from core.models.registry import ModelFolder, Models, Stamp, task_of
 from core.workspace import Workspace
 
 CACHE_BYTES = 4 << 30
@@ -25,20 +25,14 @@ CACHE_BYTES = 4 << 30
 atexit.register(gc.unfreeze)
 
 
-class _Stamp(NamedTuple):
-    """What changes when a folder is another, or a model gets a newer version."""
-
-    beside: int
-    file: int
-    written: int
-
-
 class _Found(NamedTuple):
     """Where a model was found, and the one name of that place."""
 
     folder: ModelFolder
     place: str
-    stamp: _Stamp
+    beside: int
+    """Changes when the model gets a newer version."""
+    stamp: Stamp
 
 
 class Engine:
@@ -129,7 +123,7 @@ class Engine:
         if known is not None and _is_current(known):
             return known
         folder = self._models.get(ref)
-        found = _Found(folder, str(folder.path.resolve()), _stamp(folder))
+        found = _Found(folder, str(folder.path.resolve()), _beside(folder), folder.stamp)
         self._found[ref] = found
         return found
 
@@ -148,16 +142,15 @@ class Engine:
 
 
 def _key(found: _Found) -> Hashable:
-    return found.place, found.stamp.file, found.stamp.written
+    return found.place, found.stamp
 
 
 def _is_current(found: _Found) -> bool:
     try:
-        return _stamp(found.folder) == found.stamp
+        return (_beside(found.folder), found.folder.stamp) == (found.beside, found.stamp)
     except OSError:
         return False
 
 
-def _stamp(folder: ModelFolder) -> _Stamp:
-    facts = (folder.path / INFO).stat()
-    return _Stamp(folder.path.parent.stat().st_mtime_ns, facts.st_ino, facts.st_mtime_ns)
+def _beside(folder: ModelFolder) -> int:
+    return folder.path.parent.stat().st_mtime_ns

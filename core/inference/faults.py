@@ -16,13 +16,6 @@ class Busy(LeptonError):  # noqa: N818 - it is a state of the engine's
         return super().to_json() | {"kind": "busy", "seconds": f"{self.seconds:g}"}
 
 
-class Late(LeptonError):  # noqa: N818
-    """The time that the request had was over before its rows were answered."""
-
-    def to_json(self) -> dict[str, str]:
-        return super().to_json() | {"kind": "late"}
-
-
 class EngineEnded(LeptonError):  # noqa: N818
     """The engine's process ended while it was at work; it starts anew at the next request."""
 
@@ -32,6 +25,4 @@ def fault(error: dict[str, str]) -> LeptonError:
     words = {name: error.get(name, "") for name in ("where", "hint")}
     if error.get("kind") == "busy":
         return Busy(error["what"], **words, seconds=float(error["seconds"]))
-    if error.get("kind") == "late":
-        return Late(error["what"], **words)
     return LeptonError.from_json(error)

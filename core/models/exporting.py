@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import logging
-import time
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stderr, redirect_stdout
@@ -19,9 +18,10 @@ import torch
 from torch import Tensor, nn
 
 from core.atomic import write_bytes, write_json
+from core.data.lake.rows_file import sha256_of
+from core.devices.timing import quickest
 from core.errors import LeptonError, UsageError
 from core.models.folder import load_module
-from core.models.foreign.weights import digest
 from core.models.registry import ModelFolder, task_of
 
 GRAPH, ABOUT = "model.onnx", "onnx.json"
@@ -100,7 +100,7 @@ def to_onnx(
                 "format": 1,
                 "model": model.name,
                 "task": task.name,
-                "weights_sha256": digest(model.weights),
+                "weights_sha256": sha256_of(model.weights),
                 "inputs": [_described(each) for each in session.get_inputs()],
                 "outputs": [_described(each) for each in session.get_outputs()],
                 "codec": task.to_json(),
@@ -245,21 +245,12 @@ def _ratio(module: nn.Module, session: Any, arguments: tuple[Tensor, ...]) -> fl
     torch.set_num_threads(1)
     try:
         with torch.inference_mode():
-            own = _quickest(lambda: module(*arguments))
-        return own / _quickest(lambda: session.run(None, fed))
+            module(*arguments)  # the first call of each sets things up
+            own = quickest(lambda: module(*arguments), _SECONDS)
+        session.run(None, fed)
+        return own / quickest(lambda: session.run(None, fed), _SECONDS)
     finally:
         torch.set_num_threads(before)
-
-
-def _quickest(call: Callable[[], Any]) -> float:
-    """Seconds of the quickest call, the first left aside."""
-    call()
-    quickest, end = float("inf"), time.perf_counter() + _SECONDS
-    while quickest == float("inf") or time.perf_counter() < end:
-        began = time.perf_counter()
-        call()
-        quickest = min(quickest, time.perf_counter() - began)
-    return quickest
 
 
 def _described(value: Any) -> dict[str, Any]:

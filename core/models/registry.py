@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import rmtree
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 from core.atomic import rename_folder, write_text
@@ -26,6 +26,13 @@ NEEDED = ("task", "architecture", "options", "shape", "codec")
 DAMAGED = "Restore the folder from a copy, or train the model again."
 
 
+class Stamp(NamedTuple):
+    """A file by its inode and by when it was written, in nanoseconds since 1970."""
+
+    inode: int
+    written: int
+
+
 @dataclass(frozen=True)
 class ModelFolder:
     """One trained model. `info` is its `model.json`; `version` is None outside a workspace."""
@@ -38,6 +45,16 @@ class ModelFolder:
     @property
     def ref(self) -> str:
         return str(self.path) if self.version is None else f"{self.name}@{self.version}"
+
+    @property
+    def stamp(self) -> Stamp:
+        """What is another when the folder is.
+
+        Raises:
+            OSError: it is gone.
+        """
+        facts = (self.path / INFO).stat()
+        return Stamp(facts.st_ino, facts.st_mtime_ns)
 
     @property
     def weights(self) -> Path:
@@ -87,7 +104,7 @@ def open_folder(path: Path, *, name: str | None = None, version: int | None = No
             "this folder is no model", where=str(path), hint=f"A model folder holds {INFO}."
         )
     for part in (file, path / WEIGHTS):
-        if not part.resolve().is_relative_to(path.resolve()):
+        if leads_out(part, path):
             # A folder that came from elsewhere is not to have this machine's files read.
             what = f"{part.name} is a link that leads out of the model's folder"
             raise LeptonError(what, where=str(part), hint=DAMAGED)
@@ -105,6 +122,11 @@ def open_folder(path: Path, *, name: str | None = None, version: int | None = No
             "the model was made by a newer Lepton", where=str(file), hint="Install a newer Lepton."
         )
     return ModelFolder(path, name or str(info.get("name") or path.name), version, info)
+
+
+def leads_out(file: Path, folder: Path) -> bool:
+    """Whether a file of a folder is a link to one outside of it."""
+    return not file.resolve().is_relative_to(folder.resolve())
 
 
 def task_of(folder: ModelFolder) -> Task:

@@ -103,9 +103,9 @@ class Devices:
 
 
 @contextmanager
-def alone(path: Path) -> Iterator[None]:
+def alone(path: Path, mode: int = 0o644) -> Iterator[None]:
     """Wait for the lock of a file, and hold it: for moments, not for work."""
-    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    file = os.open(path, os.O_RDWR | os.O_CREAT, mode)
     try:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -55,7 +55,7 @@ def make_app(
     @app.get("/openapi.json", include_in_schema=False)
     async def openapi(request: Request) -> Response:
         call = call_of(request)
-        call.meant("openapi", "", "")
+        call.meant("openapi")
         return Response(documents.json(call.key), media_type="application/json")
 
     _answer_errors(app)

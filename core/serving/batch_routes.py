@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any
 
-from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
-from core.serving.bodies import JSON, read_rows
+from core.serving.bodies import read_rows
 from core.serving.calls import call_of
 from core.serving.endpoints import Endpoints
 from core.serving.forms import Form
 from core.serving.jobs import Job, Jobs
+from core.serving.replies import in_json
 
 LINES = "application/jsonl"
 
@@ -30,25 +29,25 @@ def batch_routes(endpoints: Endpoints, jobs: Jobs) -> list[Route]:
         call.rows = len(rows)
         job = await jobs.add(deployed.name, deployed.version, _owner(request), rows)
         where = {"Location": f"/v1/batches/{job.id}"}
-        return _json(job.to_json(), 202, where)
+        return in_json(job.to_json(), 202, where)
 
     async def list_jobs(request: Request) -> Response:
-        call_of(request).meant("batches", "", "")
+        call_of(request).meant("batches")
         found = [job.to_json() for job in jobs.list(_owner(request))]
-        return _json({"object": "list", "data": found})
+        return in_json({"object": "list", "data": found})
 
     async def one(request: Request) -> Response:
         job = asked(request)
         if request.method == "DELETE":
             jobs.remove(job)
             return Response(status_code=204)
-        return _json(job.to_json())
+        return in_json(job.to_json())
 
     async def results(request: Request) -> Response:
         return FileResponse(jobs.results(asked(request)), media_type=LINES)
 
     def asked(request: Request) -> Job:
-        call_of(request).meant("batches", "", "")
+        call_of(request).meant("batches")
         return jobs.get(request.path_params["id"], _owner(request))
 
     return [
@@ -69,7 +68,3 @@ def batch_form(form: Form) -> Form:
 def _owner(request: Request) -> str:
     key = call_of(request).key
     return key.prefix if key else ""
-
-
-def _json(document: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    return Response(to_json(document), status, headers, media_type=JSON)

@@ -14,8 +14,8 @@ from core.inference.messages import Row
 from core.serving.arrow import STREAM, arrow_rows
 from core.serving.forms import MEDIA, Form
 from core.serving.problems import CLIENT_LEFT, Refused
+from core.serving.replies import JSON
 
-JSON = "application/json"
 MULTIPART = "multipart/form-data"
 BYTES = "application/octet-stream"
 RAW = {

@@ -37,7 +37,7 @@ class Call:
         """Seconds until its deadline."""
         return self.deadline - asyncio.get_running_loop().time()
 
-    def meant(self, route: str, model: str, version: str) -> None:
+    def meant(self, route: str, model: str = "", version: str = "") -> None:
         """Say what it is for. All three come from closed sets."""
         self.route, self.model, self.version = route, model, version
 

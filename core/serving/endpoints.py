@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 from core.data.lake.lake import split_ref
 from core.errors import LeptonError, UsageError, nearest
-from core.models.registry import INFO, ModelFolder, Models, task_of
+from core.models.registry import ModelFolder, Models, task_of
+from core.options import fraction
 from core.serving.forms import Form, type_name
 from core.serving.problems import Refused
 from core.serving.settings import Limits
@@ -221,13 +222,13 @@ class Endpoints:
         return deployed
 
     def _deploy(self, name: str, folder: ModelFolder) -> Deployed:
-        facts = (folder.path / INFO).stat()
-        key = f"{folder.path}:{facts.st_ino}:{facts.st_mtime_ns}"
+        stamp = folder.stamp
+        key = f"{folder.path}:{stamp.inode}:{stamp.written}"
         if key not in self._deployed:
             task = task_of(folder)
             # The types of a folder and of all versions of a name are called after the name.
             form = Form(type_name(name), task, self._limits)
-            self._deployed[key] = Deployed(name, folder, task, form, int(facts.st_mtime))
+            self._deployed[key] = Deployed(name, folder, task, form, stamp.written // 10**9)
             self.generation += 1
         return self._deployed[key]
 
@@ -242,7 +243,7 @@ def parse_share(text: str) -> tuple[str, float]:
     try:
         if not equals:
             raise ValueError
-        return ref, float(share.removesuffix("%")) / (100 if share.endswith("%") else 1)
+        return ref, fraction(share)
     except ValueError:
         raise UsageError(
             f'"{text}" names no version and share', hint="Write --canary NAME@VERSION=0.1"

@@ -33,9 +33,9 @@ from core.serving.settings import Limits
 from core.tasks.base import Task
 from core.tasks.pixels import own_size
 
-MEDIA = {"image": "image", "audio": "audio"}
+MEDIA = ("image", "audio")
 """Kinds of cells that are files: their bytes, in base64 where the request is JSON."""
-_TOLD = 20
+TOLD = 20
 """Faults of one request that are told."""
 _LONGEST_NAME = 1000
 _LARGEST = 2**1023
@@ -289,7 +289,7 @@ def _wrong(rows: list[dict[str, Any]]) -> Refused:
         422,
         f"{first['detail']}{more}",
         where=f"instances[{first['row']}]{column}",
-        rows=rows[:_TOLD],
+        rows=rows[:TOLD],
     )
 
 

@@ -13,15 +13,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.errors import LeptonError
 from core.serving.calls import CALL, Call
-from core.serving.guard import Guard
+from core.serving.guard import OPEN, Guard
 from core.serving.log import Log
 from core.serving.metrics import Metrics
 from core.serving.problems import Refused, refusal, response, retry_after
 from core.serving.settings import Limits
 
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-_SILENT = frozenset({"/healthz", "/livez", "/readyz", "/v2/health/live", "/v2/health/ready"})
-"""Asked every few seconds by whoever watches; the log would hold nothing else."""
 
 
 class Gate:
@@ -94,7 +92,8 @@ class Gate:
         of = (route, call.model, call.version)
         seconds = time.perf_counter() - call.began
         self._metrics.answered(of, status, seconds)
-        if path in _SILENT and status < 400:
+        if path in OPEN and status < 400:
+            # Asked every few seconds by whoever watches: the log would hold nothing else.
             return
         self._log.say(
             "request",

@@ -20,24 +20,24 @@ def add_health(app: FastAPI, answering: Answering, metrics: Metrics) -> None:
     @app.get("/livez", tags=["health"])
     async def livez(request: Request) -> Health:
         """The service runs. It does not say that a model can be asked."""
-        call_of(request).meant("livez", "", "")
+        call_of(request).meant("livez")
         return Health(status="live")
 
     @app.get("/readyz", tags=["health"])
     async def readyz(request: Request) -> Health:
         """Every model is in memory."""
-        call_of(request).meant("readyz", "", "")
+        call_of(request).meant("readyz")
         return ready(answering)
 
     @app.get("/healthz", tags=["health"])
     async def healthz(request: Request) -> Health:
         """As /readyz."""
-        call_of(request).meant("healthz", "", "")
+        call_of(request).meant("healthz")
         return ready(answering)
 
     @app.get("/metrics", include_in_schema=False)
     async def metrics_text(request: Request) -> Response:
-        call_of(request).meant("metrics", "", "")
+        call_of(request).meant("metrics")
         return Response(metrics.text(), media_type=TYPE)
 
 

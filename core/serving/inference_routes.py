@@ -12,13 +12,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from core.serving.answering import Answering
-from core.serving.bodies import BYTES, JSON, body_of, media_type, parsed
+from core.serving.bodies import BYTES, body_of, media_type, parsed
 from core.serving.calls import call_of
 from core.serving.endpoints import Deployed, Endpoints
 from core.serving.forms import fault_of
 from core.serving.health_routes import ready
 from core.serving.predict_routes import VERSION
 from core.serving.problems import Refused
+from core.serving.replies import JSON, in_json
 from core.serving.tensors import BYTES as BYTES_TYPE
 from core.serving.tensors import DTYPES, Tensor, inputs_of, outputs_of, rows_of, tensors_of
 
@@ -77,23 +78,25 @@ def inference_routes(endpoints: Endpoints, answering: Answering) -> list[Route]:
         return found
 
     async def server_metadata(request: Request) -> Response:
-        call_of(request).meant("server", "", "")
+        call_of(request).meant("server")
         extensions = ["binary_tensor_data"]
-        return _json({"name": "lepton", "version": version("lepton-tui"), "extensions": extensions})
+        return in_json(
+            {"name": "lepton", "version": version("lepton-tui"), "extensions": extensions}
+        )
 
     async def live(request: Request) -> Response:
-        call_of(request).meant("livez", "", "")
-        return _json({"live": True})
+        call_of(request).meant("livez")
+        return in_json({"live": True})
 
     async def server_ready(request: Request) -> Response:
-        call_of(request).meant("readyz", "", "")
+        call_of(request).meant("readyz")
         ready(answering)
-        return _json({"ready": True})
+        return in_json({"ready": True})
 
     async def model_metadata(request: Request) -> Response:
         found = called(request, "metadata")
         versions = [each.label for each in endpoints.versions(endpoints.get(found.name))]
-        return _json(
+        return in_json(
             {
                 "name": found.name,
                 "versions": list(dict.fromkeys(versions)),
@@ -106,7 +109,7 @@ def inference_routes(endpoints: Endpoints, answering: Answering) -> list[Route]:
     async def model_ready(request: Request) -> Response:
         found = called(request, "readyz")
         ready(answering)
-        return _json({"name": found.name, "ready": True})
+        return in_json({"name": found.name, "ready": True})
 
     async def infer(request: Request) -> Response:
         found = called(request, "infer")
@@ -194,7 +197,3 @@ def _answer(asked: InferRequest, found: Deployed, made: list[Tensor]) -> Respons
         return Response(head, headers=headers, media_type=JSON)
     headers[HEADER] = str(len(head))
     return Response(b"".join([head, *tail]), headers=headers, media_type=BYTES)
-
-
-def _json(document: Any) -> Response:
-    return Response(to_json(document), media_type=JSON)

@@ -5,22 +5,20 @@ A key is 256 random bits, so one round of SHA-256 is as strong as many: there is
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import hmac
 import json
-import os
 import secrets
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from core.atomic import write_bytes
 from core.data.lake.lake import valid_name
 from core.errors import LeptonError, UsageError, nearest
+from core.runs.queue_devices import alone
 from core.workspace import Workspace
 
 SCOPES = ("infer", "metrics", "admin")
@@ -166,19 +164,9 @@ class Keys:
         text = json.dumps({"keys": [asdict(key) for key in keys]}, indent=2) + "\n"
         write_bytes(self.path, text.encode(), private=True)
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """One writer at a time, on this machine."""
-        lock = os.open(_beside(self.path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(lock)
-
-
-def _beside(path: Path) -> Path:
-    return path.with_name(f".{path.name}.lock")
+    def _alone(self) -> AbstractContextManager[None]:
+        """One writer at a time, on this machine; nobody else can hold it up."""
+        return alone(self.path.with_name(f".{self.path.name}.lock"), 0o600)
 
 
 def _digest(salt: str, token: str) -> str:

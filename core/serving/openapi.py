@@ -13,13 +13,14 @@ from starlette.routing import BaseRoute
 
 from core.serving.arrow import STREAM
 from core.serving.batch_routes import LINES, batch_form
-from core.serving.bodies import BYTES, JSON, MULTIPART, accepted, raw_types
+from core.serving.bodies import BYTES, MULTIPART, accepted, raw_types
 from core.serving.endpoints import Deployed, Endpoints
 from core.serving.forms import Form
 from core.serving.inference_routes import HEADER, InferRequest, InferResponse
 from core.serving.keys import Key
 from core.serving.predict_routes import VERSION
 from core.serving.problems import PROBLEM
+from core.serving.replies import JSON
 from core.serving.settings import Settings
 from core.serving.tensors import inputs_of, outputs_of
 
@@ -274,7 +275,7 @@ def _batches() -> dict[str, Any]:
     """Polling, fetching and removing jobs."""
     one = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
     lines = {"description": "An answer a line.", "content": {LINES: {"schema": _FILE}}}
-    refused = _problems(*_REFUSED, "409")
+    refused = _problems(*_REFUSED)
     fetch = {
         "operationId": "getBatchResults",
         "summary": "The answers of a finished batch, a JSON object a line.",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic_core import to_json
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,11 +11,12 @@ from starlette.routing import Route
 
 from core.inference.messages import Answer
 from core.serving.answering import Answering
-from core.serving.bodies import JSON, accepted, read_rows
+from core.serving.bodies import accepted, read_rows
 from core.serving.calls import call_of
 from core.serving.endpoints import Deployed, Endpoints
-from core.serving.forms import fault_of
+from core.serving.forms import TOLD, fault_of
 from core.serving.problems import Refused
+from core.serving.replies import in_json
 
 VERSION = "X-Model-Version"
 
@@ -65,13 +65,13 @@ def predict_routes(endpoints: Endpoints, answering: Answering) -> list[Route]:
 
     async def list_models(request: Request) -> Response:
         call = call_of(request)
-        call.meant("models", "", "")
+        call.meant("models")
         shown = [
             described(endpoints.current(name), endpoints)
             for name in endpoints.names()
             if call.key is None or call.key.may("infer", name)
         ]
-        return _json({"object": "list", "data": shown})
+        return in_json({"object": "list", "data": shown})
 
     async def get_model(request: Request) -> Response:
         call, name = call_of(request), request.path_params["name"]
@@ -79,7 +79,7 @@ def predict_routes(endpoints: Endpoints, answering: Answering) -> list[Route]:
         call.may(endpoint.name)
         deployed = endpoints.current(name)
         call.meant("model", deployed.name, deployed.label)
-        return _json(described(deployed, endpoints))
+        return in_json(described(deployed, endpoints))
 
     return [
         Route("/v1/models/{name:model}:predict", predict, methods=["POST"]),
@@ -114,15 +114,11 @@ def _response(deployed: Deployed, answers: list[Answer]) -> Response:
         if answer.error is not None
     ]
     if len(errors) == len(answers):
-        raise Refused(422, errors[0]["detail"], where="instances[0]", rows=errors[:20])
+        raise Refused(422, errors[0]["detail"], where="instances[0]", rows=errors[:TOLD])
     document = {
         "model": deployed.name,
         "version": deployed.version,
         "predictions": [answer.output for answer in answers],
         "errors": errors,
     }
-    return _json(document, {VERSION: deployed.label})
-
-
-def _json(document: Any, headers: dict[str, str] | None = None) -> Response:
-    return Response(to_json(document, inf_nan_mode="null"), headers=headers, media_type=JSON)
+    return in_json(document, headers={VERSION: deployed.label})

@@ -15,7 +15,7 @@ from pydantic_core import to_json
 from starlette.responses import Response
 
 from core.errors import LeptonError, UsageError
-from core.inference.faults import Busy, EngineEnded, Late
+from core.inference.faults import Busy, EngineEnded
 
 PROBLEM = "application/problem+json"
 CLIENT_LEFT = 499
@@ -53,8 +53,6 @@ def refusal(error: LeptonError) -> Refused:
         return error
     if isinstance(error, Busy):
         return Refused(429, error.what, hint=error.hint, headers=retry_after(error.seconds))
-    if isinstance(error, Late):
-        return Refused(504, error.what, hint=error.hint)
     if isinstance(error, EngineEnded):
         hint = "It starts anew: ask again."
         return Refused(

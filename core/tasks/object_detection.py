@@ -266,8 +266,8 @@ class ObjectDetection(Task):
         return image_row(given, self.columns[0])
 
     def _judged(self, found: Array, target: Ragged) -> Precision:
-        """Kept for the arrays that were judged last: scores, verdicts and report are made of it, and
-        it takes longer than they."""
+        """Kept for the arrays that were judged last: scores, verdicts and report are made of it,
+        and it takes longer than they."""
         last = self._last
         if last is None or last[0] is not found or last[1] is not target:
             there = [boxes[boxes[:, 0] >= 0] for boxes in found]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,8 +59,6 @@ def predict(
     json: bool = typer.Option(False, "--json", help="Print one JSON document."),
 ) -> None:
     """Ask a model for answers."""
-    # A call of one answer is quickest on one thread, and idle threads must not spin.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from core.inference.inputs import read_inputs, wanted
     from core.inference.messages import Row
 

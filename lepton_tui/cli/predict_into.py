@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from core.errors import UsageError
@@ -37,9 +36,8 @@ def predict_into(
         raise UsageError(
             "--into answers one data set", hint="lepton predict MODEL DATASET --into NAME"
         )
-    model = str(Path(asked["model"]).absolute()) if "/" in asked["model"] else asked["model"]
-    spec = {**asked, "model": model, "dataset": inputs[0]}
-    plan = settle(workspace, spec)
+    plan = settle(workspace, {**asked, "dataset": inputs[0]})
+    spec = {**asked, "model": plan.model, "dataset": plan.dataset}
     run = Runs(workspace).create("predict", spec, dataset=plan.dataset, model=plan.model)
     run.launch()
     if detach:

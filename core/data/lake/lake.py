@@ -39,6 +39,11 @@ NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 REJECT_COLUMNS = ("file", "position", "reason", "column", "value")
 
 
+def as_name(text: str) -> str:
+    """The name that a text makes, without what no name may hold; empty where nothing is left."""
+    return re.sub(r"[^a-z0-9._-]+", "-", text.lower()).strip("-._")[:64]
+
+
 def valid_name(name: str) -> str:
     """Return the name of a data set or model unchanged when it is one.
 
@@ -47,7 +52,7 @@ def valid_name(name: str) -> str:
     """
     if NAME.fullmatch(name):
         return name
-    fixed = re.sub(r"[^a-z0-9._-]+", "-", name.lower()).strip("-._")[:64]
+    fixed = as_name(name)
     raise UsageError(
         f'"{name}" cannot be a name: use lower-case letters, digits, ".", "_" and "-"',
         hint=f'"{fixed}" would do.' if fixed else "",

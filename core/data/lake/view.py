@@ -13,7 +13,7 @@ from core import memory
 from core.data.engine import connect, interrupt
 from core.data.lake.layout import ROW_ID, Layout, among, literal, quoted
 from core.data.lake.version import Version
-from core.errors import LeptonError
+from core.errors import LeptonError, UsageError, nearest
 from core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -190,6 +190,17 @@ class View:
             f"SELECT {SPLIT}, count(*) FROM rows WHERE {SPLIT} IS NOT NULL GROUP BY 1 ORDER BY 1"
         )
         return dict(found)
+
+    def check_split(self, name: str, *others: str) -> None:
+        """Whether there is such a split, or it is one of the `others`.
+
+        Raises:
+            UsageError: there is not.
+        """
+        known = [*self.splits(), *others]
+        if name not in known:
+            what = f'{self.version.ref} has no split "{name}"'
+            raise UsageError(what, hint=nearest(name, known))
 
     def page(
         self, offset: int, limit: int, columns: Sequence[str] | None = None

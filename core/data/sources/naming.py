@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from core.data.lake.lake import as_name
 from core.data.sources.desk import Desk
 from core.data.sources.formats import BY_SUFFIX, PACKED, TEXT_SUFFIXES
 
@@ -22,8 +23,7 @@ def default_name(source: str) -> str:
     stem = last.lower().partition("?")[0]
     for ending in ("|".join(PACKED), "|".join(_ENDINGS)):
         stem = re.sub(rf"(\.({ending}))+$", "", stem)
-    name = re.sub(r"[^a-z0-9._-]+", "-", stem).strip("-._")[:64]
-    return name or "dataset"
+    return as_name(stem) or "dataset"
 
 
 def column_names(desk: Desk, cells: Sequence[str], *, header: bool = True) -> tuple[str, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,14 +11,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from core.data.lake.lake import valid_name
+from core.data.lake.lake import as_name, valid_name
 from core.errors import LeptonError, UsageError
 from core.models.foreign import weights
 from core.models.foreign.described import task_of_base
 from core.models.hub.base import CONFIG, INDEX, WEIGHTS, Base
 from core.models.hub.reading import FACTS
 from core.models.hub.table import PRETRAINED
-from core.models.registry import CARD, INFO, ModelFolder, Models, open_folder, task_of
+from core.models.registry import (
+    CARD,
+    INFO,
+    ModelFolder,
+    Models,
+    leads_out,
+    open_folder,
+    task_of,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -219,12 +226,11 @@ def _check_files(folder: Path, names: tuple[str, ...] | list[str]) -> None:
     Raises:
         UsageError: there is one.
     """
-    home = folder.resolve()
     for name in names:
         file = folder / name
         if not file.exists() and not file.is_symlink():
             continue
-        if not file.resolve().is_relative_to(home) or not file.is_file():
+        if leads_out(file, folder) or not file.is_file():
             raise UsageError(
                 "this is no file of the folder, but a link out of it",
                 where=str(file),
@@ -241,7 +247,7 @@ def _there(file: Path) -> Path:
 
 
 def _name(said: str) -> str:
-    return re.sub(r"[^a-z0-9._-]+", "-", said.lower()).strip("-._")[:64] or "model"
+    return as_name(said) or "model"
 
 
 def _size(value: Tensor) -> str:

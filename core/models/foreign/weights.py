@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import subprocess
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zipfile import ZIP_STORED, BadZipFile, ZipFile
 
+from core.data.lake.rows_file import sha256_of
 from core.errors import LeptonError, UsageError
 
 if TYPE_CHECKING:
@@ -26,12 +26,6 @@ _MOST_NAMES = 64 << 20
 """Bytes of the part that names the tensors."""
 
 
-def digest(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def check_digest(path: Path, expected: str | None) -> str:
     """The file's SHA-256.
 
@@ -40,7 +34,7 @@ def check_digest(path: Path, expected: str | None) -> str:
     """
     if expected is not None and not _SHA256.fullmatch(expected.lower()):
         raise UsageError("a SHA-256 is 64 hexadecimal digits", where="--sha256")
-    found = digest(path)
+    found = sha256_of(path)
     if expected is not None and found != expected.lower():
         raise UsageError(
             f"the file is not the one that was meant: its SHA-256 is {found}",

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from core.models.hub.wrapped import TextClassifier, check_heads
+from core.models.hub.wrapped import TextClassifier, check_heads, encoder
 
 
 def build(shape: Mapping[str, Any], **options: Any) -> nn.Module:
@@ -18,11 +18,6 @@ def build(shape: Mapping[str, Any], **options: Any) -> nn.Module:
         vocab_size=shape["vocabulary"] + 1,
         max_position_embeddings=shape["length"] + 1,
         num_labels=shape["outputs"],
-        hidden_size=options["width"],
-        intermediate_size=4 * options["width"],
-        num_hidden_layers=options["layers"],
-        num_attention_heads=options["heads"],
-        hidden_dropout_prob=options["dropout"],
-        attention_probs_dropout_prob=options["dropout"],
+        **encoder(options),
     )
     return TextClassifier(BertForSequenceClassification(config))

@@ -6,6 +6,8 @@ from core.models.architecture import Architecture
 from core.options import Option
 
 _DROPOUT = Option("dropout", 0.1, "share of values dropped while training", 0, 0.9)
+_HEADS = Option("heads", 4, "attention heads", 1, 128)
+_QUERIES = Option("queries", 50, "objects that can be found in a picture", 1, 1000)
 
 HUB = (
     Architecture(
@@ -16,7 +18,7 @@ HUB = (
         (
             Option("patch", 0, "side of a patch in pixels; 0: an eighth of the image", 0, 64),
             Option("width", 128, "size of a patch's vector; a multiple of heads", 8, 8192),
-            Option("heads", 4, "attention heads", 1, 128),
+            _HEADS,
             Option("layers", 4, "encoder layers", 1, 96),
             _DROPOUT,
         ),
@@ -74,7 +76,7 @@ HUB = (
         "GPT-2, by default of a small size",
         (
             Option("width", 128, "size of a token's vector; a multiple of heads", 8, 8192),
-            Option("heads", 4, "attention heads", 1, 128),
+            _HEADS,
             Option("layers", 4, "blocks", 1, 96),
             _DROPOUT,
         ),
@@ -89,7 +91,7 @@ HUB = (
         "Llama, by default of a small size",
         (
             Option("width", 128, "size of a token's vector; a multiple of 2 heads", 8, 8192),
-            Option("heads", 4, "attention heads", 1, 128),
+            _HEADS,
             Option("layers", 4, "blocks", 1, 96),
             _DROPOUT,
         ),
@@ -103,9 +105,9 @@ HUB = (
         ("objects",),
         "DETR: a ResNet, and a Transformer whose queries each find one object",
         (
-            Option("queries", 50, "objects that can be found in a picture", 1, 1000),
+            _QUERIES,
             Option("width", 128, "size of a query's vector; a multiple of heads", 8, 8192),
-            Option("heads", 4, "attention heads", 1, 128),
+            _HEADS,
             Option("layers", 3, "layers of the encoder, and of the decoder", 1, 96),
             Option("stem", 32, "channels of the ResNet's first stage", 4, 512),
             _DROPOUT,
@@ -121,9 +123,9 @@ HUB = (
         "YOLOS: a Vision Transformer with tokens that each find one object",
         (
             Option("patch", 0, "side of a patch in pixels; 0: an eighth of the image", 0, 64),
-            Option("queries", 50, "objects that can be found in a picture", 1, 1000),
+            _QUERIES,
             Option("width", 128, "size of a patch's vector; a multiple of heads", 8, 8192),
-            Option("heads", 4, "attention heads", 1, 128),
+            _HEADS,
             Option("layers", 4, "encoder layers", 1, 96),
             _DROPOUT,
         ),
@@ -139,7 +141,7 @@ HUB = (
         (
             Option("channels", 128, "channels of the convolutions", 8, 2048),
             Option("width", 128, "size of a frame's vector; a multiple of heads", 8, 8192),
-            Option("heads", 4, "attention heads", 1, 128),
+            _HEADS,
             Option("layers", 4, "encoder layers", 1, 96),
             _DROPOUT,
         ),
@@ -155,7 +157,7 @@ HUB = (
         (
             Option("patch", 0, "steps of a patch; 0: a season", 0, 4096),
             Option("width", 64, "size of a patch's vector; a multiple of heads", 8, 8192),
-            Option("heads", 4, "attention heads", 1, 128),
+            _HEADS,
             Option("layers", 2, "encoder layers", 1, 96),
             _DROPOUT,
         ),

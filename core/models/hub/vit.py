@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from core.models.hub.wrapped import ImageClassifier, check_heads
+from core.models.hub.wrapped import ImageClassifier, check_heads, encoder
 
 
 def build(shape: Mapping[str, Any], **options: Any) -> nn.Module:
@@ -22,11 +22,6 @@ def build(shape: Mapping[str, Any], **options: Any) -> nn.Module:
         patch_size=patch,
         num_channels=shape["channels"],
         num_labels=shape["outputs"],
-        hidden_size=options["width"],
-        intermediate_size=4 * options["width"],
-        num_hidden_layers=options["layers"],
-        num_attention_heads=options["heads"],
-        hidden_dropout_prob=options["dropout"],
-        attention_probs_dropout_prob=options["dropout"],
+        **encoder(options),
     )
     return ImageClassifier(ViTForImageClassification(config), (height, width))

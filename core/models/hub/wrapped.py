@@ -5,7 +5,7 @@ They take a task's `inputs` and return its outputs, so that nobody sees whose mo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import torch
@@ -197,6 +197,18 @@ def check_heads(name: str, options: dict[str, Any], *, pairs: bool = False) -> N
         raise UsageError(
             f"width={width} cannot be divided among heads={heads}{how}", where=f"options of {name}"
         )
+
+
+def encoder(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of an encoder as BERT has it, in transformers' words."""
+    return {
+        "hidden_size": options["width"],
+        "intermediate_size": 4 * options["width"],
+        "num_hidden_layers": options["layers"],
+        "num_attention_heads": options["heads"],
+        "hidden_dropout_prob": options["dropout"],
+        "attention_probs_dropout_prob": options["dropout"],
+    }
 
 
 def spread(model: nn.Module, *tokens: nn.Parameter) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from core.models.hub.wrapped import Finder, check_heads, rarely, spread
+from core.models.hub.wrapped import Finder, check_heads, encoder, rarely, spread
 
 
 def build(shape: Mapping[str, Any], **options: Any) -> nn.Module:
@@ -21,12 +21,7 @@ def build(shape: Mapping[str, Any], **options: Any) -> nn.Module:
         num_channels=shape["channels"],
         num_labels=shape["outputs"],
         num_detection_tokens=options["queries"],
-        hidden_size=options["width"],
-        intermediate_size=4 * options["width"],
-        num_hidden_layers=options["layers"],
-        num_attention_heads=options["heads"],
-        hidden_dropout_prob=options["dropout"],
-        attention_probs_dropout_prob=options["dropout"],
+        **encoder(options),
     )
     model = YolosForObjectDetection(config)
     model.vit.embeddings.patch_embeddings.projection.reset_parameters()
