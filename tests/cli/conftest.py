@@ -35,6 +35,8 @@ class Shell:
     def __init__(self, home: Path) -> None:
         self.home = home
         self.env = {**os.environ, "LEPTON_HOME": str(home), "OMP_NUM_THREADS": "1"}
+        # A person who starts the tests may have named the width of the terminal for all programs.
+        self.env.pop("COLUMNS", None)
 
     def __call__(self, *words: str | Path, cwd: Path | None = None) -> Said:
         done = subprocess.run(
