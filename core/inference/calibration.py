@@ -36,18 +36,20 @@ WORTH_THREADS = 1.1
 
 @dataclass(frozen=True)
 class Calibration:
-    """Rows in a batch, processor threads, and the rates, rows a second, that they were chosen by.
-
-    `rates` are by threads and rows.
-    """
+    """Rows in a batch, and the rates, rows a second, by threads and rows, that say so."""
 
     rows: int
-    threads: int
     rates: Mapping[tuple[int, int], float]
+
+    def threads(self, rows: int) -> int:
+        """Processor threads for a batch of so many rows."""
+        sizes = {size for _, size in self.rates}
+        size = min((size for size in sizes if size >= rows), default=max(sizes))
+        return _threads({of: rate for (of, each), rate in self.rates.items() if each == size})
 
     def to_json(self) -> dict[str, Any]:
         rates = [[threads, rows, rate] for (threads, rows), rate in self.rates.items()]
-        return {"rows": self.rows, "threads": self.threads, "rates": rates}
+        return {"rows": self.rows, "rates": rates}
 
 
 def load(folder: Path, device: torch.device) -> Calibration | None:
@@ -56,7 +58,7 @@ def load(folder: Path, device: torch.device) -> Calibration | None:
         told = json.loads((folder / FILE).read_text())
         if told["format"] == FORMAT and told["machine"] == _machine(device):
             rates = {(int(t), int(n)): float(rate) for t, n, rate in told["rates"]}
-            return Calibration(max(1, int(told["rows"])), max(1, int(told["threads"])), rates)
+            return choose(rates)
     return None
 
 
@@ -126,20 +128,21 @@ class _Timed:
 
 def choose(rates: Mapping[tuple[int, int], float]) -> Calibration:
     """The smallest batch that is about as quick as the quickest, on few threads where they do."""
-    best = {
-        count: max(rate for (of, _), rate in rates.items() if of == count)
-        for count in sorted({count for count, _ in rates})
-    }
-    threads = next(iter(best))
-    for count, rate in best.items():
-        if rate > WORTH_THREADS * best[threads]:
-            threads = count
-    rows = min(
-        rows
-        for (count, rows), rate in rates.items()
-        if count == threads and rate >= GOOD_ENOUGH * best[threads]
+    threads = _threads(
+        {count: max(rate for (of, _), rate in rates.items() if of == count) for count, _ in rates}
     )
-    return Calibration(rows, threads, rates)
+    mine = {rows: rate for (count, rows), rate in rates.items() if count == threads}
+    best = max(mine.values())
+    return Calibration(min(n for n, rate in mine.items() if rate >= GOOD_ENOUGH * best), rates)
+
+
+def _threads(best: Mapping[int, float]) -> int:
+    """As few as do, by the rates that each number of them reaches."""
+    threads = min(best)
+    for count in sorted(best):
+        if best[count] > WORTH_THREADS * best[threads]:
+            threads = count
+    return threads
 
 
 def _thread_counts(device: torch.device) -> list[int]:

@@ -97,7 +97,7 @@ class Loaded:
                 _columns(self.task, each, name) for each, name in zip(rows, named, strict=True)
             ]
             known = self.calibration
-            torch.set_num_threads(self.threads or (known.threads if known else 1))
+            torch.set_num_threads(self.threads or (known.threads(len(rows)) if known else 1))
             told = self._answered(rows, columns)
             if known is None:
                 self._example = rows[0], columns[0]

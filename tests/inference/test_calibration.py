@@ -51,7 +51,12 @@ def test_the_smallest_batch_that_is_about_the_quickest(
     rates: dict[tuple[int, int], float], rows: int, threads: int
 ) -> None:
     found = choose(rates)
-    assert (found.rows, found.threads) == (rows, threads)
+    assert (found.rows, found.threads(rows)) == (rows, threads)
+
+
+def test_a_small_batch_has_threads_of_its_own() -> None:
+    found = choose({(1, 1): 100.0, (1, 8): 200.0, (2, 1): 60.0, (2, 8): 390.0})
+    assert [found.threads(rows) for rows in (1, 2, 8, 500)] == [1, 2, 2, 2]
 
 
 def test_it_is_measured_once(
