@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from core.atomic import write_json
 from core.devices.facts import choose_threads, devices
+from core.models.graph import Graph
 
-FILE = "calibration.json"
 FORMAT = 2
 MOST_ROWS = 256
 SECONDS = 1.5
@@ -52,22 +53,25 @@ class Calibration:
         return {"rows": self.rows, "rates": rates}
 
 
-def load(folder: Path, device: torch.device) -> Calibration | None:
+def file_of(folder: Path, module: nn.Module) -> Path:
+    """Where it is kept of a model; torch and ONNX Runtime have one each."""
+    return folder / ("calibration-onnx.json" if isinstance(module, Graph) else "calibration.json")
+
+
+def load(file: Path, device: torch.device) -> Calibration | None:
     """What was measured for this model on this machine, if that can be read."""
     with suppress(OSError, ValueError, TypeError, KeyError):
-        told = json.loads((folder / FILE).read_text())
+        told = json.loads(file.read_text())
         if told["format"] == FORMAT and told["machine"] == _machine(device):
             rates = {(int(t), int(n)): float(rate) for t, n, rate in told["rates"]}
             return choose(rates)
     return None
 
 
-def save(folder: Path, device: torch.device, found: Calibration) -> None:
+def save(file: Path, device: torch.device, found: Calibration) -> None:
     """Keep it beside the model; a folder that cannot be written to goes without."""
     with suppress(OSError):
-        write_json(
-            folder / FILE, {"format": FORMAT, "machine": _machine(device), **found.to_json()}
-        )
+        write_json(file, {"format": FORMAT, "machine": _machine(device), **found.to_json()})
 
 
 def measure(

@@ -20,6 +20,7 @@ from core.inference.examples import as_tensors
 from core.inference.forward import solved
 from core.inference.lane import Lane
 from core.inference.messages import Answer, Row
+from core.models.graph import Graph
 from core.models.registry import ModelFolder
 from core.tasks.base import Task
 from core.tasks.rows import PATH
@@ -32,7 +33,7 @@ UNMEASURED = 64
 
 @dataclass
 class Loaded:
-    """A model in memory, ready to answer. `bytes` counts its parameters and buffers.
+    """A model in memory, ready to answer.
 
     `threads` are the processor threads of one call, None: as many as are quickest. Its line holds
     `queue` rows at most.
@@ -42,16 +43,20 @@ class Loaded:
     task: Task
     module: nn.Module
     device: torch.device
-    bytes: int
     threads: int | None = None
     queue: int | None = None
     calibration: Calibration | None = field(init=False)
     lane: Lane[Given, Answer] = field(init=False)
     """The line of rows that wait for it."""
+    bytes: int = field(init=False)
+    """Of its parameters and buffers, or of its graph."""
+    _measured: Path = field(init=False)
     _example: tuple[Given, Mapping[str, Any]] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        self.calibration = calibration.load(self.folder.path, self.device)
+        self.bytes = _bytes(self.module)
+        self._measured = calibration.file_of(self.folder.path, self.module)
+        self.calibration = calibration.load(self._measured, self.device)
         # Weak, for objects that hold each other are found by the collector alone, and what was
         # frozen for its sake it does not look at.
         me = weakref.proxy(self)
@@ -83,7 +88,7 @@ class Loaded:
             self.threads,
         )
         if self.calibration is not None:
-            calibration.save(self.folder.path, self.device, self.calibration)
+            calibration.save(self._measured, self.device, self.calibration)
 
     def answer(self, rows: Sequence[Given]) -> list[Answer]:
         """One answer for each row of a batch, from a thread that is the model's own.
@@ -128,6 +133,12 @@ def _calibrate(model: weakref.ref[Loaded]) -> None:
     """Unless it was let go meanwhile."""
     if (there := model()) is not None:
         there.calibrate()
+
+
+def _bytes(module: nn.Module) -> int:
+    if isinstance(module, Graph):
+        return len(module.graph)
+    return sum(each.nbytes for each in (*module.parameters(), *module.buffers()))
 
 
 def _name(given: Given) -> str:

@@ -35,6 +35,7 @@ class EngineProcess:
         workspace: Workspace,
         device: str = "auto",
         *,
+        runtime: str = "torch",
         cache_bytes: int = CACHE_BYTES,
         threads: int | None = None,
     ) -> None:
@@ -42,6 +43,7 @@ class EngineProcess:
             {
                 "home": str(workspace.home),
                 "device": device,
+                "runtime": runtime,
                 "cache_bytes": cache_bytes,
                 "threads": threads,
             }

@@ -12,7 +12,7 @@ from core.errors import LeptonError, UsageError
 from core.models.registry import Models, task_of
 from core.tasks.rows import label_text
 from core.workspace import Workspace
-from lepton_tui.cli.groups import single
+from lepton_tui.cli.groups import RUNTIME, single
 from lepton_tui.cli.output import (
     bar,
     cell,
@@ -56,6 +56,7 @@ def predict(
     split: str = typer.Option(None, metavar="NAME", help="With --into: the rows of one split."),
     detach: bool = typer.Option(False, "--detach", help="With --into: do not wait for it."),
     device: str = typer.Option("auto", metavar="NAME", help="cpu, cuda, cuda:1, mps or auto."),
+    runtime: str = RUNTIME,
     json: bool = typer.Option(False, "--json", help="Print one JSON document."),
 ) -> None:
     """Ask a model for answers."""
@@ -83,7 +84,7 @@ def predict(
     rows = read_inputs(workspace, task, given)
     from core.inference.process import EngineProcess
 
-    with EngineProcess(workspace, device) as engine:
+    with EngineProcess(workspace, device, runtime=runtime) as engine:
         answers = engine.predict(model, rows)
     if json:
         put_json([_json(row, answer) for row, answer in zip(rows, answers, strict=True)])

@@ -11,7 +11,7 @@ import typer
 from core.errors import UsageError
 from core.memory import parse
 from core.workspace import Workspace
-from lepton_tui.cli.groups import Command, single
+from lepton_tui.cli.groups import RUNTIME, Command, single
 from lepton_tui.cli.output import note
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ def serve(
     max_rows: int = typer.Option(1024, min=1, metavar="N", help="The most rows of a request."),
     queue: int = typer.Option(256, min=1, metavar="N", help="Requests that may wait."),
     device: str = typer.Option("auto", metavar="NAME", help="cpu, cuda, cuda:1, mps or auto."),
+    runtime: str = RUNTIME,
     json: bool = typer.Option(False, "--json", help="Print the address as one JSON line."),
 ) -> None:
     """Serve models over HTTP until Ctrl-C, which lets requests finish first."""
@@ -117,7 +118,8 @@ def serve(
         else:
             note(f"Serving {', '.join(endpoints.names())} on {address}; Ctrl-C ends it.")
 
-    Service(settings, endpoints, keys, EngineProcess(workspace, device)).run(ready)
+    engine = EngineProcess(workspace, device, runtime=runtime)
+    Service(settings, endpoints, keys, engine).run(ready)
 
 
 def _bytes(text: str) -> int:

@@ -9,13 +9,14 @@ import pytest
 import torch
 
 from core.inference import calibration
-from core.inference.calibration import FILE, Calibration, choose
+from core.inference.calibration import Calibration, choose
 from core.inference.engine import Engine
 from core.models.registry import Models
 from core.tasks import Task
 from core.workspace import Workspace
 from tests.inference.conftest import publish
 
+FILE = "calibration.json"
 ROW = {"petal length": 1, "colour": "red"}
 
 

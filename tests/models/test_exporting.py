@@ -12,6 +12,7 @@ from core.models import exporting
 from core.models.architectures import build, resolve
 from core.models.exporting import to_onnx
 from core.models.folder import load_module, save_model
+from core.models.graph import read_graph
 from core.models.registry import open_folder
 from core.tasks import task
 
@@ -74,7 +75,7 @@ def test_a_missing_package_is_told_with_the_way_to_it(model, monkeypatch):
 
 def test_kinds_that_have_no_graph_are_told():
     with pytest.raises(UsageError, match="not exported"):
-        exporting._inputs({"kind": "speech", "rate": 16_000, "outputs": 4}, "speech")
+        exporting.inputs_of({"kind": "speech", "rate": 16_000, "outputs": 4}, "speech")
 
 
 @pytest.mark.parametrize(
@@ -88,9 +89,9 @@ def test_kinds_that_have_no_graph_are_told():
 )
 def test_other_kinds_agree(tmp_path, name, shape):
     module = build(name, shape, resolve(name, shape)).eval()
-    inputs = exporting._inputs(shape, name)
+    inputs = exporting.inputs_of(shape, name)
     exporting._write(module, inputs, tmp_path / "it")
-    assert exporting._compare(module, exporting._session(tmp_path / "it"), inputs) < 1e-4
+    assert exporting._compare(module, read_graph(tmp_path / "it"), inputs) < 1e-4
 
 
 def test_a_recurrent_model_is_refused_in_words(tmp_path):
