@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -21,7 +20,7 @@ from core.data.lake.rows_file import sha256_of
 from core.devices.timing import quickest
 from core.errors import LeptonError, UsageError
 from core.models.folder import load_module
-from core.models.graph import Graph, first_line, read_graph
+from core.models.graph import Graph, check_installed, first_line, read_graph
 from core.models.registry import ABOUT, GRAPH, ONNX, ModelFolder, task_of
 
 ABSOLUTE, RELATIVE = 1e-4, 1e-3
@@ -74,7 +73,7 @@ def to_onnx(
         UsageError: models of its kind have no such graph.
         LeptonError: a package is missing, it cannot be exported, or ONNX Runtime answers otherwise.
     """
-    _check_packages()
+    check_installed(*_PACKAGES)
     if model.info["architecture"] == ONNX:
         raise UsageError("the model is an ONNX graph already", where=str(model.weights))
     task, module = task_of(model), load_module(model)
@@ -118,15 +117,6 @@ def to_onnx(
             f"the graph cannot be written: {error.strerror}", where=str(folder)
         ) from (error)
     return Exported(folder / GRAPH, folder / ABOUT, difference, speed)
-
-
-def _check_packages() -> None:
-    missing = [name for name in _PACKAGES if find_spec(name) is None]
-    if missing:
-        raise LeptonError(
-            f"an export to ONNX needs the package {' and '.join(missing)}",
-            hint="Install it: pip install 'lepton-tui[onnx]'",
-        )
 
 
 def inputs_of(shape: Mapping[str, Any], name: str) -> Inputs:

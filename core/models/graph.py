@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,8 @@ class Graph(nn.Module):
     """Answers as the module that the graph was made of: the same arguments, the one output.
 
     It runs on the processor, on as many threads as torch would take. It has no parameters, for its
-    weights are ONNX Runtime's; `graph` is the file, as bytes.
+    weights are ONNX Runtime's; `graph` is the file, as bytes. One that takes a single row is asked
+    row by row.
 
     Raises:
         LeptonError: ONNX Runtime is not installed, or cannot read it.
@@ -54,23 +56,31 @@ class Graph(nn.Module):
         if self._threads != (threads := torch.get_num_threads()):
             # A session has its threads for good.
             self._session, self._threads = _session(self.graph, threads), threads
+        inputs = self._session.get_inputs()
+        if inputs and inputs[0].shape[:1] == [1]:
+            rows = zip(*(torch.split(argument, 1) for argument in arguments), strict=True)
+            return torch.cat([self._answered(inputs, row) for row in rows])
+        return self._answered(inputs, arguments)
+
+    def _answered(self, inputs: Sequence[Any], arguments: Sequence[Tensor]) -> Tensor:
         fed = {
             each.name: argument.cpu().numpy().astype(_TYPES[each.type], copy=False)
-            for each, argument in zip(self._session.get_inputs(), arguments, strict=True)
+            for each, argument in zip(inputs, arguments, strict=True)
         }
         found, *_ = self._session.run(None, fed)
         return torch.from_numpy(found).to(arguments[0].device)
 
 
-def check_runtime() -> None:
-    """Look for ONNX Runtime, without loading it.
+def check_installed(*packages: str) -> None:
+    """Look for packages, without loading them.
 
     Raises:
-        LeptonError: it is not there.
+        LeptonError: one is not there.
     """
-    if find_spec("onnxruntime") is None:
+    missing = [name for name in packages if find_spec(name) is None]
+    if missing:
         raise LeptonError(
-            "a model in ONNX needs the package onnxruntime",
+            f"a model in ONNX needs the package {' and '.join(missing)}",
             hint="Install it: pip install 'lepton-tui[onnx]'",
         )
 
@@ -115,7 +125,7 @@ def exported_graph(folder: ModelFolder) -> Graph:
 
 
 def _session(graph: bytes, threads: int) -> Any:
-    check_runtime()
+    check_installed("onnxruntime")
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

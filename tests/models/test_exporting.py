@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from core.errors import LeptonError, UsageError
-from core.models import exporting
+from core.models import exporting, graph
 from core.models.architectures import build, resolve
 from core.models.exporting import to_onnx
 from core.models.folder import load_module, save_model
@@ -67,7 +67,7 @@ def test_a_graph_that_answers_otherwise_is_not_written(model, monkeypatch):
 
 
 def test_a_missing_package_is_told_with_the_way_to_it(model, monkeypatch):
-    monkeypatch.setattr(exporting, "find_spec", lambda name: None)
+    monkeypatch.setattr(graph, "find_spec", lambda name: None)
     with pytest.raises(LeptonError) as caught:
         to_onnx(model("cnn"))
     assert "lepton-tui[onnx]" in caught.value.hint
