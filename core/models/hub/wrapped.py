@@ -5,6 +5,7 @@ They take a task's `inputs` and return its outputs, so that nobody sees whose mo
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
@@ -47,7 +48,30 @@ class Text(Wrapped):
         return logits
 
 
-class NextPiece(Wrapped):
+class Remembering(ABC):
+    """A module that goes on with texts; see `core.generation.decoder.Decoder`."""
+
+    model: nn.Module
+
+    def new_cache(self) -> Any:
+        from core.models.hub.caches import new_cache
+
+        return new_cache(self.model)
+
+    def next_logits(self, tokens: Tensor, caches: Sequence[Any]) -> Tensor:
+        from core.models.hub.caches import can_join
+
+        if len(caches) == 1 or can_join(caches):
+            return self._said(tokens, caches)
+        each = [self._said(tokens[at : at + 1], [one]) for at, one in enumerate(caches)]
+        return torch.cat(each)
+
+    @abstractmethod
+    def _said(self, tokens: Tensor, caches: Sequence[Any]) -> Tensor:
+        """The logits after the newest of the tokens, [n, vocabulary]."""
+
+
+class NextPiece(Remembering, Wrapped):
     """Tokens int [n, t] to the logits of each one's successor, [n, t, vocabulary].
 
     `model` is one of transformers' ...ForCausalLM; what it has beyond the vocabulary only makes its
@@ -61,6 +85,12 @@ class NextPiece(Wrapped):
     def forward(self, tokens: Tensor) -> Tensor:
         logits: Tensor = self.model(tokens, use_cache=False).logits
         return logits[..., : self.vocabulary]
+
+    def _said(self, tokens: Tensor, caches: Sequence[Any]) -> Tensor:
+        from core.models.hub.caches import heard
+
+        logits: Tensor = heard(self.model, tokens, caches, logits_to_keep=1).logits
+        return logits[:, -1, : self.vocabulary]
 
 
 class TextClassifier(nn.Module):
@@ -81,7 +111,7 @@ class TextClassifier(nn.Module):
         return logits
 
 
-class NextToken(nn.Module):
+class NextToken(Remembering, nn.Module):
     """Tokens int [n, t] to the logits of each one's successor, [n, t, vocabulary].
 
     `model` is a bare decoder of transformers; one matrix reads and says the tokens.
@@ -93,6 +123,12 @@ class NextToken(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         states = self.model(tokens, use_cache=False).last_hidden_state
+        return F.linear(states, self.model.get_input_embeddings().weight)  # type: ignore[operator]
+
+    def _said(self, tokens: Tensor, caches: Sequence[Any]) -> Tensor:
+        from core.models.hub.caches import heard
+
+        states = heard(self.model, tokens, caches).last_hidden_state[:, -1]
         return F.linear(states, self.model.get_input_embeddings().weight)  # type: ignore[operator]
 
 
