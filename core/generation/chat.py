@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn, Self, TypeAlias
 
 from core.errors import UsageError
 
@@ -45,6 +45,10 @@ class Message:
 
     def to_json(self) -> dict[str, str]:
         return {"role": self.role, "content": self.content}
+
+
+Prompt: TypeAlias = str | Sequence[Message]
+"""What a model is to go on with: a text, or a conversation that it is to answer."""
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -13,13 +12,13 @@ from torch import Tensor
 from core.errors import LeptonError, UsageError
 from core.generation.choosing import Chooser
 from core.generation.decoder import Decoder
+from core.generation.pieces import LENGTH, STOP, Ending
 from core.generation.sampling import Sampling, too_long
 from core.generation.shape import Shape, Written
 from core.generation.telling import Decoding, Telling
 
 AT_ONCE = 512
 """Pieces of a prompt that are read in one step: others are not to wait for all of a long one."""
-STOP, LENGTH = "stop", "length"
 
 
 class Language(Written, Protocol):
@@ -31,40 +30,6 @@ class Language(Written, Protocol):
 
     def decoding(self, prompt: Sequence[int]) -> Decoding:
         """What makes text of the pieces that follow a prompt."""
-
-
-@dataclass(frozen=True)
-class Ending:
-    """Why and when an answer ended: "stop" (the model or a stop word ended it) or "length".
-
-    `prefill_seconds` went by until the prompt was read, `decode_seconds` from the first piece to
-    the last; others that are answered at the same time make both longer.
-    """
-
-    reason: str
-    prompt_tokens: int
-    new_tokens: int
-    prefill_seconds: float
-    decode_seconds: float
-
-    @property
-    def prefill_rate(self) -> float:
-        """Pieces of the prompt a second."""
-        return self.prompt_tokens / max(self.prefill_seconds, 1e-9)
-
-    @property
-    def decode_rate(self) -> float:
-        """New pieces a second, without the first: the prompt tells that one."""
-        return max(0, self.new_tokens - 1) / max(self.decode_seconds, 1e-9)
-
-    def to_json(self) -> dict[str, Any]:
-        """Its fields, with both rates in pieces a second."""
-        rates = {"prefill_rate": self.prefill_rate, "decode_rate": self.decode_rate}
-        return {**asdict(self), **{name: round(rate, 1) for name, rate in rates.items()}}
-
-    @classmethod
-    def from_json(cls, told: dict[str, Any]) -> Self:
-        return cls(**{name: told[name] for name in cls.__dataclass_fields__})
 
 
 class Generation:
@@ -90,6 +55,8 @@ class Generation:
         self.error: LeptonError | None = None
         self.pieces: list[int] = []
         self.cache: Any = None
+        self.is_reading = True
+        """Whether it has not read all of its prompt."""
         self._due = list(prompt)
         self._prompt_tokens = len(prompt)
         self._ends = frozenset(language.ends)
@@ -125,6 +92,7 @@ class Generation:
         self._due = self._due[AT_ONCE:]
         if self._due:
             return
+        self.is_reading = False
         if not logits.isfinite().any():
             raise LeptonError(
                 "the model's output is not a number", hint="Train it again, or try a checkpoint."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import atexit
 import gc
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
@@ -12,7 +12,11 @@ from typing import NamedTuple
 import torch
 
 from core.devices.facts import resolve
+from core.generation.chat import Prompt
+from core.generation.pieces import Ending, Piece
+from core.generation.sampling import Sampling
 from core.inference.cache import Cache
+from core.inference.hearing import pieces
 from core.inference.loaded import Given, Loaded
 from core.inference.messages import Answer
 from core.models.folder import load_module
@@ -103,6 +107,32 @@ class Engine:
             return answers.result()
         finally:
             answers.cancel()
+
+    def stream(
+        self, ref: str, prompt: Prompt, sampling: Sampling, hear: Callable[[str], None]
+    ) -> Future[Ending]:
+        """Have a text or a conversation gone on with: `hear` is told each part of the text as it
+        comes, on a thread of the engine's, and may not wait. A future that is cancelled ends it.
+
+        Raises:
+            UsageError: there is no such model, it does not go on with texts, the prompt has more
+                pieces than it takes, or the settings cannot be.
+            LeptonError: its folder is damaged, or a package for the settings is missing.
+            Busy: too many answers wait.
+        """
+        with ExitStack() as stack:
+            model = stack.enter_context(self.use(ref))
+            ending = model.streams.ask(model.task.generation(prompt, sampling), hear)
+            release = stack.pop_all()
+        ending.add_done_callback(lambda _: release.close())
+        return ending
+
+    def generate(self, ref: str, prompt: Prompt, sampling: Sampling) -> Iterator[Piece]:
+        """What a text or a conversation goes on with, as it comes; who stops reading ends it.
+
+        Raises what `stream` does, and LeptonError when the model cannot go on.
+        """
+        return pieces(lambda hear: self.stream(ref, prompt, sampling, hear))
 
     def holds(self, ref: str) -> bool:
         """Whether a model is in memory, so that a request for it waits for no loading."""

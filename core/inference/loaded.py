@@ -6,19 +6,22 @@ import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import torch
 from torch import nn
 
+from core.devices.facts import choose_threads
 from core.errors import LeptonError, UsageError
+from core.generation.decoder import Decoder
 from core.inference import calibration
 from core.inference.calibration import Calibration
 from core.inference.examples import Examples, as_tensors, spans
 from core.inference.forward import solved
 from core.inference.lane import Lane
 from core.inference.messages import Answer, Row
+from core.inference.streams import Streams
 from core.models.registry import ModelFolder
 from core.tasks.base import Task
 from core.tasks.rows import PATH
@@ -47,6 +50,8 @@ class Loaded:
     calibration: Calibration | None = field(init=False)
     lane: Lane[Given, Answer] = field(init=False)
     """The line of rows that wait for it."""
+    streams: Streams = field(init=False)
+    """Answers that come piece by piece."""
 
     def __post_init__(self) -> None:
         self.calibration = calibration.load(self.folder.path, self.device)
@@ -55,6 +60,7 @@ class Loaded:
         me = weakref.proxy(self)
         answer = lambda rows: me.answer(rows)  # noqa: E731, PLW0108 - its method is strong
         self.lane = Lane(answer, lambda: me.rows, self.queue)
+        self.streams = Streams(lambda: me.decoder(), self.queue)  # noqa: PLW0108 - the same
 
     @property
     def rows(self) -> int:
@@ -63,6 +69,13 @@ class Loaded:
 
     def close(self) -> None:
         self.lane.close()
+        self.streams.close()
+
+    def decoder(self) -> Decoder:
+        """The module, ready to go on with texts on the thread that asks for it."""
+        known = self.calibration.threads if self.calibration else choose_threads()
+        torch.set_num_threads(self.threads or known)
+        return cast("Decoder", self.module)
 
     def answer(self, rows: Sequence[Given]) -> list[Answer]:
         """One answer for each row of a batch, from a thread that is the model's own.

@@ -10,7 +10,7 @@ import numpy as np
 from core.data.lake.layout import ROW_ID
 from core.data.lake.view import View, quoted
 from core.errors import LeptonError, UsageError
-from core.generation.chat import ChatTemplate
+from core.generation.chat import ChatTemplate, Prompt
 from core.generation.sampling import Sampling, too_long
 from core.options import Option, resolved
 from core.tasks.base import Fit, Task
@@ -321,19 +321,20 @@ class TextGeneration(Task):
         found = torch.full((len(batch["tokens"]), USUAL.max_tokens), float(NOTHING))
         for at, row in enumerate(batch["tokens"].tolist()):
             known = row[-max(1, self.length // 2) :] if lengths is None else row[: lengths[at]]
-            generation = self.generation(known, USUAL)
+            generation = self.going_on(known, USUAL)
             for _ in told(cast("Decoder", module), generation):
                 continue
             found[at, : len(generation.pieces)] = torch.tensor(generation.pieces)
         return found
 
-    def generation(self, prompt: Sequence[int], sampling: Sampling) -> Generation:
-        """A text that goes on from these pieces.
+    def generation(self, prompt: Prompt, sampling: Sampling) -> Generation:
+        if isinstance(prompt, str):
+            return self.going_on(self.pairs.prompt(prompt), sampling)
+        said = self.pairs.prompt(self.chat.written(prompt), begun=self.chat.begun)
+        return self.going_on(said, sampling.ending(self.chat.stops))
 
-        Raises:
-            UsageError: they are too many, or the settings cannot be.
-            LeptonError: a package for the settings is missing.
-        """
+    def going_on(self, prompt: Sequence[int], sampling: Sampling) -> Generation:
+        """A text that goes on from these pieces; raises as `generation` does."""
         from core.generation.generation import Generation
 
         vocabulary = len(self.counts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from inspect import signature
 from typing import Any
 
@@ -63,18 +64,18 @@ class _Joined(CacheLayerMixin):  # type: ignore[misc]
 
 def new_cache(model: nn.Module) -> Any:
     """The cache of one text, as the model's configuration has it."""
-    cache = DynamicCache(config=model.config)
-    cache.layers = [_Roomy() if type(it) is DynamicLayer else it for it in cache.layers]
-    return cache
+    made = DynamicCache(config=model.config)
+    made.layers = [_Roomy() if type(it) is DynamicLayer else it for it in made.layers]
+    return made
 
 
 def heard(model: Any, tokens: Tensor, caches: Sequence[Any], **more: Any) -> Any:
     """What a model of transformers says of the next tokens [n, t] of n texts."""
     if len(caches) == 1:
         return model(tokens, **{_cache_name(model): caches[0]}, use_cache=True, **more)
-    before = torch.tensor([cache.get_seq_length() for cache in caches], device=tokens.device)
+    before = torch.tensor([each.get_seq_length() for each in caches], device=tokens.device)
     columns = torch.arange(int(before.max()) + 1, device=tokens.device)
-    layers = zip(*(cache.layers for cache in caches), strict=True)
+    layers = zip(*(each.layers for each in caches), strict=True)
     together = Cache(layers=[_Joined(each) for each in layers])
     return model(
         tokens,
@@ -88,13 +89,17 @@ def heard(model: Any, tokens: Tensor, caches: Sequence[Any], **more: Any) -> Any
 
 def can_join(caches: Sequence[Any]) -> bool:
     """Whether several texts can be read together: where all of them is remembered."""
-    return all(type(layer) is _Roomy for cache in caches for layer in cache.layers)
+    return all(type(layer) is _Roomy for each in caches for layer in each.layers)
 
 
 def _cache_name(model: nn.Module) -> str:
     """Newer versions of transformers give the argument another name."""
-    known = signature(model.forward).parameters
-    return "cache" if "cache" in known else "past_key_values"
+    return _name_in(type(model))
+
+
+@cache
+def _name_in(kind: type[nn.Module]) -> str:
+    return "cache" if "cache" in signature(kind.forward).parameters else "past_key_values"
 
 
 def _filled(parts: Sequence[Tensor]) -> Tensor:
