@@ -9,11 +9,11 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from core.errors import LeptonError, UsageError
+from core.errors import LeptonError
 from core.generation.choosing import Chooser
 from core.generation.decoder import Decoder
 from core.generation.pieces import LENGTH, STOP, Ending
-from core.generation.sampling import Sampling, too_long
+from core.generation.sampling import Sampling, TooLong
 from core.generation.shape import Shape, Written
 from core.generation.telling import Decoding, Telling
 
@@ -50,7 +50,7 @@ class Generation:
         vocabulary: int,
     ) -> None:
         if len(prompt) >= context:
-            raise UsageError(too_long(len(prompt), context), hint="Shorten it.")
+            raise TooLong.of(len(prompt), context)
         self.ending: Ending | None = None
         self.error: LeptonError | None = None
         self.pieces: list[int] = []

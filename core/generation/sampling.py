@@ -10,6 +10,7 @@ from typing import Any, Self
 from core.errors import Mistakes, UsageError, nearest, together
 from core.options import Option, defaults_of, resolved
 
+TOO_LONG = "too_long"
 MOST_STOPS = 16
 MOST_STOP_LETTERS = 256
 MOST_SEED = 2**63 - 1
@@ -87,9 +88,16 @@ class Sampling:
 assert defaults_of(OPTIONS).items() <= asdict(Sampling()).items()
 
 
-def too_long(tokens: int, context: int) -> str:
-    """What is wrong with a prompt that leaves no room for an answer."""
-    return f"the prompt has {tokens:,} tokens, and {context - 1:,} fit into this model"
+class TooLong(UsageError):  # noqa: N818 - it is what a prompt is
+    """A prompt that leaves no room for an answer: it says how many tokens there are and may be."""
+
+    @classmethod
+    def of(cls, tokens: int, context: int, where: str = "") -> Self:
+        what = f"the prompt has {tokens:,} tokens, and {context - 1:,} fit into this model"
+        return cls(what, where=where, hint="Shorten it.")
+
+    def to_json(self) -> dict[str, str]:
+        return super().to_json() | {"why": TOO_LONG}
 
 
 def _stops(given: Any) -> tuple[str, ...]:

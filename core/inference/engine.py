@@ -12,12 +12,13 @@ from typing import NamedTuple
 import torch
 
 from core.devices.facts import resolve
+from core.errors import LeptonError, UsageError
 from core.generation.chat import Prompt
 from core.generation.pieces import Ending, Piece
 from core.generation.sampling import Sampling
 from core.inference.cache import Cache
 from core.inference.hearing import pieces
-from core.inference.loaded import Given, Loaded
+from core.inference.loaded import Given, Loaded, Vector
 from core.inference.messages import Answer
 from core.models.folder import load_module
 from core.models.registry import ModelFolder, Models, Stamp, task_of
@@ -133,6 +134,23 @@ class Engine:
         Raises what `stream` does, and LeptonError when the model cannot go on.
         """
         return pieces(lambda hear: self.stream(ref, prompt, sampling, hear))
+
+    def embed(self, ref: str, texts: Sequence[str]) -> Future[list[Vector | LeptonError]]:
+        """A vector for each text, or why there is none, without waiting once the model is there.
+
+        Raises:
+            UsageError: there is no such model, or it makes no vectors of texts.
+            LeptonError: its folder is damaged.
+            Busy: too many texts wait.
+        """
+        with ExitStack() as stack:
+            model = stack.enter_context(self.use(ref))
+            if not model.embeds:
+                raise UsageError(f"{ref} makes no vectors of texts: it is for {model.task.name}")
+            vectors = model.embedding.ask(texts)
+            release = stack.pop_all()
+        vectors.add_done_callback(lambda _: release.close())
+        return vectors
 
     def holds(self, ref: str) -> bool:
         """Whether a model is in memory, so that a request for it waits for no loading."""

@@ -17,8 +17,8 @@ from core.errors import LeptonError, UsageError
 from core.generation.decoder import Decoder
 from core.inference import calibration
 from core.inference.calibration import Calibration
-from core.inference.examples import Examples, as_tensors, spans
-from core.inference.forward import solved
+from core.inference.examples import Examples, as_tensors, spans, take
+from core.inference.forward import solved, to_device
 from core.inference.lane import Lane
 from core.inference.messages import Answer, Row
 from core.inference.streams import Streams
@@ -27,7 +27,10 @@ from core.tasks.base import Task
 from core.tasks.rows import PATH
 
 Given: TypeAlias = Row | Mapping[str, Any] | str | Path
+Vector: TypeAlias = list[float]
 
+EMBEDDED = 16
+"""Texts that become vectors at once."""
 UNMEASURED = 64
 """Rows in a batch as long as no row could be measured with."""
 
@@ -50,6 +53,8 @@ class Loaded:
     calibration: Calibration | None = field(init=False)
     lane: Lane[Given, Answer] = field(init=False)
     """The line of rows that wait for it."""
+    embedding: Lane[str, Vector | LeptonError] = field(init=False)
+    """The line of texts that are to become vectors."""
     streams: Streams = field(init=False)
     """Answers that come piece by piece."""
 
@@ -60,6 +65,7 @@ class Loaded:
         me = weakref.proxy(self)
         answer = lambda rows: me.answer(rows)  # noqa: E731, PLW0108 - its method is strong
         self.lane = Lane(answer, lambda: me.rows, self.queue)
+        self.embedding = Lane(lambda texts: me.embed(texts), lambda: EMBEDDED, self.queue)  # noqa: PLW0108
         self.streams = Streams(lambda: me.decoder(), self.queue)  # noqa: PLW0108 - the same
 
     @property
@@ -70,6 +76,28 @@ class Loaded:
     def close(self) -> None:
         self.lane.close()
         self.streams.close()
+        self.embedding.close()
+
+    def embed(self, texts: Sequence[str]) -> list[Vector | LeptonError]:
+        """A vector for each text: the mean of what the module makes of its pieces."""
+        try:
+            rows = [self.task.row(text) for text in texts]
+            examples = as_tensors(self.task.encode(rows, target=False))
+            batch = to_device(take(examples, torch.arange(len(rows))), self.device)
+            torch.set_num_threads(self.threads or 1)
+            with torch.inference_mode():
+                made = self.module.embedded(batch["tokens"], batch["length"])  # type: ignore[operator]
+            return list(made.float().cpu().tolist())
+        except Exception as error:
+            if len(texts) == 1:
+                return [_as_error(error)]
+            half = len(texts) // 2
+            return self.embed(texts[:half]) + self.embed(texts[half:])
+
+    @property
+    def embeds(self) -> bool:
+        """Whether it can make vectors of texts."""
+        return hasattr(self.module, "embedded")
 
     def decoder(self) -> Decoder:
         """The module, ready to go on with texts on the thread that asks for it."""

@@ -17,6 +17,7 @@ from core.generation.pieces import Ending, Piece
 from core.generation.sampling import Sampling
 from core.inference.connection import Connection, fail
 from core.inference.door import Door
+from core.inference.faults import fault
 from core.inference.hearing import Hear, pieces
 from core.inference.messages import Answer, Row, packed, unpacked
 from core.workspace import Workspace
@@ -131,6 +132,14 @@ class EngineProcess:
         """
         return pieces(lambda hear: self.stream(ref, prompt, sampling, hear), idle)
 
+    def embed(self, ref: str, texts: Sequence[str]) -> Future[list[list[float]]]:
+        """A vector for each text, without waiting: the future has them, or raises what is wrong.
+
+        UsageError: there is no such model, it makes no vectors of texts, or a text is too long.
+        Busy: too many texts wait. LeptonError: the engine ended, or the folder is damaged.
+        """
+        return _then(self._submit("embed", model=_whole(ref), texts=list(texts)), _vectors)
+
     def augment(
         self,
         words: Sequence[str],
@@ -208,6 +217,13 @@ def _then(asked: Future[Any], made: Callable[[Any], Told]) -> Future[Told]:
     outcome.add_done_callback(lambda mine: mine.cancelled() and asked.cancel())
     asked.add_done_callback(hear)
     return outcome
+
+
+def _vectors(found: list[Any]) -> list[list[float]]:
+    for each in found:
+        if isinstance(each, dict):
+            raise fault(each["error"])
+    return found
 
 
 def _whole(ref: str) -> str:

@@ -1,11 +1,12 @@
 """The engine's process: it answers all who come to its socket, and leaves when nobody does.
 
 A request is `{"id", "op", …}` and its reply carries the same id. `load` {model}, `predict` {model,
-rows}, `generate` {model, prompt, sampling} and `augment` {words, kind, rows, epochs, seed} are done
-side by side, as they come; `cancel` {request} takes one back, and so does going away. A reply is
-`{"id", "result"}` or `{"id", "error"}` as the error's `to_json` has it; before that of `generate`
-come the parts of its answer, each `{"id", "part"}`. First of all comes `{"hello": process id}`; and
-when the engine leaves, `{"bye": true}`, after which it takes no request.
+rows}, `embed` {model, texts}, `generate` {model, prompt, sampling} and `augment` {words, kind,
+rows, epochs, seed} are done side by side, as they come; `cancel` {request} takes one back, and so
+does going away. A reply is `{"id", "result"}` or `{"id", "error"}` as the error's `to_json` has it;
+before that of `generate` come the parts of its answer, each `{"id", "part"}`. First of all comes
+`{"hello": process id}`; and when the engine leaves, `{"bye": true}`, after which it takes no
+request.
 """
 
 from __future__ import annotations
@@ -147,10 +148,14 @@ class Server:
                 engine = await self._made()
                 rows = [Row.from_json(row) for row in request["rows"]]
                 if engine.holds(request["model"]):
-                    asked = engine.submit(request["model"], rows)
+                    answers = engine.submit(request["model"], rows)
                 else:
-                    asked = await asyncio.to_thread(engine.submit, request["model"], rows)
-                return [answer.to_json() for answer in await asyncio.wrap_future(asked)]
+                    answers = await asyncio.to_thread(engine.submit, request["model"], rows)
+                return [answer.to_json() for answer in await asyncio.wrap_future(answers)]
+            case "embed":
+                engine = await self._made()
+                asked = await asyncio.to_thread(engine.embed, request["model"], request["texts"])
+                return [_vector(each) for each in await asyncio.wrap_future(asked)]
         raise LeptonError(f"the engine knows no request {request['op']!r}")
 
     async def _made(self) -> Engine:
@@ -174,6 +179,10 @@ def _make(settings: Mapping[str, Any]) -> Engine:
         cache_bytes=settings["cache_bytes"],
         threads=settings["threads"],
     )
+
+
+def _vector(found: list[float] | LeptonError) -> Any:
+    return {"error": found.to_json()} if isinstance(found, LeptonError) else found
 
 
 def _loaded(engine: Engine, ref: str) -> dict[str, Any]:

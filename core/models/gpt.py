@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from core.errors import UsageError
 from core.generation.decoder import KeyValues, Layer, attended
+from core.models.tokens import masked_mean, text_mask
 
 _BASE = 10_000.0
 
@@ -78,11 +79,19 @@ class GPT(nn.Module):
         self.norm = nn.RMSNorm(width)
 
     def forward(self, tokens: Tensor) -> Tensor:
+        return F.linear(self._states(tokens), self.embed.weight)
+
+    def embedded(self, tokens: Tensor, length: Tensor) -> Tensor:
+        """Each text as one vector, [n, width], of tokens [n, t] and lengths [n]."""
+        return masked_mean(self._states(tokens), text_mask(tokens, length))
+
+    def _states(self, tokens: Tensor) -> Tensor:
         turn = turns(torch.arange(tokens.shape[1], device=tokens.device), self.size)
         x = F.dropout(self.embed(tokens), self.dropout, self.training)
         for block in self.blocks:
             x = block(x, turn)
-        return F.linear(self.norm(x), self.embed.weight)
+        normed: Tensor = self.norm(x)
+        return normed
 
     def new_cache(self) -> KeyValues:
         return KeyValues(len(self.blocks))

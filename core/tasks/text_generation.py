@@ -9,9 +9,9 @@ import numpy as np
 
 from core.data.lake.layout import ROW_ID
 from core.data.lake.view import View, quoted
-from core.errors import LeptonError, UsageError
+from core.errors import LeptonError
 from core.generation.chat import ChatTemplate, Prompt
-from core.generation.sampling import Sampling, too_long
+from core.generation.sampling import Sampling, TooLong
 from core.options import Option, resolved
 from core.tasks.base import Fit, Task
 from core.tasks.byte_pairs import BytePairs
@@ -239,7 +239,7 @@ class TextGeneration(Task):
         for at, known in enumerate(pieces):
             if len(known) >= self.context:
                 where = f"column {self.target}, {place(rows, at)}"
-                raise UsageError(too_long(len(known), self.context), where=where)
+                raise TooLong.of(len(known), self.context, where)
         tokens = np.zeros((len(pieces), max(map(len, pieces))), np.int32)
         for at, known in enumerate(pieces):
             tokens[at, : len(known)] = known

@@ -92,13 +92,14 @@ def can_join(caches: Sequence[Any]) -> bool:
     return all(type(layer) is _Roomy for each in caches for layer in each.layers)
 
 
-def _cache_name(model: nn.Module) -> str:
+def _cache_name(model: Any) -> str:
     """Newer versions of transformers give the argument another name."""
-    return _name_in(type(model))
+    kind: Any = type(model)
+    return _name_in(kind)
 
 
 @cache
-def _name_in(kind: type[nn.Module]) -> str:
+def _name_in(kind: Any) -> str:
     return "cache" if "cache" in signature(kind.forward).parameters else "past_key_values"
 
 

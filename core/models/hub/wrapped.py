@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core.errors import UsageError
-from core.models.tokens import text_mask
+from core.models.tokens import masked_mean, text_mask
 
 _SILENCE = 1e-7
 _NOTHING = 4.6
@@ -46,6 +46,10 @@ class Text(Wrapped):
     def forward(self, tokens: Tensor, length: Tensor) -> Tensor:
         logits: Tensor = self.model(tokens, attention_mask=text_mask(tokens, length)).logits
         return logits
+
+    def embedded(self, tokens: Tensor, length: Tensor) -> Tensor:
+        """Each text as one vector, [n, width]."""
+        return _mean_state(self.model.base_model, tokens, length)
 
 
 class Remembering(ABC):
@@ -86,6 +90,10 @@ class NextPiece(Remembering, Wrapped):
         logits: Tensor = self.model(tokens, use_cache=False).logits
         return logits[..., : self.vocabulary]
 
+    def embedded(self, tokens: Tensor, length: Tensor) -> Tensor:
+        """Each text as one vector, [n, width], of tokens [n, t] and lengths [n]."""
+        return _mean_state(self.model.base_model, tokens, length)
+
     def _said(self, tokens: Tensor, caches: Sequence[Any]) -> Tensor:
         from core.models.hub.caches import heard
 
@@ -110,6 +118,11 @@ class TextClassifier(nn.Module):
         logits: Tensor = self.model(marked, attention_mask=text_mask(marked, length + 1)).logits
         return logits
 
+    def embedded(self, tokens: Tensor, length: Tensor) -> Tensor:
+        """Each text as one vector, [n, width]; the mark is part of what is read."""
+        marked = F.pad(tokens, (1, 0), value=self.mark)
+        return _mean_state(self.model.base_model, marked, length + 1)
+
 
 class NextToken(Remembering, nn.Module):
     """Tokens int [n, t] to the logits of each one's successor, [n, t, vocabulary].
@@ -124,6 +137,10 @@ class NextToken(Remembering, nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         states = self.model(tokens, use_cache=False).last_hidden_state
         return F.linear(states, self.model.get_input_embeddings().weight)  # type: ignore[operator]
+
+    def embedded(self, tokens: Tensor, length: Tensor) -> Tensor:
+        """Each text as one vector, [n, width], of tokens [n, t] and lengths [n]."""
+        return _mean_state(self.model, tokens, length)
 
     def _said(self, tokens: Tensor, caches: Sequence[Any]) -> Tensor:
         from core.models.hub.caches import heard
@@ -219,6 +236,12 @@ class Forecaster(Wrapped):
     def forward(self, window: Tensor, phases: Tensor) -> Tensor:
         told: Tensor = self.model(window[..., : self.columns]).prediction_outputs
         return told[:, : self.steps, 0]
+
+
+def _mean_state(model: Any, tokens: Tensor, length: Tensor) -> Tensor:
+    """The mean of what a bare model of transformers makes of each text, [n, width]."""
+    mask = text_mask(tokens, length)
+    return masked_mean(model(tokens, attention_mask=mask).last_hidden_state, mask)
 
 
 def check_heads(name: str, options: dict[str, Any], *, pairs: bool = False) -> None:
