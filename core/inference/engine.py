@@ -18,8 +18,8 @@ from core.generation.pieces import Ending, Piece
 from core.generation.sampling import Sampling
 from core.inference.cache import Cache
 from core.inference.hearing import pieces
-from core.inference.loaded import Given, Loaded, Vector
-from core.inference.messages import Answer
+from core.inference.loaded import Given, Loaded
+from core.inference.messages import Answer, Embedded
 from core.models.folder import load_module
 from core.models.registry import ModelFolder, Models, Stamp, task_of
 from core.workspace import Workspace
@@ -135,7 +135,7 @@ class Engine:
         """
         return pieces(lambda hear: self.stream(ref, prompt, sampling, hear))
 
-    def embed(self, ref: str, texts: Sequence[str]) -> Future[list[Vector | LeptonError]]:
+    def embed(self, ref: str, texts: Sequence[str]) -> Future[list[Embedded | LeptonError]]:
         """A vector for each text, or why there is none, without waiting once the model is there.
 
         Raises:

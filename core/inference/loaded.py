@@ -20,14 +20,13 @@ from core.inference.calibration import Calibration
 from core.inference.examples import Examples, as_tensors, spans, take
 from core.inference.forward import solved, to_device
 from core.inference.lane import Lane
-from core.inference.messages import Answer, Row
+from core.inference.messages import Answer, Embedded, Row
 from core.inference.streams import Streams
 from core.models.registry import ModelFolder
 from core.tasks.base import Task
 from core.tasks.rows import PATH
 
 Given: TypeAlias = Row | Mapping[str, Any] | str | Path
-Vector: TypeAlias = list[float]
 
 EMBEDDED = 16
 """Texts that become vectors at once."""
@@ -53,7 +52,7 @@ class Loaded:
     calibration: Calibration | None = field(init=False)
     lane: Lane[Given, Answer] = field(init=False)
     """The line of rows that wait for it."""
-    embedding: Lane[str, Vector | LeptonError] = field(init=False)
+    embedding: Lane[str, Embedded | LeptonError] = field(init=False)
     """The line of texts that are to become vectors."""
     streams: Streams = field(init=False)
     """Answers that come piece by piece."""
@@ -78,7 +77,7 @@ class Loaded:
         self.streams.close()
         self.embedding.close()
 
-    def embed(self, texts: Sequence[str]) -> list[Vector | LeptonError]:
+    def embed(self, texts: Sequence[str]) -> list[Embedded | LeptonError]:
         """A vector for each text: the mean of what the module makes of its pieces."""
         try:
             rows = [self.task.row(text) for text in texts]
@@ -87,7 +86,8 @@ class Loaded:
             torch.set_num_threads(self.threads or 1)
             with torch.inference_mode():
                 made = self.module.embedded(batch["tokens"], batch["length"])  # type: ignore[operator]
-            return list(made.float().cpu().tolist())
+            counts = batch["length"].tolist()
+            return [*map(Embedded, made.float().cpu().tolist(), counts)]
         except Exception as error:
             if len(texts) == 1:
                 return [_as_error(error)]

@@ -19,7 +19,7 @@ from core.inference.connection import Connection, fail
 from core.inference.door import Door
 from core.inference.faults import fault
 from core.inference.hearing import Hear, pieces
-from core.inference.messages import Answer, Row, packed, unpacked
+from core.inference.messages import Answer, Embedded, Row, packed, unpacked
 from core.workspace import Workspace
 
 CACHE_BYTES = 4 << 30
@@ -132,7 +132,7 @@ class EngineProcess:
         """
         return pieces(lambda hear: self.stream(ref, prompt, sampling, hear), idle)
 
-    def embed(self, ref: str, texts: Sequence[str]) -> Future[list[list[float]]]:
+    def embed(self, ref: str, texts: Sequence[str]) -> Future[list[Embedded]]:
         """A vector for each text, without waiting: the future has them, or raises what is wrong.
 
         UsageError: there is no such model, it makes no vectors of texts, or a text is too long.
@@ -219,11 +219,11 @@ def _then(asked: Future[Any], made: Callable[[Any], Told]) -> Future[Told]:
     return outcome
 
 
-def _vectors(found: list[Any]) -> list[list[float]]:
+def _vectors(found: list[Any]) -> list[Embedded]:
     for each in found:
         if isinstance(each, dict):
             raise fault(each["error"])
-    return found
+    return [Embedded(*each) for each in found]
 
 
 def _whole(ref: str) -> str:

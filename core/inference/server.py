@@ -31,7 +31,7 @@ from core.generation.chat import Message as Said
 from core.generation.sampling import Sampling
 from core.inference.door import Door
 from core.inference.hearing import pieces_of
-from core.inference.messages import Row, packed, unpacked
+from core.inference.messages import Embedded, Row, packed, unpacked
 from core.inference.wire import Message, frame, messages_of
 from core.runs.priority import step_back
 from core.workspace import Workspace
@@ -181,7 +181,7 @@ def _make(settings: Mapping[str, Any]) -> Engine:
     )
 
 
-def _vector(found: list[float] | LeptonError) -> Any:
+def _vector(found: Embedded | LeptonError) -> Any:
     return {"error": found.to_json()} if isinstance(found, LeptonError) else found
 
 
