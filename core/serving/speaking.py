@@ -54,10 +54,11 @@ class Speaking:
                     if began:
                         metrics.first_seconds.labels(*of).observe(time.perf_counter() - began)
                         began = 0.0
-                    yield part
                     if part.ending is not None:
                         metrics.prompt_tokens.labels(*of).inc(part.ending.prompt_tokens)
                         metrics.new_tokens.labels(*of).inc(part.ending.new_tokens)
+                    yield part
+                    if part.ending is not None:
                         return
 
     async def embed(
