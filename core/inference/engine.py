@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import atexit
 import gc
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
@@ -13,10 +13,14 @@ import torch
 from torch import nn
 
 from core.devices.facts import resolve
-from core.errors import UsageError, nearest
+from core.errors import LeptonError, UsageError, nearest
+from core.generation.chat import Prompt
+from core.generation.pieces import Ending, Piece
+from core.generation.sampling import Sampling
 from core.inference.cache import Cache
+from core.inference.hearing import pieces
 from core.inference.loaded import Given, Loaded
-from core.inference.messages import Answer
+from core.inference.messages import Answer, Embedded
 from core.models.folder import load_module
 from core.models.graph import exported_graph
 from core.models.registry import ONNX, ModelFolder, Models, Stamp, task_of
@@ -114,6 +118,49 @@ class Engine:
             return answers.result()
         finally:
             answers.cancel()
+
+    def stream(
+        self, ref: str, prompt: Prompt, sampling: Sampling, hear: Callable[[str], None]
+    ) -> Future[Ending]:
+        """Have a text or a conversation gone on with: `hear` is told each part of the text as it
+        comes, on a thread of the engine's, and may not wait. A future that is cancelled ends it.
+
+        Raises:
+            UsageError: there is no such model, it does not go on with texts, the prompt has more
+                pieces than it takes, or the settings cannot be.
+            LeptonError: its folder is damaged, or a package for the settings is missing.
+            Busy: too many answers wait.
+        """
+        with ExitStack() as stack:
+            model = stack.enter_context(self.use(ref))
+            ending = model.streams.ask(model.task.generation(prompt, sampling), hear)
+            release = stack.pop_all()
+        ending.add_done_callback(lambda _: release.close())
+        return ending
+
+    def generate(self, ref: str, prompt: Prompt, sampling: Sampling) -> Iterator[Piece]:
+        """What a text or a conversation goes on with, as it comes; who stops reading ends it.
+
+        Raises what `stream` does, and LeptonError when the model cannot go on.
+        """
+        return pieces(lambda hear: self.stream(ref, prompt, sampling, hear))
+
+    def embed(self, ref: str, texts: Sequence[str]) -> Future[list[Embedded | LeptonError]]:
+        """A vector for each text, or why there is none, without waiting once the model is there.
+
+        Raises:
+            UsageError: there is no such model, or it makes no vectors of texts.
+            LeptonError: its folder is damaged.
+            Busy: too many texts wait.
+        """
+        with ExitStack() as stack:
+            model = stack.enter_context(self.use(ref))
+            if not model.embeds:
+                raise UsageError(f"{ref} makes no vectors of texts: it is for {model.task.name}")
+            vectors = model.embedding.ask(texts)
+            release = stack.pop_all()
+        vectors.add_done_callback(lambda _: release.close())
+        return vectors
 
     def holds(self, ref: str) -> bool:
         """Whether a model is in memory, so that a request for it waits for no loading."""

@@ -7,19 +7,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import torch
 from torch import nn
 
+from core.devices.facts import choose_threads
 from core.errors import LeptonError, UsageError
+from core.generation.decoder import Decoder
 from core.inference import calibration
 from core.inference.calibration import Calibration
-from core.inference.examples import as_tensors
-from core.inference.forward import solved
+from core.inference.examples import as_tensors, take
+from core.inference.forward import solved, to_device
 from core.inference.lane import Lane
-from core.inference.messages import Answer, Row
+from core.inference.messages import Answer, Embedded, Row
+from core.inference.streams import Streams
 from core.models.graph import Graph
 from core.models.registry import ModelFolder
 from core.tasks.base import Task
@@ -27,6 +30,8 @@ from core.tasks.rows import PATH
 
 Given: TypeAlias = Row | Mapping[str, Any] | str | Path
 
+EMBEDDED = 16
+"""Texts that become vectors at once."""
 UNMEASURED = 64
 """Rows in a batch as long as no row could be measured with."""
 
@@ -48,6 +53,10 @@ class Loaded:
     calibration: Calibration | None = field(init=False)
     lane: Lane[Given, Answer] = field(init=False)
     """The line of rows that wait for it."""
+    embedding: Lane[str, Embedded | LeptonError] = field(init=False)
+    """The line of texts that are to become vectors."""
+    streams: Streams = field(init=False)
+    """Answers that come piece by piece."""
     bytes: int = field(init=False)
     """Of its parameters and buffers, or of its graph."""
     _measured: Path = field(init=False)
@@ -64,6 +73,8 @@ class Loaded:
         self.lane = Lane(
             answer, lambda: me.rows, self.queue, partial(_calibrate, weakref.ref(self))
         )
+        self.embedding = Lane(lambda texts: me.embed(texts), lambda: EMBEDDED, self.queue)  # noqa: PLW0108
+        self.streams = Streams(lambda: me.decoder(), self.queue)  # noqa: PLW0108 - the same
 
     @property
     def rows(self) -> int:
@@ -72,6 +83,36 @@ class Loaded:
 
     def close(self) -> None:
         self.lane.close()
+        self.streams.close()
+        self.embedding.close()
+
+    def embed(self, texts: Sequence[str]) -> list[Embedded | LeptonError]:
+        """A vector for each text: the mean of what the module makes of its pieces."""
+        try:
+            rows = [self.task.row(text) for text in texts]
+            examples = as_tensors(self.task.encode(rows, target=False))
+            batch = to_device(take(examples, torch.arange(len(rows))), self.device)
+            torch.set_num_threads(self.threads or 1)
+            with torch.inference_mode():
+                made = self.module.embedded(batch["tokens"], batch["length"])  # type: ignore[operator]
+            counts = batch["length"].tolist()
+            return [*map(Embedded, made.float().cpu().tolist(), counts)]
+        except Exception as error:
+            if len(texts) == 1:
+                return [_as_error(error)]
+            half = len(texts) // 2
+            return self.embed(texts[:half]) + self.embed(texts[half:])
+
+    @property
+    def embeds(self) -> bool:
+        """Whether it can make vectors of texts."""
+        return hasattr(self.module, "embedded")
+
+    def decoder(self) -> Decoder:
+        """The module, ready to go on with texts on the thread that asks for it."""
+        known = self.calibration.threads(1) if self.calibration else choose_threads()
+        torch.set_num_threads(self.threads or known)
+        return cast("Decoder", self.module)
 
     def calibrate(self) -> None:
         """Find out, once, how many rows at once, and on how many threads, it answers quickest.
