@@ -175,7 +175,7 @@ class Service:
         traffic = self._traffic.told()
         failure = self._answering.failure
         served = [
-            {"name": each.name, "version": each.version, "task": each.task.name}
+            {"name": each.name, "version": each.version, "ref": each.ref, "task": each.task.name}
             | traffic["models"].get(f"{each.name}@{each.label}", {})
             for each in self._endpoints.deployed()
         ]
