@@ -50,7 +50,7 @@ def make_app(
     app.router.routes += inference_routes(endpoints, answering)
     app.router.routes += batch_routes(endpoints, jobs)
     add_health(app, answering, metrics)
-    documents = Documents(settings, endpoints, app.routes)
+    documents = Documents(settings, endpoints)
 
     @app.get("/openapi.json", include_in_schema=False)
     async def openapi(request: Request) -> Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from json import dumps
+from json import dumps, loads
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from core.errors import UsageError
 from core.memory import parse
 from core.workspace import Workspace
 from lepton_tui.cli.groups import Command, single
-from lepton_tui.cli.output import note
+from lepton_tui.cli.output import note, put_json
 
 if TYPE_CHECKING:
     from core.serving.endpoints import Endpoints
@@ -47,6 +47,7 @@ class Serve(Command):
 def serve(
     *,
     models: list[str] = typer.Argument(
+        None,
         metavar="MODEL…",
         help='Models: "name" (follows its newest version), "name@version", or a folder.',
     ),
@@ -77,6 +78,11 @@ def serve(
     max_rows: int = typer.Option(1024, min=1, metavar="N", help="The most rows of a request."),
     queue: int = typer.Option(256, min=1, metavar="N", help="Requests that may wait."),
     device: str = typer.Option("auto", metavar="NAME", help="cpu, cuda, cuda:1, mps or auto."),
+    openapi: bool = typer.Option(
+        False,
+        "--openapi",
+        help="Print the OpenAPI document and serve nothing; without a MODEL, that of any service.",
+    ),
     json: bool = typer.Option(False, "--json", help="Print the address as one JSON line."),
 ) -> None:
     """Serve models over HTTP until Ctrl-C, which lets requests finish first."""
@@ -85,9 +91,16 @@ def serve(
     require_extra()
     from core.inference.process import EngineProcess
     from core.serving.keys import Keys
+    from core.serving.openapi import Documents, any_service
     from core.serving.service import Service
     from core.serving.settings import Limits, Settings, is_loopback
 
+    if not models:
+        if not openapi:
+            hint = "lepton models ls shows them. Usage: lepton serve MODEL… [OPTIONS]"
+            raise UsageError("MODEL… is missing", where="lepton serve", hint=hint)
+        _print_document(any_service())
+        return
     workspace = Workspace.open()
     body = _bytes(max_body)
     limits = Limits(
@@ -99,6 +112,10 @@ def serve(
         raise UsageError("--insecure and --require-key contradict each other")
     needed = require_key or not (insecure or is_loopback(host))
     settings = Settings(host, port, tuple(allow_host or ()), needed, cert, key, limits)
+    if openapi:
+        endpoints = _endpoints(workspace, limits, models, canary or [], shadow or [])
+        _print_document(Documents(settings, endpoints).json(None))
+        return
     keys = Keys(workspace)
     if needed and not keys.list():
         raise UsageError(
@@ -118,6 +135,10 @@ def serve(
             note(f"Serving {', '.join(endpoints.names())} on {address}; Ctrl-C ends it.")
 
     Service(settings, endpoints, keys, EngineProcess(workspace, device)).run(ready)
+
+
+def _print_document(document: bytes) -> None:
+    put_json(loads(document))
 
 
 def _bytes(text: str) -> int:
