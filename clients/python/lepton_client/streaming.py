@@ -39,9 +39,11 @@ def stream(
         try:
             for part in response.iter_bytes():
                 yield from events.of(part)
+                if events.ended:
+                    return
         except httpx.TransportError as error:
             raise StreamError(f"the stream broke off: {error}") from error
-        events.close()
+        raise StreamError("the stream ended in the middle")
 
 
 async def stream_async(
@@ -58,9 +60,11 @@ async def stream_async(
             async for part in response.aiter_bytes():
                 for event in events.of(part):
                     yield event
+                if events.ended:
+                    return
         except httpx.TransportError as error:
             raise StreamError(f"the stream broke off: {error}") from error
-        events.close()
+        raise StreamError("the stream ended in the middle")
 
 
 class _Events:
@@ -70,7 +74,7 @@ class _Events:
     def __init__(self) -> None:
         self._rest = b""
         self._data: list[str] = []
-        self._ended = False
+        self.ended = False
 
     def of(self, part: bytes) -> Iterator[Event]:
         *lines, self._rest = (self._rest + part).split(b"\n")
@@ -81,13 +85,9 @@ class _Events:
             elif not name and not value and self._data:
                 text, self._data = "\n".join(self._data), []
                 if text == _END:
-                    self._ended = True
-                else:
-                    yield _checked(json.loads(text))
-
-    def close(self) -> None:
-        if not self._ended:
-            raise StreamError("the stream ended in the middle")
+                    self.ended = True
+                    return
+                yield _checked(json.loads(text))
 
 
 def _checked(event: Event) -> Event:
