@@ -12,10 +12,10 @@ export OMP_WAIT_POLICY := PASSIVE
 demo: .venv/installed
 	$(BIN)/lepton demo
 
-test: .venv/installed-dev clients/.venv/installed
+test: .venv/installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) tests
 
-test-fast: .venv/installed-dev clients/.venv/installed
+test-fast: .venv/installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m "not slow" tests
 
 lint: .venv/installed-dev

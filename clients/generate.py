@@ -1,6 +1,7 @@
 """Generates both clients from the OpenAPI document of any Lepton service: `make clients`.
 
 With --check nothing is written; it ends with 1 where what is there is not what would be generated.
+With a document of your own models (`lepton serve MODEL… --openapi`) it makes clients of those.
 """
 
 from __future__ import annotations
@@ -28,12 +29,18 @@ WHOLE = (PACKAGE / "api", PACKAGE / "models")
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="Write nothing; tell what differs.")
-    check = parser.parse_args().check
+    parser.add_argument("--document", type=Path, help="Make clients of this document instead.")
+    parser.add_argument("--into", type=Path, help="The folder for those; it must not be there.")
+    asked = parser.parse_args()
+    if (asked.document is None) != (asked.into is None):
+        parser.error("--document and --into go together")
+    if asked.into is not None:
+        return own(asked.document, asked.into)
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder)
         generate(made)
         differing = sorted(drift(made))
-        if check:
+        if asked.check:
             for path in differing:
                 print(f"clients/{path} is not what would be generated")
             print("Run make clients." if differing else "The clients are as generated.")
@@ -45,6 +52,25 @@ def main() -> int:
     return 0
 
 
+def own(document: Path, into: Path) -> int:
+    """Clients of the models of one document: a Python package, and the types for TypeScript."""
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder)
+        package = made / PACKAGE.name
+        # Of an upload's types one is enough; the generator warns of the others.
+        generate_python(document.resolve(), package)
+        for name in ("streaming.py", "py.typed"):
+            shutil.copy(HERE / PACKAGE / name, package)
+        (made / TYPES.name).write_text(generated_types(document.resolve()), "utf-8")
+        try:
+            shutil.copytree(made, into)
+        except FileExistsError:
+            print(f"{into} is there already", file=sys.stderr)
+            return 2
+    print(f"{into} has {PACKAGE.name} for Python and {TYPES.name} for TypeScript.")
+    return 0
+
+
 def generate(made: Path) -> None:
     """Write everything that is generated below this folder."""
     package = made / PACKAGE
@@ -52,15 +78,19 @@ def generate(made: Path) -> None:
         path.mkdir(parents=True)
     tell = [sys.executable, "-P", "-m", "lepton_tui", "serve", "--openapi"]
     (made / DOCUMENT).write_text(said(*tell), "utf-8")
-    generate_python(made / DOCUMENT, package)
-    types = said("node", HERE / "typescript" / "generate.mjs", made / DOCUMENT)
-    (made / TYPES).write_text(types, "utf-8")
+    generate_python(made / DOCUMENT, package, "--fail-on-warning")
+    (made / TYPES).write_text(generated_types(made / DOCUMENT), "utf-8")
 
 
-def generate_python(document: Path, package: Path) -> None:
+def generated_types(document: Path) -> str:
+    """The TypeScript types of a document."""
+    return said("node", HERE / "typescript" / "generate.mjs", document)
+
+
+def generate_python(document: Path, package: Path, *options: str) -> None:
     """The Python client of a document."""
     config = HERE / "python" / "generator.yaml"
-    words = ["--path", document, "--config", config, "--meta", "none", "--fail-on-warning"]
+    words = ["--path", document, "--config", config, "--meta", "none", *options]
     said("openapi-python-client", "generate", *words, "--overwrite", "--output-path", package)
     for path in package.rglob("*.py"):
         path.write_text(mended(path.read_text("utf-8")), "utf-8")

@@ -10,5 +10,5 @@ const types = await openapiTS(JSON.parse(await readFile(process.argv[2], "utf8")
   transform: (schema) => (schema.format === "binary" ? BLOB : undefined),
   alphabetize: true,
 });
-process.stdout.write(`// Generated from ../openapi.json by make clients; not to be changed here.\n`);
+process.stdout.write("// Generated from an OpenAPI document by generate.mjs; not to be changed here.\n");
 process.stdout.write(astToString(types));

@@ -37,7 +37,7 @@ WRONG = [
 """The body, what is done with the answer, and a word of what the compiler says."""
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(not COMPILER.exists(), reason="needs make clients/.venv/installed"),
+    pytest.mark.skipif(not COMPILER.exists(), reason="its tools come with: make clients-check"),
 ]
 
 

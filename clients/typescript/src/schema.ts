@@ -1,4 +1,4 @@
-// Generated from ../openapi.json by make clients; not to be changed here.
+// Generated from an OpenAPI document by generate.mjs; not to be changed here.
 export interface paths {
     "/healthz": {
         parameters: {
