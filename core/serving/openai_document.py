@@ -17,6 +17,13 @@ _ADDRESSES = {
 }
 """Of each: the name of the operation, what it takes, what it gives, and a line about it."""
 
+_EVENT = {
+    "type": "object",
+    "description": "`data` is a part of the answer in JSON, or [DONE] after the last of them.",
+    "properties": {"data": {"type": "string"}},
+    "required": ["data"],
+}
+
 
 def operations(shown: Sequence[Deployed]) -> dict[str, tuple[str, str, str, str, list[str]]]:
     """Of each address that some of these models answer: operation, request, answer, summary, and
@@ -35,7 +42,7 @@ def described(
     asked = {"$ref": f"#/components/schemas/{request}"}
     known = {"properties": {"model": {"enum": names}}}
     if answer != "Embeddings":
-        answered["content"][EVENTS] = {"schema": {"type": "string"}}
+        answered["content"][EVENTS] = {"schema": _EVENT}
     return {
         "operationId": operation,
         "summary": summary,
