@@ -174,9 +174,10 @@ class Conversations:
         return Conversation(self.folder / name, model, _now(), system, dict(settings or {}))
 
     def list(self) -> list[Conversation]:
-        """All of them, those first in which something was said last. Damaged ones are left out."""
+        """All of them, those first in which something was said last. Left out are damaged ones, and
+        those of which everything was taken back."""
         read = map(_read, self.folder.glob(f"*{SUFFIX}"))
-        found = [each for each in read if each is not None]
+        found = [each for each in read if each is not None and each.turns]
         return sorted(found, key=lambda each: (each.changed, each.id), reverse=True)
 
     def get(self, id: str) -> Conversation:
