@@ -1,4 +1,4 @@
-"""`lepton chat`: one answer for a script, a conversation in a terminal, and what is kept of both."""
+"""`lepton chat`: an answer for a script, talk in a terminal, and what is kept of both."""
 
 from __future__ import annotations
 
