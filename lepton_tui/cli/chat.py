@@ -50,7 +50,7 @@ def chat(
         None, metavar="MODEL", help='A language model: "name", "name@version", or its folder.'
     ),
     words: list[str] = typer.Argument(
-        None, metavar="[TEXT…]", help="What to ask. What comes through a pipe is put after it."
+        None, metavar="TEXT…", help="What to ask. What comes through a pipe is put after it."
     ),
     system: str = typer.Option(None, metavar="TEXT", help="What the model is told first."),
     go_on: bool = typer.Option(

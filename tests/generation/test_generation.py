@@ -9,12 +9,13 @@ import torch
 from core.errors import UsageError
 from core.generation.generation import AT_ONCE, advance, told
 from core.generation.sampling import Sampling
+from core.models.architectures import build
 from core.models.foreign.described import task_of_base
 from core.models.hub.base import Base
 from core.models.hub.pretrained import read
 from tests.models import bases
 
-from .conftest import TEXT, made_module, made_task, pairs
+from .conftest import LENGTH, TEXT, made_module, made_task, pairs
 
 GREEDY = Sampling(max_tokens=24, temperature=0)
 
@@ -158,3 +159,21 @@ def test_a_model_whose_output_is_no_number_says_so():
     assert "not a number" in str(generation.error)
     assert generation.ending is None
     assert other.error is None
+
+
+@pytest.mark.parametrize("architecture", ["gpt", "gpt2", "llama", "transformer", "lstm", "bert"])
+def test_a_texts_vector_does_not_depend_on_its_company(architecture):
+    shape = made_task().shape
+    if architecture in ("transformer", "lstm", "bert"):
+        shape = {"kind": "tokens", "vocabulary": 600, "length": LENGTH, "outputs": 3}
+    torch.manual_seed(0)
+    module = build(architecture, shape, {}).eval()
+    tokens = torch.randint(1, 600, (2, 20))
+    tokens[0, 7:] = 0
+    lengths = torch.tensor([7, 20])
+    with torch.inference_mode():
+        together = module.embedded(tokens, lengths)
+        alone = module.embedded(tokens[:1, :7], lengths[:1])
+    assert torch.allclose(together[:1], alone, atol=1e-5)
+    assert together.shape[0] == 2
+    assert not torch.allclose(together[0], together[1], atol=1e-2)
