@@ -10,9 +10,10 @@ from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
 import torch
+from torch import nn
 
 from core.devices.facts import resolve
-from core.errors import LeptonError, UsageError
+from core.errors import LeptonError, UsageError, nearest
 from core.generation.chat import Prompt
 from core.generation.pieces import Ending
 from core.generation.sampling import Sampling
@@ -21,10 +22,14 @@ from core.inference.hearing import Pieces
 from core.inference.loaded import Given, Loaded
 from core.inference.messages import Answer, Embedded
 from core.models.folder import load_module
-from core.models.registry import ModelFolder, Models, Stamp, task_of
+from core.models.graph import exported_graph
+from core.models.registry import ONNX, ModelFolder, Models, Stamp, task_of
+from core.tasks.base import Task
 from core.workspace import Workspace
 
 CACHE_BYTES = 4 << 30
+RUNTIMES = ("torch", "onnx")
+"""What can answer with a model: torch, or ONNX Runtime with the graph it was exported to."""
 
 # What is still frozen when the interpreter ends is reported as leaked by libraries in C++.
 atexit.register(gc.unfreeze)
@@ -44,9 +49,12 @@ class Engine:
     """Answers rows with the models of a workspace, or of any model folder.
 
     Models load when they are first asked for and stay while `cache_bytes` has room. Use it from as
-    many threads as you like: rows that wait for a model are answered together. `threads` are the
-    processor threads of one call, None: as many as are quickest here. More than `queue` rows do not
-    wait for a model.
+    many threads as you like: rows that wait for a model are answered together. `runtime` is one of
+    `RUNTIMES`. `threads` are the processor threads of one call, None: as many as are quickest here.
+    More than `queue` rows do not wait for a model.
+
+    Raises:
+        UsageError: there is no such device or runtime.
     """
 
     def __init__(
@@ -54,11 +62,13 @@ class Engine:
         workspace: Workspace,
         device: str = "auto",
         *,
+        runtime: str = "torch",
         cache_bytes: int = CACHE_BYTES,
         threads: int | None = None,
         queue: int | None = None,
     ) -> None:
-        self.device = resolve(device)
+        self.device = _device(device, runtime)
+        self.runtime = runtime
         self.threads = threads
         self.queue = queue
         self._models = Models(workspace)
@@ -179,14 +189,33 @@ class Engine:
         # Frozen objects of a model that went are thawed, or the collector would never see them.
         gc.unfreeze()
         task = task_of(folder)
-        module = load_module(folder, self.device)
-        if task.reads == "image":
-            module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        size = sum(each.nbytes for each in (*module.parameters(), *module.buffers()))
+        module = self._module(folder, task)
         # A full collection with torch loaded takes 0.1 s; frozen, what stays is not looked at.
         gc.collect()
         gc.freeze()
-        return Loaded(folder, task, module, self.device, size, self.threads, self.queue)
+        return Loaded(folder, task, module, self.device, self.threads, self.queue)
+
+    def _module(self, folder: ModelFolder, task: Task) -> nn.Module:
+        if self.runtime == "onnx" and folder.info["architecture"] != ONNX:
+            if task.gives == "text" and task.reads == "tokens":
+                what = f"models for {task.name} answer with torch alone"
+                raise UsageError(what, where=folder.ref, hint="Ask it without --runtime onnx.")
+            return exported_graph(folder).eval()
+        module = load_module(folder, self.device)
+        if task.reads == "image":
+            module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return module
+
+
+def _device(name: str, runtime: str) -> torch.device:
+    if runtime not in RUNTIMES:
+        raise UsageError(f'there is no runtime "{runtime}"', hint=nearest(runtime, RUNTIMES))
+    if runtime == "torch":
+        return resolve(name)
+    if name not in ("auto", "cpu"):
+        what = f"ONNX Runtime answers on the processor here, and not on {name}"
+        raise UsageError(what, hint="Leave out --device, or --runtime.")
+    return torch.device("cpu")
 
 
 def _key(found: _Found) -> Hashable:

@@ -40,6 +40,7 @@ class EngineProcess:
         workspace: Workspace,
         device: str = "auto",
         *,
+        runtime: str = "torch",
         cache_bytes: int = CACHE_BYTES,
         threads: int | None = None,
     ) -> None:
@@ -47,6 +48,7 @@ class EngineProcess:
             {
                 "home": str(workspace.home),
                 "device": device,
+                "runtime": runtime,
                 "cache_bytes": cache_bytes,
                 "threads": threads,
             }

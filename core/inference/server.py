@@ -176,6 +176,7 @@ def _make(settings: Mapping[str, Any]) -> Engine:
     return Engine(
         Workspace(Path(settings["home"])),
         settings["device"],
+        runtime=settings["runtime"],
         cache_bytes=settings["cache_bytes"],
         threads=settings["threads"],
     )

@@ -127,6 +127,11 @@ class Answering:
             self._lookers.add(looking)
             looking.add_done_callback(self._lookers.discard)
 
+    @property
+    def waiting(self) -> int:
+        """Requests that are before the engine."""
+        return self._waiting
+
     def start(self) -> None:
         """Have every model in memory from now on, after a crash too; `ready` says when."""
         self._keeping = asyncio.get_running_loop().create_task(self._keep())

@@ -27,6 +27,7 @@ from core.serving.predict_routes import predict_routes
 from core.serving.problems import Refused, refusal, response
 from core.serving.settings import Settings
 from core.serving.speaking import Speaking
+from core.serving.traffic import Traffic
 
 
 def make_app(
@@ -37,6 +38,7 @@ def make_app(
     jobs: Jobs,
     keys: Keys,
     metrics: Metrics,
+    traffic: Traffic,
     log: Log,
 ) -> ASGIApp:
     """The service's app. It has no documentation pages: those would load from elsewhere."""
@@ -63,7 +65,8 @@ def make_app(
 
     _answer_errors(app)
     # Outside of all, so that what breaks is counted and written down too.
-    return Gate(app, Guard(settings, keys), settings.limits, metrics, log)
+    guard = Guard(settings, keys)
+    return Gate(app, guard, settings.limits, metrics=metrics, traffic=traffic, log=log)
 
 
 def _answer_errors(app: FastAPI) -> None:
