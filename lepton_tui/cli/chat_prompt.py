@@ -9,27 +9,29 @@ import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import closing
+from json import dumps
 from pathlib import Path
 
 from core.atomic import write_json, write_text
 from core.conversations import Conversation
 from core.errors import LeptonError, UsageError
 from core.generation.pieces import Ending
-from core.generation.sampling import LISTED, OPTIONS, Sampling
+from core.generation.sampling import LISTED, OPTIONS, Sampling, TooLong
 from core.inference.process import EngineProcess
-from lepton_tui.cli.output import DIM, in_terminal, note, put, put_json, styled
+from lepton_tui.cli.output import DIM, facts, in_terminal, note, put, put_json, styled
 from screens.text import human_number, plain, plain_lines
 
 PROMPT, MORE, FENCE = ">>> ", "... ", '"""'
 HELP = """\
-/retry               answer the last question again
-/edit [TEXT]         ask the last question in other words; without TEXT in $EDITOR
-/set [NAME VALUE]    change a setting, or show them all
-/system [TEXT]       what the model is told first
-/save FILE           write the conversation: .md, .json or .txt
-/new                 begin a new conversation
+/retry             answer the last question again
+/edit [TEXT]       ask the last question in other words; without TEXT in $EDITOR
+/set [NAME VALUE]  change a setting, or show them all
+/system [TEXT]     what the model is told first
+/save FILE         write the conversation: JSON for .json, else Markdown
+/new               begin a new conversation
 /help, /quit
-\"\"\" begins and ends a text of several lines. Ctrl-C stops an answer, and here it leaves."""
+\"\"\" begins and ends a text of several lines.
+Ctrl-C stops an answer; at the prompt it leaves."""
 
 
 class Session:
@@ -85,6 +87,8 @@ class Session:
                 elif asked.strip():
                     self._talk.say("user", asked)
                     self._answer()
+            except TooLong as error:
+                note(f"{error}\n/new begins a new conversation; nothing of this one is left out.")
             except LeptonError as error:
                 note(f"{error}\n{error.hint}".rstrip())
         if self._talk.path.exists():
@@ -151,10 +155,8 @@ class Session:
         name, _, value = text.partition(" ")
         if not name:
             told = Sampling.of(self._talk.settings).to_json()
-            for option in OPTIONS:
-                note(f"{option.name:<20} {told[option.name]!s:<10} {option.help}")
-            for other in LISTED:
-                note(f"{other:<20} {plain(str(told[other]))}")
+            about = [(option.name, f"{told[option.name]}  {option.help}") for option in OPTIONS]
+            facts([*about, *((name, _written(told[name])) for name in LISTED)])
             return
         new: object = value
         if name == "stop":
@@ -220,6 +222,10 @@ def _speeds(ending: Ending | None) -> str:
         f" {ending.new_tokens:,} said at {decode}/s"
         + ("" if ending.reason == "stop" else "; the answer is cut: its length is all used")
     )
+
+
+def _written(value: object) -> str:
+    return dumps(value, ensure_ascii=False) if value else "none"
 
 
 def schema_in(path: Path) -> str:
