@@ -43,6 +43,27 @@ def test_the_likeliest_pieces_are_those_of_a_model_without_a_cache(model, prompt
         assert generation.ending.prompt_tokens == len(prompt)
 
 
+def test_a_cache_changes_no_logit(model):
+    _, module = model
+    torch.manual_seed(3)
+    tokens = torch.randint(1, 600, (2, 40))
+    first, second = module.new_cache(), module.new_cache()
+
+    def same(found, text, end):
+        return torch.allclose(found, module(tokens[text : text + 1, :end])[:, -1], atol=1e-4)
+
+    with torch.inference_mode():
+        # All at once, in parts, and one by one beside a text of another length.
+        assert same(module.next_logits(tokens[:1, :9], [first]), 0, 9)
+        assert same(module.next_logits(tokens[:1, 9:30], [first]), 0, 30)
+        assert same(module.next_logits(tokens[1:, :5], [second]), 1, 5)
+        for at in range(4):
+            new = torch.stack([tokens[0, 30 + at], tokens[1, 5 + at]])[:, None]
+            found = module.next_logits(new, [first, second])
+            assert same(found[:1], 0, 31 + at)
+            assert same(found[1:], 1, 6 + at)
+
+
 def test_texts_that_go_on_together_are_those_that_go_on_alone(model, prompts):
     task, module = model
     alone = []

@@ -14,6 +14,7 @@ import pytest
 from core.generation.chat import Message
 from core.generation.sampling import Sampling
 from core.inference.engine import Engine
+from core.inference.streams import AT_WORK
 from core.workspace import Workspace
 from tests.serving.conftest import PATIENCE, Running, Start
 
@@ -219,6 +220,13 @@ def test_a_client_that_leaves_stops_the_answer(client: openai.OpenAI, speaking: 
     line = speaking.log(lambda each: each.get("model") == "walker")
     assert line["error"] == "the client has left"
     assert speaking.metric("lepton_queue_requests") == 0
+    # As many as the engine has at work at once: were one of them left there, nobody had a turn.
+    streams = [
+        client.chat.completions.create(stream=True, n=8, **endless) for _ in range(AT_WORK // 8)
+    ]
+    for each in streams:
+        next(iter(each))
+        each.close()
     with pytest.raises(openai.APITimeoutError):
         client.with_options(timeout=1.0).chat.completions.create(**endless)
     again = client.chat.completions.create(model="walker", messages=TALK, **SHORT)
