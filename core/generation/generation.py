@@ -147,6 +147,22 @@ def advance(decoder: Decoder, running: Sequence[Generation]) -> None:
             each.error = error
 
 
+def finish(decoder: Decoder, generations: Sequence[Generation]) -> None:
+    """Take texts to their ends, together.
+
+    Raises:
+        LeptonError: one of them cannot go on.
+    """
+    for each in generations:
+        while each.is_reading and not each.over:
+            advance(decoder, [each])
+    while running := [each for each in generations if not each.over]:
+        advance(decoder, running)
+    for each in generations:
+        if each.error is not None:
+            raise each.error
+
+
 def told(decoder: Decoder, generation: Generation) -> Iterator[str]:
     """The text of one answer as it comes, until it ends.
 

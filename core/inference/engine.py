@@ -15,10 +15,10 @@ from torch import nn
 from core.devices.facts import resolve
 from core.errors import LeptonError, UsageError, nearest
 from core.generation.chat import Prompt
-from core.generation.pieces import Ending, Piece
+from core.generation.pieces import Ending
 from core.generation.sampling import Sampling
 from core.inference.cache import Cache
-from core.inference.hearing import pieces
+from core.inference.hearing import Pieces
 from core.inference.loaded import Given, Loaded
 from core.inference.messages import Answer, Embedded
 from core.models.folder import load_module
@@ -138,12 +138,12 @@ class Engine:
         ending.add_done_callback(lambda _: release.close())
         return ending
 
-    def generate(self, ref: str, prompt: Prompt, sampling: Sampling) -> Iterator[Piece]:
-        """What a text or a conversation goes on with, as it comes; who stops reading ends it.
+    def generate(self, ref: str, prompt: Prompt, sampling: Sampling) -> Pieces:
+        """What a text or a conversation goes on with, as it comes; who closes it ends it.
 
         Raises what `stream` does, and LeptonError when the model cannot go on.
         """
-        return pieces(lambda hear: self.stream(ref, prompt, sampling, hear))
+        return Pieces(lambda hear: self.stream(ref, prompt, sampling, hear))
 
     def embed(self, ref: str, texts: Sequence[str]) -> Future[list[Embedded | LeptonError]]:
         """A vector for each text, or why there is none, without waiting once the model is there.

@@ -15,34 +15,45 @@ from core.generation.pieces import Ending, Piece
 Hear: TypeAlias = Callable[[str], None]
 
 
-def pieces(ask: Callable[[Hear], Future[Ending]], idle: float | None = None) -> Iterator[Piece]:
-    """The parts of an answer as they come; who stops reading takes it back.
+class Pieces(Iterator[Piece]):
+    """The parts of an answer as they come. Asked for at once; who closes it takes it back.
 
-    Waits up to `idle` seconds for each part, or for ever.
-
-    Raises:
-        LeptonError: nothing came for so long; and whatever `ask` and its future raise.
+    Waits up to `idle` seconds for each part, or for ever; raises LeptonError when nothing came for
+    so long, and whatever `ask` and its future raise.
     """
-    heard: SimpleQueue[str | None] = SimpleQueue()
-    ending = ask(heard.put)
-    ending.add_done_callback(lambda _: heard.put(None))
-    return _read(heard, ending, idle)
 
+    def __init__(self, ask: Callable[[Hear], Future[Ending]], idle: float | None = None) -> None:
+        self._idle = idle
+        self._heard: SimpleQueue[str | None] = SimpleQueue()
+        self._over = False
+        self._ending: Future[Ending] = Future()
+        self._ending = ask(self._heard.put)
+        heard = self._heard
+        self._ending.add_done_callback(lambda _: heard.put(None))
 
-def _read(
-    heard: SimpleQueue[str | None], ending: Future[Ending], idle: float | None
-) -> Iterator[Piece]:
-    try:
-        while (text := heard.get(timeout=idle)) is not None:
-            yield Piece(text)
-        yield Piece("", ending.result())
-    except Empty:
-        raise LeptonError(
-            f"the model has said nothing for {idle:g} s",
-            hint="It may be loading, or every core may be busy: ask again.",
-        ) from None
-    finally:
-        ending.cancel()
+    def __next__(self) -> Piece:
+        if self._over:
+            raise StopIteration
+        try:
+            text = self._heard.get(timeout=self._idle)
+        except Empty:
+            self.close()
+            raise LeptonError(
+                f"the model has said nothing for {self._idle:g} s",
+                hint="It may be loading, or every core may be busy: ask again.",
+            ) from None
+        if text is not None:
+            return Piece(text)
+        self._over = True
+        return Piece("", self._ending.result())
+
+    def close(self) -> None:
+        """Nobody reads on."""
+        self._over = True
+        self._ending.cancel()
+
+    def __del__(self) -> None:
+        self.close()
 
 
 async def pieces_of(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
@@ -13,12 +13,12 @@ from typing import Any, Self, TypeVar
 from core.augmentation.example import Cell, Example
 from core.errors import LeptonError
 from core.generation.chat import Prompt
-from core.generation.pieces import Ending, Piece
+from core.generation.pieces import Ending
 from core.generation.sampling import Sampling
 from core.inference.connection import Connection, fail
 from core.inference.door import Door
 from core.inference.faults import fault
-from core.inference.hearing import Hear, pieces
+from core.inference.hearing import Hear, Pieces
 from core.inference.messages import Answer, Embedded, Row, packed, unpacked
 from core.workspace import Workspace
 
@@ -120,8 +120,8 @@ class EngineProcess:
 
     def generate(
         self, ref: str, prompt: Prompt, sampling: Sampling, idle: float | None = None
-    ) -> Iterator[Piece]:
-        """What a text or a conversation goes on with, as it comes; who stops reading ends it.
+    ) -> Pieces:
+        """What a text or a conversation goes on with, as it comes; who closes it ends it.
 
         Waits up to `idle` seconds for each part, or for ever.
 
@@ -132,7 +132,7 @@ class EngineProcess:
                 came for so long.
             Busy: too many answers wait.
         """
-        return pieces(lambda hear: self.stream(ref, prompt, sampling, hear), idle)
+        return Pieces(lambda hear: self.stream(ref, prompt, sampling, hear), idle)
 
     def embed(self, ref: str, texts: Sequence[str]) -> Future[list[Embedded]]:
         """A vector for each text, without waiting: the future has them, or raises what is wrong.

@@ -33,6 +33,13 @@ _ADDRESSES = {
     ),
 }
 
+_EVENT = {
+    "type": "object",
+    "description": "`data` is a part of the answer in JSON, or [DONE] after the last of them.",
+    "properties": {"data": {"type": "string"}},
+    "required": ["data"],
+}
+
 
 def openai_paths(shown: Sequence[Deployed]) -> dict[str, Any]:
     """The addresses that some of these models answer, with the names of those models."""
@@ -59,7 +66,7 @@ def _path(of: _Operation, known: dict[str, Any] | None = None) -> dict[str, Any]
     asked = ref(of.request)
     told = answered(ref(of.answer))
     if of.streams:
-        told["content"][EVENTS] = {"schema": {"type": "string"}}
+        told["content"][EVENTS] = {"schema": _EVENT}
     operation = {
         "operationId": of.name,
         "summary": of.told,

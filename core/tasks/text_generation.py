@@ -315,16 +315,17 @@ class TextGeneration(Task):
         """
         import torch
 
-        from core.generation.generation import told
+        from core.generation.generation import finish
 
-        lengths = batch.get("length")
-        found = torch.full((len(batch["tokens"]), USUAL.max_tokens), float(NOTHING))
-        for at, row in enumerate(batch["tokens"].tolist()):
-            known = row[-max(1, self.length // 2) :] if lengths is None else row[: lengths[at]]
-            generation = self.going_on(known, USUAL)
-            for _ in told(cast("Decoder", module), generation):
-                continue
-            found[at, : len(generation.pieces)] = torch.tensor(generation.pieces)
+        rows = batch["tokens"].tolist()
+        half = max(1, self.length // 2)
+        ends = batch["length"].tolist() if "length" in batch else None
+        begun = [row[-half:] if ends is None else row[: ends[at]] for at, row in enumerate(rows)]
+        generations = [self.going_on(each, USUAL) for each in begun]
+        finish(cast("Decoder", module), generations)
+        found = torch.full((len(rows), USUAL.max_tokens), float(NOTHING))
+        for at, each in enumerate(generations):
+            found[at, : len(each.pieces)] = torch.tensor(each.pieces)
         return found
 
     def generation(self, prompt: Prompt, sampling: Sampling) -> Generation:

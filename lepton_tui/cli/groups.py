@@ -21,6 +21,7 @@ NOUNS: dict[str, tuple[str, str]] = {
     "runs": ("lepton_tui.cli.runs", "Watch, stop and resume training runs."),
     "eval": ("lepton_tui.cli.evaluate", "Judge a model on rows it has not seen."),
     "predict": ("lepton_tui.cli.predict", "Ask a model for answers."),
+    "chat": ("lepton_tui.cli.chat", "Talk with a language model; what was said is kept."),
     "serve": ("lepton_tui.cli.serve", "Serve models over HTTP, and say who may ask them."),
     "models": ("lepton_tui.cli.models", "List, show and remove trained models."),
     "devices": ("lepton_tui.cli.devices", "List the devices, their use, and who is on them."),

@@ -9,12 +9,13 @@ import torch
 from core.errors import UsageError
 from core.generation.generation import AT_ONCE, advance, told
 from core.generation.sampling import Sampling
+from core.models.architectures import build
 from core.models.foreign.described import task_of_base
 from core.models.hub.base import Base
 from core.models.hub.pretrained import read
 from tests.models import bases
 
-from .conftest import TEXT, made_module, made_task, pairs
+from .conftest import LENGTH, TEXT, made_module, made_task, pairs
 
 GREEDY = Sampling(max_tokens=24, temperature=0)
 
@@ -40,6 +41,27 @@ def test_the_likeliest_pieces_are_those_of_a_model_without_a_cache(model, prompt
         assert text == task.pairs.decode(generation.pieces)
         assert generation.ending.new_tokens == len(generation.pieces)
         assert generation.ending.prompt_tokens == len(prompt)
+
+
+def test_a_cache_changes_no_logit(model):
+    _, module = model
+    torch.manual_seed(3)
+    tokens = torch.randint(1, 600, (2, 40))
+    first, second = module.new_cache(), module.new_cache()
+
+    def same(found, text, end):
+        return torch.allclose(found, module(tokens[text : text + 1, :end])[:, -1], atol=1e-4)
+
+    with torch.inference_mode():
+        # All at once, in parts, and one by one beside a text of another length.
+        assert same(module.next_logits(tokens[:1, :9], [first]), 0, 9)
+        assert same(module.next_logits(tokens[:1, 9:30], [first]), 0, 30)
+        assert same(module.next_logits(tokens[1:, :5], [second]), 1, 5)
+        for at in range(4):
+            new = torch.stack([tokens[0, 30 + at], tokens[1, 5 + at]])[:, None]
+            found = module.next_logits(new, [first, second])
+            assert same(found[:1], 0, 31 + at)
+            assert same(found[1:], 1, 6 + at)
 
 
 def test_texts_that_go_on_together_are_those_that_go_on_alone(model, prompts):
@@ -158,3 +180,21 @@ def test_a_model_whose_output_is_no_number_says_so():
     assert "not a number" in str(generation.error)
     assert generation.ending is None
     assert other.error is None
+
+
+@pytest.mark.parametrize("architecture", ["gpt", "gpt2", "llama", "transformer", "lstm", "bert"])
+def test_a_texts_vector_does_not_depend_on_its_company(architecture):
+    shape = made_task().shape
+    if architecture in ("transformer", "lstm", "bert"):
+        shape = {"kind": "tokens", "vocabulary": 600, "length": LENGTH, "outputs": 3}
+    torch.manual_seed(0)
+    module = build(architecture, shape, {}).eval()
+    tokens = torch.randint(1, 600, (2, 20))
+    tokens[0, 7:] = 0
+    lengths = torch.tensor([7, 20])
+    with torch.inference_mode():
+        together = module.embedded(tokens, lengths)
+        alone = module.embedded(tokens[:1, :7], lengths[:1])
+    assert torch.allclose(together[:1], alone, atol=1e-5)
+    assert together.shape[0] == 2
+    assert not torch.allclose(together[0], together[1], atol=1e-2)

@@ -14,6 +14,7 @@ import pytest
 from core.generation.chat import Message
 from core.generation.sampling import Sampling
 from core.inference.engine import Engine
+from core.inference.streams import AT_WORK
 from core.workspace import Workspace
 from tests.serving.conftest import PATIENCE, Running, Start
 
@@ -209,7 +210,7 @@ def test_models_that_are_not_there_or_make_no_vectors_are_refused(client: openai
 
 
 def test_a_client_that_leaves_stops_the_answer(client: openai.OpenAI, speaking: Running) -> None:
-    endless: Any = {"model": "walker", "messages": TALK, "max_tokens": 150_000, "seed": 1}
+    endless: Any = {"model": "walker", "messages": TALK, "max_tokens": 150_000, "temperature": 0}
     stream = client.chat.completions.create(stream=True, **endless)
     for event in stream:
         if event.choices[0].delta.content:
@@ -219,6 +220,13 @@ def test_a_client_that_leaves_stops_the_answer(client: openai.OpenAI, speaking: 
     line = speaking.log(lambda each: each.get("model") == "walker")
     assert line["error"] == "the client has left"
     assert speaking.metric("lepton_queue_requests") == 0
+    # As many as the engine has at work at once: were one of them left there, nobody had a turn.
+    streams = [
+        client.chat.completions.create(stream=True, n=8, **endless) for _ in range(AT_WORK // 8)
+    ]
+    for each in streams:
+        next(iter(each))
+        each.close()
     with pytest.raises(openai.APITimeoutError):
         client.with_options(timeout=1.0).chat.completions.create(**endless)
     again = client.chat.completions.create(model="walker", messages=TALK, **SHORT)
@@ -226,7 +234,7 @@ def test_a_client_that_leaves_stops_the_answer(client: openai.OpenAI, speaking: 
 
 
 def test_a_deadline_of_the_client_ends_an_answer(client: openai.OpenAI) -> None:
-    endless: Any = {"model": "walker", "messages": TALK, "max_tokens": 150_000, "seed": 1}
+    endless: Any = {"model": "walker", "messages": TALK, "max_tokens": 150_000, "temperature": 0}
     hurry = client.with_options(default_headers={"X-Request-Timeout": "0.5"})
     with pytest.raises(openai.InternalServerError) as told:
         hurry.chat.completions.create(**endless)
@@ -246,7 +254,7 @@ def test_an_engine_that_is_killed_in_the_midst_is_told_in_the_stream(bounded: St
     service = bounded("walker", alone=True)
     client = openai.OpenAI(base_url=f"{service.address}/v1", api_key="none", max_retries=0)
     stream = client.chat.completions.create(
-        model="walker", messages=TALK, stream=True, max_tokens=150_000, seed=1
+        model="walker", messages=TALK, stream=True, max_tokens=150_000, temperature=0
     )
     next(iter(stream))
     os.kill(service.engine.pid, signal.SIGKILL)
