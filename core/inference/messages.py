@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from core.errors import LeptonError
 
@@ -97,6 +97,13 @@ class Answer:
     def from_json(cls, answer: Mapping[str, Any]) -> Answer:
         error = LeptonError.from_json(answer["error"]) if "error" in answer else None
         return cls(answer["input"], answer["output"], error)
+
+
+class Embedded(NamedTuple):
+    """A text as a vector, made of so many tokens."""
+
+    vector: list[float]
+    tokens: int
 
 
 def packed(value: Any) -> Any:

@@ -24,6 +24,7 @@ class Asked:
     shadows: tuple[str, ...] = ()
     settings: Settings = field(default_factory=Settings)
     device: str = "auto"
+    runtime: str = "torch"
 
     def endpoints(self, workspace: Workspace) -> Endpoints:
         """What is served, once all of it is known to be there.
@@ -62,8 +63,14 @@ class Asked:
         for name in ("certificate", "private_key"):
             settings[name] = Path(settings[name]) if settings[name] else None
         settings |= {"hosts": tuple(settings["hosts"]), "limits": Limits(**settings["limits"])}
-        lists = {name: tuple(told[name]) for name in ("models", "canaries", "shadows")}
-        return cls(**lists, settings=Settings(**settings), device=told["device"])
+        return cls(
+            tuple(told["models"]),
+            tuple(told["canaries"]),
+            tuple(told["shadows"]),
+            Settings(**settings),
+            told["device"],
+            told["runtime"],
+        )
 
 
 def _whole(ref: str) -> str:

@@ -94,6 +94,7 @@ class Gate:
             raise Refused(415, "compressed bodies are not taken", where="Content-Encoding")
         if headers.has("x-request-timeout"):
             asked = headers("x-request-timeout")
+            call.hurried = True
             call.deadline += min(0.0, _seconds(asked) - self._limits.seconds)
 
     def _tell(self, scope: Scope, call: Call, status: int) -> None:

@@ -130,7 +130,7 @@ def main(home: str, service: str, asked: str) -> int:
             wanted.settings,
             wanted.endpoints(workspace),
             Keys(workspace),
-            EngineProcess(workspace, wanted.device),
+            EngineProcess(workspace, wanted.device, runtime=wanted.runtime),
             log=log,
             name=service,
             log_path=path,

@@ -12,7 +12,7 @@ from core.errors import LeptonError, UsageError
 from core.models.registry import Models, task_of
 from core.tasks.rows import label_text
 from core.workspace import Workspace
-from lepton_tui.cli.groups import single
+from lepton_tui.cli.groups import RUNTIME, single
 from lepton_tui.cli.output import (
     bar,
     cell,
@@ -66,6 +66,7 @@ def predict(
         False, "--new-label", help="With --correct: the label may be one it does not know."
     ),
     device: str = typer.Option("auto", metavar="NAME", help="cpu, cuda, cuda:1, mps or auto."),
+    runtime: str = RUNTIME,
     json: bool = typer.Option(False, "--json", help="Print one JSON document."),
 ) -> None:
     """Ask a model for answers."""
@@ -96,7 +97,7 @@ def predict(
     rows = read_inputs(workspace, task, given)
     from core.inference.process import EngineProcess
 
-    with EngineProcess(workspace, device) as engine:
+    with EngineProcess(workspace, device, runtime=runtime) as engine:
         answers = engine.predict(model, rows)
     wrong = [answer for answer in answers if answer.error is not None]
     corrected: list[str] = []

@@ -12,7 +12,7 @@ import typer
 from core.errors import UsageError
 from core.memory import parse
 from core.workspace import Workspace
-from lepton_tui.cli.groups import Command, single
+from lepton_tui.cli.groups import RUNTIME, Command, single
 from lepton_tui.cli.output import note, put, put_json
 
 app = single()
@@ -79,6 +79,7 @@ def serve(
     max_rows: int = typer.Option(1024, min=1, metavar="N", help="The most rows of a request."),
     queue: int = typer.Option(256, min=1, metavar="N", help="Requests that may wait."),
     device: str = typer.Option("auto", metavar="NAME", help="cpu, cuda, cuda:1, mps or auto."),
+    runtime: str = RUNTIME,
     detach: bool = typer.Option(
         False, "--detach", help="Serve in a process that outlives this terminal."
     ),
@@ -102,7 +103,9 @@ def serve(
         raise UsageError("--insecure and --require-key contradict each other")
     needed = require_key or not (insecure or is_loopback(host))
     settings = Settings(host, port, tuple(allow_host or ()), needed, cert, key, limits)
-    asked = Asked(tuple(models), tuple(canary or ()), tuple(shadow or ()), settings, device)
+    asked = Asked(
+        tuple(models), tuple(canary or ()), tuple(shadow or ()), settings, device, runtime
+    )
     if insecure and not is_loopback(host):
         note(f"Everybody who reaches {host} can use these models, and is asked for no key.")
     (_detached if detach else _served)(workspace, asked, json=json)
@@ -123,7 +126,7 @@ def _served(workspace: Workspace, asked: Any, *, json: bool) -> None:
         else:
             note(f"Serving {', '.join(endpoints.names())} on {address}; Ctrl-C ends it.")
 
-    engine = EngineProcess(workspace, asked.device)
+    engine = EngineProcess(workspace, asked.device, runtime=asked.runtime)
     Service(asked.settings, endpoints, Keys(workspace), engine).run(ready)
 
 
