@@ -45,7 +45,8 @@ with open("digit.png", "rb") as opened:
 assert isinstance(seen, DigitsResponse), seen
 """
 needs_tools = pytest.mark.skipif(
-    not (CLIENTS / ".venv" / "bin" / "node").exists(), reason="its tools come with: make clients-check"
+    not (CLIENTS / ".venv" / "bin" / "node").exists(),
+    reason="its tools come with: make clients-check",
 )
 
 
