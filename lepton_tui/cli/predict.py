@@ -63,7 +63,9 @@ def predict(
     from core.inference.messages import Row
 
     workspace = Workspace.open()
-    if into:
+    if into is not None:
+        if text:
+            raise UsageError("--text is an input of its own, and --into answers a data set")
         from lepton_tui.cli.predict_into import predict_into
 
         asked = {"model": model, "into": into, "split": split, "device": device}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from core.data.lake.lake import Lake
@@ -53,6 +54,53 @@ def test_it_ends_with_2_where_who_asks_was_wrong(
     done = asks("predict", *words, cwd=asks.home.parent)
     assert done.code == code, done.err
     assert said in done.err
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["flowers", "flowers", "--into", ""], 2, "into is missing"),
+        (["flowers", "flowers", "--into", "said", "--text", "red"], 2, "--text"),
+        (["flowers", "--into", "said"], 2, "answers one data set"),
+        (["flowers", "flowers", "flowers", "--into", "said"], 2, "answers one data set"),
+        (["flowers", "flower", "--into", "said"], 2, 'Did you mean "flowers"?'),
+        (["flowers", "digits", "--into", "said"], 2, '"petal length"'),
+        (["flowers", "flowers", "--into", "No Name"], 2, "cannot be a name"),
+        (["flowers", "flowers", "--split", "test"], 2, "--into"),
+        (["flowers", "flowers", "--into", "said", "--split", "test"], 2, "split"),
+    ],
+)
+def test_what_cannot_be_answered_into_a_data_set_starts_no_run(
+    asks: Shell, words: list[str], code: int, said: str
+) -> None:
+    done = asks("predict", *words)
+    assert done.code == code, done.err
+    assert said in done.err
+    assert asks("runs", "ls", "--json").json == []
+
+
+def test_into_a_data_set_it_ends_with_0_and_says_what_failed(asks: Shell) -> None:
+    lengths = pa.table({"petal length": ["1.5", "many"], "colour": ["red", "blue"]})
+    Lake(Workspace.open(asks.home)).commit("mixed", lengths, op="import")
+    done = asks("predict", "flowers", "mixed", "--into", "mixed-said")
+    assert done.code == 0, done.err
+    assert "Made mixed-said@1: 2 rows, 1 row without an answer (column error)" in done.out
+    (run,) = asks("runs", "ls", "--json").json
+    assert (run["kind"], run["state"]) == ("predict", "finished")
+    shown = asks("data", "rows", "mixed-said", "--json").json
+    assert "no number (column petal length, row 1)" in shown[1]["error"]
+    # A model that is damaged by the time its run begins: the run fails, and so does the command.
+    weights = asks.home / "models" / "flowers" / "1" / "model.safetensors"
+    kept = weights.read_bytes()
+    weights.write_bytes(kept[:100])
+    try:
+        done = asks("predict", "flowers", "mixed", "--into", "never")
+    finally:
+        weights.write_bytes(kept)
+    assert done.code == 1, done.err
+    assert [
+        each["name"] for each in asks("data", "ls", "--json").json if "never" in each["name"]
+    ] == []
 
 
 def put(capsys: pytest.CaptureFixture[str], rows: list[Row], *outputs: object) -> list[str]:
