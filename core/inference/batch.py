@@ -1,7 +1,7 @@
-"""Every row of a data set answered, in a run of its own, into a data set of its own.
+"""Every row of a data set answered, in a run of its own, into a data set of its own or a file.
 
 The answers are kept a part at a time, so that a run that was stopped, or killed, goes on behind the
-last part; at the end all become one version in the lake, in one step.
+last part; at the end all become one version in the lake, or the file, in one step.
 """
 
 from __future__ import annotations
@@ -11,14 +11,18 @@ import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from core.atomic import write_json
+from core.data.exporting.place import check_place
 from core.data.lake.lake import Lake, valid_name
 from core.data.lake.version import Version
 from core.errors import UsageError, nearest
+from core.inference.answer_rows import together
+from core.inference.filing import kind_of, write_answers
 from core.inference.parts import Done, Parts
 from core.inference.questions import Asked, Questions
 from core.models.registry import Models, task_of
@@ -35,7 +39,7 @@ PART_ROWS, PART_BYTES, PART_SECONDS = 131_072, 64 << 20, 5.0
 WORTH_MEASURING = 1000
 """Rows from which on it pays to find out how the model answers quickest here."""
 _PARTS, _OUTCOME = "parts", "outcome.json"
-_KEYS = ("model", "dataset", "into", "split", "device")
+_KEYS = ("model", "dataset", "into", "out", "force", "split", "device")
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,9 @@ class Plan:
 
     model: str
     dataset: str
-    into: str
+    into: str | None
+    """The data set that is made; None: a file is, `out`."""
+    out: str | None
     split: str | None
     rows: int
     """Rows to answer; of a forecast, series."""
@@ -58,19 +64,28 @@ def settle(workspace: Workspace, spec: Mapping[str, Any]) -> Plan:
 
     Raises:
         UsageError: there is no such model, data set or split, the rows lack a column, there are
-            none, or the name cannot be one.
+            none, the name cannot be one, or the file cannot be, or is there already.
     """
     unknown = [
         f'there is no setting "{key}". {nearest(key, _KEYS)}' for key in spec if key not in _KEYS
     ]
-    missing = [f"{key} is missing" for key in ("model", "dataset", "into") if not spec.get(key)]
+    into, out, split = (spec.get(key) for key in ("into", "out", "split"))
+    missing = [f"{key} is missing" for key in ("model", "dataset") if not spec.get(key)]
+    if not into and not out:
+        missing.append(f"{'into' if out is None else 'out'} is missing")
     if unknown or missing:
         raise UsageError("; ".join([*unknown, *missing]))
+    if into and out:
+        raise UsageError("into a data set or out to a file, not both")
+    if into:
+        valid_name(into)
+    if out:
+        kind_of(Path(out))
+        check_place(Path(out), replace=bool(spec.get("force")))
     folder = Models(workspace).get(spec["model"])
-    into, split = valid_name(spec["into"]), spec.get("split")
     with Lake(workspace).open(spec["dataset"]) as view:
         rows = Questions(view, task_of(folder), split).count
-        return Plan(folder.ref, view.version.ref, into, split, rows)
+        return Plan(folder.ref, view.version.ref, into or None, out, split, rows)
 
 
 def run(job: Job) -> None:
@@ -89,9 +104,13 @@ def run(job: Job) -> None:
         done = _answer(job, plan, parts)
         if done is None:
             return
-        made = _made(job, plan) or _commit(job, plan, parts)
-        told = {"dataset": made.ref, "model": plan.model, "rows": made.rows, "failed": done.failed}
-        write_json(outcome, told)
+        if plan.out:
+            made = {"file": plan.out, "rows": write_answers(parts.batches(), Path(plan.out))}
+        else:
+            version = _made(job, plan) or _commit(job, plan, parts)
+            made = {"dataset": version.ref, "rows": version.rows}
+        counts = {"asked": done.asked, "failed": done.failed}
+        write_json(outcome, {**made, "model": plan.model, **counts})
     job.emit("result", **json.loads(outcome.read_text()))
     shutil.rmtree(folder, ignore_errors=True)
 
@@ -112,7 +131,7 @@ def _answer(job: Job, plan: Plan, parts: Parts) -> Done | None:
     if done.asked == plan.rows:
         return done
     # Here: who only asks for a plan must not wait for torch.
-    from core.inference.bulk import answered, rows_at_once, together
+    from core.inference.bulk import answered, rows_at_once
     from core.inference.engine import Engine
 
     engine = Engine(job.workspace, job.device or job.spec.get("device") or "auto")
@@ -174,15 +193,15 @@ class _Part:
 
 def _made(job: Job, plan: Plan) -> Version | None:
     """The version of this run, where it was ended between making it and noting that."""
-    lake = Lake(job.workspace)
-    known = lake.versions(plan.into) if plan.into in {v.dataset for v in lake.datasets()} else ()
+    lake, name = Lake(job.workspace), plan.into or ""
+    known = lake.versions(name) if name in {v.dataset for v in lake.datasets()} else ()
     return next((each for each in known if each.params.get("run") == job.run.id), None)
 
 
 def _commit(job: Job, plan: Plan, parts: Parts) -> Version:
     split = {"split": plan.split} if plan.split else {}
     return Lake(job.workspace).commit(
-        plan.into,
+        plan.into or "",
         pa.RecordBatchReader.from_batches(parts.schema(), parts.batches()),
         op="predict",
         params={"model": plan.model, "run": job.run.id} | split,

@@ -26,6 +26,7 @@ from lepton_tui.cli.output import (
     table,
     width,
 )
+from lepton_tui.cli.predict_out import is_dataset, predict_out
 from screens.text import answer_words, human_number, percent
 
 if TYPE_CHECKING:
@@ -53,8 +54,12 @@ def predict(
     into: str = typer.Option(
         None, metavar="NAME", help="Answer every row of the data set INPUT into one of this name."
     ),
-    split: str = typer.Option(None, metavar="NAME", help="With --into: the rows of one split."),
-    detach: bool = typer.Option(False, "--detach", help="With --into: do not wait for it."),
+    out: str = typer.Option(
+        None, metavar="FILE", help="Write the answers to a .csv, .jsonl or .parquet file."
+    ),
+    force: bool = typer.Option(False, "--force", help="With --out: replace a file that is there."),
+    split: str = typer.Option(None, metavar="NAME", help="Of a data set: the rows of one split."),
+    detach: bool = typer.Option(False, "--detach", help="Of a data set: do not wait for it."),
     device: str = typer.Option("auto", metavar="NAME", help="cpu, cuda, cuda:1, mps or auto."),
     json: bool = typer.Option(False, "--json", help="Print one JSON document."),
 ) -> None:
@@ -63,16 +68,23 @@ def predict(
     from core.inference.messages import Row
 
     workspace = Workspace.open()
-    if into is not None:
+    if into is not None or (out is not None and is_dataset(workspace, inputs or [])):
         if text:
-            raise UsageError("--text is an input of its own, and --into answers a data set")
+            raise UsageError("--text is an input of its own, and a whole data set is answered")
         from lepton_tui.cli.predict_into import predict_into
 
-        asked = {"model": model, "into": into, "split": split, "device": device}
-        predict_into(workspace, inputs or [], asked, detach=detach, json=json)
+        place = None if out is None else out and str(Path(out).expanduser().absolute())
+        asked = {"model": model, "into": into, "out": place, "split": split, "device": device}
+        predict_into(workspace, inputs or [], asked | {"force": force}, detach=detach, json=json)
         return
     if split or detach:
-        raise UsageError("--split and --detach go with --into", hint="Add --into NAME.")
+        raise UsageError(
+            "--split and --detach go with a data set that is answered into another, or out to a"
+            " file",
+            hint="Add --into NAME or --out FILE.",
+        )
+    if force and out is None:
+        raise UsageError("--force goes with --out", hint="Add --out FILE.")
     task = task_of(Models(workspace).get(model))
     given: list[object] = []
     for word in inputs or []:
@@ -82,6 +94,10 @@ def predict(
     given += [Row(each, {task.columns[0]: each}) for each in text or []]
     if not given:
         raise UsageError("there is nothing to predict", hint=wanted(task))
+    if out is not None:
+        place = Path(out).expanduser()
+        predict_out(workspace, model, given, place, device=device, force=force, json=json)
+        return
     rows = read_inputs(workspace, task, given)
     from core.inference.process import EngineProcess
 
