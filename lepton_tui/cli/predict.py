@@ -57,6 +57,9 @@ def predict(
     out: str = typer.Option(
         None, metavar="FILE", help="Write the answers to a .csv, .jsonl or .parquet file."
     ),
+    batch: str = typer.Option(
+        None, metavar="FILE", help="Answer a batch file in OpenAI's form, out to --out FILE."
+    ),
     force: bool = typer.Option(False, "--force", help="With --out: replace a file that is there."),
     split: str = typer.Option(None, metavar="NAME", help="Of a data set: the rows of one split."),
     detach: bool = typer.Option(False, "--detach", help="Of a data set: do not wait for it."),
@@ -68,13 +71,22 @@ def predict(
     from core.inference.messages import Row
 
     workspace = Workspace.open()
+    place = None if out is None else Path(out).expanduser()
+    if batch is not None:
+        if inputs or text or into is not None or split or detach:
+            raise UsageError("--batch takes its inputs from its file", hint="Add only --out FILE.")
+        from lepton_tui.cli.predict_batch import predict_batch
+
+        requests = Path(batch).expanduser()
+        predict_batch(workspace, model, requests, place, device=device, force=force, json=json)
+        return
     if into is not None or (out is not None and is_dataset(workspace, inputs or [])):
         if text:
             raise UsageError("--text is an input of its own, and a whole data set is answered")
         from lepton_tui.cli.predict_into import predict_into
 
-        place = None if out is None else out and str(Path(out).expanduser().absolute())
-        asked = {"model": model, "into": into, "out": place, "split": split, "device": device}
+        file = str(place.absolute()) if out and place else out
+        asked = {"model": model, "into": into, "out": file, "split": split, "device": device}
         predict_into(workspace, inputs or [], asked | {"force": force}, detach=detach, json=json)
         return
     if split or detach:
@@ -94,8 +106,7 @@ def predict(
     given += [Row(each, {task.columns[0]: each}) for each in text or []]
     if not given:
         raise UsageError("there is nothing to predict", hint=wanted(task))
-    if out is not None:
-        place = Path(out).expanduser()
+    if place is not None:
         predict_out(workspace, model, given, place, device=device, force=force, json=json)
         return
     rows = read_inputs(workspace, task, given)
