@@ -39,7 +39,7 @@ PART_ROWS, PART_BYTES, PART_SECONDS = 131_072, 64 << 20, 5.0
 WORTH_MEASURING = 1000
 """Rows from which on it pays to find out how the model answers quickest here."""
 _PARTS, _OUTCOME = "parts", "outcome.json"
-_KEYS = ("model", "dataset", "into", "out", "force", "split", "device")
+_KEYS = ("model", "dataset", "into", "out", "force", "split", "device", "runtime")
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,8 @@ def _answer(job: Job, plan: Plan, parts: Parts) -> Done | None:
     from core.inference.bulk import answered, rows_at_once
     from core.inference.engine import Engine
 
-    engine = Engine(job.workspace, job.device or job.spec.get("device") or "auto")
+    device, runtime = job.device or job.spec.get("device"), job.spec.get("runtime")
+    engine = Engine(job.workspace, device or "auto", runtime=runtime or "torch")
     pace = Pace(job, before=done.asked)
     with Lake(job.workspace).open(plan.dataset) as view, engine.use(plan.model) as loaded:
         questions = Questions(view, loaded.task, plan.split)

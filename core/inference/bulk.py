@@ -27,7 +27,7 @@ def answered(loaded: Loaded, rows: Rows) -> tuple[pa.Table, pa.Array]:
     When they fail, halves of them are tried, as `Loaded.answer` does.
     """
     task, known = loaded.task, loaded.calibration
-    torch.set_num_threads(loaded.threads or (known.threads if known else 1))
+    torch.set_num_threads(loaded.threads or (known.threads(len(rows)) if known else 1))
     try:
         told = task.answers_in_bulk(loaded.found(task.encode(rows, target=False)))
     except Exception as error:

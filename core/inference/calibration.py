@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from core.atomic import write_json
 from core.devices.facts import choose_threads, devices
+from core.models.graph import Graph
 
-FILE = "calibration.json"
 FORMAT = 2
 MOST_ROWS = 256
 SECONDS = 1.5
@@ -36,36 +37,41 @@ WORTH_THREADS = 1.1
 
 @dataclass(frozen=True)
 class Calibration:
-    """Rows in a batch, processor threads, and the rates, rows a second, that they were chosen by.
-
-    `rates` are by threads and rows.
-    """
+    """Rows in a batch, and the rates, rows a second, by threads and rows, that say so."""
 
     rows: int
-    threads: int
     rates: Mapping[tuple[int, int], float]
+
+    def threads(self, rows: int) -> int:
+        """Processor threads for a batch of so many rows."""
+        sizes = {size for _, size in self.rates}
+        size = min((size for size in sizes if size >= rows), default=max(sizes))
+        return _threads({of: rate for (of, each), rate in self.rates.items() if each == size})
 
     def to_json(self) -> dict[str, Any]:
         rates = [[threads, rows, rate] for (threads, rows), rate in self.rates.items()]
-        return {"rows": self.rows, "threads": self.threads, "rates": rates}
+        return {"rows": self.rows, "rates": rates}
 
 
-def load(folder: Path, device: torch.device) -> Calibration | None:
+def file_of(folder: Path, module: nn.Module) -> Path:
+    """Where it is kept of a model; torch and ONNX Runtime have one each."""
+    return folder / ("calibration-onnx.json" if isinstance(module, Graph) else "calibration.json")
+
+
+def load(file: Path, device: torch.device) -> Calibration | None:
     """What was measured for this model on this machine, if that can be read."""
     with suppress(OSError, ValueError, TypeError, KeyError):
-        told = json.loads((folder / FILE).read_text())
+        told = json.loads(file.read_text())
         if told["format"] == FORMAT and told["machine"] == _machine(device):
             rates = {(int(t), int(n)): float(rate) for t, n, rate in told["rates"]}
-            return Calibration(max(1, int(told["rows"])), max(1, int(told["threads"])), rates)
+            return choose(rates)
     return None
 
 
-def save(folder: Path, device: torch.device, found: Calibration) -> None:
+def save(file: Path, device: torch.device, found: Calibration) -> None:
     """Keep it beside the model; a folder that cannot be written to goes without."""
     with suppress(OSError):
-        write_json(
-            folder / FILE, {"format": FORMAT, "machine": _machine(device), **found.to_json()}
-        )
+        write_json(file, {"format": FORMAT, "machine": _machine(device), **found.to_json()})
 
 
 def measure(
@@ -126,20 +132,21 @@ class _Timed:
 
 def choose(rates: Mapping[tuple[int, int], float]) -> Calibration:
     """The smallest batch that is about as quick as the quickest, on few threads where they do."""
-    best = {
-        count: max(rate for (of, _), rate in rates.items() if of == count)
-        for count in sorted({count for count, _ in rates})
-    }
-    threads = next(iter(best))
-    for count, rate in best.items():
-        if rate > WORTH_THREADS * best[threads]:
-            threads = count
-    rows = min(
-        rows
-        for (count, rows), rate in rates.items()
-        if count == threads and rate >= GOOD_ENOUGH * best[threads]
+    threads = _threads(
+        {count: max(rate for (of, _), rate in rates.items() if of == count) for count, _ in rates}
     )
-    return Calibration(rows, threads, rates)
+    mine = {rows: rate for (count, rows), rate in rates.items() if count == threads}
+    best = max(mine.values())
+    return Calibration(min(n for n, rate in mine.items() if rate >= GOOD_ENOUGH * best), rates)
+
+
+def _threads(best: Mapping[int, float]) -> int:
+    """As few as do, by the rates that each number of them reaches."""
+    threads = min(best)
+    for count in sorted(best):
+        if best[count] > WORTH_THREADS * best[threads]:
+            threads = count
+    return threads
 
 
 def _thread_counts(device: torch.device) -> list[int]:

@@ -7,19 +7,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 import torch
 from torch import nn
 
+from core.devices.facts import choose_threads
 from core.errors import LeptonError, UsageError
+from core.generation.decoder import Decoder
 from core.inference import calibration
 from core.inference.calibration import Calibration
-from core.inference.examples import as_tensors, count
-from core.inference.forward import Array, solved
+from core.inference.examples import as_tensors, count, take
+from core.inference.forward import Array, solved, to_device
 from core.inference.lane import Lane
-from core.inference.messages import Answer, Row
+from core.inference.messages import Answer, Embedded, Row
+from core.inference.streams import Streams
+from core.models.graph import Graph
 from core.models.registry import ModelFolder
 from core.tasks.base import Task
 from core.tasks.rows import PATH
@@ -29,13 +33,15 @@ if TYPE_CHECKING:
 
 Given: TypeAlias = Row | Mapping[str, Any] | str | Path
 
+EMBEDDED = 16
+"""Texts that become vectors at once."""
 UNMEASURED = 64
 """Rows in a batch as long as no row could be measured with."""
 
 
 @dataclass
 class Loaded:
-    """A model in memory, ready to answer. `bytes` counts its parameters and buffers.
+    """A model in memory, ready to answer.
 
     `threads` are the processor threads of one call, None: as many as are quickest. Its line holds
     `queue` rows at most.
@@ -45,16 +51,24 @@ class Loaded:
     task: Task
     module: nn.Module
     device: torch.device
-    bytes: int
     threads: int | None = None
     queue: int | None = None
     calibration: Calibration | None = field(init=False)
     lane: Lane[Given, Answer] = field(init=False)
     """The line of rows that wait for it."""
+    embedding: Lane[str, Embedded | LeptonError] = field(init=False)
+    """The line of texts that are to become vectors."""
+    streams: Streams = field(init=False)
+    """Answers that come piece by piece."""
+    bytes: int = field(init=False)
+    """Of its parameters and buffers, or of its graph."""
+    _measured: Path = field(init=False)
     _example: tuple[Given, Mapping[str, Any]] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        self.calibration = calibration.load(self.folder.path, self.device)
+        self.bytes = _bytes(self.module)
+        self._measured = calibration.file_of(self.folder.path, self.module)
+        self.calibration = calibration.load(self._measured, self.device)
         # Weak, for objects that hold each other are found by the collector alone, and what was
         # frozen for its sake it does not look at.
         me = weakref.proxy(self)
@@ -62,6 +76,8 @@ class Loaded:
         self.lane = Lane(
             answer, lambda: me.rows, self.queue, partial(_calibrate, weakref.ref(self))
         )
+        self.embedding = Lane(lambda texts: me.embed(texts), lambda: EMBEDDED, self.queue)  # noqa: PLW0108
+        self.streams = Streams(lambda: me.decoder(), self.queue)  # noqa: PLW0108 - the same
 
     @property
     def rows(self) -> int:
@@ -70,6 +86,36 @@ class Loaded:
 
     def close(self) -> None:
         self.lane.close()
+        self.streams.close()
+        self.embedding.close()
+
+    def embed(self, texts: Sequence[str]) -> list[Embedded | LeptonError]:
+        """A vector for each text: the mean of what the module makes of its pieces."""
+        try:
+            rows = [self.task.row(text) for text in texts]
+            examples = as_tensors(self.task.encode(rows, target=False))
+            batch = to_device(take(examples, torch.arange(len(rows))), self.device)
+            torch.set_num_threads(self.threads or 1)
+            with torch.inference_mode():
+                made = self.module.embedded(batch["tokens"], batch["length"])  # type: ignore[operator]
+            counts = batch["length"].tolist()
+            return [*map(Embedded, made.float().cpu().tolist(), counts)]
+        except Exception as error:
+            if len(texts) == 1:
+                return [as_error(error)]
+            half = len(texts) // 2
+            return self.embed(texts[:half]) + self.embed(texts[half:])
+
+    @property
+    def embeds(self) -> bool:
+        """Whether it can make vectors of texts."""
+        return hasattr(self.module, "embedded")
+
+    def decoder(self) -> Decoder:
+        """The module, ready to go on with texts on the thread that asks for it."""
+        known = self.calibration.threads(1) if self.calibration else choose_threads()
+        torch.set_num_threads(self.threads or known)
+        return cast("Decoder", self.module)
 
     def calibrate(self) -> None:
         """Find out, once, how many rows at once, and on how many threads, it answers quickest.
@@ -86,7 +132,7 @@ class Loaded:
             self.threads,
         )
         if self.calibration is not None:
-            calibration.save(self.folder.path, self.device, self.calibration)
+            calibration.save(self._measured, self.device, self.calibration)
 
     def answer(self, rows: Sequence[Given]) -> list[Answer]:
         """One answer for each row of a batch, from a thread that is the model's own.
@@ -100,7 +146,7 @@ class Loaded:
                 _columns(self.task, each, name) for each, name in zip(rows, named, strict=True)
             ]
             known = self.calibration
-            torch.set_num_threads(self.threads or (known.threads if known else 1))
+            torch.set_num_threads(self.threads or (known.threads(len(rows)) if known else 1))
             told = self._answered(rows, columns)
             if known is None:
                 self._example = rows[0], columns[0]
@@ -141,6 +187,12 @@ def _calibrate(model: weakref.ref[Loaded]) -> None:
     """Unless it was let go meanwhile."""
     if (there := model()) is not None:
         there.calibrate()
+
+
+def _bytes(module: nn.Module) -> int:
+    if isinstance(module, Graph):
+        return len(module.graph)
+    return sum(each.nbytes for each in (*module.parameters(), *module.buffers()))
 
 
 def _name(given: Given) -> str:

@@ -47,7 +47,7 @@ class Parts:
         out = pa.BufferOutputStream()
         with pa.ipc.new_file(out, schema) as file:
             file.write_table(table.cast(schema))
-        write_bytes(self._folder / f"{len(self._files()):08}.arrow", out.getvalue().to_pybytes())
+        write_bytes(self._folder / f"{len(self._files()):08}.arrow", memoryview(out.getvalue()))
 
     def schema(self) -> pa.Schema:
         """That of the rows; there must be a part."""

@@ -12,7 +12,7 @@ from core.errors import LeptonError, UsageError
 from core.models.registry import Models, task_of
 from core.tasks.rows import label_text
 from core.workspace import Workspace
-from lepton_tui.cli.groups import single
+from lepton_tui.cli.groups import RUNTIME, single
 from lepton_tui.cli.output import (
     bar,
     cell,
@@ -27,10 +27,12 @@ from lepton_tui.cli.output import (
     width,
 )
 from lepton_tui.cli.predict_out import is_dataset, predict_out
-from screens.text import answer_words, human_number, percent
+from screens.text import answer_words, counted, human_number, percent
 
 if TYPE_CHECKING:
     from core.inference.messages import Answer, Row
+    from core.models.registry import ModelFolder
+    from core.tasks import Task
 
 app = single()
 
@@ -63,22 +65,35 @@ def predict(
     force: bool = typer.Option(False, "--force", help="With --out: replace a file that is there."),
     split: str = typer.Option(None, metavar="NAME", help="Of a data set: the rows of one split."),
     detach: bool = typer.Option(False, "--detach", help="Of a data set: do not wait for it."),
+    correct: str = typer.Option(
+        None,
+        metavar="LABEL",
+        help="What the answer is: kept in a new version of the data set that the model learnt"
+        " from, as the label of its row or as a new row.",
+    ),
+    new_label: bool = typer.Option(
+        False, "--new-label", help="With --correct: the label may be one it does not know."
+    ),
     device: str = typer.Option("auto", metavar="NAME", help="cpu, cuda, cuda:1, mps or auto."),
+    runtime: str = RUNTIME,
     json: bool = typer.Option(False, "--json", help="Print one JSON document."),
 ) -> None:
     """Ask a model for answers."""
-    from core.inference.inputs import read_inputs, wanted
-    from core.inference.messages import Row
+    from core.inference.inputs import read_inputs
+    from core.inference.process import EngineProcess
 
     workspace = Workspace.open()
     place = None if out is None else Path(out).expanduser()
+    if correct is not None and (into is not None or place or batch is not None):
+        raise UsageError("--correct goes with no other output", hint="One after the other.")
     if batch is not None:
         if inputs or text or into is not None or split or detach:
             raise UsageError("--batch takes its inputs from its file", hint="Add only --out FILE.")
         from lepton_tui.cli.predict_batch import predict_batch
 
         requests = Path(batch).expanduser()
-        predict_batch(workspace, model, requests, place, device=device, force=force, json=json)
+        with EngineProcess(workspace, device, runtime=runtime) as engine:
+            predict_batch(workspace, engine, model, requests, place, force=force, json=json)
         return
     if into is not None or (out is not None and is_dataset(workspace, inputs or [])):
         if text:
@@ -86,8 +101,9 @@ def predict(
         from lepton_tui.cli.predict_into import predict_into
 
         file = str(place.absolute()) if out and place else out
-        asked = {"model": model, "into": into, "out": file, "split": split, "device": device}
-        predict_into(workspace, inputs or [], asked | {"force": force}, detach=detach, json=json)
+        asked = {"model": model, "into": into, "out": file, "force": force, "split": split}
+        asked |= {"device": device, "runtime": runtime}
+        predict_into(workspace, inputs or [], asked, detach=detach, json=json)
         return
     if split or detach:
         raise UsageError(
@@ -97,37 +113,78 @@ def predict(
         )
     if force and out is None:
         raise UsageError("--force goes with --out", hint="Add --out FILE.")
-    task = task_of(Models(workspace).get(model))
-    given: list[object] = []
-    for word in inputs or []:
-        given += [line.rstrip("\n") for line in sys.stdin] if word == "-" else [word]
-    if text and task.reads != "tokens":
-        raise UsageError(f"--text is for models of texts; this one is for {task.name}")
-    given += [Row(each, {task.columns[0]: each}) for each in text or []]
-    if not given:
-        raise UsageError("there is nothing to predict", hint=wanted(task))
+    folder = Models(workspace).get(model)
+    task = task_of(folder)
+    given = _given(task, inputs or [], text or [])
     if place is not None:
-        predict_out(workspace, model, given, place, device=device, force=force, json=json)
+        with EngineProcess(workspace, device, runtime=runtime) as engine:
+            predict_out(workspace, engine, model, given, place, force=force, json=json)
         return
     rows = read_inputs(workspace, task, given)
-    from core.inference.process import EngineProcess
-
-    with EngineProcess(workspace, device) as engine:
+    with EngineProcess(workspace, device, runtime=runtime) as engine:
         answers = engine.predict(model, rows)
+    wrong = [answer for answer in answers if answer.error is not None]
+    corrected: list[str] = []
+    if correct is not None and not wrong:
+        corrected = _correct(workspace, folder, rows, correct, new=new_label)
     if json:
-        put_json([_json(row, answer) for row, answer in zip(rows, answers, strict=True)])
+        told = [_json(row, answer) for row, answer in zip(rows, answers, strict=True)]
+        places = [{"corrected": place} for place in corrected] or [{} for _ in told]
+        put_json([each | place for each, place in zip(told, places, strict=True)])
     else:
         put_answers(rows, answers)
-    wrong = [answer for answer in answers if answer.error is not None]
+    _refuse_wrong(answers, wrong, told=json)
+
+
+def _given(task: Task, inputs: list[str], texts: list[str]) -> list[object]:
+    """What is to be answered; of a dash, the lines of the standard input.
+
+    Raises:
+        UsageError: there is nothing, or a text where the model reads none.
+    """
+    from core.inference.inputs import wanted
+    from core.inference.messages import Row
+
+    given: list[object] = []
+    for word in inputs:
+        given += [line.rstrip("\n") for line in sys.stdin] if word == "-" else [word]
+    if texts and task.reads != "tokens":
+        raise UsageError(f"--text is for models of texts; this one is for {task.name}")
+    given += [Row(each, {task.columns[0]: each}) for each in texts]
+    if not given:
+        raise UsageError("there is nothing to predict", hint=wanted(task))
+    return given
+
+
+def _refuse_wrong(answers: list[Answer], wrong: list[Answer], *, told: bool) -> None:
+    """End with a code that says so when inputs have no answer; `told` where they were named.
+
+    Raises:
+        LeptonError: as it was, of a lone input; UsageError where it is whoever asked's mistake.
+    """
     if len(answers) == 1 and wrong and wrong[0].error is not None:
         raise wrong[0].error
     if wrong:
-        if not json:
+        if not told:
             for answer in wrong[:TOLD]:
                 note(f"{answer.input}: {answer.error}")
         whose = all(isinstance(answer.error, UsageError) for answer in wrong)
         kind = UsageError if whose else LeptonError
         raise kind(f"{len(wrong)} of {len(answers)} inputs have no answer")
+
+
+def _correct(
+    workspace: Workspace, model: ModelFolder, rows: list[Row], label: str, *, new: bool
+) -> list[str]:
+    """Where each row stands now with its label."""
+    from core.inference.correcting import correct
+
+    made = correct(workspace, model, rows, label, new=new)
+    added, labelled = made.added, len(rows) - made.added
+    told = [counted(labelled, "row") + " labelled"] if labelled else []
+    told += [counted(added, "row") + " added"] if added else []
+    note(f"Made {made.version.ref}: {' and '.join(told)} as {label}")
+    return [f"{made.version.ref}#{row}" for _, row in made.places]
 
 
 def put_answers(rows: list[Row], answers: list[Answer]) -> None:

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from core.errors import LeptonError, UsageError
 from core.workspace import Workspace
 from lepton_tui.cli.output import note, put, put_json
 from screens.text import counted, plain
 
+if TYPE_CHECKING:
+    from core.inference.process import EngineProcess
+
 
 def predict_batch(
     workspace: Workspace,
+    engine: EngineProcess,
     model: str,
     requests: Path,
     out: Path | None,
     *,
-    device: str,
     force: bool,
     json: bool,
 ) -> None:
@@ -29,7 +33,6 @@ def predict_batch(
     """
     if out is None:
         raise UsageError("--batch needs a file for its results", hint="Add --out RESULTS.jsonl.")
-    from core.inference.process import EngineProcess
     from core.serving.batch_files import Counts, answer_file
     from core.serving.batch_handlers import handlers
     from core.serving.batch_routes import batch_form
@@ -45,10 +48,9 @@ def predict_batch(
         line.show(counted(counts.done, "request"))
 
     try:
-        with EngineProcess(workspace, device) as engine:
-            engine.load(deployed.ref)
-            answered = handlers(replace(deployed, form=batch_form(deployed.form)), engine)
-            counts = answer_file(requests, out, answered, replace=force, progress=show)
+        engine.load(deployed.ref)
+        answered = handlers(replace(deployed, form=batch_form(deployed.form)), engine)
+        counts = answer_file(requests, out, answered, replace=force, progress=show)
     finally:
         line.clear()
     if counts.before:

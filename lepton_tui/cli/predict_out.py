@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from core.data.lake.lake import Lake
 from core.errors import LeptonError, UsageError
@@ -11,6 +12,9 @@ from core.models.registry import Models, task_of
 from core.workspace import Workspace
 from lepton_tui.cli.output import put, put_json
 from screens.text import counted, plain
+
+if TYPE_CHECKING:
+    from core.inference.process import EngineProcess
 
 
 def is_dataset(workspace: Workspace, inputs: Iterable[str]) -> bool:
@@ -24,11 +28,11 @@ def is_dataset(workspace: Workspace, inputs: Iterable[str]) -> bool:
 
 def predict_out(
     workspace: Workspace,
+    engine: EngineProcess,
     model: str,
     given: Iterable[object],
     out: Path,
     *,
-    device: str,
     force: bool,
     json: bool,
 ) -> None:
@@ -41,7 +45,6 @@ def predict_out(
     from core.data.exporting.place import check_place
     from core.inference.filing import answer_into_file, kind_of
     from core.inference.inputs import stream_inputs
-    from core.inference.process import EngineProcess
     from lepton_tui.cli.status import StatusLine
 
     kind_of(out)
@@ -50,15 +53,14 @@ def predict_out(
     rows = stream_inputs(workspace, task, given)
     line = StatusLine()
     try:
-        with EngineProcess(workspace, device) as engine:
-            filed = answer_into_file(
-                engine,
-                model,
-                task,
-                rows,
-                out,
-                progress=lambda asked: line.show(counted(asked, "input")),
-            )
+        filed = answer_into_file(
+            engine,
+            model,
+            task,
+            rows,
+            out,
+            progress=lambda asked: line.show(counted(asked, "input")),
+        )
     finally:
         line.clear()
     if json:

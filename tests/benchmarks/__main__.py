@@ -33,6 +33,7 @@ MEASUREMENTS = (
     "picture_files",
     "engine_rate",
     "predict_rows",
+    "generation",
     "service_rate",
     "shuffled_epoch",
     "second_start",

@@ -79,7 +79,7 @@ def _one(workspace: Workspace, name: str, table: pa.Table, options: dict[str, in
         engine.predict(dataset, asked[:256])
     (chosen,) = [each.calibration for each in engine.loaded() if each.folder.name == dataset]
     assert chosen is not None
-    print(f"  {name}: {chosen.rows} rows, {chosen.threads} threads", file=sys.stderr)
+    print(f"  {name}: {chosen.rows} rows, {chosen.threads(chosen.rows)} threads", file=sys.stderr)
 
     sides: list[Callable[[], float]] = [
         partial(seconds, partial(engine.predict, dataset, asked)),

@@ -101,9 +101,7 @@ def test_into_a_data_set_it_ends_with_0_and_says_what_failed(asks: Shell) -> Non
     finally:
         weights.write_bytes(kept)
     assert done.code == 1, done.err
-    assert [
-        each["name"] for each in asks("data", "ls", "--json").json if "never" in each["name"]
-    ] == []
+    assert "never" not in {each["name"] for each in asks("data", "ls", "--json").json}
 
 
 def written(path: Path) -> list[dict[str, Any]]:
@@ -209,6 +207,25 @@ def test_a_data_set_is_answered_out_to_a_file_by_a_run(asks: Shell, tmp_path: Pa
     assert done.code == 1
     assert "1 of 2 inputs have no answer" in done.err
     assert len(written(out)) == 2
+
+
+def test_a_wrong_answer_goes_back_to_what_the_model_learnt_from(asks: Shell) -> None:
+    home = Workspace(asks.home)
+    publish(home, learn(home, "flowers"), "mistaken", dataset="flowers")
+    done = asks("predict", "mistaken", "flowers#1", "--correct", "long")
+    assert (done.code, done.err) == (0, "Made flowers@2: 1 row labelled as long\n")
+    done = asks("predict", "mistaken", "petal length=4, colour=red", "--correct", "long", "--json")
+    assert done.json[0]["corrected"] == "flowers@3#60"
+    assert asks("predict", "mistaken", "flowers#60", "--json").json[0]["truth"] == "long"
+    for words, said in (
+        (["flowers#1", "--correct", "lonk"], 'Did you mean "long"'),
+        (["rows.csv", "--correct", "long"], "1 of 2 inputs"),
+        (["flowers", "--into", "said", "--correct", "long"], "do not go together"),
+    ):
+        done = asks("predict", "mistaken", *words, cwd=asks.home.parent)
+        assert done.code > 0
+        assert said in done.err
+    assert asks("data", "versions", "flowers", "--json").json[0]["version"] == 3
 
 
 def put(capsys: pytest.CaptureFixture[str], rows: list[Row], *outputs: object) -> list[str]:

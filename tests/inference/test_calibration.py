@@ -9,13 +9,14 @@ import pytest
 import torch
 
 from core.inference import calibration
-from core.inference.calibration import FILE, Calibration, choose
+from core.inference.calibration import Calibration, choose
 from core.inference.engine import Engine
 from core.models.registry import Models
 from core.tasks import Task
 from core.workspace import Workspace
 from tests.inference.conftest import publish
 
+FILE = "calibration.json"
 ROW = {"petal length": 1, "colour": "red"}
 
 
@@ -51,7 +52,12 @@ def test_the_smallest_batch_that_is_about_the_quickest(
     rates: dict[tuple[int, int], float], rows: int, threads: int
 ) -> None:
     found = choose(rates)
-    assert (found.rows, found.threads) == (rows, threads)
+    assert (found.rows, found.threads(rows)) == (rows, threads)
+
+
+def test_a_small_batch_has_threads_of_its_own() -> None:
+    found = choose({(1, 1): 100.0, (1, 8): 200.0, (2, 1): 60.0, (2, 8): 390.0})
+    assert [found.threads(rows) for rows in (1, 2, 8, 500)] == [1, 2, 2, 2]
 
 
 def test_it_is_measured_once(

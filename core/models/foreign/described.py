@@ -13,7 +13,7 @@ from core.tasks.base import Task
 from core.tasks.byte_pairs import BytePairs
 from core.tasks.object_learning import STEP
 from core.tasks.preprocessing import ImageReading, SoundReading, TextReading
-from core.tasks.text_generation import LENGTH
+from core.tasks.text_generation import LENGTH, codec_of_reading
 from core.tasks.transcripts import Letters
 from core.tasks.words import MOST_LENGTH
 
@@ -81,6 +81,7 @@ def _of_text(base: Base, reading: TextReading, name: str) -> dict[str, Any]:
             "end": reading.end,
             "length": reading.length(0, LENGTH),
             "counts": [0] * pairs.size,
+            **codec_of_reading(reading),
         }
     return {
         "tokenizer": reading.tokenizer,
