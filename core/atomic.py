@@ -18,7 +18,7 @@ def sync_path(path: Path) -> None:
         os.close(descriptor)
 
 
-def write_bytes(path: Path, content: bytes | memoryview, *, private: bool = False) -> None:
+def write_bytes(path: Path, content: bytes, *, private: bool = False) -> None:
     """Write beside, sync, rename: a reader sees the old file or the new one, never a part.
 
     A `private` file is its owner's alone from its first byte.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from core.atomic import write_bytes
+from core.data.exporting.place import placed
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,13 @@ class Parts:
     def add(self, table: pa.Table, done: Done) -> None:
         """Keep a part; `done` counts it."""
         told = {name: str(number) for name, number in vars(done).items()}
-        schema = table.schema.with_metadata(told)
-        out = pa.BufferOutputStream()
-        with pa.ipc.new_file(out, schema) as file:
-            file.write_table(table.cast(schema))
-        write_bytes(self._folder / f"{len(self._files()):08}.arrow", memoryview(out.getvalue()))
+        marked = table.replace_schema_metadata(told)
+        with (
+            placed(self._folder / f"{len(self._files()):08}.arrow") as beside,
+            pa.OSFile(str(beside), "wb") as out,
+            pa.ipc.new_file(out, marked.schema) as file,
+        ):
+            file.write_table(marked)
 
     def schema(self) -> pa.Schema:
         """That of the rows; there must be a part."""

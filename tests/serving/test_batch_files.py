@@ -14,6 +14,9 @@ import pytest
 
 from core.data.lake.lake import Lake
 from core.errors import LeptonError, UsageError
+from core.generation.chat import Message
+from core.generation.sampling import Sampling
+from core.inference.engine import Engine
 from core.serving.batch_files import Counts, answer_file
 from core.serving.batch_handlers import Finish
 from core.serving.problems import Refused
@@ -200,3 +203,49 @@ def test_two_calls_at_once_do_not_write_into_one_file(tmp_path: Path) -> None:
     assert answer_file(requests, out, {"/echo": meanwhile}).done == 1
     assert told == ["another process is at these requests"]
     assert len(lines_of(out)) == 1
+
+
+def test_chats_texts_and_vectors_are_answered_as_the_service_does(
+    home: Workspace, tmp_path: Path
+) -> None:
+    short = {"model": "talker", "max_tokens": 12, "temperature": 0}
+    talk = [{"role": "user", "content": "Who is Emma?"}]
+    chat, texts = "/v1/chat/completions", "/v1/completions"
+    asked = [
+        request("chat", url=chat, body={**short, "messages": talk}),
+        request("two", url=chat, body={**short, "messages": talk, "n": 2}),
+        request("text", url=texts, body={**short, "prompt": "Emma was"}),
+        request("streamed", url=chat, body={**short, "messages": talk, "stream": True}),
+        request("other", url=chat, body={**short, "messages": talk, "model": "walker"}),
+        request("long", url=texts, body={**short, "prompt": "Emma was " * 5000}),
+        request("odd", url=chat, body={**short, "messages": "Emma"}),
+    ]
+    requests, out = write(tmp_path / "requests.jsonl", asked), tmp_path / "results.jsonl"
+    shell = Shell(home.home)
+    done = shell("predict", "talker", "--batch", requests, "--out", out)
+    assert (done.code, "4 of 7 requests failed" in done.err) == (1, True), done.err
+    found = {each["custom_id"]: each["response"] for each in lines_of(out)}
+    engine = Engine(home, "cpu")
+    sampling = Sampling.of({"max_tokens": 12, "temperature": 0})
+    for custom_id, prompt in (("chat", [Message.of(talk[0])]), ("text", "Emma was")):
+        wanted = "".join(part.text for part in engine.generate("talker", prompt, sampling))
+        body = found[custom_id]["body"]
+        (choice,) = body["choices"]
+        said = choice["message"]["content"] if custom_id == "chat" else choice["text"]
+        assert (said, choice["finish_reason"]) == (wanted, "length")
+        assert body["usage"]["completion_tokens"] == 12
+    assert len(found["two"]["body"]["choices"]) == 2
+    for custom_id, status, words in (
+        ("streamed", 400, "answered whole"),
+        ("other", 404, "another model"),
+        ("long", 400, "fit into this model"),
+        ("odd", 400, "messages"),
+    ):
+        assert found[custom_id]["status_code"] == status
+        assert words in found[custom_id]["body"]["error"]["message"]
+    vectors = [request("v", url="/v1/embeddings", body={"model": "moods", "input": ["a", "good"]})]
+    write(requests, vectors)
+    done = shell("predict", "moods", "--batch", requests, "--out", out, "--force", "--json")
+    assert done.json["failed"] == 0
+    (only,) = lines_of(out)
+    assert [each["object"] for each in only["response"]["body"]["data"]] == ["embedding"] * 2
