@@ -33,6 +33,9 @@ def predict_batch(
     """
     if out is None:
         raise UsageError("--batch needs a file for its results", hint="Add --out RESULTS.jsonl.")
+    from core.serving import require_extra
+
+    require_extra()
     from core.serving.batch_files import Counts, answer_file
     from core.serving.batch_handlers import handlers
     from core.serving.batch_routes import batch_form
