@@ -17,6 +17,7 @@ from core.inference.engine import Engine
 from core.inference.examples import as_tensors, run
 from core.models.architectures import build
 from core.tasks import facts, guess
+from core.tasks.ctc import Ctc
 from core.tasks.preprocessing import SoundReading
 from core.tasks.speech_recognition import LEAST, RATE, SpeechRecognition
 from core.tasks.transcripts import STRANGE, Letters, edits, normalised
@@ -98,13 +99,13 @@ def test_errors_are_counted_over_all_transcripts():
 
 def test_sounds_become_samples_of_one_rate_and_one_channel(heard):
     task = learn(heard)
-    assert task.commonest == "ab ba"
+    assert task.commonest == "Ab, ba!"
     (made,) = batches(task, heard)
     assert made["audio"].lengths.tolist() == [RATE // 2, RATE, LEAST]
     assert made["audio"].values.dtype == np.int16
     power = np.square(made["audio"].parts()[1] / 32767).mean()
     assert power == pytest.approx(0.3**2 / 2, rel=0.01)
-    assert [task.letters.decode(part) for part in made["target"].parts()] == [
+    assert [task.transcribing.decode(part) for part in made["target"].parts()] == [
         *("ab ba", "don't", "ab ba")
     ]
     assert made["_rid"].tolist() == [0, 1, 2]
@@ -138,24 +139,25 @@ def test_the_letters_of_a_pretrained_model_are_taken_over_where_they_do(heard):
     reading = SoundReading(8000, False, said, blank=1, strange=2)
     fit = guess(facts(heard))
     task = SpeechRecognition.learn(fit, heard, "train", reading=reading)
-    assert task.letters.known == tuple(" 'abdnot")
-    assert task.places == (1, 11, 9, 3, 4, 6, 7, 8, 10, 2)
+    writing = task.transcribing
+    assert writing.letters.known == tuple(" 'abdnot")
+    assert writing.places == (1, 11, 9, 3, 4, 6, 7, 8, 10, 2)
     assert (task.rate, task.shape["level"]) == (8000, False)
-    assert task.shape["outputs"] == len(task.places)
+    assert task.shape["outputs"] == len(writing.places)
     (made,) = batches(task, heard)
     assert made["audio"].lengths.tolist() == [4000, 8000, LEAST]
     back = SpeechRecognition.from_json(json.loads(json.dumps(task.to_json())))
     assert back.to_json() == task.to_json()
     lacking = replace(reading, letters=said[:6])
     task = SpeechRecognition.learn(fit, heard, "train", reading=lacking)
-    assert task.places == ()
-    assert task.letters.known == learn(heard).letters.known
+    assert task.transcribing.places == ()
+    assert task.transcribing.letters.known == learn(heard).transcribing.letters.known
     assert "the pretrained model lacks some of the letters: they are learnt anew" in task.notes
 
 
 def test_repeats_and_blanks_are_no_letters():
     letters = Letters(("a", "b"))
-    task = SpeechRecognition("audio", "text", letters, commonest="a")
+    task = SpeechRecognition("audio", "text", Ctc(letters), commonest="a")
     steps = torch.tensor([[1, 1, 0, 1, 2, 2, 0], [0, 0, 0, 0, 0, 0, 2]])
     logits = torch.nn.functional.one_hot(steps, letters.size).float()
     found = task.keep((logits, torch.tensor([7, 6])), {})

@@ -95,7 +95,7 @@ def test_a_forecaster_is_resumed_exactly(riders, tmp_path, trainer, tune):
 def test_a_listener_goes_on_with_its_own_letters(words, tmp_path, trainer):
     base = bases.wav2vec2(tmp_path / "base", "abdelnoprsuv")
     first = trainer("words", model=str(base), epochs=12, **LISTEN)
-    assert first.task.letters.known == tuple(" abdelnoprsuv")
+    assert first.task.transcribing.letters.known == tuple(" abdelnoprsuv")
     assert first.fit()
     assert reached(first) < 0.4 < baseline(first)
     first.module.load_state_dict(first.best.weights)

@@ -11,6 +11,7 @@ from core.errors import UsageError
 from core.tasks.preprocessing import (
     ImageReading,
     Reading,
+    Seq2SeqReading,
     SeriesReading,
     SoundReading,
     TextReading,
@@ -19,12 +20,18 @@ from core.tasks.preprocessing import (
 TOKENIZER, TOKENIZER_FACTS = "tokenizer.json", "tokenizer_config.json"
 LETTERS = "vocab.json"
 PREPROCESSOR, PROCESSOR = "preprocessor_config.json", "processor_config.json"
-FACTS = (TOKENIZER, TOKENIZER_FACTS, LETTERS, PREPROCESSOR, PROCESSOR)
+GENERATION = "generation_config.json"
+FACTS = (TOKENIZER, TOKENIZER_FACTS, LETTERS, PREPROCESSOR, PROCESSOR, GENERATION)
 _MOST = 1 << 20
 """What stands for "no limit" in the files of tokenizers is larger than this."""
 _STRETCHED = ("yolos",)
 """Models whose places are stretched to images of any size."""
 _OF_SAMPLES = "Wav2Vec2FeatureExtractor"
+_OF_BANDS = {"feature_extractor_type": "WhisperFeatureExtractor", "n_fft": 400, "hop_length": 160}
+_RATE = 16_000
+_POSITIONS = 50
+"""Positions of a second of sound in Whisper's encoder."""
+_MEANT = "en"
 
 
 def reading_of(ref: str, folder: Path, structure: Mapping[str, Any], reads: str) -> Reading:
@@ -58,12 +65,7 @@ def json_of(path: Path) -> dict[str, Any]:
 
 
 def _of_texts(ref: str, folder: Path, structure: Mapping[str, Any]) -> TextReading:
-    path = folder / TOKENIZER
-    if not path.exists():
-        raise UsageError(
-            f"{ref} has no {TOKENIZER}, by which it would read texts",
-            hint="Write one: AutoTokenizer.from_pretrained(MODEL).save_pretrained(FOLDER).",
-        )
+    tokenizer = _tokenizer(ref, folder, "read")
     limits = [
         _known(folder / TOKENIZER_FACTS).get("model_max_length"),
         structure.get("max_position_embeddings"),
@@ -71,7 +73,17 @@ def _of_texts(ref: str, folder: Path, structure: Mapping[str, Any]) -> TextReadi
     ]
     most = min((int(each) for each in limits if each and each < _MOST), default=_MOST)
     pad, end = (_first(structure.get(f"{it}_token_id")) for it in ("pad", "eos"))
-    return TextReading(path.read_text(), most, pad=pad, end=end)
+    return TextReading(tokenizer, most, pad=pad, end=end)
+
+
+def _tokenizer(ref: str, folder: Path, does: str) -> str:
+    path = folder / TOKENIZER
+    if not path.exists():
+        raise UsageError(
+            f"{ref} has no {TOKENIZER}, by which it would {does} texts",
+            hint="Write one: AutoTokenizer.from_pretrained(MODEL).save_pretrained(FOLDER).",
+        )
+    return path.read_text()
 
 
 def _of_images(ref: str, folder: Path, structure: Mapping[str, Any]) -> ImageReading:
@@ -84,13 +96,15 @@ def _of_images(ref: str, folder: Path, structure: Mapping[str, Any]) -> ImageRea
     return ImageReading(mean, std, _size(own or wanted), fixed=fixed)
 
 
-def _of_sounds(ref: str, folder: Path, structure: Mapping[str, Any]) -> SoundReading:
+def _of_sounds(ref: str, folder: Path, structure: Mapping[str, Any]) -> Reading:
     facts = _preprocessing(ref, folder, "feature_extractor", "sounds")
     kind = facts.get("feature_extractor_type")
+    if structure["model_type"] == "whisper":
+        return _of_whisper(ref, folder, structure, facts)
     if kind != _OF_SAMPLES:
         raise UsageError(
             f"{ref} reads sounds by a {kind or 'nameless extractor'}, which is not known here",
-            hint="Name a model that reads samples: a Wav2Vec2, HuBERT or WavLM.",
+            hint="Name a Whisper, or a model that reads samples: a Wav2Vec2, HuBERT or WavLM.",
         )
     rate, level = int(facts.get("sampling_rate", 16_000)), bool(facts.get("do_normalize", True))
     codes = _known(folder / LETTERS)
@@ -105,6 +119,47 @@ def _of_sounds(ref: str, folder: Path, structure: Mapping[str, Any]) -> SoundRea
         letters[code] = " " if piece == between else piece.lower()
     blank = _first(structure.get("pad_token_id"))
     return SoundReading(rate, level, tuple(letters), blank=blank, strange=codes[strange])
+
+
+def _of_whisper(
+    ref: str, folder: Path, structure: Mapping[str, Any], facts: Mapping[str, Any]
+) -> Seq2SeqReading:
+    """As the files of Whisper say it; what they leave out is as in its first release."""
+    rate = int(facts.get("sampling_rate", _RATE))
+    if rate != _RATE or any(facts.get(name, known) != known for name, known in _OF_BANDS.items()):
+        raise UsageError(f"{ref} reads sounds in other windows than Whisper, or at another rate")
+    said = _known(folder / GENERATION)
+    rest = {**structure, **{name: value for name, value in said.items() if value is not None}}
+    languages = {_code(mark): int(at) for mark, at in (said.get("lang_to_id") or {}).items()}
+    after = [(said.get("task_to_id") or {}).get("transcribe")] if languages else []
+    after.append(said.get("no_timestamps_token_id"))
+    if not said.get("no_timestamps_token_id"):
+        # Older files say the whole prefix, place by place.
+        after = [at for _, at in structure.get("forced_decoder_ids") or ()]
+        languages = {}
+    language = _code(str(said.get("language") or _MEANT))
+    if languages and language not in languages:
+        from transformers.models.whisper.tokenization_whisper import TO_LANGUAGE_CODE
+
+        language = TO_LANGUAGE_CODE.get(language, language)
+    return Seq2SeqReading(
+        rate=rate,
+        seconds=int(structure.get("max_source_positions", 1500)) // _POSITIONS,
+        most=int(structure.get("max_target_positions", 448)),
+        tokenizer=_tokenizer(ref, folder, "write"),
+        end=_first(rest.get("eos_token_id")),
+        start=(_first(rest.get("decoder_start_token_id")),),
+        languages=languages,
+        language=language,
+        after=tuple(int(at) for at in after if at is not None),
+        silent=tuple(map(int, rest.get("suppress_tokens") or ())),
+        silent_first=tuple(map(int, rest.get("begin_suppress_tokens") or ())),
+    )
+
+
+def _code(mark: str) -> str:
+    """ "de" of "<|de|>"."""
+    return mark.strip("<|>").lower()
 
 
 def _of_series(ref: str, _: Path, structure: Mapping[str, Any]) -> SeriesReading:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from core.models.architecture import Architecture
 from core.options import Option
+from core.tasks.preprocessing import Seq2SeqReading
 
 _DROPOUT = Option("dropout", 0.1, "share of values dropped while training", 0, 0.9)
 _HEADS = Option("heads", 4, "attention heads", 1, 128)
@@ -150,6 +151,22 @@ HUB = (
         parameters=1_145_822,
     ),
     Architecture(
+        "whisper",
+        "core.models.hub.whisper",
+        ("speech-seq2seq",),
+        "Whisper: an encoder that hears a sound whole and a decoder that writes it down",
+        (
+            Option("mels", 80, "bands of pitch that a sound is told in", 8, 128),
+            Option("width", 128, "size of a position's vector; a multiple of heads", 8, 8192),
+            _HEADS,
+            Option("layers", 2, "layers of the encoder, and of the decoder", 1, 96),
+            _DROPOUT,
+        ),
+        {"lr": 1e-3, "batch_size": 16, "clip": 1.0},
+        package="transformers",
+        reading=Seq2SeqReading(rate=16_000, seconds=30, most=448),
+    ),
+    Architecture(
         "patchtst",
         "core.models.hub.patchtst",
         ("series",),
@@ -170,7 +187,7 @@ HUB = (
 PRETRAINED = Architecture(
     "pretrained",
     "core.models.hub.pretrained",
-    ("image", "tokens", "next-token", "objects", "speech", "series"),
+    ("image", "tokens", "next-token", "objects", "speech", "speech-seq2seq", "series"),
     "a model that others trained: its folder (./folder) or its name on the hub (owner/name)",
     (
         Option(

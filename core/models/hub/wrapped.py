@@ -21,18 +21,22 @@ _NOTHING = 4.6
 
 
 class Wrapped(nn.Module):
-    """A module of transformers; while it is `still`, all but its head stays as in evaluation."""
+    """A module of transformers; while it is `still`, its `backbone` stays as in evaluation.
+
+    That is all below its head, by name, or what of it hears or sees.
+    """
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = model
         self.still = False
+        self.backbone: str = model.base_model_prefix  # type: ignore[assignment]
 
     def train(self, mode: bool = True) -> Self:
         super().train(mode)
         if self.still:
             # Frozen layers neither drop values nor follow the batches' means.
-            self.model.base_model.eval()  # type: ignore[union-attr]
+            self.model.get_submodule(self.backbone).eval()
         return self
 
 
