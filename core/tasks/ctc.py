@@ -50,8 +50,8 @@ class Ctc(Transcribing):
     def from_json(cls, codec: Mapping[str, Any]) -> Ctc:
         return cls(
             Letters(tuple(codec["letters"])),
-            level=bool(codec["level"]),
-            places=tuple(map(int, codec["places"])),
+            level=bool(codec.get("level", True)),
+            places=tuple(map(int, codec.get("places", ()))),
         )
 
     def to_json(self) -> dict[str, Any]:

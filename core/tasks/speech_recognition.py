@@ -75,8 +75,7 @@ class SpeechRecognition(Task):
         Option(
             "language",
             "",
-            "of the transcripts, as en or de, for a pretrained model that writes in several",
-            auto=True,
+            "of the transcripts, as en or de, where a pretrained model writes in several",
         ),
     )
 
@@ -181,7 +180,8 @@ class SpeechRecognition(Task):
             codec["target"],
             way.from_json(codec),
             commonest=codec["commonest"],
-            rate=int(codec["rate"]),
+            # The first models of this task told neither rate, seconds nor what `Ctc` has of others.
+            rate=int(codec.get("rate", RATE)),
             seconds=int(codec.get("seconds", 0)),
             notes=codec["notes"],
         )

@@ -16,6 +16,8 @@ from core.evaluation.evaluate import evaluate_model
 from core.inference.engine import Engine
 from core.inference.examples import as_tensors, run
 from core.models.architectures import build
+from core.models.folder import load_module, save_model
+from core.models.registry import open_folder, task_of
 from core.tasks import facts, guess
 from core.tasks.ctc import Ctc
 from core.tasks.preprocessing import SoundReading
@@ -183,6 +185,31 @@ def test_padding_changes_no_answer(heard, name, options):
         alone, own = model(*task.inputs(run(tensors, at, at + 1)))
         assert own.tolist() == [steps[at]]
         assert torch.allclose(alone[0], together[at, : own[0]], atol=1e-4)
+
+
+@pytest.mark.parametrize("mels", [64, 40])
+def test_a_model_of_the_first_release_answers_as_it_did(heard, tmp_path, mels):
+    task = learn(heard)
+    options = {"mels": mels, "width": 16, "hidden": 8, "layers": 1, "dropout": 0.0}
+    torch.manual_seed(0)
+    module = build("speech-gru", task.shape, options).eval()
+    save_model(
+        tmp_path, module, task, {"name": "it", "architecture": "speech-gru", "options": options}
+    )
+    # Its bands were the task's, and neither rate nor anything of pretrained models was written.
+    info = json.loads((tmp_path / "model.json").read_text())
+    info["codec"] |= {"mels": mels}
+    for name in ("rate", "seconds", "level", "places"):
+        del info["codec"][name]
+    info["shape"] = {"kind": "speech", "mels": mels, "outputs": task.shape["outputs"]}
+    del info["options"]["mels"]
+    (tmp_path / "model.json").write_text(json.dumps(info))
+    folder = open_folder(tmp_path)
+    (made,) = batches(task, heard)
+    batch = run(as_tensors(made), 0, 3)
+    with torch.inference_mode():
+        expected = task.solve(module, batch)
+        assert torch.equal(task_of(folder).solve(load_module(folder), batch), expected)
 
 
 @pytest.mark.parametrize("asked", ["noise=10:p=1", "shift", "masks"])

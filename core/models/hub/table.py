@@ -8,6 +8,12 @@ from core.tasks.preprocessing import Seq2SeqReading
 
 _DROPOUT = Option("dropout", 0.1, "share of values dropped while training", 0, 0.9)
 _HEADS = Option("heads", 4, "attention heads", 1, 128)
+_AUXILIARY = Option(
+    "auxiliary_loss",
+    "no",
+    "whether what each layer would find is learnt from too, and not the last one's alone",
+    choices=("no", "yes"),
+)
 _QUERIES = Option("queries", 50, "objects that can be found in a picture", 1, 1000)
 
 HUB = (
@@ -111,6 +117,7 @@ HUB = (
             _HEADS,
             Option("layers", 3, "layers of the encoder, and of the decoder", 1, 96),
             Option("stem", 32, "channels of the ResNet's first stage", 4, 512),
+            _AUXILIARY,
             _DROPOUT,
         ),
         {"lr": 5e-4, "batch_size": 16, "clip": 1.0},
@@ -128,6 +135,7 @@ HUB = (
             Option("width", 128, "size of a patch's vector; a multiple of heads", 8, 8192),
             _HEADS,
             Option("layers", 4, "encoder layers", 1, 96),
+            _AUXILIARY,
             _DROPOUT,
         ),
         {"lr": 5e-4, "batch_size": 16, "clip": 1.0},
@@ -164,6 +172,7 @@ HUB = (
         ),
         {"lr": 1e-3, "batch_size": 16, "clip": 1.0},
         package="transformers",
+        parameters=1_779_200,
         reading=Seq2SeqReading(rate=16_000, seconds=30, most=448),
     ),
     Architecture(
