@@ -72,7 +72,6 @@ class Average:
 
     @torch.no_grad()
     def _swap(self, module: nn.Module) -> None:
-        sharding.let_go(module)
         for name, each in _tensors(module).items():
             here, kept = sharding.own(each.detach()), sharding.own(self._weights[name])
             own = here.clone()
@@ -100,6 +99,8 @@ def judged(module: nn.Module, average: Average | None) -> Iterator[nn.Module]:
 
 def _tensors(module: nn.Module) -> dict[str, Tensor]:
     """What of a module is kept, by name: each once, whatever other name it has."""
+    # Asked for its state, a module in parts forgets whole weights that a pass has left there; they
+    # would be named in the place of the parts.
     kept = module.state_dict().keys()
     named = [*module.named_parameters(), *module.named_buffers()]
     return {name: each for name, each in named if name in kept}

@@ -68,17 +68,6 @@ def own(tensor: Tensor) -> Tensor:
     return made
 
 
-def let_go(module: nn.Module) -> None:
-    """Forget whole weights that a pass has left there: they would be taken for those of the parts.
-
-    Nothing where the module is not in parts.
-    """
-    for each in module.modules():
-        part: Any = each
-        if hasattr(each, "reshard"):
-            part.reshard()
-
-
 def part_like(like: Tensor, tensor: Tensor) -> Tensor:
     """This process's part of a whole tensor, cut as `like` is; all must ask for it."""
     if not is_part(like) or is_part(tensor) or not tensor.dim():
