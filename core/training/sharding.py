@@ -88,14 +88,33 @@ def write(folder: Path, tensors: Mapping[str, Tensor], group: Group) -> None:
     from torch.distributed.checkpoint.filesystem import FileSystemWriter
     from torch.distributed.checkpoint.state_dict_saver import save
 
-    writer = FileSystemWriter(folder, sync_files=True)
+    class Writer(FileSystemWriter):
+        def write_data(self, *given: Any) -> Any:
+            try:
+                return super().write_data(*given)
+            except Exception as error:
+                # torch tells that its file is not as long as it should be, and not why.
+                if (system := _system(error)) is None:
+                    raise
+                raise OSError(system.errno, system.strerror) from error
+
+    writer = Writer(folder, sync_files=True)
     try:
         save(dict(tensors), storage_writer=writer, process_group=group.words)
     except CheckpointException as error:
-        for failure, _ in error.failures.values():
+        failures = [failure for failure, _ in error.failures.values()]
+        for failure in failures:
             if isinstance(failure, OSError):
                 raise failure from error
-        raise OSError(str(error)) from error
+        raise OSError(str(failures[0]).splitlines()[0]) from error
+
+
+def _system(error: BaseException) -> OSError | None:
+    """The system's own error behind another one."""
+    behind: BaseException | None = error
+    while behind is not None and not isinstance(behind, OSError):
+        behind = behind.__cause__ or behind.__context__
+    return behind
 
 
 def read(folder: Path, likes: Callable[[str], Tensor | None], group: Group) -> dict[str, Tensor]:
