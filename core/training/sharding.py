@@ -25,7 +25,7 @@ SHARDS = "shards"
 def shard(module: nn.Module, device: torch.device, size: int) -> nn.Module:
     """The module, itself changed: each block of its lists by itself, and what is left as one."""
     from torch.distributed.device_mesh import init_device_mesh
-    from torch.distributed.fsdp import fully_shard
+    from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
 
     # It takes no other layout than the plain one.
     module.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
@@ -36,6 +36,9 @@ def shard(module: nn.Module, device: torch.device, size: int) -> nn.Module:
                 if any(True for _ in block.parameters()):
                     fully_shard(block, mesh=mesh)
     fully_shard(module, mesh=mesh)
+    if hasattr(module, "write"):
+        # What answers otherwise than it learns needs whole weights there too.
+        register_fsdp_forward_method(module, "write")
     return module
 
 

@@ -17,6 +17,7 @@ from torch import distributed, nn
 from core.devices.facts import Device
 from core.errors import UsageError
 from core.ingest import ingest
+from core.models.architectures import TYPICAL, build
 from core.models.registry import Models
 from core.runs.events import EventWriter
 from core.runs.job import Job
@@ -426,6 +427,20 @@ def test_a_full_disk_pauses_all_who_have_a_part(train, penguins):
         state = run.stop(wait=DEADLINE)
         assert state.state == "failed"
         assert "No space left" in state.error["what"]
+
+
+def test_a_writer_in_parts_writes_what_it_writes_whole(lonely_group):
+    shape = {**TYPICAL["speech-seq2seq"], "seconds": 1, "outputs": 60}
+    sounds = torch.randn(2, 9000), torch.tensor([9000, 4000])
+    torch.manual_seed(0)
+    model = build("whisper", shape, {"mels": 16, "width": 16, "layers": 2}).eval()
+    with torch.inference_mode():
+        expected = model.write(*sounds)
+    sharding.shard(model, torch.device("cpu"), 1)
+    model(*sounds, torch.tensor([[0, 7], [0, 9]])).square().mean().backward()
+    with torch.inference_mode():
+        assert torch.equal(model.write(*sounds), expected)
+    assert expected.shape[1] > 1
 
 
 @pytest.mark.parametrize("way", [{"ema": 0.9}, {"swa": 0.5}])
