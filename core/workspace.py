@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import platform
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.errors import UsageError
+from core.errors import LeptonError, UsageError
 
 
 @dataclass(frozen=True)
@@ -78,3 +79,28 @@ class Workspace:
     def datasets(self) -> Path:
         """Original archives of built-in data sets, downloaded or put here by hand."""
         return self.home / "datasets"
+
+
+def state_folder(name: str) -> Path:
+    """Where all workspaces of a person meet on this machine, for what belongs to the machine.
+
+    It is named after the machine because several may share a home, and is in none of the folders
+    that are emptied while a run goes on: `/tmp` by age, `/run/user` and `/dev/shm` when a person
+    logs out. `XDG_STATE_HOME` is obeyed. Nobody else can look into it.
+
+    Raises:
+        LeptonError: it cannot be made.
+    """
+    state = Path(os.environ.get("XDG_STATE_HOME") or "~/.local/state")
+    try:
+        # A person who has no home is a RuntimeError to `expanduser`.
+        state = state.expanduser()
+        folder = state / "lepton" / name / (platform.node() or "here")
+        folder.mkdir(0o700, parents=True, exist_ok=True)
+    except (OSError, RuntimeError) as error:
+        raise LeptonError(
+            f"which {name} are in use cannot be kept: {getattr(error, 'strerror', error)}",
+            where=str(state),
+            hint="Name a folder you can write with XDG_STATE_HOME.",
+        ) from error
+    return folder

@@ -1,4 +1,4 @@
-"""LeptonApp: the six modes, the themes, the keys and the signals; each screen does its own work."""
+"""LeptonApp: the modes, the themes, the keys and the signals; each screen does its own work."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ SCREENS = {
     "evaluate": "screens.evaluate:EvaluateScreen",
     "infer": "screens.infer:InferScreen",
     "models": "screens.models:ModelsScreen",
+    "serve": "screens.serve:ServeScreen",
 }
 RUNNING_POLL_SECONDS = 2.0
 SCREEN_CHANGE_SECONDS = 0.01

@@ -170,7 +170,7 @@ class Model:
         self.architecture = architecture
         self.folder = folder
         self.run: Run | None = None
-        self._engine: EngineProcess | None = None
+        self._engines: dict[str, EngineProcess] = {}
 
     def __repr__(self) -> str:
         state = self.folder.ref if self.folder else "not trained yet"
@@ -213,16 +213,20 @@ class Model:
         """Judge it on the test split; prints a line and returns the metrics."""
         return self._judge(dataset, "test", batch_size)
 
-    def predict(self, inputs: Any) -> list[Answer]:
-        """Answers for one input or a sequence of them: paths, texts or mappings of columns."""
+    def predict(self, inputs: Any, *, runtime: str = "torch") -> list[Answer]:
+        """Answers for one input or a sequence of them: paths, texts or mappings of columns.
+
+        `runtime` "onnx" has ONNX Runtime answer, with the graph that the model was exported to.
+        """
         from core.inference.inputs import read_inputs
         from core.inference.process import EngineProcess
 
         folder = self._trained()
         one = isinstance(inputs, str | bytes | Path | Mapping) or not isinstance(inputs, Sequence)
         rows = read_inputs(self.workspace, task_of(folder), [inputs] if one else list(inputs))
-        self._engine = self._engine or EngineProcess(self.workspace)
-        return self._engine.predict(folder.ref, rows)
+        if runtime not in self._engines:
+            self._engines[runtime] = EngineProcess(self.workspace, runtime=runtime)
+        return self._engines[runtime].predict(folder.ref, rows)
 
     def _trained(self) -> ModelFolder:
         if self.folder is None:

@@ -1,4 +1,4 @@
-"""The six modes, and what a screen may ask of the app."""
+"""The modes, and what a screen may ask of the app."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ MODES = (
     Mode("evaluate", "4", "Evaluate", "Judge a model on rows it never saw"),
     Mode("infer", "5", "Infer", "Try a model on a row, a file or a text"),
     Mode("models", "6", "Models", "The models that training made"),
+    Mode("serve", "7", "Serve", "The services that run, and what they are asked"),
 )
 
 

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,100 +19,134 @@ from torch import nn
 
 from core.atomic import write_json
 from core.devices.facts import choose_threads, devices
-from core.devices.timing import quickest
-from core.inference.examples import Batch, Examples, take
-from core.inference.forward import to_device
-from core.tasks.base import Task
+from core.models.graph import Graph
 
-FILE = "calibration.json"
-FORMAT = 1
+FORMAT = 2
 MOST_ROWS = 256
-SECONDS = 0.5
-"""What the whole calibration may take, or little more."""
-CELL_SECONDS = 0.02
+SECONDS = 1.5
+"""What the whole calibration may take, or little more than the model's slowest calls."""
+FIRST_SECONDS = 1.0
+"""What of them the first try of each may take."""
+HOPEFUL = 0.6
+"""What is at first slower than this much of the best is not tried again."""
 GOOD_ENOUGH = 0.95
 """A smaller batch that reaches this much of the best rate is better: nobody waits as long."""
-WORTH_THREADS = 1.5
-"""More threads must be so much quicker: beside other work they are much slower (25 times)."""
+WORTH_THREADS = 1.1
+"""More threads must be so much quicker, for they are taken from others."""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Rows in a batch, processor threads, and the rates, rows a second, that they were chosen by.
-
-    `rates` are by threads and rows.
-    """
+    """Rows in a batch, and the rates, rows a second, by threads and rows, that say so."""
 
     rows: int
-    threads: int
     rates: Mapping[tuple[int, int], float]
+
+    def threads(self, rows: int) -> int:
+        """Processor threads for a batch of so many rows."""
+        sizes = {size for _, size in self.rates}
+        size = min((size for size in sizes if size >= rows), default=max(sizes))
+        return _threads({of: rate for (of, each), rate in self.rates.items() if each == size})
 
     def to_json(self) -> dict[str, Any]:
         rates = [[threads, rows, rate] for (threads, rows), rate in self.rates.items()]
-        return {"rows": self.rows, "threads": self.threads, "rates": rates}
+        return {"rows": self.rows, "rates": rates}
 
 
-def load(folder: Path, device: torch.device) -> Calibration | None:
+def file_of(folder: Path, module: nn.Module) -> Path:
+    """Where it is kept of a model; torch and ONNX Runtime have one each."""
+    return folder / ("calibration-onnx.json" if isinstance(module, Graph) else "calibration.json")
+
+
+def load(file: Path, device: torch.device) -> Calibration | None:
     """What was measured for this model on this machine, if that can be read."""
     with suppress(OSError, ValueError, TypeError, KeyError):
-        told = json.loads((folder / FILE).read_text())
+        told = json.loads(file.read_text())
         if told["format"] == FORMAT and told["machine"] == _machine(device):
             rates = {(int(t), int(n)): float(rate) for t, n, rate in told["rates"]}
-            return Calibration(max(1, int(told["rows"])), max(1, int(told["threads"])), rates)
+            return choose(rates)
     return None
 
 
-def save(folder: Path, device: torch.device, found: Calibration) -> None:
+def save(file: Path, device: torch.device, found: Calibration) -> None:
     """Keep it beside the model; a folder that cannot be written to goes without."""
     with suppress(OSError):
-        write_json(
-            folder / FILE, {"format": FORMAT, "machine": _machine(device), **found.to_json()}
-        )
+        write_json(file, {"format": FORMAT, "machine": _machine(device), **found.to_json()})
 
 
 def measure(
-    module: nn.Module, task: Task, example: Examples, device: torch.device, threads: int | None
-) -> Calibration:
-    """Time the model on copies of one example; `threads` says how many, None: find out."""
-    rates: dict[tuple[int, int], float] = {}
-    end = time.perf_counter() + SECONDS
+    answer: Callable[[int], object], most: int, device: torch.device, threads: int | None
+) -> Calibration | None:
+    """Time `answer`, which answers so many rows from the first step to the last; `most` at once.
+
+    `threads` says how many, None: find out. None is known if it fails with one row already.
+    """
+    timed = _Timed(answer)
+    counts = [threads] if threads else _thread_counts(device)
+    began = time.perf_counter()
     before = torch.get_num_threads()
     try:
-        for count in [threads] if threads else _thread_counts(device):
-            torch.set_num_threads(count)
-            rows = 1
-            while rows <= min(MOST_ROWS, task.at_once) and time.perf_counter() < end:
-                batch = to_device(take(example, torch.zeros(rows, dtype=torch.int64)), device)
-                left = min(CELL_SECONDS, end - time.perf_counter())
-                rates[count, rows] = rows / quickest(partial(_answer, module, task, batch), left)
+        for at, count in enumerate(counts, 1):
+            rows, until = 1, began + FIRST_SECONDS * at / len(counts)
+            while timed.take(count, rows) < until and 2 * rows <= min(MOST_ROWS, most):
                 rows *= 2
+        # Whatever else the machine does comes and goes, so each is tried at several moments.
+        while timed.take_hopeful(began + SECONDS) < began + SECONDS:
+            pass
     finally:
         torch.set_num_threads(before)
-    return choose(rates)
+    return choose(timed.rates) if timed.rates else None
+
+
+class _Timed:
+    """The best rate so far, rows a second, by threads and rows in a batch; of those that have
+    failed, for which there was no memory say, there is none."""
+
+    def __init__(self, answer: Callable[[int], object]) -> None:
+        self.rates: dict[tuple[int, int], float] = {}
+        self._answer = answer
+
+    def take(self, threads: int, rows: int) -> float:
+        """Time one call; tells when it ended."""
+        torch.set_num_threads(threads)
+        began = time.perf_counter()
+        try:
+            self._answer(rows)
+        except Exception:
+            self.rates.pop((threads, rows), None)
+            return float("inf")
+        now = time.perf_counter()
+        rate = rows / (now - began)
+        self.rates[threads, rows] = max(rate, self.rates.get((threads, rows), 0.0))
+        return now
+
+    def take_hopeful(self, end: float) -> float:
+        """Time once more what may be the best, until `end`; tells when that was done."""
+        best = max(self.rates.values(), default=0.0)
+        now = time.perf_counter()
+        for cell in [cell for cell, rate in self.rates.items() if rate >= HOPEFUL * best]:
+            if now < end:
+                now = self.take(*cell)
+        return now
 
 
 def choose(rates: Mapping[tuple[int, int], float]) -> Calibration:
     """The smallest batch that is about as quick as the quickest, on few threads where they do."""
-    best = {
-        count: max(rate for (of, _), rate in rates.items() if of == count)
-        for count in sorted({count for count, _ in rates})
-    }
-    threads = next(iter(best))
-    for count, rate in best.items():
-        if rate > WORTH_THREADS * best[threads]:
-            threads = count
-    rows = min(
-        rows
-        for (count, rows), rate in rates.items()
-        if count == threads and rate >= GOOD_ENOUGH * best[threads]
+    threads = _threads(
+        {count: max(rate for (of, _), rate in rates.items() if of == count) for count, _ in rates}
     )
-    return Calibration(rows, threads, rates)
+    mine = {rows: rate for (count, rows), rate in rates.items() if count == threads}
+    best = max(mine.values())
+    return Calibration(min(n for n, rate in mine.items() if rate >= GOOD_ENOUGH * best), rates)
 
 
-def _answer(module: nn.Module, task: Task, batch: Batch) -> None:
-    with torch.inference_mode():
-        # Brought here, or a GPU would only have been told what to do.
-        task.solve(module, batch).cpu()
+def _threads(best: Mapping[int, float]) -> int:
+    """As few as do, by the rates that each number of them reaches."""
+    threads = min(best)
+    for count in sorted(best):
+        if best[count] > WORTH_THREADS * best[threads]:
+            threads = count
+    return threads
 
 
 def _thread_counts(device: torch.device) -> list[int]:

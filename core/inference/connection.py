@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 from core.errors import LeptonError
 from core.inference.door import Door
 from core.inference.faults import EngineEnded, fault
+from core.inference.hearing import Hear
 from core.inference.wire import Message, frame, messages
 
 MOST_TRIES = 3
@@ -24,9 +25,11 @@ _LOG_BYTES = 4096
 class _Waiting(NamedTuple):
     request: Message
     reply: Future[Any]
+    hear: Hear | None
+    """Is told what comes before the reply."""
 
 
-Again: TypeAlias = Callable[[Message, Future[Any]], None]
+Again: TypeAlias = Callable[[Message, Future[Any], Hear | None], None]
 
 
 class Connection:
@@ -50,9 +53,10 @@ class Connection:
         self._reader = threading.Thread(target=self._read, name="engine-replies", daemon=True)
         self._reader.start()
 
-    def send(self, request: Message, reply: Future[Any]) -> None:
-        """Ask; the reply fails when the engine ends before it answers."""
-        waiting = _Waiting(request, reply)
+    def send(self, request: Message, reply: Future[Any], hear: Hear | None = None) -> None:
+        """Ask; the reply fails when the engine ends before it answers. `hear` is told the parts of
+        an answer that has some, and may not wait."""
+        waiting = _Waiting(request, reply, hear)
         with self._lock:
             if there := self.alive:
                 self._pending[request["id"]] = waiting
@@ -113,6 +117,12 @@ class Connection:
             self._lose(waiting)
 
     def _hear(self, message: Message) -> None:
+        if "part" in message:
+            with self._lock:
+                listening = self._pending.get(message["id"])
+            if listening is not None and listening.hear is not None:
+                listening.hear(message["part"])
+            return
         with self._lock:
             waiting = self._pending.pop(message["id"], None)
         if waiting is None or not waiting.reply.set_running_or_notify_cancel():
@@ -124,13 +134,13 @@ class Connection:
 
     def _lose(self, waiting: _Waiting) -> None:
         """Ask again what an engine did not hear that left or was leaving; fail the rest."""
-        request, reply = waiting
+        request, reply, hear = waiting
         unheard = self._left or (self.pid is None and self._process is None)
         tries = request.get("tries", 0)
         if self._closed or not unheard or tries == MOST_TRIES:
             fail(reply, self._ended())
         elif not reply.cancelled():
-            self._again({**request, "tries": tries + 1}, reply)
+            self._again({**request, "tries": tries + 1}, reply, hear)
 
     def _ended(self) -> LeptonError:
         if self._closed:

@@ -34,7 +34,7 @@ class Door:
         # Another installation, or this one after an upgrade, may speak otherwise.
         mine = [dict(settings), __file__, Path(__file__).stat().st_mtime_ns]
         name = hashlib.sha256(json.dumps(mine, sort_keys=True).encode()).hexdigest()[:16]
-        self.socket = _folder() / f"engine-{name}.sock"
+        self.socket = socket_folder() / f"engine-{name}.sock"
         self.log = self.socket.with_suffix(".log")
         self._lock = self.socket.with_suffix(".lock")
 
@@ -75,13 +75,7 @@ class Door:
     def _start(self) -> tuple[socket.socket, subprocess.Popen[bytes]]:
         """Start the process with the socket open already: who connects need not wait for it."""
         self.socket.unlink(missing_ok=True)
-        with socket.socket(socket.AF_UNIX) as listening:
-            before = os.umask(0o177)
-            try:
-                listening.bind(str(self.socket))
-            finally:
-                os.umask(before)
-            listening.listen(BACKLOG)
+        with listen(self.socket) as listening:
             there = socket.socket(socket.AF_UNIX)
             there.connect(str(self.socket))
             threads = self.settings["threads"]
@@ -119,7 +113,26 @@ class Door:
             os.close(descriptor)
 
 
-def _folder() -> Path:
+def listen(path: Path) -> socket.socket:
+    """A socket at this path that only this user can open.
+
+    Raises:
+        OSError: the path is taken, or too long for one.
+    """
+    listening = socket.socket(socket.AF_UNIX)
+    before = os.umask(0o177)
+    try:
+        listening.bind(str(path))
+        listening.listen(BACKLOG)
+    except BaseException:
+        listening.close()
+        raise
+    finally:
+        os.umask(before)
+    return listening
+
+
+def socket_folder() -> Path:
     """A folder that is this user's alone: the session's own, or one in the place for such files.
 
     Raises:
@@ -133,7 +146,7 @@ def _folder() -> Path:
     facts = folder.lstat()
     if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.getuid() or facts.st_mode & 0o077:
         raise LeptonError(
-            "the folder of the engine's socket is not yours alone",
+            "the folder of Lepton's sockets is not yours alone",
             where=str(folder),
             hint="Remove it, or name another with XDG_RUNTIME_DIR.",
         )

@@ -4,22 +4,32 @@ from __future__ import annotations
 
 import atexit
 import gc
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
 import torch
+from torch import nn
 
 from core.devices.facts import resolve
+from core.errors import LeptonError, UsageError, nearest
+from core.generation.chat import Prompt
+from core.generation.pieces import Ending, Piece
+from core.generation.sampling import Sampling
 from core.inference.cache import Cache
+from core.inference.hearing import pieces
 from core.inference.loaded import Given, Loaded
-from core.inference.messages import Answer
+from core.inference.messages import Answer, Embedded
 from core.models.folder import load_module
-from core.models.registry import ModelFolder, Models, Stamp, task_of
+from core.models.graph import exported_graph
+from core.models.registry import ONNX, ModelFolder, Models, Stamp, task_of
+from core.tasks.base import Task
 from core.workspace import Workspace
 
 CACHE_BYTES = 4 << 30
+RUNTIMES = ("torch", "onnx")
+"""What can answer with a model: torch, or ONNX Runtime with the graph it was exported to."""
 
 # What is still frozen when the interpreter ends is reported as leaked by libraries in C++.
 atexit.register(gc.unfreeze)
@@ -39,9 +49,12 @@ class Engine:
     """Answers rows with the models of a workspace, or of any model folder.
 
     Models load when they are first asked for and stay while `cache_bytes` has room. Use it from as
-    many threads as you like: rows that wait for a model are answered together. `threads` are the
-    processor threads of one call, None: as many as are quickest here. More than `queue` rows do not
-    wait for a model.
+    many threads as you like: rows that wait for a model are answered together. `runtime` is one of
+    `RUNTIMES`. `threads` are the processor threads of one call, None: as many as are quickest here.
+    More than `queue` rows do not wait for a model.
+
+    Raises:
+        UsageError: there is no such device or runtime.
     """
 
     def __init__(
@@ -49,11 +62,13 @@ class Engine:
         workspace: Workspace,
         device: str = "auto",
         *,
+        runtime: str = "torch",
         cache_bytes: int = CACHE_BYTES,
         threads: int | None = None,
         queue: int | None = None,
     ) -> None:
-        self.device = resolve(device)
+        self.device = _device(device, runtime)
+        self.runtime = runtime
         self.threads = threads
         self.queue = queue
         self._models = Models(workspace)
@@ -104,6 +119,49 @@ class Engine:
         finally:
             answers.cancel()
 
+    def stream(
+        self, ref: str, prompt: Prompt, sampling: Sampling, hear: Callable[[str], None]
+    ) -> Future[Ending]:
+        """Have a text or a conversation gone on with: `hear` is told each part of the text as it
+        comes, on a thread of the engine's, and may not wait. A future that is cancelled ends it.
+
+        Raises:
+            UsageError: there is no such model, it does not go on with texts, the prompt has more
+                pieces than it takes, or the settings cannot be.
+            LeptonError: its folder is damaged, or a package for the settings is missing.
+            Busy: too many answers wait.
+        """
+        with ExitStack() as stack:
+            model = stack.enter_context(self.use(ref))
+            ending = model.streams.ask(model.task.generation(prompt, sampling), hear)
+            release = stack.pop_all()
+        ending.add_done_callback(lambda _: release.close())
+        return ending
+
+    def generate(self, ref: str, prompt: Prompt, sampling: Sampling) -> Iterator[Piece]:
+        """What a text or a conversation goes on with, as it comes; who stops reading ends it.
+
+        Raises what `stream` does, and LeptonError when the model cannot go on.
+        """
+        return pieces(lambda hear: self.stream(ref, prompt, sampling, hear))
+
+    def embed(self, ref: str, texts: Sequence[str]) -> Future[list[Embedded | LeptonError]]:
+        """A vector for each text, or why there is none, without waiting once the model is there.
+
+        Raises:
+            UsageError: there is no such model, or it makes no vectors of texts.
+            LeptonError: its folder is damaged.
+            Busy: too many texts wait.
+        """
+        with ExitStack() as stack:
+            model = stack.enter_context(self.use(ref))
+            if not model.embeds:
+                raise UsageError(f"{ref} makes no vectors of texts: it is for {model.task.name}")
+            vectors = model.embedding.ask(texts)
+            release = stack.pop_all()
+        vectors.add_done_callback(lambda _: release.close())
+        return vectors
+
     def holds(self, ref: str) -> bool:
         """Whether a model is in memory, so that a request for it waits for no loading."""
         known = self._found.get(ref)
@@ -131,14 +189,33 @@ class Engine:
         # Frozen objects of a model that went are thawed, or the collector would never see them.
         gc.unfreeze()
         task = task_of(folder)
-        module = load_module(folder, self.device)
-        if task.reads == "image":
-            module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        size = sum(each.nbytes for each in (*module.parameters(), *module.buffers()))
+        module = self._module(folder, task)
         # A full collection with torch loaded takes 0.1 s; frozen, what stays is not looked at.
         gc.collect()
         gc.freeze()
-        return Loaded(folder, task, module, self.device, size, self.threads, self.queue)
+        return Loaded(folder, task, module, self.device, self.threads, self.queue)
+
+    def _module(self, folder: ModelFolder, task: Task) -> nn.Module:
+        if self.runtime == "onnx" and folder.info["architecture"] != ONNX:
+            if task.gives == "text" and task.reads == "tokens":
+                what = f"models for {task.name} answer with torch alone"
+                raise UsageError(what, where=folder.ref, hint="Ask it without --runtime onnx.")
+            return exported_graph(folder).eval()
+        module = load_module(folder, self.device)
+        if task.reads == "image":
+            module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return module
+
+
+def _device(name: str, runtime: str) -> torch.device:
+    if runtime not in RUNTIMES:
+        raise UsageError(f'there is no runtime "{runtime}"', hint=nearest(runtime, RUNTIMES))
+    if runtime == "torch":
+        return resolve(name)
+    if name not in ("auto", "cpu"):
+        what = f"ONNX Runtime answers on the processor here, and not on {name}"
+        raise UsageError(what, hint="Leave out --device, or --runtime.")
+    return torch.device("cpu")
 
 
 def _key(found: _Found) -> Hashable:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core.errors import LeptonError
+from core.generation.sampling import TOO_LONG, TooLong
 
 
 class Busy(LeptonError):  # noqa: N818 - it is a state of the engine's
@@ -25,4 +26,6 @@ def fault(error: dict[str, str]) -> LeptonError:
     words = {name: error.get(name, "") for name in ("where", "hint")}
     if error.get("kind") == "busy":
         return Busy(error["what"], **words, seconds=float(error["seconds"]))
+    if error.get("why") == TOO_LONG:
+        return TooLong(error["what"], **words)
     return LeptonError.from_json(error)

@@ -94,7 +94,8 @@ def lake_rows(workspace: Workspace, task: Task, ref: str, ids: Sequence[int]) ->
                 where=view.version.ref,
                 hint=f"It has {view.version.rows:,} rows.",
             )
-    return [Row(f"{ref}#{rid}", found[rid][0], truth=found[rid][1]) for rid in ids]
+        at = view.version.ref
+    return [Row(f"{ref}#{rid}", found[rid][0], truth=found[rid][1], place=(at, rid)) for rid in ids]
 
 
 def _read(workspace: Workspace, task: Task, given: object) -> list[Row]:

@@ -64,7 +64,7 @@ class Lane(Generic[Given, Told]):
     `answer` gives one answer for each row of a batch, of at most `batch()` rows. A request of very
     many rows goes to the end of the line after each batch, so that it keeps nobody waiting. The
     line holds up to `bound` rows, without a bound as many as come. The thread starts at the first
-    request and leaves when it is idle.
+    request and leaves when it is idle; `after` is called on it when a batch was answered.
     """
 
     def __init__(
@@ -72,10 +72,12 @@ class Lane(Generic[Given, Told]):
         answer: Callable[[Sequence[Given]], Sequence[Told]],
         batch: Callable[[], int],
         bound: int | None = None,
+        after: Callable[[], None] = lambda: None,
     ) -> None:
         self._answer = answer
         self._batch = batch
         self._bound = bound
+        self._after = after
         self._line: deque[Request[Given, Told]] = deque()
         self._changed = threading.Condition()
         self._works = False
@@ -156,6 +158,7 @@ class Lane(Generic[Given, Told]):
             for request, part in taken:
                 request.tell(told[at : at + len(part)])
                 at += len(part)
+            self._after()
 
     def _next(self) -> list[tuple[Request[Given, Told], Sequence[Given]]]:
         """The rows of the next batch, by request; none when the thread is to leave."""

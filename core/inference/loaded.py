@@ -5,33 +5,40 @@ from __future__ import annotations
 import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import torch
 from torch import nn
 
+from core.devices.facts import choose_threads
 from core.errors import LeptonError, UsageError
+from core.generation.decoder import Decoder
 from core.inference import calibration
 from core.inference.calibration import Calibration
-from core.inference.examples import Examples, as_tensors, spans
-from core.inference.forward import solved
+from core.inference.examples import as_tensors, take
+from core.inference.forward import solved, to_device
 from core.inference.lane import Lane
-from core.inference.messages import Answer, Row
+from core.inference.messages import Answer, Embedded, Row
+from core.inference.streams import Streams
+from core.models.graph import Graph
 from core.models.registry import ModelFolder
 from core.tasks.base import Task
 from core.tasks.rows import PATH
 
 Given: TypeAlias = Row | Mapping[str, Any] | str | Path
 
+EMBEDDED = 16
+"""Texts that become vectors at once."""
 UNMEASURED = 64
 """Rows in a batch as long as no row could be measured with."""
 
 
 @dataclass
 class Loaded:
-    """A model in memory, ready to answer. `bytes` counts its parameters and buffers.
+    """A model in memory, ready to answer.
 
     `threads` are the processor threads of one call, None: as many as are quickest. Its line holds
     `queue` rows at most.
@@ -41,20 +48,33 @@ class Loaded:
     task: Task
     module: nn.Module
     device: torch.device
-    bytes: int
     threads: int | None = None
     queue: int | None = None
     calibration: Calibration | None = field(init=False)
     lane: Lane[Given, Answer] = field(init=False)
     """The line of rows that wait for it."""
+    embedding: Lane[str, Embedded | LeptonError] = field(init=False)
+    """The line of texts that are to become vectors."""
+    streams: Streams = field(init=False)
+    """Answers that come piece by piece."""
+    bytes: int = field(init=False)
+    """Of its parameters and buffers, or of its graph."""
+    _measured: Path = field(init=False)
+    _example: tuple[Given, Mapping[str, Any]] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        self.calibration = calibration.load(self.folder.path, self.device)
+        self.bytes = _bytes(self.module)
+        self._measured = calibration.file_of(self.folder.path, self.module)
+        self.calibration = calibration.load(self._measured, self.device)
         # Weak, for objects that hold each other are found by the collector alone, and what was
         # frozen for its sake it does not look at.
         me = weakref.proxy(self)
         answer = lambda rows: me.answer(rows)  # noqa: E731, PLW0108 - its method is strong
-        self.lane = Lane(answer, lambda: me.rows, self.queue)
+        self.lane = Lane(
+            answer, lambda: me.rows, self.queue, partial(_calibrate, weakref.ref(self))
+        )
+        self.embedding = Lane(lambda texts: me.embed(texts), lambda: EMBEDDED, self.queue)  # noqa: PLW0108
+        self.streams = Streams(lambda: me.decoder(), self.queue)  # noqa: PLW0108 - the same
 
     @property
     def rows(self) -> int:
@@ -63,6 +83,53 @@ class Loaded:
 
     def close(self) -> None:
         self.lane.close()
+        self.streams.close()
+        self.embedding.close()
+
+    def embed(self, texts: Sequence[str]) -> list[Embedded | LeptonError]:
+        """A vector for each text: the mean of what the module makes of its pieces."""
+        try:
+            rows = [self.task.row(text) for text in texts]
+            examples = as_tensors(self.task.encode(rows, target=False))
+            batch = to_device(take(examples, torch.arange(len(rows))), self.device)
+            torch.set_num_threads(self.threads or 1)
+            with torch.inference_mode():
+                made = self.module.embedded(batch["tokens"], batch["length"])  # type: ignore[operator]
+            counts = batch["length"].tolist()
+            return [*map(Embedded, made.float().cpu().tolist(), counts)]
+        except Exception as error:
+            if len(texts) == 1:
+                return [_as_error(error)]
+            half = len(texts) // 2
+            return self.embed(texts[:half]) + self.embed(texts[half:])
+
+    @property
+    def embeds(self) -> bool:
+        """Whether it can make vectors of texts."""
+        return hasattr(self.module, "embedded")
+
+    def decoder(self) -> Decoder:
+        """The module, ready to go on with texts on the thread that asks for it."""
+        known = self.calibration.threads(1) if self.calibration else choose_threads()
+        torch.set_num_threads(self.threads or known)
+        return cast("Decoder", self.module)
+
+    def calibrate(self) -> None:
+        """Find out, once, how many rows at once, and on how many threads, it answers quickest.
+
+        It takes a row that it has answered; whoever asked for that has the answer by now.
+        """
+        if self._example is None:
+            return
+        (row, columns), self._example = self._example, None
+        self.calibration = calibration.measure(
+            lambda count: self._answered([row] * count, [columns] * count),
+            self.task.at_once,
+            self.device,
+            self.threads,
+        )
+        if self.calibration is not None:
+            calibration.save(self._measured, self.device, self.calibration)
 
     def answer(self, rows: Sequence[Given]) -> list[Answer]:
         """One answer for each row of a batch, from a thread that is the model's own.
@@ -75,39 +142,44 @@ class Loaded:
             columns = [
                 _columns(self.task, each, name) for each, name in zip(rows, named, strict=True)
             ]
-            return self._forward(named, self._encoded(rows, columns))
+            known = self.calibration
+            torch.set_num_threads(self.threads or (known.threads(len(rows)) if known else 1))
+            told = self._answered(rows, columns)
+            if known is None:
+                self._example = rows[0], columns[0]
+            return [Answer(name, output) for name, output in zip(named, told, strict=True)]
         except Exception as error:
             if len(rows) == 1:
                 return [Answer(named[0], error=_as_error(error))]
             half = len(rows) // 2
             return self.answer(rows[:half]) + self.answer(rows[half:])
 
-    def _encoded(self, rows: Sequence[Given], columns: list[dict[str, Any]]) -> Examples:
+    def _answered(self, rows: Sequence[Given], columns: Sequence[Mapping[str, Any]]) -> list[Any]:
+        """What the task tells of each row, from its columns to the answer."""
         try:
-            return as_tensors(self.task.encode(columns, target=False))
+            examples = as_tensors(self.task.encode(columns, target=False))
         except LeptonError as error:
             if all(isinstance(row, Row) and row.typed for row in rows):
                 raise UsageError(error.what, where=error.where, hint=error.hint) from error
             raise
-
-    def _forward(self, named: Sequence[str], examples: Examples) -> list[Answer]:
-        torch.set_num_threads(self.threads or self._calibrated(examples).threads)
-        found = solved(self.module, self.task, examples, device=self.device, batch_size=len(named))
+        found = solved(self.module, self.task, examples, device=self.device, batch_size=len(rows))
         if not np.isfinite(found).all():
             raise LeptonError(
                 "the model's output is not a number", hint="Train it again, or try a checkpoint."
             )
-        answers = zip(named, self.task.answers(found), strict=True)
-        return [Answer(name, output) for name, output in answers]
+        return self.task.answers(found)
 
-    def _calibrated(self, examples: Examples) -> Calibration:
-        """What suits the model here; measured with the first example that there is."""
-        if self.calibration is None:
-            self.calibration = calibration.measure(
-                self.module, self.task, spans(examples, [(0, 1)]), self.device, self.threads
-            )
-            calibration.save(self.folder.path, self.device, self.calibration)
-        return self.calibration
+
+def _calibrate(model: weakref.ref[Loaded]) -> None:
+    """Unless it was let go meanwhile."""
+    if (there := model()) is not None:
+        there.calibrate()
+
+
+def _bytes(module: nn.Module) -> int:
+    if isinstance(module, Graph):
+        return len(module.graph)
+    return sum(each.nbytes for each in (*module.parameters(), *module.buffers()))
 
 
 def _name(given: Given) -> str:
@@ -126,11 +198,9 @@ def _columns(task: Task, given: Given, name: str) -> dict[str, Any]:
     """The columns of a row, with files read, and the name by which an error is to call it."""
     if isinstance(given, Row) and given.error is not None:
         raise given.error
-    row = dict(given.values) if isinstance(given, Row) else task.row(given)
-    for column, value in row.items():
-        if isinstance(value, Path):
-            row[column] = _read(value)
-    return row if PATH in task.columns else {PATH: name, **row}
+    row = given.values if isinstance(given, Row) else task.row(given)
+    read = {column: _read(value) for column, value in row.items() if isinstance(value, Path)}
+    return {**row, **read} if PATH in task.columns else {PATH: name, **row, **read}
 
 
 def _read(path: Path) -> bytes:

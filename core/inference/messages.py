@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from core.errors import LeptonError
 
@@ -25,7 +25,8 @@ class Row:
     A `Path` value stands for the bytes of that file; the engine reads them. `error` says why the
     row could not be read at all; it is then its answer too. `truth` is what a data set says of the
     row, for a person to compare with; the engine never sees it. A `typed` row was written by
-    whoever asks: a value of it that cannot be read is their mistake.
+    whoever asks: a value of it that cannot be read is their mistake. `place` is the version and the
+    row id where it stands in a data set, if it does.
     """
 
     input: str
@@ -33,6 +34,7 @@ class Row:
     error: LeptonError | None = None
     truth: Any = None
     typed: bool = False
+    place: tuple[str, int] | None = None
 
     def to_json(self) -> dict[str, Any]:
         values = {name: packed(value) for name, value in self.values.items()}
@@ -95,6 +97,13 @@ class Answer:
     def from_json(cls, answer: Mapping[str, Any]) -> Answer:
         error = LeptonError.from_json(answer["error"]) if "error" in answer else None
         return cls(answer["input"], answer["output"], error)
+
+
+class Embedded(NamedTuple):
+    """A text as a vector, made of so many tokens."""
+
+    vector: list[float]
+    tokens: int
 
 
 def packed(value: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
@@ -12,9 +12,14 @@ from typing import Any, Self, TypeVar
 
 from core.augmentation.example import Cell, Example
 from core.errors import LeptonError
+from core.generation.chat import Prompt
+from core.generation.pieces import Ending, Piece
+from core.generation.sampling import Sampling
 from core.inference.connection import Connection, fail
 from core.inference.door import Door
-from core.inference.messages import Answer, Row, packed, unpacked
+from core.inference.faults import fault
+from core.inference.hearing import Hear, pieces
+from core.inference.messages import Answer, Embedded, Row, packed, unpacked
 from core.workspace import Workspace
 
 CACHE_BYTES = 4 << 30
@@ -35,6 +40,7 @@ class EngineProcess:
         workspace: Workspace,
         device: str = "auto",
         *,
+        runtime: str = "torch",
         cache_bytes: int = CACHE_BYTES,
         threads: int | None = None,
     ) -> None:
@@ -42,6 +48,7 @@ class EngineProcess:
             {
                 "home": str(workspace.home),
                 "device": device,
+                "runtime": runtime,
                 "cache_bytes": cache_bytes,
                 "threads": threads,
             }
@@ -98,6 +105,43 @@ class EngineProcess:
         asked = self._submit("predict", model=_whole(ref), rows=[row.to_json() for row in rows])
         return _then(asked, lambda found: [Answer.from_json(answer) for answer in found])
 
+    def stream(
+        self, ref: str, prompt: Prompt, sampling: Sampling, hear: Callable[[str], None]
+    ) -> Future[Ending]:
+        """Have a text or a conversation gone on with, without waiting: `hear` is told each part of
+        the text as it comes, on a thread that it may not hold up. The future says how it ended, or
+        raises what `generate` does; who cancels it ends the answer.
+        """
+        said = prompt if isinstance(prompt, str) else [each.to_json() for each in prompt]
+        asked = self._submit(
+            "generate", hear=hear, model=_whole(ref), prompt=said, sampling=sampling.to_json()
+        )
+        return _then(asked, Ending.from_json)
+
+    def generate(
+        self, ref: str, prompt: Prompt, sampling: Sampling, idle: float | None = None
+    ) -> Iterator[Piece]:
+        """What a text or a conversation goes on with, as it comes; who stops reading ends it.
+
+        Waits up to `idle` seconds for each part, or for ever.
+
+        Raises:
+            UsageError: there is no such model, it does not go on with texts, the prompt has more
+                pieces than it takes, or the settings cannot be.
+            LeptonError: its folder is damaged, the model cannot go on, the engine ended, or nothing
+                came for so long.
+            Busy: too many answers wait.
+        """
+        return pieces(lambda hear: self.stream(ref, prompt, sampling, hear), idle)
+
+    def embed(self, ref: str, texts: Sequence[str]) -> Future[list[Embedded]]:
+        """A vector for each text, without waiting: the future has them, or raises what is wrong.
+
+        UsageError: there is no such model, it makes no vectors of texts, or a text is too long.
+        Busy: too many texts wait. LeptonError: the engine ended, or the folder is damaged.
+        """
+        return _then(self._submit("embed", model=_whole(ref), texts=list(texts)), _vectors)
+
     def augment(
         self,
         words: Sequence[str],
@@ -115,7 +159,12 @@ class EngineProcess:
             LeptonError: the engine ended, or the time is over.
         """
         cells = [[row, packed(cell)] for row, cell in rows]
-        asked = {"words": list(words), "kind": kind, "epochs": list(epochs), "seed": seed}
+        asked: dict[str, Any] = {
+            "words": list(words),
+            "kind": kind,
+            "epochs": list(epochs),
+            "seed": seed,
+        }
         found = _wait(self._submit("augment", rows=cells, **asked), timeout)
         return [Example.from_json(unpacked(each)) for each in found]
 
@@ -126,12 +175,12 @@ class EngineProcess:
         if connection is not None:
             connection.close()
 
-    def _submit(self, op: str, **fields: Any) -> Future[Any]:
+    def _submit(self, op: str, hear: Hear | None = None, **fields: Any) -> Future[Any]:
         reply: Future[Any] = Future()
-        self._ask({"id": next(self._ids), "op": op, **fields}, reply)
+        self._ask({"id": next(self._ids), "op": op, **fields}, reply, hear)
         return reply
 
-    def _ask(self, request: dict[str, Any], reply: Future[Any]) -> None:
+    def _ask(self, request: dict[str, Any], reply: Future[Any], hear: Hear | None) -> None:
         with self._lock:
             try:
                 if self._connection is None or not self._connection.alive:
@@ -140,7 +189,7 @@ class EngineProcess:
             except LeptonError as error:
                 fail(reply, error)
                 return
-        connection.send(request, reply)
+        connection.send(request, reply, hear)
 
 
 def _wait(reply: Future[Told], timeout: float | None) -> Told:
@@ -170,6 +219,13 @@ def _then(asked: Future[Any], made: Callable[[Any], Told]) -> Future[Told]:
     outcome.add_done_callback(lambda mine: mine.cancelled() and asked.cancel())
     asked.add_done_callback(hear)
     return outcome
+
+
+def _vectors(found: list[Any]) -> list[Embedded]:
+    for each in found:
+        if isinstance(each, dict):
+            raise fault(each["error"])
+    return [Embedded(*each) for each in found]
 
 
 def _whole(ref: str) -> str:

@@ -1,10 +1,12 @@
 """The engine's process: it answers all who come to its socket, and leaves when nobody does.
 
 A request is `{"id", "op", …}` and its reply carries the same id. `load` {model}, `predict` {model,
-rows} and `augment` {words, kind, rows, epochs, seed} are done side by side, as they come; `cancel`
-{request} takes one back, and so does going away. A reply is `{"id", "result"}` or `{"id", "error"}`
-as the error's `to_json` has it. First of all comes `{"hello": process id}`; and when the engine
-leaves, `{"bye": true}`, after which it takes no request.
+rows}, `embed` {model, texts}, `generate` {model, prompt, sampling} and `augment` {words, kind,
+rows, epochs, seed} are done side by side, as they come; `cancel` {request} takes one back, and so
+does going away. A reply is `{"id", "result"}` or `{"id", "error"}` as the error's `to_json` has it;
+before that of `generate` come the parts of its answer, each `{"id", "part"}`. First of all comes
+`{"hello": process id}`; and when the engine leaves, `{"bye": true}`, after which it takes no
+request.
 """
 
 from __future__ import annotations
@@ -18,14 +20,18 @@ import sys
 import traceback
 from asyncio import StreamReader, StreamWriter, Task
 from collections.abc import Mapping
-from contextlib import suppress
+from concurrent.futures import Future
+from contextlib import aclosing, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import LeptonError
+from core.generation.chat import Message as Said
+from core.generation.sampling import Sampling
 from core.inference.door import Door
-from core.inference.messages import Row, packed, unpacked
+from core.inference.hearing import pieces_of
+from core.inference.messages import Embedded, Row, packed, unpacked
 from core.inference.wire import Message, frame, messages_of
 from core.runs.priority import step_back
 from core.workspace import Workspace
@@ -111,14 +117,16 @@ class Server:
     async def _reply(self, request: Message, writer: StreamWriter) -> None:
         self._at_work += 1
         try:
-            reply = {"id": request["id"], **await self._outcome(request)}
+            reply = {"id": request["id"], **await self._outcome(request, writer)}
             await _write(writer, reply)
         finally:
             self._at_work -= 1
             self._touch()
 
-    async def _outcome(self, request: Message) -> Message:
+    async def _outcome(self, request: Message, writer: StreamWriter) -> Message:
         try:
+            if request["op"] == "generate":
+                return {"result": await _told(await self._made(), request, writer)}
             return {"result": await self._do(request)}
         except LeptonError as error:
             return {"error": error.to_json()}
@@ -140,10 +148,14 @@ class Server:
                 engine = await self._made()
                 rows = [Row.from_json(row) for row in request["rows"]]
                 if engine.holds(request["model"]):
-                    asked = engine.submit(request["model"], rows)
+                    answers = engine.submit(request["model"], rows)
                 else:
-                    asked = await asyncio.to_thread(engine.submit, request["model"], rows)
-                return [answer.to_json() for answer in await asyncio.wrap_future(asked)]
+                    answers = await asyncio.to_thread(engine.submit, request["model"], rows)
+                return [answer.to_json() for answer in await asyncio.wrap_future(answers)]
+            case "embed":
+                engine = await self._made()
+                asked = await asyncio.to_thread(engine.embed, request["model"], request["texts"])
+                return [_vector(each) for each in await asyncio.wrap_future(asked)]
         raise LeptonError(f"the engine knows no request {request['op']!r}")
 
     async def _made(self) -> Engine:
@@ -164,14 +176,37 @@ def _make(settings: Mapping[str, Any]) -> Engine:
     return Engine(
         Workspace(Path(settings["home"])),
         settings["device"],
+        runtime=settings["runtime"],
         cache_bytes=settings["cache_bytes"],
         threads=settings["threads"],
     )
 
 
+def _vector(found: Embedded | LeptonError) -> Any:
+    return {"error": found.to_json()} if isinstance(found, LeptonError) else found
+
+
 def _loaded(engine: Engine, ref: str) -> dict[str, Any]:
     with engine.use(ref) as model:
         return {"path": str(model.folder.path), "bytes": model.bytes}
+
+
+async def _told(engine: Engine, request: Message, writer: StreamWriter) -> Message:
+    """Write the parts of an answer as they come; how it ended."""
+    prompt = request["prompt"]
+    if not isinstance(prompt, str):
+        prompt = [Said.of(each) for each in prompt]
+    model, sampling = request["model"], Sampling.of(request["sampling"])
+    asked = pieces_of(
+        lambda hear: asyncio.to_thread(engine.stream, model, prompt, sampling, hear), Future.cancel
+    )
+    # Closed at once when this is cancelled: the model is to work for nobody who has left.
+    async with aclosing(asked) as parts:
+        async for part in parts:
+            if part.ending is not None:
+                return part.ending.to_json()
+            await _write(writer, {"id": request["id"], "part": part.text})
+    raise AssertionError("an answer has an end")
 
 
 def _augmented(request: Message) -> list[Any]:

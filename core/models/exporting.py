@@ -8,12 +8,10 @@ import warnings
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -22,9 +20,9 @@ from core.data.lake.rows_file import sha256_of
 from core.devices.timing import quickest
 from core.errors import LeptonError, UsageError
 from core.models.folder import load_module
-from core.models.registry import ModelFolder, task_of
+from core.models.graph import Graph, check_installed, first_line, read_graph
+from core.models.registry import ABOUT, GRAPH, ONNX, ModelFolder, task_of
 
-GRAPH, ABOUT = "model.onnx", "onnx.json"
 ABSOLUTE, RELATIVE = 1e-4, 1e-3
 """How far an answer may be from torch's: so much, and so much of its size."""
 _PACKAGES = ("onnx", "onnxscript", "onnxruntime")
@@ -57,7 +55,7 @@ class Exported:
 
 
 @dataclass(frozen=True)
-class _Inputs:
+class Inputs:
     """`make` draws the model's arguments for a number of rows; `dynamic` names, for each, the
     axes that may have any size."""
 
@@ -75,9 +73,11 @@ def to_onnx(
         UsageError: models of its kind have no such graph.
         LeptonError: a package is missing, it cannot be exported, or ONNX Runtime answers otherwise.
     """
-    _check_packages()
+    check_installed(*_PACKAGES)
+    if model.info["architecture"] == ONNX:
+        raise UsageError("the model is an ONNX graph already", where=str(model.weights))
     task, module = task_of(model), load_module(model)
-    inputs = _inputs(task.shape, task.name)
+    inputs = inputs_of(task.shape, task.name)
     if any(isinstance(part, nn.RNNBase) for part in module.modules()):
         # It packs texts by their lengths, which torch's exporter cannot follow.
         raise UsageError(
@@ -93,21 +93,21 @@ def to_onnx(
             say("writing the graph")
             _write(module, inputs, beside)
             say("asking ONNX Runtime and torch the same")
-            session = _session(beside)
-            difference = _compare(module, session, inputs)
-            speed = {rows: _ratio(module, session, inputs.make(rows)) for rows in _TIMED}
+            graph = read_graph(beside)
+            difference = _compare(module, graph, inputs)
+            speed = {rows: _ratio(module, graph, inputs.make(rows)) for rows in _TIMED}
             about = {
                 "format": 1,
                 "model": model.name,
                 "task": task.name,
                 "weights_sha256": sha256_of(model.weights),
-                "inputs": [_described(each) for each in session.get_inputs()],
-                "outputs": [_described(each) for each in session.get_outputs()],
+                "inputs": graph.inputs,
+                "outputs": graph.outputs,
                 "codec": task.to_json(),
                 "tolerance": {"absolute": ABSOLUTE, "relative": RELATIVE},
                 "difference": difference,
             }
-            write_bytes(folder / GRAPH, beside.read_bytes())
+            write_bytes(folder / GRAPH, graph.graph)
             # Last: who finds it finds the graph that it speaks of.
             write_json(folder / ABOUT, about)
         finally:
@@ -119,16 +119,7 @@ def to_onnx(
     return Exported(folder / GRAPH, folder / ABOUT, difference, speed)
 
 
-def _check_packages() -> None:
-    missing = [name for name in _PACKAGES if find_spec(name) is None]
-    if missing:
-        raise LeptonError(
-            f"an export to ONNX needs the package {' and '.join(missing)}",
-            hint="Install it: pip install 'lepton-tui[onnx]'",
-        )
-
-
-def _inputs(shape: Mapping[str, Any], name: str) -> _Inputs:
+def inputs_of(shape: Mapping[str, Any], name: str) -> Inputs:
     """The arguments of models of a shape.
 
     Raises:
@@ -138,7 +129,7 @@ def _inputs(shape: Mapping[str, Any], name: str) -> _Inputs:
     kind = shape["kind"]
     if kind == "image":
         size = shape["channels"], shape["height"], shape["width"]
-        return _Inputs(("image",), lambda n: (torch.randn(n, *size),), (rows,))
+        return Inputs(("image",), lambda n: (torch.randn(n, *size),), (rows,))
     if kind == "table":
         sizes = shape["categories"]
 
@@ -147,7 +138,7 @@ def _inputs(shape: Mapping[str, Any], name: str) -> _Inputs:
             empty = torch.zeros(n, 0, dtype=torch.int64)
             return torch.randn(n, shape["numbers"]), torch.stack(codes, 1) if codes else empty
 
-        return _Inputs(("numbers", "categories"), table, (rows, rows))
+        return Inputs(("numbers", "categories"), table, (rows, rows))
     longest = min(_LONGEST, shape.get("length", 0))
     texts = {0: "rows", 1: "length"}
 
@@ -155,20 +146,20 @@ def _inputs(shape: Mapping[str, Any], name: str) -> _Inputs:
         return torch.randint(0, shape["vocabulary"], (n, longest), dtype=torch.int32)
 
     if kind == "tokens":
-        return _Inputs(
+        return Inputs(
             ("tokens", "lengths"),
             lambda n: (tokens(n), torch.randint(1, longest + 1, (n,), dtype=torch.int32)),
             (texts, rows),
         )
     if kind == "next-token":
-        return _Inputs(("tokens",), lambda n: (tokens(n),), (texts,))
+        return Inputs(("tokens",), lambda n: (tokens(n),), (texts,))
     raise UsageError(
         f"models for {name} are not exported to ONNX",
         hint="Those for images, texts and tables are.",
     )
 
 
-def _write(module: nn.Module, inputs: _Inputs, path: Path) -> None:
+def _write(module: nn.Module, inputs: Inputs, path: Path) -> None:
     axes = {name: torch.export.Dim(name) for each in inputs.dynamic for name in each.values()}
     dynamic = tuple({at: axes[name] for at, name in each.items()} for each in inputs.dynamic)
     told = io.StringIO()
@@ -189,32 +180,13 @@ def _write(module: nn.Module, inputs: _Inputs, path: Path) -> None:
                 verbose=False,
             )
     except Exception as error:  # torch's exporter raises whatever its passes do
-        first = str(error.__cause__ or error).strip().splitlines()[:1] or [type(error).__name__]
-        raise LeptonError(f"the model cannot be exported: {first[0]}") from error
+        said = first_line(error.__cause__ if isinstance(error.__cause__, Exception) else error)
+        raise LeptonError(f"the model cannot be exported: {said}") from error
     finally:
         logging.disable(level)
 
 
-def _session(path: Path) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(
-        path.read_bytes(), options, providers=["CPUExecutionProvider"]
-    )
-
-
-def _fed(session: Any, arguments: tuple[Tensor, ...]) -> dict[str, np.ndarray[Any, Any]]:
-    """The arguments by name; what the graph has no use for it does not take."""
-    return {
-        each.name: argument.numpy()
-        for each, argument in zip(session.get_inputs(), arguments, strict=True)
-    }
-
-
-def _compare(module: nn.Module, session: Any, inputs: _Inputs) -> float:
+def _compare(module: nn.Module, graph: Graph, inputs: Inputs) -> float:
     """The largest difference of an answer.
 
     Raises:
@@ -224,12 +196,13 @@ def _compare(module: nn.Module, session: Any, inputs: _Inputs) -> float:
     for rows in _CHECKED:
         arguments = inputs.make(rows)
         with torch.inference_mode():
-            expected = module(*arguments).numpy()
-        (found,) = session.run(None, _fed(session, arguments))
+            expected, found = module(*arguments), graph(*arguments)
         if found.shape != expected.shape:
-            raise LeptonError(f"ONNX Runtime gives {found.shape} where torch has {expected.shape}")
-        apart = np.abs(found - expected)
-        if not (apart <= ABSOLUTE + RELATIVE * np.abs(expected)).all():
+            raise LeptonError(
+                f"ONNX Runtime gives {list(found.shape)} where torch has {list(expected.shape)}"
+            )
+        apart = (found - expected).abs()
+        if not (apart <= ABSOLUTE + RELATIVE * expected.abs()).all():
             raise LeptonError(
                 f"ONNX Runtime's answers are up to {apart.max():.2g} from torch's, and"
                 f" {ABSOLUTE:g} is the most",
@@ -239,20 +212,14 @@ def _compare(module: nn.Module, session: Any, inputs: _Inputs) -> float:
     return largest
 
 
-def _ratio(module: nn.Module, session: Any, arguments: tuple[Tensor, ...]) -> float:
-    fed = _fed(session, arguments)
+def _ratio(module: nn.Module, graph: Graph, arguments: tuple[Tensor, ...]) -> float:
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         with torch.inference_mode():
             module(*arguments)  # the first call of each sets things up
             own = quickest(lambda: module(*arguments), _SECONDS)
-        session.run(None, fed)
-        return own / quickest(lambda: session.run(None, fed), _SECONDS)
+            graph(*arguments)
+            return own / quickest(lambda: graph(*arguments), _SECONDS)
     finally:
         torch.set_num_threads(before)
-
-
-def _described(value: Any) -> dict[str, Any]:
-    """A name, ONNX's word for the type, and the sizes, a name where any will do."""
-    return {"name": value.name, "type": value.type, "shape": list(value.shape)}

@@ -10,10 +10,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from core.atomic import write_json, write_text
+from core.atomic import write_bytes, write_json, write_text
 from core.errors import LeptonError, UsageError
 from core.models.architectures import build
-from core.models.registry import CARD, DAMAGED, FORMAT, INFO, WEIGHTS, ModelFolder
+from core.models.graph import Graph, read_graph
+from core.models.registry import CARD, DAMAGED, FORMAT, GRAPH, INFO, ONNX, WEIGHTS, ModelFolder
 from core.tasks.base import Task
 
 
@@ -32,25 +33,31 @@ def save_model(path: Path, module: nn.Module, task: Task, info: dict[str, Any]) 
         places.add(value.data_ptr())
     whole = {
         "format": FORMAT,
+        "parameters": sum(each.numel() for each in module.parameters()),
         **info,
         "task": task.name,
         "metric": task.metric,
         "shape": task.shape,
         "codec": task.to_json(),
-        "parameters": sum(each.numel() for each in module.parameters()),
     }
-    save_file(weights, path / WEIGHTS)
+    if isinstance(module, Graph):
+        write_bytes(path / GRAPH, module.graph)
+    else:
+        save_file(weights, path / WEIGHTS)
     write_json(path / INFO, whole)
     write_text(path / CARD, card(whole))
 
 
 def load_module(folder: ModelFolder, device: torch.device | str = "cpu") -> nn.Module:
-    """Build the architecture and fill in the weights, in evaluation mode.
+    """Build the architecture and fill in the weights, in evaluation mode; a model that came as a
+    graph is a `Graph`, on the processor.
 
     Raises:
         LeptonError: the weights are missing, damaged, or not of the model that is described.
     """
     info = folder.info
+    if info["architecture"] == ONNX:
+        return read_graph(folder.weights).eval()
     try:
         module = build(info["architecture"], info["shape"], info["options"])
     except (UsageError, KeyError, TypeError, ValueError) as error:

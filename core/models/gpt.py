@@ -6,7 +6,7 @@ Normalised before each part by RMSNorm (Zhang & Sennrich 2019), places by rotati
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core.errors import UsageError
+from core.generation.decoder import KeyValues, Layer, attended
+from core.models.tokens import masked_mean, text_mask
 
 _BASE = 10_000.0
 
@@ -34,14 +36,30 @@ class Block(nn.Module):
         self.fed = nn.Linear(hidden, width, bias=False)
 
     def forward(self, x: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
-        n, t, width = x.shape
+        query, key, value = self._parts(x, turn)
+        chance = self.dropout if self.training else 0.0
+        found = F.scaled_dot_product_attention(query, key, value, is_causal=True, dropout_p=chance)
+        return self._beside(x, found)
+
+    def go_on(self, x: Tensor, turn: tuple[Tensor, Tensor], known: Sequence[Layer]) -> Tensor:
+        """The same of the next places of n texts, each of which remembers those before."""
+        query, key, value = self._parts(x, turn)
+        found = []
+        for at, layer in enumerate(known):
+            mine = slice(at, at + 1)
+            found.append(attended(query[mine], *layer.add(key[mine], value[mine])))
+        return self._beside(x, torch.cat(found))
+
+    def _parts(self, x: Tensor, turn: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values, [n, heads, t, size] each."""
+        n, t, _ = x.shape
         parts = self.attend(self.before_attention(x)).view(n, t, 3, self.heads, -1)
         query, key, value = parts.permute(2, 0, 3, 1, 4)
-        chance = self.dropout if self.training else 0.0
-        found = F.scaled_dot_product_attention(
-            turned(query, turn), turned(key, turn), value, is_causal=True, dropout_p=chance
-        )
-        found = self.attended(found.transpose(1, 2).reshape(n, t, width))
+        return turned(query, turn), turned(key, turn), value
+
+    def _beside(self, x: Tensor, found: Tensor) -> Tensor:
+        """What comes after attention."""
+        found = self.attended(found.transpose(1, 2).reshape(x.shape))
         x = x + F.dropout(found, self.dropout, self.training)
         gate, value = self.feed(self.before_feed(x)).chunk(2, dim=-1)
         return x + F.dropout(self.fed(F.silu(gate) * value), self.dropout, self.training)
@@ -61,17 +79,40 @@ class GPT(nn.Module):
         self.norm = nn.RMSNorm(width)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        turn = turns(tokens.shape[1], self.size, tokens.device)
+        return F.linear(self._states(tokens), self.embed.weight)
+
+    def embedded(self, tokens: Tensor, length: Tensor) -> Tensor:
+        """Each text as one vector, [n, width], of tokens [n, t] and lengths [n]."""
+        return masked_mean(self._states(tokens), text_mask(tokens, length))
+
+    def _states(self, tokens: Tensor) -> Tensor:
+        turn = turns(torch.arange(tokens.shape[1], device=tokens.device), self.size)
         x = F.dropout(self.embed(tokens), self.dropout, self.training)
         for block in self.blocks:
             x = block(x, turn)
-        return F.linear(self.norm(x), self.embed.weight)
+        normed: Tensor = self.norm(x)
+        return normed
+
+    def new_cache(self) -> KeyValues:
+        return KeyValues(len(self.blocks))
+
+    def next_logits(self, tokens: Tensor, caches: Sequence[KeyValues]) -> Tensor:
+        """See `core.generation.decoder.Decoder`."""
+        before = torch.tensor([cache.length for cache in caches], device=tokens.device)
+        places = before[:, None] + torch.arange(tokens.shape[1], device=tokens.device)
+        cosine, sine = turns(places, self.size)
+        turn = cosine[:, None], sine[:, None]
+        x = self.embed(tokens)
+        for at, block in enumerate(self.blocks):
+            known = [cache.layers[at] for cache in caches]
+            x = block.go_on(x, turn, known)  # type: ignore[operator]
+        return F.linear(self.norm(x[:, -1]), self.embed.weight)
 
 
-def turns(length: int, size: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Cosine and sine of each place's angles, float32 [length, size / 2] each."""
-    powers = torch.arange(0, size, 2, device=device, dtype=torch.float32) / size
-    angles = torch.arange(length, device=device, dtype=torch.float32)[:, None] / _BASE**powers
+def turns(places: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """Cosine and sine of the angles of places int [...], float32 [..., size / 2] each."""
+    powers = torch.arange(0, size, 2, device=places.device, dtype=torch.float32) / size
+    angles = places.float()[..., None] / _BASE**powers
     return angles.cos(), angles.sin()
 
 

@@ -34,13 +34,17 @@ class LSTM(nn.Module):
         self.head = nn.Linear(2 * hidden, outputs)
 
     def forward(self, tokens: Tensor, length: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.dropout(self.embedded(tokens, length)))
+        return logits
+
+    def embedded(self, tokens: Tensor, length: Tensor) -> Tensor:
+        """Each text as one vector, [n, 2 * hidden]."""
         vectors = self.dropout(self.embed(tokens))
         packed = pack_padded_sequence(vectors, length.cpu(), batch_first=True, enforce_sorted=False)
         states, _ = pad_packed_sequence(
             self.lstm(packed)[0], batch_first=True, total_length=tokens.shape[1]
         )
-        logits: Tensor = self.head(self.dropout(masked_mean(states, text_mask(tokens, length))))
-        return logits
+        return masked_mean(states, text_mask(tokens, length))
 
 
 def build(

@@ -20,6 +20,10 @@ from core.workspace import Workspace
 FORMAT = 1
 INFO = "model.json"
 WEIGHTS = "model.safetensors"
+GRAPH, ABOUT = "model.onnx", "onnx.json"
+"""The same model as an ONNX graph, and what goes in and out of it."""
+ONNX = "onnx"
+"""The architecture of a model that came as a graph; it has no other weights."""
 CARD = "README.md"
 NUMBERS = ".numbers"
 NEEDED = ("task", "architecture", "options", "shape", "codec")
@@ -58,7 +62,7 @@ class ModelFolder:
 
     @property
     def weights(self) -> Path:
-        return self.path / WEIGHTS
+        return self.path / (GRAPH if self.info["architecture"] == ONNX else WEIGHTS)
 
     @property
     def metric(self) -> str:
@@ -103,7 +107,7 @@ def open_folder(path: Path, *, name: str | None = None, version: int | None = No
         raise UsageError(
             "this folder is no model", where=str(path), hint=f"A model folder holds {INFO}."
         )
-    for part in (file, path / WEIGHTS):
+    for part in (file, *(path / name for name in (WEIGHTS, GRAPH, ABOUT))):
         if leads_out(part, path):
             # A folder that came from elsewhere is not to have this machine's files read.
             what = f"{part.name} is a link that leads out of the model's folder"

@@ -61,13 +61,17 @@ class Transformer(nn.Module):
         self.head = nn.Linear(width, outputs)
 
     def forward(self, tokens: Tensor, length: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.dropout(self.embedded(tokens, length)))
+        return logits
+
+    def embedded(self, tokens: Tensor, length: Tensor) -> Tensor:
+        """Each text as one vector, [n, width]."""
         mask = text_mask(tokens, length)
         places = torch.arange(tokens.shape[1], device=tokens.device)
         x = self.dropout(self.embed(tokens) + self.place(places))
         for layer in self.layers:
             x = layer(x, mask[:, None, None, :])
-        logits: Tensor = self.head(self.dropout(masked_mean(self.norm(x), mask)))
-        return logits
+        return masked_mean(self.norm(x), mask)
 
 
 def build(

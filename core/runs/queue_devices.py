@@ -6,22 +6,19 @@ process lives: the system drops it however the process ends, so a dead one frees
 nobody is there is found out by locking the file alone for a moment, one process at a time.
 
 The files lie where all workspaces of a person meet, since a device belongs to the machine and not
-to a workspace: in `~/.local/state/lepton/devices/MACHINE` (`XDG_STATE_HOME` is obeyed). They are
-named after the machine because several may share a home, and are in none of the folders that are
-emptied while a run goes on: `/tmp` by age, `/run/user` and `/dev/shm` when a person logs out.
+to a workspace: in `~/.local/state/lepton/devices/MACHINE` (`state_folder`).
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
-import platform
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from core.errors import LeptonError
 from core.runs import lock
+from core.workspace import state_folder
 
 
 class Devices:
@@ -32,18 +29,7 @@ class Devices:
     """
 
     def __init__(self) -> None:
-        state = Path(os.environ.get("XDG_STATE_HOME") or "~/.local/state")
-        try:
-            # A person who has no home is a RuntimeError to `expanduser`.
-            state = state.expanduser()
-            self.folder = state / "lepton" / "devices" / (platform.node() or "here")
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except (OSError, RuntimeError) as error:
-            raise LeptonError(
-                f"which devices are taken cannot be kept: {getattr(error, 'strerror', error)}",
-                where=str(state),
-                hint="Name a folder you can write with XDG_STATE_HOME.",
-            ) from error
+        self.folder = state_folder("devices")
 
     def take(self, device: str, run: Path) -> int | None:
         """A device on which nobody is, for the run in this folder; None when somebody is on it.

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -16,9 +15,9 @@ from shutil import rmtree
 from typing import Any
 from uuid import uuid4
 
-from core.devices import AS_LISTED
 from core.errors import LeptonError, UsageError
 from core.runs import lock
+from core.runs.detached import detached
 from core.runs.events import Event, EventReader, EventWriter
 from core.runs.history import RunHistory, history
 from core.runs.notes import read_notes
@@ -109,8 +108,6 @@ class Run:
                     events.write("state", state="failed", error=error.to_json())
                     raise
             lock.write_pid(held, process.pid)
-        # The app may live for weeks: a thread that waits leaves no zombie behind.
-        threading.Thread(target=process.wait, name=f"reap {self.id}", daemon=True).start()
 
     def _start(self, held: int, log: int) -> subprocess.Popen[bytes]:
         """The process that works on it, or that waits for its device."""
@@ -133,33 +130,18 @@ class Run:
     def _process_of(
         self, module: str, held: int, log: int, turn: Turn | None = None
     ) -> subprocess.Popen[bytes]:
-        environment = {
-            "OMP_WAIT_POLICY": "PASSIVE",
-            **AS_LISTED,
-            **os.environ,
-            "PYTHONUNBUFFERED": "1",
-            "LEPTON_HOME": str(self.workspace.home),
-            LOCK_VARIABLE: str(held),
-        }
+        variables = {"LEPTON_HOME": str(self.workspace.home), LOCK_VARIABLE: str(held)}
         if turn is not None:
-            environment[DEVICE_VARIABLE] = turn.to_text()
-        if "PYTHONPATH" in os.environ:
-            # The worker lives in another folder, where a relative entry would mean something else.
-            entries = filter(None, os.environ["PYTHONPATH"].split(os.pathsep))
-            environment["PYTHONPATH"] = os.pathsep.join(str(Path(e).absolute()) for e in entries)
-        try:
-            return subprocess.Popen(
-                [sys.executable, "-P", "-m", module, str(self.path)],
-                cwd=self.path,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                pass_fds=(held, *(turn.descriptors if turn else ())),
-            )
-        except OSError as error:
-            raise LeptonError(f"no process can be started: {error.strerror}") from error
+            variables[DEVICE_VARIABLE] = turn.to_text()
+        return detached(
+            module,
+            [str(self.path)],
+            folder=self.path,
+            log=log,
+            name=self.id,
+            variables=variables,
+            keeps=(held, *(turn.descriptors if turn else ())),
+        )
 
     def state(self) -> RunState:
         """What the event log and the lock say now; cheap enough to ask of hundreds of runs."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from starlette.types import Message, Receive
@@ -46,9 +46,9 @@ class Answering:
         self._engine = engine
         self._endpoints = endpoints
         self._limits = limits
-        self._metrics = metrics
+        self.metrics = metrics
         self._log = log
-        self._handing = Handing(engine)
+        self.handing = Handing(engine)
         self._waiting = 0
         self._keeping: asyncio.Task[None] | None = None
         self._lookers: set[asyncio.Task[None]] = set()
@@ -67,23 +67,33 @@ class Answering:
             Refused: too many wait, the time is over, or the client has left.
             LeptonError: the engine ended, or the model cannot be used at all.
         """
-        if self._waiting >= self._limits.waiting:
-            raise Refused(429, "too many requests are waiting", headers=retry_after(1))
         call.rows = len(rows)
         began = time.perf_counter()
+        with self.admitted():
+            answers = await self._answered(deployed, rows, call, receive)
+        failed = sum(1 for answer in answers if not answer.ok)
+        self.metrics.engine_answered(
+            (deployed.name, deployed.label), len(rows), failed, time.perf_counter() - began
+        )
+        return answers
+
+    @contextmanager
+    def admitted(self) -> Iterator[None]:
+        """While a request is before the engine.
+
+        Raises:
+            Refused: too many are.
+        """
+        if self._waiting >= self._limits.waiting:
+            raise Refused(429, "too many requests are waiting", headers=retry_after(1))
         self._wait(+1)
         try:
-            answers = await self._answered(deployed, rows, call, receive)
+            yield
         except EngineEnded:
             self._ended()
             raise
         finally:
             self._wait(-1)
-        failed = sum(1 for answer in answers if not answer.ok)
-        self._metrics.engine_answered(
-            (deployed.name, deployed.label), len(rows), failed, time.perf_counter() - began
-        )
-        return answers
 
     async def ask_patiently(self, deployed: Deployed, rows: Sequence[Row]) -> list[Answer]:
         """One answer for each row, for whom nobody waits: after those for whom somebody does, and
@@ -108,7 +118,7 @@ class Answering:
     def shadow(self, name: str, rows: Sequence[Row], said: list[Answer]) -> None:
         """Ask those who look on, once the answer is there; nobody waits for them."""
         for other in self._endpoints.shadows(name):
-            count = self._metrics.shadows.labels(other.name, other.label, "left_out").inc
+            count = self.metrics.shadows.labels(other.name, other.label, "left_out").inc
             # Who looks on comes after everybody who waits for an answer.
             if self._waiting > self._limits.waiting // 4:
                 count(len(rows))
@@ -116,6 +126,11 @@ class Answering:
             looking = asyncio.get_running_loop().create_task(self._look_on(other, rows, said))
             self._lookers.add(looking)
             looking.add_done_callback(self._lookers.discard)
+
+    @property
+    def waiting(self) -> int:
+        """Requests that are before the engine."""
+        return self._waiting
 
     def start(self) -> None:
         """Have every model in memory from now on, after a crash too; `ready` says when."""
@@ -136,7 +151,7 @@ class Answering:
             self._keeping.cancel()
         for looking in self._lookers:
             looking.cancel()
-        self._handing.close()
+        self.handing.close()
 
     async def _keep(self) -> None:
         """Load the models, and look every now and then whether they are there.
@@ -172,17 +187,17 @@ class Answering:
             gc.freeze()
             self._log.say("ready", models=[each.ref for each in self._endpoints.deployed()])
         self.ready = ready
-        self._metrics.ready.set(int(ready))
+        self.metrics.ready.set(int(ready))
 
     async def _answered(
         self, deployed: Deployed, rows: Sequence[Row], call: Call, receive: Receive
     ) -> list[Answer]:
         asked: Future[list[Answer]] | None = None
         try:
-            if self._handing.begun(call.bytes):
-                asked = self._handing.at_once(deployed.ref, rows)
+            if self.handing.begun(call.bytes):
+                asked = self.handing.at_once(deployed.ref, rows)
             else:
-                turn = asyncio.ensure_future(self._handing.in_turn(deployed.ref, rows))
+                turn = asyncio.ensure_future(self.handing.in_turn(deployed.ref, rows))
                 try:
                     await self._in_time(turn, call, receive)
                     asked = turn.result()
@@ -193,7 +208,7 @@ class Answering:
             await self._in_time(answer, call, receive)
             return answer.result()
         finally:
-            self._handing.ended(call.bytes, asked)
+            self.handing.ended(call.bytes, asked)
 
     async def _in_time(self, answer: asyncio.Future[Any], call: Call, receive: Receive) -> None:
         """Wait until it is there.
@@ -212,7 +227,7 @@ class Answering:
 
     async def _patiently(self, answer: asyncio.Future[Any], call: Call, receive: Receive) -> None:
         """Wait for the answer, the deadline, or the client's leaving."""
-        left = asyncio.ensure_future(_left(receive))
+        left = asyncio.ensure_future(client_left(receive))
         both: set[asyncio.Future[Any]] = {answer, left}
         try:
             await asyncio.wait(both, timeout=call.left(), return_when=asyncio.FIRST_COMPLETED)
@@ -225,33 +240,33 @@ class Answering:
         """The engine's process is gone: bring it back before the next one asks."""
         if self.ready:
             self._say_ready(False)
-            self._metrics.restarts.inc()
+            self.metrics.restarts.inc()
             self._log.say("engine_ended")
             self._wake.set()
 
     def _wait(self, more: int) -> None:
         self._waiting += more
-        self._metrics.waiting.set(self._waiting)
+        self.metrics.waiting.set(self._waiting)
 
     async def _look_on(self, other: Deployed, rows: Sequence[Row], said: Sequence[Answer]) -> None:
         """Ask a shadow, and count how often it says the same."""
         size = sum(_size(row) for row in rows)
         asked: Future[list[Answer]] | None = None
-        count = self._metrics.shadows.labels
+        count = self.metrics.shadows.labels
         of = (other.name, other.label)
         try:
-            fits = self._handing.begun(size)
+            fits = self.handing.begun(size)
             asked = (
-                self._handing.at_once(other.ref, rows)
+                self.handing.at_once(other.ref, rows)
                 if fits
-                else await self._handing.in_turn(other.ref, rows)
+                else await self.handing.in_turn(other.ref, rows)
             )
             theirs = await asyncio.wait_for(asyncio.wrap_future(asked), self._limits.seconds)
         except (LeptonError, TimeoutError):
             count(*of, "failed").inc(len(rows))
             return
         finally:
-            self._handing.ended(size, asked)
+            self.handing.ended(size, asked)
         for mine, other_says in zip(said, theirs, strict=True):
             count(*of, "yes" if _gist(mine) == _gist(other_says) else "no").inc()
 
@@ -279,7 +294,7 @@ async def _nobody_leaves() -> Message:
     return await never
 
 
-async def _left(receive: Receive) -> None:
+async def client_left(receive: Receive) -> None:
     """Returns when the client has left."""
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -21,10 +21,13 @@ from core.serving.jobs import Jobs
 from core.serving.keys import Keys
 from core.serving.log import Log
 from core.serving.metrics import Metrics
+from core.serving.openai_routes import openai_routes
 from core.serving.openapi import Documents
 from core.serving.predict_routes import predict_routes
 from core.serving.problems import Refused, refusal, response
 from core.serving.settings import Settings
+from core.serving.speaking import Speaking
+from core.serving.traffic import Traffic
 
 
 def make_app(
@@ -35,6 +38,7 @@ def make_app(
     jobs: Jobs,
     keys: Keys,
     metrics: Metrics,
+    traffic: Traffic,
     log: Log,
 ) -> ASGIApp:
     """The service's app. It has no documentation pages: those would load from elsewhere."""
@@ -49,6 +53,7 @@ def make_app(
     app.router.routes += predict_routes(endpoints, answering)
     app.router.routes += inference_routes(endpoints, answering)
     app.router.routes += batch_routes(endpoints, jobs)
+    app.router.routes += openai_routes(endpoints, Speaking(answering, settings.limits.silence))
     add_health(app, answering, metrics)
     documents = Documents(settings, endpoints, app.routes)
 
@@ -60,7 +65,8 @@ def make_app(
 
     _answer_errors(app)
     # Outside of all, so that what breaks is counted and written down too.
-    return Gate(app, Guard(settings, keys), settings.limits, metrics, log)
+    guard = Guard(settings, keys)
+    return Gate(app, guard, settings.limits, metrics=metrics, traffic=traffic, log=log)
 
 
 def _answer_errors(app: FastAPI) -> None:

@@ -25,6 +25,8 @@ class Call:
     route: str = "none"
     model: str = ""
     version: str = ""
+    hurried: bool = False
+    """Whether the client has named a deadline of its own."""
     rows: int | None = None
     bytes: int = 0
     """Of its body, as far as it has come."""

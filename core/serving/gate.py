@@ -7,6 +7,7 @@ import math
 import re
 import time
 import traceback
+from typing import Any
 from uuid import uuid4
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -18,6 +19,7 @@ from core.serving.log import Log
 from core.serving.metrics import Metrics
 from core.serving.problems import Refused, refusal, response, retry_after
 from core.serving.settings import Limits
+from core.serving.traffic import Traffic
 
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
@@ -26,12 +28,20 @@ class Gate:
     """Wraps the app. What it refuses is answered here, before anything is read or parsed."""
 
     def __init__(
-        self, app: ASGIApp, guard: Guard, limits: Limits, metrics: Metrics, log: Log
+        self,
+        app: ASGIApp,
+        guard: Guard,
+        limits: Limits,
+        *,
+        metrics: Metrics,
+        traffic: Traffic,
+        log: Log,
     ) -> None:
         self._app = app
         self._guard = guard
         self._limits = limits
         self._metrics = metrics
+        self._traffic = traffic
         self._log = log
         self._held = 0
 
@@ -84,6 +94,7 @@ class Gate:
             raise Refused(415, "compressed bodies are not taken", where="Content-Encoding")
         if headers.has("x-request-timeout"):
             asked = headers("x-request-timeout")
+            call.hurried = True
             call.deadline += min(0.0, _seconds(asked) - self._limits.seconds)
 
     def _tell(self, scope: Scope, call: Call, status: int) -> None:
@@ -95,22 +106,22 @@ class Gate:
         if path in OPEN and status < 400:
             # Asked every few seconds by whoever watches: the log would hold nothing else.
             return
-        self._log.say(
-            "request",
-            id=call.id,
-            method=scope["method"],
-            route=route,
-            model=call.model or None,
-            version=call.version or None,
-            status=status,
-            ms=round(1000 * seconds, 2),
-            rows=call.rows,
-            bytes=call.bytes,
-            key=call.key.name if call.key else None,
-            client=scope["client"][0] if scope["client"] else None,
-            error=call.error,
-            trace=call.trace,
-        )
+        facts: dict[str, Any] = {
+            "id": call.id,
+            "method": scope["method"],
+            "route": route,
+            "model": call.model or None,
+            "version": call.version or None,
+            "status": status,
+            "ms": round(1000 * seconds, 2),
+            "rows": call.rows,
+            "bytes": call.bytes,
+            "key": call.key.name if call.key else None,
+            "client": scope["client"][0] if scope["client"] else None,
+            "error": call.error,
+        }
+        self._traffic.answered(facts)
+        self._log.say("request", **facts, trace=call.trace)
 
     def hold(self, more: int) -> None:
         """Count bytes of bodies that are in memory.

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from core.inference.messages import Answer, Row
+from core.generation.chat import Prompt
+from core.generation.pieces import Piece
+from core.generation.sampling import Sampling
+from core.inference.hearing import pieces_of
+from core.inference.messages import Answer, Embedded, Row
 from core.inference.process import EngineProcess
 
 AT_ONCE = 48 * 1024
@@ -51,6 +55,23 @@ class Handing:
             # If its turn is now, it is taken back as soon as that is over.
             asked.add_done_callback(_take_back)
             raise
+
+    def stream(self, ref: str, prompt: Prompt, sampling: Sampling) -> AsyncGenerator[Piece]:
+        """The parts of an answer as they come; who stops reading takes it back."""
+        return pieces_of(
+            lambda hear: asyncio.wrap_future(
+                self._turn(lambda: self._engine.stream(ref, prompt, sampling, hear))
+            ),
+            lambda ending: self._turn(ending.cancel),
+        )
+
+    async def embed(self, ref: str, texts: Sequence[str]) -> Future[list[Embedded]]:
+        """The vectors to come, once the texts had their turn."""
+        return await asyncio.wrap_future(self._turn(lambda: self._engine.embed(ref, texts)))
+
+    def take_back(self, asked: Future[Any]) -> None:
+        """Nobody waits for it any more."""
+        self._turn(asked.cancel)
 
     def ended(self, size: int, asked: Future[list[Answer]] | None) -> None:
         """It is answered, or else nobody waits for it any more and it is taken back."""

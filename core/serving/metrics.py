@@ -43,6 +43,18 @@ class Metrics:
         self.row_errors = Counter(
             "lepton_row_errors", "Rows without an answer.", ("model", "version"), **own
         )
+        of_model = ("model", "version")
+        self.prompt_tokens = Counter(
+            "lepton_prompt_tokens", "Tokens of prompts that were read.", of_model, **own
+        )
+        self.new_tokens = Counter("lepton_new_tokens", "Tokens that were said.", of_model, **own)
+        self.first_seconds = Histogram(
+            "lepton_first_part_seconds",
+            "From handing a prompt to the engine to the first part of its answer.",
+            of_model,
+            buckets=SECONDS,
+            **own,
+        )
         self.in_flight = Gauge("lepton_requests_in_flight", "Requests being worked on.", **own)
         self.waiting = Gauge("lepton_queue_requests", "Requests before the engine.", **own)
         self.held = Gauge("lepton_held_bytes", "Bytes of bodies being worked on.", **own)

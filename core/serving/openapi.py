@@ -18,6 +18,8 @@ from core.serving.endpoints import Deployed, Endpoints
 from core.serving.forms import Form
 from core.serving.inference_routes import HEADER, InferRequest, InferResponse
 from core.serving.keys import Key
+from core.serving.openai_document import described, operations
+from core.serving.openai_forms import ANSWERS, REQUESTS
 from core.serving.predict_routes import VERSION
 from core.serving.problems import PROBLEM
 from core.serving.replies import JSON
@@ -163,6 +165,11 @@ class Documents:
         paths = document["paths"]
         paths["/v1/models"] = {"get": _got("listModels", "The models served.", "ModelList")}
         paths |= _batches()
+        for path, speaks in operations(shown).items():
+            _, request, answer, *_ = speaks
+            schemas |= _schemas({request: REQUESTS[request]}, "validation")
+            schemas |= _schemas({answer: ANSWERS[answer]}, "serialization")
+            paths[path] = {"post": described(speaks, _answered(_ref(answer)), _problems(*_REFUSED))}
         for each in shown:
             name, form = each.name, each.form
             schemas |= _schemas({f"{form.name}Request": form.request}, "validation")

@@ -40,8 +40,11 @@ class Refused(LeptonError):  # noqa: N818 - it is an answer
         hint: str = "",
         headers: Mapping[str, str] | None = None,
         rows: Sequence[Mapping[str, Any]] = (),
+        code: str = "",
     ) -> None:
         super().__init__(what, where=where, hint=hint)
+        self.code = code
+        """What OpenAI's clients know it by; empty: the status in words."""
         self.status = status
         self.headers = dict(headers or {})
         self.rows = list(rows)
@@ -73,7 +76,7 @@ def document(error: Refused, path: str, request_id: str = "") -> dict[str, Any]:
     phrase = "Client Closed Request" if left else HTTPStatus(error.status).phrase
     kind = _OPENAI_TYPES.get(error.status)
     kind = kind or ("invalid_request_error" if error.status < 500 else "server_error")
-    code = phrase.lower().replace(" ", "_").replace("-", "_")
+    code = error.code or phrase.lower().replace(" ", "_").replace("-", "_")
     said: Any = {"message": error.what, "type": kind, "param": error.where or None, "code": code}
     return {
         "type": "about:blank",

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import socket
 import ssl
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import Any
+from uuid import uuid4
 
 import uvicorn
 
-from core.errors import UsageError
+from core.errors import LeptonError, UsageError
 from core.inference.process import EngineProcess
 from core.serving.answering import Answering
 from core.serving.app import make_app
@@ -24,7 +28,10 @@ from core.serving.jobs import Jobs
 from core.serving.keys import Keys
 from core.serving.log import Log
 from core.serving.metrics import Metrics
+from core.serving.running import Running, Services, socket_of
 from core.serving.settings import Settings
+from core.serving.traffic import Traffic
+from core.serving.watching import Watching
 
 _BACKLOG = 1024
 
@@ -38,12 +45,19 @@ class Service:
         endpoints: Endpoints,
         keys: Keys,
         engine: EngineProcess,
+        *,
         log: Log | None = None,
+        name: str = "",
+        log_path: Path | None = None,
     ) -> None:
         self._settings = settings
+        self._endpoints = endpoints
         self._engine = engine
         self._log = log or Log()
-        metrics = Metrics()
+        self._log_path = log_path
+        self._name = name or uuid4().hex[:12]
+        self._metrics = metrics = Metrics()
+        self._traffic = Traffic()
         self._answering = Answering(engine, endpoints, settings.limits, metrics, self._log)
         self._jobs = Jobs(endpoints.workspace, endpoints, self._answering, self._log)
         self._app = make_app(
@@ -53,6 +67,7 @@ class Service:
             jobs=self._jobs,
             keys=keys,
             metrics=metrics,
+            traffic=self._traffic,
             log=self._log,
         )
 
@@ -88,16 +103,26 @@ class Service:
         )
         server = _Server(config)
         try:
-            with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-                runner.run(self._serve(server, listening, lambda: ready(address)))
+            with (
+                self._listed(address) as watched,
+                asyncio.Runner(loop_factory=config.get_loop_factory()) as runner,
+            ):
+                runner.run(self._serve(server, listening, watched, lambda: ready(address)))
         finally:
             listening.close()
             self._engine.close()
             self._log.close()
 
     async def _serve(
-        self, server: _Server, listening: socket.socket, ready: Callable[[], None]
+        self,
+        server: _Server,
+        listening: socket.socket,
+        watched: Path | None,
+        ready: Callable[[], None],
     ) -> None:
+        watching = None if watched is None else Watching(watched, lambda: self._told(server))
+        if watching is not None:
+            await watching.start()
         serving = asyncio.create_task(server.serve([listening]))
         self._answering.start()
         self._jobs.start()
@@ -112,10 +137,57 @@ class Service:
             self._log.say("stopped")
         finally:
             loading.cancel()
+            if watching is not None:
+                watching.close()
             self._jobs.close()
             self._answering.close()
         if self._answering.failure is not None and not self._answering.ready:
             raise self._answering.failure
+
+    @contextmanager
+    def _listed(self, address: str) -> Iterator[Path | None]:
+        """Among the services that run, with the path of the socket by which it says how it does;
+        None where the place for that cannot be had: it serves all the same."""
+        workspace, certificate = self._endpoints.workspace, self._settings.certificate
+        try:
+            services, watched = Services(workspace), socket_of(self._name)
+        except LeptonError as error:
+            self._log.say("not_listed", error=str(error))
+            yield None
+            return
+        running = Running(
+            id=self._name,
+            home=str(workspace.home),
+            pid=os.getpid(),
+            address=address,
+            models=tuple(each.ref for each in self._endpoints.all()),
+            keys=self._settings.keys,
+            certificate=str(certificate.absolute()) if certificate else None,
+            started=time.time(),
+            socket=str(watched),
+            log=str(self._log_path) if self._log_path else None,
+        )
+        with services.entered(running):
+            yield watched
+
+    def _told(self, server: _Server) -> dict[str, Any]:
+        """How it does now, for whoever watches."""
+        traffic = self._traffic.told()
+        failure = self._answering.failure
+        served = [
+            {"name": each.name, "version": each.version, "ref": each.ref, "task": each.task.name}
+            | traffic["models"].get(f"{each.name}@{each.label}", {})
+            for each in self._endpoints.deployed()
+        ]
+        return {
+            "ready": self._answering.ready,
+            "stopping": server.should_exit,
+            "failure": None if failure is None else str(failure),
+            "in_flight": int(next(iter(self._metrics.in_flight.collect())).samples[0].value),
+            "waiting": self._answering.waiting,
+            **traffic,
+            "models": served,
+        }
 
 
 class _Server(uvicorn.Server):

@@ -27,6 +27,9 @@ class Limits:
     """Characters of one text."""
     seconds: float = 30.0
     """From a request's headers to its answer; a client may ask for less."""
+    silence: float = 300.0
+    """Between two parts of an answer that comes part by part; `seconds` does not bound those,
+    unless the client asks for less."""
     waiting: int = 256
     """Requests that are before the engine at once."""
     connections: int = 1000

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from core.data.lake.view import View
+    from core.generation.chat import Prompt
+    from core.generation.generation import Generation
+    from core.generation.sampling import Sampling
 
     Rows: TypeAlias = pa.Table | pa.RecordBatch | Sequence[Mapping[str, Any]]
     Array: TypeAlias = np.ndarray[Any, Any]
@@ -320,6 +323,19 @@ class Task(ABC):
         One pass of the model, unless answering takes more, as writing a text does.
         """
         return self.keep(module(*self.inputs(batch)), batch)
+
+    def generation(self, prompt: Prompt, sampling: Sampling) -> Generation:
+        """An answer that comes piece by piece, where the task is to go on with texts.
+
+        Raises:
+            UsageError: it is not, the prompt has more pieces than the model takes, or the settings
+                cannot be.
+            LeptonError: a package for the settings is missing.
+        """
+        raise UsageError(
+            f"a model for {self.name} does not go on with texts",
+            hint="lepton models ls --json says what each model is for.",
+        )
 
     @abstractmethod
     def answers(self, found: Array) -> list[Any]:

@@ -21,15 +21,31 @@ if TYPE_CHECKING:
 END = "<|endoftext|>"
 _BYTE = re.compile(r"<0x[0-9A-F]{2}>")
 BYTES_A_PIECE = 200
+_LOOKED_BACK = 8
+"""Pieces before one on which its letters may depend."""
 LEAST, MOST = 512, 8192
 
 
 class BytePairs:
-    """A tokenizer; the piece `end` is the end of a text, 0 in those that are learnt here."""
+    """A tokenizer; the piece `end` is the end of a text, 0 in those that are learnt here.
 
-    def __init__(self, written: str, end: int = 0) -> None:
+    `start` are the pieces before a text that a model goes on with, and with one of `ends` a model
+    ends its answer; both are the end of a text where nothing else is said.
+    """
+
+    def __init__(
+        self,
+        written: str,
+        end: int = 0,
+        *,
+        start: Sequence[int] | None = None,
+        ends: Sequence[int] = (),
+    ) -> None:
         self.written = written
         self.end = end
+        # A text begins where another one has ended.
+        self.start = [end] if start is None else list(start)
+        self.ends = sorted({end, *ends})
 
     @classmethod
     def learn(cls, texts: Iterable[str], vocabulary: int, size: int) -> BytePairs:
@@ -72,8 +88,50 @@ class BytePairs:
         found = self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
         return [list(each.ids) for each in found]
 
+    def prompt(self, text: str, *, begun: bool = False) -> list[int]:
+        """The pieces of a text to go on with; a `begun` one holds the marks of its start itself."""
+        (pieces,) = self.encode([text])
+        return (pieces if begun else [*self.start, *pieces]) or [self.end]
+
+    def decoding(self, prompt: Sequence[int]) -> Decoding:
+        """What makes text of the pieces that follow a prompt, one by one."""
+        return Decoding(self._tokenizer, prompt)
+
     def decode(self, pieces: Sequence[int]) -> str:
         return str(self._tokenizer.decode([n for n in pieces if n >= 0 and n != self.end]))
+
+
+class Decoding:
+    """Text of pieces as they come. A letter may have several, and is told with the last of them."""
+
+    def __init__(self, tokenizer: Tokenizer, prompt: Sequence[int]) -> None:
+        self._tokenizer = tokenizer
+        # How a piece is written may depend on what stands before it, as a space does.
+        self._before = list(prompt[-_LOOKED_BACK:])
+        self._stream = self._begun()
+        self._pending: list[int] = []
+
+    def step(self, piece: int) -> str:
+        self._pending.append(piece)
+        told = self._stream.step(self._tokenizer, piece)
+        if told is None:
+            return ""
+        self._before = [*self._before, *self._pending][-_LOOKED_BACK:]
+        self._pending = []
+        return str(told)
+
+    def rest(self) -> str:
+        """What is no whole letter, with a mark (\ufffd) for each part."""
+        if not self._pending:
+            return ""
+        known = self._tokenizer.decode(self._before)
+        both = self._tokenizer.decode([*self._before, *self._pending])
+        return str(both[len(known) :]) if both.startswith(known) else ""
+
+    def _begun(self) -> Any:
+        from tokenizers.decoders import DecodeStream
+
+        return DecodeStream(ids=self._before, skip_special_tokens=True)
 
 
 def _width(piece: str) -> int:

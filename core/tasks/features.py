@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
@@ -20,6 +21,8 @@ Where = tuple[str, list[Any]]
 MOST_CATEGORIES = 1000
 CATEGORY_UNKNOWN, CATEGORY_MISSING, _FIRST = 0, 1, 2
 _DAY = 86_400.0
+_PLAIN = frozenset({float, int, type(None)})
+"""What numpy reads as we do, and much quicker."""
 
 
 class UnreadableError(ValueError):
@@ -159,6 +162,9 @@ def floats(values: Any) -> Array:
         or pa.types.is_decimal(values.type)
     ):
         return np.asarray(values.cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)
+    if isinstance(values, list) and _PLAIN.issuperset(map(type, values)):
+        with suppress(OverflowError):
+            return np.array(values, np.float64)
     return _each(values, _float, "number")
 
 

@@ -7,19 +7,25 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from core.errors import UsageError, nearest
+from core.generation.chat import ChatTemplate
 
 
 @dataclass(frozen=True)
 class TextReading:
     """`tokenizer` is its tokenizer.json, `most` the pieces that it can read at once.
 
-    `pad` fills short texts up; `end` is the piece between two texts.
+    `pad` fills short texts up; `end` is the piece between two texts. `start` are the pieces before
+    a text that is to go on (None: the end of another), and with each of `ends` a model ends its
+    answer. `chat` says how it was taught to write conversations, if it was.
     """
 
     tokenizer: str
     most: int
     pad: int = 0
     end: int = 0
+    start: tuple[int, ...] | None = None
+    ends: tuple[int, ...] = ()
+    chat: ChatTemplate | None = None
 
     def length(self, asked: int, usual: int) -> int:
         """The pieces of a text that are read: as asked (0: as is usual), as far as it can.

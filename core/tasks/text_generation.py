@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 import numpy as np
 
 from core.data.lake.layout import ROW_ID
 from core.data.lake.view import View, quoted
 from core.errors import LeptonError
+from core.generation.chat import ChatTemplate, Prompt
+from core.generation.sampling import Sampling, TooLong
 from core.options import Option, resolved
 from core.tasks.base import Fit, Task
 from core.tasks.byte_pairs import BytePairs
@@ -23,9 +25,10 @@ from core.tasks.verdicts import ERROR, Verdicts
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    import torch
     from torch import Tensor, nn
 
+    from core.generation.decoder import Decoder
+    from core.generation.generation import Generation
     from core.tasks.base import Array, Arrays, Batch, Rows
 
 LENGTH = 128
@@ -33,9 +36,8 @@ NOTHING = -1
 """Where a block has no more text."""
 LEAST_BYTES = 2000
 MOST_LOGITS = 1 << 24
-WRITTEN = 64
-"""Pieces that an answer goes on for."""
-WARMTH, CHOICES = 0.8, 40
+USUAL = Sampling(max_tokens=64, seed=0)
+"""How a row is gone on with."""
 _SNIPPET = 160
 
 
@@ -75,6 +77,9 @@ class TextGeneration(Task):
         length: int,
         counts: Sequence[int],
         notes: Sequence[str] = (),
+        *,
+        context: int | None = None,
+        chat: ChatTemplate | None = None,
     ) -> None:
         self.columns = (column,)
         self.target = column
@@ -82,6 +87,9 @@ class TextGeneration(Task):
         self.length = length
         self.counts = tuple(counts)
         self.notes = tuple(notes)
+        self.context = max(length, context or 0)
+        """Pieces of a text and what it goes on with, at most."""
+        self.chat = chat or ChatTemplate()
 
     @classmethod
     def fit(
@@ -121,9 +129,12 @@ class TextGeneration(Task):
                 yield from (text for text in values(batch, column) if text)
 
         length = chosen["length"] or LENGTH
+        taken: dict[str, Any] = {}
         if isinstance(reading, TextReading):
+            # It learns to begin where another text has ended, and to end so.
             pairs = BytePairs(reading.tokenizer, reading.end)
             length = reading.length(chosen["length"], LENGTH)
+            taken = {"context": reading.most, "chat": reading.chat}
         else:
             pairs = BytePairs.learn(texts(), chosen["vocabulary"], size)
         counts = np.zeros(pairs.size, np.int64)
@@ -132,7 +143,7 @@ class TextGeneration(Task):
             for pieces in pairs.encode(known):
                 np.add.at(counts, pieces, 1)
             counts[pairs.end] += len(known)
-        return cls(column, pairs, length, counts.tolist(), fit.notes)
+        return cls(column, pairs, length, counts.tolist(), fit.notes, **taken)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -142,12 +153,29 @@ class TextGeneration(Task):
             "length": self.length,
             "counts": list(self.counts),
             "notes": list(self.notes),
+            "context": self.context,
+            "start": self.pairs.start,
+            "ends": self.pairs.ends,
+            "chat": self.chat.to_json(),
         }
 
     @classmethod
     def from_json(cls, codec: Mapping[str, Any]) -> Self:
-        pairs = BytePairs(codec["tokenizer"], int(codec.get("end", 0)))
-        return cls(codec["column"], pairs, int(codec["length"]), codec["counts"], codec["notes"])
+        pairs = BytePairs(
+            codec["tokenizer"],
+            int(codec.get("end", 0)),
+            start=codec.get("start"),
+            ends=codec.get("ends", ()),
+        )
+        return cls(
+            codec["column"],
+            pairs,
+            int(codec["length"]),
+            codec["counts"],
+            codec["notes"],
+            context=codec.get("context"),
+            chat=ChatTemplate.from_json(codec.get("chat") or {}),
+        )
 
     @property
     def shape(self) -> dict[str, Any]:
@@ -201,18 +229,18 @@ class TextGeneration(Task):
         }
 
     def encode(self, rows: Rows, *, target: bool) -> Arrays:
-        """The beginnings that are to go on, "tokens" [n, length] and "length"; see `examples`."""
+        """The beginnings that are to go on, "tokens" [n, t] and "length"; see `examples`."""
         texts = values(rows, self.target)
         for at, text in enumerate(texts):
             if text is not None and not isinstance(text, str):
                 where = f"column {self.target}, {place(rows, at)}"
                 raise LeptonError(f"{text!r} is no text", where=where)
-        # A text begins where another one has ended.
-        pieces = [
-            [self.pairs.end, *found][-self.length :]
-            for found in self.pairs.encode([text or "" for text in texts])
-        ]
-        tokens = np.zeros((len(pieces), self.length), np.int32)
+        pieces = [self.pairs.prompt(text or "") for text in texts]
+        for at, known in enumerate(pieces):
+            if len(known) >= self.context:
+                where = f"column {self.target}, {place(rows, at)}"
+                raise TooLong.of(len(known), self.context, where)
+        tokens = np.zeros((len(pieces), max(map(len, pieces))), np.int32)
         for at, known in enumerate(pieces):
             tokens[at, : len(known)] = known
         made: Arrays = {"tokens": tokens, "length": np.array([*map(len, pieces)], np.int32)}
@@ -281,31 +309,36 @@ class TextGeneration(Task):
         return " ¶ ".join(text for text in texts if text)
 
     def solve(self, module: nn.Module, batch: Batch) -> Tensor:
-        """What each text goes on with: piece by piece, of the likelier ones, by one seed."""
+        """What each text goes on with: piece by piece, of the likelier ones, by one seed.
+
+        A block of a text leaves no room to go on with; its second half is gone on with.
+        """
         import torch
 
-        tokens = batch["tokens"]
+        from core.generation.generation import told
+
         lengths = batch.get("length")
-        draw = torch.Generator().manual_seed(0)
-        found = torch.full((len(tokens), WRITTEN), float(NOTHING))
-        for at, row in enumerate(tokens):
-            known = row if lengths is None else row[: int(lengths[at])]
-            for number, piece in enumerate(self._going_on(module, known, draw)):
-                found[at, number] = piece
+        found = torch.full((len(batch["tokens"]), USUAL.max_tokens), float(NOTHING))
+        for at, row in enumerate(batch["tokens"].tolist()):
+            known = row[-max(1, self.length // 2) :] if lengths is None else row[: lengths[at]]
+            generation = self.going_on(known, USUAL)
+            for _ in told(cast("Decoder", module), generation):
+                continue
+            found[at, : len(generation.pieces)] = torch.tensor(generation.pieces)
         return found
 
-    def _going_on(self, module: nn.Module, known: Tensor, draw: torch.Generator) -> Iterator[int]:
-        import torch
+    def generation(self, prompt: Prompt, sampling: Sampling) -> Generation:
+        if isinstance(prompt, str):
+            return self.going_on(self.pairs.prompt(prompt), sampling)
+        said = self.pairs.prompt(self.chat.written(prompt), begun=self.chat.begun)
+        return self.going_on(said, sampling.ending(self.chat.stops))
 
-        for _ in range(WRITTEN):
-            logits = module(known[None, -self.length :])[0, -1].float().cpu()
-            best, which = logits.topk(min(CHOICES, len(logits)))
-            chances = (best / WARMTH).softmax(0)
-            piece = int(which[torch.multinomial(chances, 1, generator=draw)])
-            if piece == self.pairs.end:
-                return
-            yield piece
-            known = torch.cat([known, known.new_tensor([piece])])
+    def going_on(self, prompt: Sequence[int], sampling: Sampling) -> Generation:
+        """A text that goes on from these pieces; raises as `generation` does."""
+        from core.generation.generation import Generation
+
+        vocabulary = len(self.counts)
+        return Generation(prompt, self.pairs, sampling, context=self.context, vocabulary=vocabulary)
 
     def answers(self, found: Array) -> list[Any]:
         return [{"text": self.pairs.decode(row.astype(int).tolist())} for row in found]
@@ -315,6 +348,16 @@ class TextGeneration(Task):
         if isinstance(given, str):
             return {self.target: given}
         return super().row(given)
+
+
+def codec_of_reading(reading: TextReading) -> dict[str, Any]:
+    """What a pretrained model brings for going on with texts, for a codec."""
+    return {
+        "context": reading.most,
+        "start": None if reading.start is None else list(reading.start),
+        "ends": list(reading.ends),
+        "chat": (reading.chat or ChatTemplate()).to_json(),
+    }
 
 
 def _is_running_text(column: ColumnFacts) -> bool:

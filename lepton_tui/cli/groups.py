@@ -28,6 +28,11 @@ NOUNS: dict[str, tuple[str, str]] = {
 }
 
 
+RUNTIME = typer.Option(
+    "torch", metavar="NAME", help="torch, or onnx: the graph that `lepton models export` wrote."
+)
+
+
 class Command(TyperCommand):
     """A command whose arguments are named without their Python type, as its options are."""
 

@@ -164,12 +164,16 @@ def put_model(model: ModelFolder) -> None:
 def import_(
     place: str = typer.Argument(
         metavar="PLACE",
-        help="A folder of transformers or of Lepton, OWNER/NAME on the hub, or a file of weights.",
+        help="A folder of transformers or of Lepton, OWNER/NAME on the hub, a file of weights, or"
+        " one of ONNX.",
     ),
     *,
     name: str | None = typer.Option(None, "--name", metavar="NAME", help="What to call it."),
     like: str | None = typer.Option(
-        None, "--like", metavar="MODEL", help="The model whose weights the file holds."
+        None,
+        "--like",
+        metavar="MODEL",
+        help="The model whose weights the file holds, or that reads and tells the same.",
     ),
     column: str | None = typer.Option(
         None, "--column", metavar="COLUMN", help="The column of your data that it is to read."

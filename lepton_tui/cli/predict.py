@@ -12,7 +12,7 @@ from core.errors import LeptonError, UsageError
 from core.models.registry import Models, task_of
 from core.tasks.rows import label_text
 from core.workspace import Workspace
-from lepton_tui.cli.groups import single
+from lepton_tui.cli.groups import RUNTIME, single
 from lepton_tui.cli.output import (
     bar,
     cell,
@@ -26,10 +26,11 @@ from lepton_tui.cli.output import (
     table,
     width,
 )
-from screens.text import answer_words, human_number, percent
+from screens.text import answer_words, counted, human_number, percent
 
 if TYPE_CHECKING:
     from core.inference.messages import Answer, Row
+    from core.models.registry import ModelFolder
 
 app = single()
 
@@ -55,7 +56,17 @@ def predict(
     ),
     split: str = typer.Option(None, metavar="NAME", help="With --into: the rows of one split."),
     detach: bool = typer.Option(False, "--detach", help="With --into: do not wait for it."),
+    correct: str = typer.Option(
+        None,
+        metavar="LABEL",
+        help="What the answer is: kept in a new version of the data set that the model learnt"
+        " from, as the label of its row or as a new row.",
+    ),
+    new_label: bool = typer.Option(
+        False, "--new-label", help="With --correct: the label may be one it does not know."
+    ),
     device: str = typer.Option("auto", metavar="NAME", help="cpu, cuda, cuda:1, mps or auto."),
+    runtime: str = RUNTIME,
     json: bool = typer.Option(False, "--json", help="Print one JSON document."),
 ) -> None:
     """Ask a model for answers."""
@@ -63,6 +74,8 @@ def predict(
     from core.inference.messages import Row
 
     workspace = Workspace.open()
+    if into and correct is not None:
+        raise UsageError("--into and --correct do not go together", hint="One after the other.")
     if into:
         from lepton_tui.cli.predict_into import predict_into
 
@@ -71,7 +84,8 @@ def predict(
         return
     if split or detach:
         raise UsageError("--split and --detach go with --into", hint="Add --into NAME.")
-    task = task_of(Models(workspace).get(model))
+    folder = Models(workspace).get(model)
+    task = task_of(folder)
     given: list[object] = []
     for word in inputs or []:
         given += [line.rstrip("\n") for line in sys.stdin] if word == "-" else [word]
@@ -83,13 +97,18 @@ def predict(
     rows = read_inputs(workspace, task, given)
     from core.inference.process import EngineProcess
 
-    with EngineProcess(workspace, device) as engine:
+    with EngineProcess(workspace, device, runtime=runtime) as engine:
         answers = engine.predict(model, rows)
+    wrong = [answer for answer in answers if answer.error is not None]
+    corrected: list[str] = []
+    if correct is not None and not wrong:
+        corrected = _correct(workspace, folder, rows, correct, new=new_label)
     if json:
-        put_json([_json(row, answer) for row, answer in zip(rows, answers, strict=True)])
+        told = [_json(row, answer) for row, answer in zip(rows, answers, strict=True)]
+        places = [{"corrected": place} for place in corrected] or [{} for _ in told]
+        put_json([each | place for each, place in zip(told, places, strict=True)])
     else:
         put_answers(rows, answers)
-    wrong = [answer for answer in answers if answer.error is not None]
     if len(answers) == 1 and wrong and wrong[0].error is not None:
         raise wrong[0].error
     if wrong:
@@ -99,6 +118,20 @@ def predict(
         whose = all(isinstance(answer.error, UsageError) for answer in wrong)
         kind = UsageError if whose else LeptonError
         raise kind(f"{len(wrong)} of {len(answers)} inputs have no answer")
+
+
+def _correct(
+    workspace: Workspace, model: ModelFolder, rows: list[Row], label: str, *, new: bool
+) -> list[str]:
+    """Where each row stands now with its label."""
+    from core.inference.correcting import correct
+
+    made = correct(workspace, model, rows, label, new=new)
+    added, labelled = made.added, len(rows) - made.added
+    told = [counted(labelled, "row") + " labelled"] if labelled else []
+    told += [counted(added, "row") + " added"] if added else []
+    note(f"Made {made.version.ref}: {' and '.join(told)} as {label}")
+    return [f"{made.version.ref}#{row}" for _, row in made.places]
 
 
 def put_answers(rows: list[Row], answers: list[Answer]) -> None:

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from json import dumps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
 
 from core.errors import UsageError
 from core.memory import parse
 from core.workspace import Workspace
-from lepton_tui.cli.groups import Command, single
-from lepton_tui.cli.output import note
-
-if TYPE_CHECKING:
-    from core.serving.endpoints import Endpoints
+from lepton_tui.cli.groups import RUNTIME, Command, single
+from lepton_tui.cli.output import note, put, put_json
 
 app = single()
 
-KEYS = "keys"
+WORDS = {
+    "keys": "lepton_tui.cli.serve_keys:app",
+    "ls": "lepton_tui.cli.serve_running:listing",
+    "stop": "lepton_tui.cli.serve_running:stopping",
+}
 
 
 class Serve(Command):
-    """A command of models, but for the word `keys`, which is a noun of its own.
+    """A command of models, but for a few words, which are commands of their own.
 
     A model that is called so is named with its version: `keys@1`.
     """
@@ -31,18 +33,18 @@ class Serve(Command):
     def make_context(
         self, info_name: Any, args: list[str], parent: Any = None, **extra: Any
     ) -> Any:
-        if args[:1] != [KEYS]:
+        word = args[0] if args else ""
+        if word not in WORDS:
             return super().make_context(info_name, args, parent, **extra)
-        from lepton_tui.cli.serve_keys import app as keys
-
-        command: Any = typer.main.get_command(keys)
-        return command.make_context(f"{info_name} {KEYS}", args[1:], parent, **extra)
+        module, _, name = WORDS[word].partition(":")
+        command: Any = typer.main.get_command(getattr(import_module(module), name))
+        return command.make_context(f"{info_name} {word}", args[1:], parent, **extra)
 
 
 @app.command(
     cls=Serve,
-    epilog="Keys: lepton serve keys add NAME | ls | rm NAME. On any address but this machine's own"
-    " a request needs one.",
+    epilog="What runs: lepton serve ls | stop [PORT]. Keys: lepton serve keys add NAME | ls |"
+    " rm NAME. On any address but this machine's own a request needs one.",
 )
 def serve(
     *,
@@ -77,15 +79,17 @@ def serve(
     max_rows: int = typer.Option(1024, min=1, metavar="N", help="The most rows of a request."),
     queue: int = typer.Option(256, min=1, metavar="N", help="Requests that may wait."),
     device: str = typer.Option("auto", metavar="NAME", help="cpu, cuda, cuda:1, mps or auto."),
+    runtime: str = RUNTIME,
+    detach: bool = typer.Option(
+        False, "--detach", help="Serve in a process that outlives this terminal."
+    ),
     json: bool = typer.Option(False, "--json", help="Print the address as one JSON line."),
 ) -> None:
     """Serve models over HTTP until Ctrl-C, which lets requests finish first."""
     from core.serving import require_extra
 
     require_extra()
-    from core.inference.process import EngineProcess
-    from core.serving.keys import Keys
-    from core.serving.service import Service
+    from core.serving.asked import Asked
     from core.serving.settings import Limits, Settings, is_loopback
 
     workspace = Workspace.open()
@@ -99,16 +103,21 @@ def serve(
         raise UsageError("--insecure and --require-key contradict each other")
     needed = require_key or not (insecure or is_loopback(host))
     settings = Settings(host, port, tuple(allow_host or ()), needed, cert, key, limits)
-    keys = Keys(workspace)
-    if needed and not keys.list():
-        raise UsageError(
-            "there is no key yet, and a request would need one",
-            where=f"--host {host}",
-            hint="Make one: lepton serve keys add NAME. Or let everybody in with --insecure.",
-        )
-    endpoints = _endpoints(workspace, limits, models, canary or [], shadow or [])
+    asked = Asked(
+        tuple(models), tuple(canary or ()), tuple(shadow or ()), settings, device, runtime
+    )
     if insecure and not is_loopback(host):
         note(f"Everybody who reaches {host} can use these models, and is asked for no key.")
+    (_detached if detach else _served)(workspace, asked, json=json)
+
+
+def _served(workspace: Workspace, asked: Any, *, json: bool) -> None:
+    """Serve until somebody asks for the end."""
+    from core.inference.process import EngineProcess
+    from core.serving.keys import Keys
+    from core.serving.service import Service
+
+    endpoints = asked.endpoints(workspace)
 
     def ready(address: str) -> None:
         if json:
@@ -117,7 +126,20 @@ def serve(
         else:
             note(f"Serving {', '.join(endpoints.names())} on {address}; Ctrl-C ends it.")
 
-    Service(settings, endpoints, keys, EngineProcess(workspace, device)).run(ready)
+    engine = EngineProcess(workspace, asked.device, runtime=asked.runtime)
+    Service(asked.settings, endpoints, Keys(workspace), engine).run(ready)
+
+
+def _detached(workspace: Workspace, asked: Any, *, json: bool) -> None:
+    """Start a process that serves, and come back when it can be asked."""
+    from core.serving.process import start
+
+    running = start(workspace, asked)
+    if json:
+        put_json({"address": running.address, "models": running.models, "pid": running.pid})
+        return
+    put(f"Serving {', '.join(running.models)} on {running.address}")
+    note(f"It goes on without this terminal. To end it: lepton serve stop {running.port}")
 
 
 def _bytes(text: str) -> int:
@@ -125,18 +147,3 @@ def _bytes(text: str) -> int:
         return parse(text)
     except ValueError:
         raise UsageError(f'--max-body: "{text}" is no size', hint="Write 32MiB or 1GB.") from None
-
-
-def _endpoints(
-    workspace: Workspace, limits: Any, models: list[str], canary: list[str], shadow: list[str]
-) -> Endpoints:
-    from core.serving.endpoints import Endpoints, parse_share
-
-    endpoints = Endpoints(workspace, limits)
-    for ref in models:
-        endpoints.serve(ref)
-    for text in canary:
-        endpoints.share(*parse_share(text))
-    for ref in shadow:
-        endpoints.shadow(ref)
-    return endpoints

@@ -7,6 +7,7 @@ import shlex
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,10 +19,10 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import Input, OptionList, Static
 
 from core import tasks
-from core.data.lake.lake import Lake
 from core.errors import LeptonError, UsageError
 from core.inference.inputs import read_inputs
 from core.inference.messages import Answer, Row
+from core.inference.unseen import Unseen, unseen
 from core.models.registry import ModelFolder, Models, task_of
 from core.tasks.rows import label_text
 from screens.base import LeptonScreen
@@ -123,7 +124,7 @@ class InferScreen(LeptonScreen):
         self._models: dict[str, ModelFolder] = {}
         self._model: ModelFolder | None = None
         self._wanted: str | None = None
-        self._tests: list[int] = []
+        self._unseen: Unseen | None = None
         self._next = 0
 
     def body(self) -> ComposeResult:
@@ -176,7 +177,7 @@ class InferScreen(LeptonScreen):
         if model is None or (self._model and model.ref == self._model.ref):
             return
         before, self._model = self._model, model
-        self._tests, self._next = [], 0
+        self._unseen, self._next = None, 0
         kind = _reads(model)
         self.set_class(kind == "image", "-image")
         self.set_class(kind == "series", "-series")
@@ -199,32 +200,19 @@ class InferScreen(LeptonScreen):
         model = self._model
         if model is None:
             return
-        if not model.info.get("dataset"):
-            hint = "Ask about a row of a data set by its name: NAME#12."
-            self._failed(LeptonError("the model does not say what it was trained on", hint=hint))
-            return
-        dataset = f"{model.info['dataset']}@{model.info['dataset_version']}"
 
-        def ids() -> list[int]:
-            with Lake(self.workspace).open(dataset) as view:
-                split = "WHERE split = 'test'" if view.splits().get("test") else ""
-                found = view.sql(f"SELECT _rid FROM rows {split} ORDER BY hash(_rid) LIMIT 500")
-            return [row[0] for row in found]
-
-        def ask(found: list[int]) -> None:
-            if not found:
-                self._failed(LeptonError("the data set has no rows", where=dataset))
-                return
-            self._tests = found
-            row = found[self._next % len(found)]
+        def ask(found: Unseen) -> None:
+            self._unseen = found
+            row = found.row(self._next)
             self._next += 1
-            self.query_one("#ask", Input).value = f"{dataset}#{row}"
-            self._try(f"{dataset}#{row}")
+            self.query_one("#ask", Input).value = row
+            self._try(row)
 
-        if self._tests:
-            ask(self._tests)
+        if self._unseen is not None:
+            ask(self._unseen)
         else:
-            self.fetch(ids, ask, group="ids", failed=self._failed)
+            work = partial(unseen, self.workspace, model)
+            self.fetch(work, ask, group="ids", failed=self._failed)
 
     @on(Input.Submitted, "#ask")
     def _submitted(self, event: Input.Submitted) -> None:

@@ -37,6 +37,7 @@ def test_every_mode_has_its_key(tmp_path: Path) -> None:
             ("4", "Evaluate"),
             ("5", "Infer"),
             ("6", "Models"),
+            ("7", "nothing to serve before"),
             ("1", READY),
         ):
             terminal.send(key)

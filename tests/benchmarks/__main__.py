@@ -32,6 +32,7 @@ MEASUREMENTS = (
     "near_texts",
     "picture_files",
     "engine_rate",
+    "generation",
     "service_rate",
     "shuffled_epoch",
     "second_start",

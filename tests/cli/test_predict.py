@@ -55,6 +55,25 @@ def test_it_ends_with_2_where_who_asks_was_wrong(
     assert said in done.err
 
 
+def test_a_wrong_answer_goes_back_to_what_the_model_learnt_from(asks: Shell) -> None:
+    home = Workspace(asks.home)
+    publish(home, learn(home, "flowers"), "mistaken", dataset="flowers")
+    done = asks("predict", "mistaken", "flowers#1", "--correct", "long")
+    assert (done.code, done.err) == (0, "Made flowers@2: 1 row labelled as long\n")
+    done = asks("predict", "mistaken", "petal length=4, colour=red", "--correct", "long", "--json")
+    assert done.json[0]["corrected"] == "flowers@3#60"
+    assert asks("predict", "mistaken", "flowers#60", "--json").json[0]["truth"] == "long"
+    for words, said in (
+        (["flowers#1", "--correct", "lonk"], 'Did you mean "long"'),
+        (["rows.csv", "--correct", "long"], "1 of 2 inputs"),
+        (["flowers", "--into", "said", "--correct", "long"], "do not go together"),
+    ):
+        done = asks("predict", "mistaken", *words, cwd=asks.home.parent)
+        assert done.code > 0
+        assert said in done.err
+    assert asks("data", "versions", "flowers", "--json").json[0]["version"] == 3
+
+
 def put(capsys: pytest.CaptureFixture[str], rows: list[Row], *outputs: object) -> list[str]:
     named = zip(rows, outputs, strict=True)
     put_answers(rows, [Answer(row.input, output) for row, output in named])

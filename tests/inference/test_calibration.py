@@ -6,15 +6,17 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from core.inference import calibration
-from core.inference.calibration import FILE, Calibration, choose
+from core.inference.calibration import Calibration, choose
 from core.inference.engine import Engine
 from core.models.registry import Models
 from core.tasks import Task
 from core.workspace import Workspace
 from tests.inference.conftest import publish
 
+FILE = "calibration.json"
 ROW = {"petal length": 1, "colour": "red"}
 
 
@@ -29,6 +31,8 @@ def measured(models: Workspace, folder: Path, *rows: dict) -> Calibration | None
     with engine.use(str(folder)) as model:
         for row in rows:
             engine.predict(str(folder), [row])
+        # Asked after what the first answers had it do.
+        engine.predict(str(folder), [{"petal length": "many"}])
         return model.calibration
 
 
@@ -39,7 +43,7 @@ def measured(models: Workspace, folder: Path, *rows: dict) -> Calibration | None
         ({(1, 1): 100.0, (1, 2): 102.0, (1, 4): 70.0}, 1, 1),
         ({(1, 1): 100.0, (1, 8): 590.0, (1, 16): 600.0, (1, 32): 601.0}, 8, 1),
         # Two threads must be worth it.
-        ({(1, 1): 100.0, (2, 1): 140.0}, 1, 1),
+        ({(1, 1): 100.0, (2, 1): 109.0}, 1, 1),
         ({(1, 1): 100.0, (1, 2): 110.0, (2, 1): 150.0, (2, 2): 200.0}, 2, 2),
         ({(4, 1): 1.0}, 1, 4),
     ],
@@ -48,7 +52,12 @@ def test_the_smallest_batch_that_is_about_the_quickest(
     rates: dict[tuple[int, int], float], rows: int, threads: int
 ) -> None:
     found = choose(rates)
-    assert (found.rows, found.threads) == (rows, threads)
+    assert (found.rows, found.threads(rows)) == (rows, threads)
+
+
+def test_a_small_batch_has_threads_of_its_own() -> None:
+    found = choose({(1, 1): 100.0, (1, 8): 200.0, (2, 1): 60.0, (2, 8): 390.0})
+    assert [found.threads(rows) for rows in (1, 2, 8, 500)] == [1, 2, 2, 2]
 
 
 def test_it_is_measured_once(
@@ -83,6 +92,17 @@ def test_what_does_not_fit_is_measured_again(models: Workspace, folder: Path, ha
     assert found is not None
     assert found.rows != 3
     assert json.loads((folder / FILE).read_text())["machine"] == json.loads(text)["machine"]
+
+
+def test_more_rows_than_there_is_memory_for_are_not_chosen() -> None:
+    def answer(rows: int) -> None:
+        if rows > 4:
+            raise MemoryError
+
+    found = calibration.measure(answer, 256, torch.device("cpu"), 1)
+    assert found is not None
+    assert {rows for _, rows in found.rates} == {1, 2, 4}
+    assert calibration.measure(lambda _: answer(5), 256, torch.device("cpu"), 1) is None
 
 
 def test_a_folder_that_cannot_be_written_to_goes_without(

@@ -131,10 +131,12 @@ def test_what_waits_for_a_model_is_answered_together(
     monkeypatch.setattr(loaded, "solved", counted)
     engine = Engine(models, "cpu")
     row = {"petal length": 1, "colour": "red"}
-    (alone,) = engine.predict("lined", [row])
+    for _ in range(2):  # it is calibrated between the two
+        (alone,) = engine.predict("lined", [row])
     with engine.use("lined") as model:
         assert model.calibration is not None
         model.calibration = replace(model.calibration, rows=16)
+        sizes.clear()
         stuck = Stuck()
         held = model.lane.ask([stuck])
         assert stuck.read.wait(60)
@@ -145,7 +147,7 @@ def test_what_waits_for_a_model_is_answered_together(
         assert held.result(60)[0].ok
         for each in asked:
             assert each.result(60)[0].scores == pytest.approx(alone.scores, abs=1e-5)
-    assert sizes == [1, 1, 16, 4]
+    assert sizes == [1, 16, 4]
     assert engine.predict("lined", []) == []
 
 

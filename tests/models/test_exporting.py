@@ -8,10 +8,11 @@ import pytest
 import torch
 
 from core.errors import LeptonError, UsageError
-from core.models import exporting
+from core.models import exporting, graph
 from core.models.architectures import build, resolve
 from core.models.exporting import to_onnx
 from core.models.folder import load_module, save_model
+from core.models.graph import read_graph
 from core.models.registry import open_folder
 from core.tasks import task
 
@@ -66,7 +67,7 @@ def test_a_graph_that_answers_otherwise_is_not_written(model, monkeypatch):
 
 
 def test_a_missing_package_is_told_with_the_way_to_it(model, monkeypatch):
-    monkeypatch.setattr(exporting, "find_spec", lambda name: None)
+    monkeypatch.setattr(graph, "find_spec", lambda name: None)
     with pytest.raises(LeptonError) as caught:
         to_onnx(model("cnn"))
     assert "lepton-tui[onnx]" in caught.value.hint
@@ -74,7 +75,7 @@ def test_a_missing_package_is_told_with_the_way_to_it(model, monkeypatch):
 
 def test_kinds_that_have_no_graph_are_told():
     with pytest.raises(UsageError, match="not exported"):
-        exporting._inputs({"kind": "speech", "rate": 16_000, "outputs": 4}, "speech")
+        exporting.inputs_of({"kind": "speech", "rate": 16_000, "outputs": 4}, "speech")
 
 
 @pytest.mark.parametrize(
@@ -88,9 +89,9 @@ def test_kinds_that_have_no_graph_are_told():
 )
 def test_other_kinds_agree(tmp_path, name, shape):
     module = build(name, shape, resolve(name, shape)).eval()
-    inputs = exporting._inputs(shape, name)
+    inputs = exporting.inputs_of(shape, name)
     exporting._write(module, inputs, tmp_path / "it")
-    assert exporting._compare(module, exporting._session(tmp_path / "it"), inputs) < 1e-4
+    assert exporting._compare(module, read_graph(tmp_path / "it"), inputs) < 1e-4
 
 
 def test_a_recurrent_model_is_refused_in_words(tmp_path):

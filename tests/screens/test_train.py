@@ -20,6 +20,7 @@ from core.runs.store import Runs
 from core.workspace import Workspace
 from lepton_tui.app import LeptonApp
 from screens.listing import LineList
+from screens.mode_bar import ModeBar
 from screens.train import TrainScreen, asked
 from screens.train import screen as screen_module
 from screens.train.follower import Follower
@@ -635,7 +636,7 @@ async def test_goldens(penguins: Workspace, size: tuple[int, int]) -> None:
         async with LeptonApp(penguins).run_test(size=size) as pilot:
             await pilot.press("3")
             await until(pilot, "40 s left")
-            await until(pilot, "● 1")
+            await until(pilot, lambda: screen(pilot).query_one(ModeBar).running == 1)
             await golden(pilot, "train", size)
             await pilot.press("down")
             await until(pilot, "✗ failed")

@@ -24,9 +24,11 @@ from core.data.lake.lake import Lake
 from core.serving.settings import Limits
 from core.tasks import facts, guess, task
 from core.workspace import Workspace
+from tests.generation.conftest import made_task
 from tests.inference.conftest import digits, flowers, learn, publish, reviews
 
 PATIENCE = 60.0
+LONG = 200_000
 FLOWER = {"petal length": 5.5, "colour": "red"}
 _RUN = """
 import json, sys
@@ -159,6 +161,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     lake.commit("sales", sales(), op="import", target="value")
     for dataset, name in [("flowers", "flowers"), ("reviews", "moods"), ("digits", "digits")]:
         publish(made, learn(made, dataset), name)
+    # One whose answers are short, and one that goes on for as long as it is let.
+    publish(made, made_task(), "talker", width=48, heads=2, layers=3)
+    publish(made, made_task(LONG), "walker", width=48, heads=2, layers=3)
     for name, target, kind in [
         ("flowers", "petal length", "tabular-regression"),
         ("sales", "value", "time-series-forecasting"),

@@ -7,7 +7,7 @@ newest version of the rows, whatever was cleaned or added in the meantime.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
@@ -125,11 +125,13 @@ class Published:
         return self.version.to_json() | facts
 
 
-def publish(lake: Lake, ref: str, column: str | None = None) -> Published:
+def publish(
+    lake: Lake, ref: str, column: str | None = None, params: Mapping[str, Any] | None = None
+) -> Published:
     """Lay the labels that wait over the rows, as the next version; of one column or of all.
 
     A name alone means the newest version, also when that changes while this works. Labels of rows
-    that are gone are left out and told.
+    that are gone are left out and told. `params` are kept beside what the version says of itself.
 
     Raises:
         UsageError: no label waits, all their rows are gone, or a label does not fit its column.
@@ -137,7 +139,8 @@ def publish(lake: Lake, ref: str, column: str | None = None) -> Published:
     """
     while True:
         try:
-            return _publish(lake, lake.version(ref), column, if_newest="@" not in ref)
+            base, newest = lake.version(ref), "@" not in ref
+            return _publish(lake, base, column, params or {}, if_newest=newest)
         except Overtaken:
             continue
 
@@ -173,7 +176,14 @@ def stranded(lake: Lake, version: Version) -> str:
     )
 
 
-def _publish(lake: Lake, base: Version, column: str | None, *, if_newest: bool) -> Published:
+def _publish(
+    lake: Lake,
+    base: Version,
+    column: str | None,
+    params: Mapping[str, Any],
+    *,
+    if_newest: bool,
+) -> Published:
     waits = lake.waiting_labels(base, column)
     if not waits.labels:
         of = f' of "{column}"' if column else ""
@@ -205,6 +215,7 @@ def _publish(lake: Lake, base: Version, column: str | None, *, if_newest: bool) 
                 "by": sorted({label.author for label in kept}),
                 "sources": sorted({label.source for label in kept}),
                 "gone": len(gone),
+                **params,
             },
             labelled=waits.upto,
             connection=view.connection,

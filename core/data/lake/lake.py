@@ -196,7 +196,7 @@ class Lake:
         """
         valid_name(name)
         media = media or {}
-        with self._staged() as (unused, own):
+        with self.staged() as (unused, own):
             staged = rows if isinstance(rows, Path) else unused
             first: int | None = 0
             if isinstance(rows, Path):
@@ -302,7 +302,7 @@ class Lake:
                 another version came.
             LeptonError: the disk is full; the lake is as it was.
         """
-        with self._staged() as (staged, own):
+        with self.staged() as (staged, own):
             con = connection or own
             if not isinstance(columns, str):
                 con.register("overlay", columns)
@@ -571,8 +571,12 @@ class Lake:
                 )
 
     @contextmanager
-    def _staged(self) -> Iterator[tuple[Path, duckdb.DuckDBPyConnection]]:
-        """A temporary file name that is gone afterwards, and a DuckDB to fill it with."""
+    def staged(self) -> Iterator[tuple[Path, duckdb.DuckDBPyConnection]]:
+        """A temporary file name that is gone afterwards, and a DuckDB to fill it with.
+
+        Raises:
+            LeptonError: the disk is full.
+        """
         import duckdb
 
         self._sweep()

@@ -19,8 +19,10 @@ from core.models.hub.base import CONFIG, INDEX, WEIGHTS, Base
 from core.models.hub.reading import FACTS
 from core.models.hub.table import PRETRAINED
 from core.models.registry import (
+    ABOUT,
     CARD,
     INFO,
+    ONNX,
     ModelFolder,
     Models,
     leads_out,
@@ -42,9 +44,9 @@ _SHOWN = 3
 class Wish:
     """What a person says of a model that comes in.
 
-    `like` is a model of the workspace whose weights a plain file holds; `column` and `target` are
-    what a model of transformers reads and tells in the person's data; `sha256` is what its weights
-    must have.
+    `like` is a model of the workspace whose weights a plain file holds, or that reads and tells the
+    same as a graph; `column` and `target` are what a model of transformers reads and tells in the
+    person's data; `sha256` is what its weights must have.
     """
 
     name: str | None = None
@@ -65,9 +67,9 @@ class _Found:
 def bring_in(
     models: Models, place: str, wish: Wish, say: Callable[[str], None] = lambda _: None
 ) -> ModelFolder:
-    """Look at a folder, a file of weights or a hub id, and publish it as a model.
+    """Look at a folder, a file of weights, a graph or a hub id, and publish it as a model.
 
-    No file of the source is kept, only what was read out of it.
+    No file of the source is kept, only what was read out of it, and a graph as it is.
 
     Raises:
         UsageError: there is none such, it runs code when it is read, it is not the one that was
@@ -80,10 +82,12 @@ def bring_in(
     staged = models.workspace.tmp / f"{os.getpid()}-{uuid4().hex}.model"
     beside = staged.with_suffix(".safetensors")
     try:
-        if path.is_file():
+        if path.is_file() and path.suffix.lower() == ".onnx":
+            found = _from_graph(models, path, wish, say)
+        elif path.is_file():
             found = _from_file(models, path, beside, wish, say)
         elif wish.like is not None:
-            raise UsageError("--like goes with a file of weights", where=place)
+            raise UsageError("--like goes with a file of weights or a graph", where=place)
         elif (path / INFO).is_file():
             found = _from_lepton(path, wish, say)
         else:
@@ -176,6 +180,24 @@ def _from_file(
     info |= {"from": like.ref, "source": {"place": str(path), "sha256": digest}}
     say(f"they are of a {info['architecture']} for {task.name}, as {like.ref} is")
     return _Found(module, task, info, _name(path.stem))
+
+
+def _from_graph(models: Models, path: Path, wish: Wish, say: Callable[[str], None]) -> _Found:
+    from core.models.foreign.graphs import GraphFile
+    from core.models.graph import read_graph
+
+    _check_files(path.parent, (ABOUT, CONFIG, *FACTS))
+    digest = weights.check_digest(path, wish.sha256)
+    graph = GraphFile.look(path)
+    say(f"a graph in ONNX: {graph.numbers:,} numbers")
+    like = None if wish.like is None else models.get(wish.like)
+    task = graph.task(wish.column, wish.target) if like is None else task_of(like)
+    graph.check(task)
+    say(f"it is for {task.name}, and answers with ONNX Runtime")
+    info: dict[str, Any] = {"architecture": ONNX, "options": {}, "parameters": graph.numbers}
+    info |= {} if like is None else {"from": like.ref}
+    info["source"] = {"place": str(path), "sha256": digest}
+    return _Found(read_graph(path), task, info, _name(path.stem))
 
 
 def _fitting(models: Models, found: Mapping[str, Tensor]) -> str:

@@ -1,42 +1,35 @@
 """A process of its own that reads a file of pickled weights and writes them as safetensors.
 
-torch reads it with `weights_only`, which builds tensors and plain values and calls nothing. What a
-hostile file can still do is ask for memory; it ends this process then, and no other.
+torch reads it with `weights_only`, which builds tensors and plain values and calls nothing.
 """
 
 from __future__ import annotations
 
-import json
 import pickle
-import resource
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import psutil
 import torch
 from safetensors.torch import save_file
 
 from core.errors import LeptonError, UsageError
+from core.models.foreign.bounded import answering
 
 CODE = "it holds more than weights, and reading that would run code"
 SAVE = "Save the weights alone: torch.save(model.state_dict(), FILE), or safetensors."
 _HOLDERS = ("state_dict", "model_state_dict", "model", "module")
 _WRAPPERS = ("_orig_mod.", "module.")
 """What `torch.compile` and DDP set before each name."""
-_SPARE = 1 << 30
-_SECONDS = 600
 
 
-def main(source: Path, target: Path) -> None:
+def main(source: Path, target: Path) -> str:
     """Write the weights of `source` to `target`.
 
     Raises:
         UsageError: it holds something else, or weights that are no plain tensors.
         LeptonError: it asks for far more memory than its size.
     """
-    _bound(source.stat().st_size)
     try:
         found = torch.load(source, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -47,6 +40,7 @@ def main(source: Path, target: Path) -> None:
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UsageError(f"torch cannot read it: {first}", hint=SAVE) from error
     save_file(weights(found), target)
+    return ""
 
 
 def weights(found: Any) -> dict[str, torch.Tensor]:
@@ -82,21 +76,5 @@ def _is_state_dict(found: Mapping[Any, Any]) -> bool:
     )
 
 
-def _bound(size: int) -> None:
-    """Leave room for a few copies of the file, and a bound on the time."""
-    room = psutil.Process().memory_info().vms + 4 * size + _SPARE
-    _lower(resource.RLIMIT_AS, room)
-    _lower(resource.RLIMIT_CPU, _SECONDS)
-
-
-def _lower(what: int, to: int) -> None:
-    _, most = resource.getrlimit(what)
-    resource.setrlimit(what, (to if most == resource.RLIM_INFINITY else min(to, most), most))
-
-
 if __name__ == "__main__":
-    try:
-        main(Path(sys.argv[1]), Path(sys.argv[2]))
-    except LeptonError as refused:
-        sys.stdout.write(json.dumps(refused.to_json()))
-        sys.exit(refused.exit_code)
+    answering(main)

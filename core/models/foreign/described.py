@@ -15,7 +15,7 @@ from core.tasks.ctc import Ctc
 from core.tasks.object_learning import STEP
 from core.tasks.preprocessing import ImageReading, Seq2SeqReading, SoundReading, TextReading
 from core.tasks.seq2seq import Seq2Seq
-from core.tasks.text_generation import LENGTH
+from core.tasks.text_generation import LENGTH, codec_of_reading
 from core.tasks.transcripts import Letters
 from core.tasks.words import MOST_LENGTH
 
@@ -86,6 +86,7 @@ def _of_text(base: Base, reading: TextReading, name: str) -> dict[str, Any]:
             "end": reading.end,
             "length": reading.length(0, LENGTH),
             "counts": [0] * pairs.size,
+            **codec_of_reading(reading),
         }
     return {
         "tokenizer": reading.tokenizer,

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zipfile import ZIP_STORED, BadZipFile, ZipFile
 
 from core.data.lake.rows_file import sha256_of
-from core.errors import LeptonError, UsageError
+from core.errors import UsageError
+from core.models.foreign.bounded import run
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -55,10 +53,6 @@ def check(path: Path) -> str:
         first = file.read(8)
     if suffix == ".safetensors":
         return "safetensors"
-    if suffix == ".onnx":
-        raise UsageError(
-            "a model in ONNX is a graph, which torch has no weights for", where=str(path), hint=SAVE
-        )
     if suffix in _PICKLES or first.startswith(b"\x80"):
         raise UsageError(f"this is a pickle. {RUNS_CODE}", where=str(path), hint=SAVE)
     if suffix == ".pt2":
@@ -125,29 +119,9 @@ def read(path: Path, beside: Path) -> dict[str, Tensor]:
     from safetensors.torch import load_file
 
     if check(path) == "torch":
-        _convert(path, beside)
+        run("core.models.foreign.convert", path, str(beside))
         return dict(load_file(beside))
     try:
         return dict(load_file(path))
     except (SafetensorError, OSError, MemoryError) as error:
         raise UsageError(f"the weights cannot be read: {error}", where=str(path)) from error
-
-
-def _convert(path: Path, target: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "core.models.foreign.convert", str(path), str(target)],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode == 0:
-        return
-    try:
-        error = LeptonError.from_json(json.loads(done.stdout))
-    except (ValueError, KeyError):
-        error = LeptonError(
-            "torch could not read it, and its process ended", hint="It is damaged, or harmful."
-        )
-    error.place(str(path))
-    raise error

@@ -67,9 +67,18 @@ class Base:
             raise UsageError(
                 "this is a model that Lepton trained, and none of transformers", where=str(folder)
             )
-        base = cls(ref, folder, _structure(folder / CONFIG))
+        base = cls.described(folder, ref)
         base._check_weights()
         return base
+
+    @classmethod
+    def described(cls, folder: Path, ref: str) -> Base:
+        """What a folder's config.json describes, whether its weights are there or not.
+
+        Raises:
+            UsageError: it describes nothing that can be read.
+        """
+        return cls(ref, folder, _structure(folder / CONFIG))
 
     @classmethod
     def _on_hub(cls, ref: str) -> Base:

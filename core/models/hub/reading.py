@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import UsageError
+from core.generation.chat import ChatTemplate
 from core.tasks.preprocessing import (
     ImageReading,
     Reading,
@@ -18,10 +19,10 @@ from core.tasks.preprocessing import (
 )
 
 TOKENIZER, TOKENIZER_FACTS = "tokenizer.json", "tokenizer_config.json"
+CHAT, GENERATION = "chat_template.jinja", "generation_config.json"
 LETTERS = "vocab.json"
 PREPROCESSOR, PROCESSOR = "preprocessor_config.json", "processor_config.json"
-GENERATION = "generation_config.json"
-FACTS = (TOKENIZER, TOKENIZER_FACTS, LETTERS, PREPROCESSOR, PROCESSOR, GENERATION)
+FACTS = (TOKENIZER, TOKENIZER_FACTS, CHAT, GENERATION, LETTERS, PREPROCESSOR, PROCESSOR)
 _MOST = 1 << 20
 """What stands for "no limit" in the files of tokenizers is larger than this."""
 _STRETCHED = ("yolos",)
@@ -66,14 +67,25 @@ def json_of(path: Path) -> dict[str, Any]:
 
 def _of_texts(ref: str, folder: Path, structure: Mapping[str, Any]) -> TextReading:
     tokenizer = _tokenizer(ref, folder, "read")
+    facts = _known(folder / TOKENIZER_FACTS)
     limits = [
-        _known(folder / TOKENIZER_FACTS).get("model_max_length"),
+        facts.get("model_max_length"),
         structure.get("max_position_embeddings"),
         structure.get("n_positions"),
     ]
     most = min((int(each) for each in limits if each and each < _MOST), default=_MOST)
     pad, end = (_first(structure.get(f"{it}_token_id")) for it in ("pad", "eos"))
-    return TextReading(tokenizer, most, pad=pad, end=end)
+    said = (of.get("eos_token_id") for of in (structure, _known(folder / GENERATION)))
+    ends = {each for one in said for each in (one if isinstance(one, list) else [one])}
+    return TextReading(
+        tokenizer,
+        most,
+        pad=pad,
+        end=end,
+        start=_start(folder / TOKENIZER),
+        ends=tuple(sorted(each for each in ends if isinstance(each, int))),
+        chat=_chat(folder, facts),
+    )
 
 
 def _tokenizer(ref: str, folder: Path, does: str) -> str:
@@ -84,6 +96,40 @@ def _tokenizer(ref: str, folder: Path, does: str) -> str:
             hint="Write one: AutoTokenizer.from_pretrained(MODEL).save_pretrained(FOLDER).",
         )
     return path.read_text()
+
+
+def _start(tokenizer: Path) -> tuple[int, ...]:
+    """The pieces that a tokenizer puts before every text."""
+    try:
+        from tokenizers import Tokenizer
+
+        found = Tokenizer.from_file(str(tokenizer)).encode("")
+    except ImportError:
+        return ()  # nothing can be read without the package, which is told then
+    except Exception as error:  # the package raises nothing narrower
+        raise UsageError(f"the file cannot be read: {error}", where=str(tokenizer)) from error
+    return tuple(found.ids)
+
+
+def _chat(folder: Path, facts: Mapping[str, Any]) -> ChatTemplate | None:
+    """How conversations are written, from a file of its own or with the tokenizer's facts."""
+    beside = folder / CHAT
+    said = beside.read_text() if beside.exists() else facts.get("chat_template")
+    if isinstance(said, list):
+        # Several by name: one for tools, perhaps, and the usual one.
+        named = {each.get("name"): each.get("template") for each in said if isinstance(each, dict)}
+        said = named.get("default")
+    if not isinstance(said, str):
+        return None
+    marks = {name: _mark(facts.get(name)) for name in ("bos_token", "eos_token")}
+    return ChatTemplate(said, {name: mark for name, mark in marks.items() if mark})
+
+
+def _mark(told: Any) -> str:
+    """A mark's text, which may stand in a table with how it is read."""
+    if isinstance(told, Mapping):
+        told = told.get("content")
+    return told if isinstance(told, str) else ""
 
 
 def _of_images(ref: str, folder: Path, structure: Mapping[str, Any]) -> ImageReading:

@@ -5,6 +5,7 @@ They take a task's `inputs` and return its outputs, so that nobody sees whose mo
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core.errors import UsageError
-from core.models.tokens import text_mask
+from core.models.tokens import masked_mean, text_mask
 
 _SILENCE = 1e-7
 _NOTHING = 4.6
@@ -50,8 +51,35 @@ class Text(Wrapped):
         logits: Tensor = self.model(tokens, attention_mask=text_mask(tokens, length)).logits
         return logits
 
+    def embedded(self, tokens: Tensor, length: Tensor) -> Tensor:
+        """Each text as one vector, [n, width]."""
+        return _mean_state(self.model.base_model, tokens, length)
 
-class NextPiece(Wrapped):
+
+class Remembering(ABC):
+    """A module that goes on with texts; see `core.generation.decoder.Decoder`."""
+
+    model: nn.Module
+
+    def new_cache(self) -> Any:
+        from core.models.hub.caches import new_cache
+
+        return new_cache(self.model)
+
+    def next_logits(self, tokens: Tensor, caches: Sequence[Any]) -> Tensor:
+        from core.models.hub.caches import can_join
+
+        if len(caches) == 1 or can_join(caches):
+            return self._said(tokens, caches)
+        each = [self._said(tokens[at : at + 1], [one]) for at, one in enumerate(caches)]
+        return torch.cat(each)
+
+    @abstractmethod
+    def _said(self, tokens: Tensor, caches: Sequence[Any]) -> Tensor:
+        """The logits after the newest of the tokens, [n, vocabulary]."""
+
+
+class NextPiece(Remembering, Wrapped):
     """Tokens int [n, t] to the logits of each one's successor, [n, t, vocabulary].
 
     `model` is one of transformers' ...ForCausalLM; what it has beyond the vocabulary only makes its
@@ -65,6 +93,16 @@ class NextPiece(Wrapped):
     def forward(self, tokens: Tensor) -> Tensor:
         logits: Tensor = self.model(tokens, use_cache=False).logits
         return logits[..., : self.vocabulary]
+
+    def embedded(self, tokens: Tensor, length: Tensor) -> Tensor:
+        """Each text as one vector, [n, width], of tokens [n, t] and lengths [n]."""
+        return _mean_state(self.model.base_model, tokens, length)
+
+    def _said(self, tokens: Tensor, caches: Sequence[Any]) -> Tensor:
+        from core.models.hub.caches import heard
+
+        logits: Tensor = heard(self.model, tokens, caches, logits_to_keep=1).logits
+        return logits[:, -1, : self.vocabulary]
 
 
 class TextClassifier(nn.Module):
@@ -84,8 +122,13 @@ class TextClassifier(nn.Module):
         logits: Tensor = self.model(marked, attention_mask=text_mask(marked, length + 1)).logits
         return logits
 
+    def embedded(self, tokens: Tensor, length: Tensor) -> Tensor:
+        """Each text as one vector, [n, width]; the mark is part of what is read."""
+        marked = F.pad(tokens, (1, 0), value=self.mark)
+        return _mean_state(self.model.base_model, marked, length + 1)
 
-class NextToken(nn.Module):
+
+class NextToken(Remembering, nn.Module):
     """Tokens int [n, t] to the logits of each one's successor, [n, t, vocabulary].
 
     `model` is a bare decoder of transformers; one matrix reads and says the tokens.
@@ -97,6 +140,16 @@ class NextToken(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         states = self.model(tokens, use_cache=False).last_hidden_state
+        return F.linear(states, self.model.get_input_embeddings().weight)  # type: ignore[operator]
+
+    def embedded(self, tokens: Tensor, length: Tensor) -> Tensor:
+        """Each text as one vector, [n, width], of tokens [n, t] and lengths [n]."""
+        return _mean_state(self.model, tokens, length)
+
+    def _said(self, tokens: Tensor, caches: Sequence[Any]) -> Tensor:
+        from core.models.hub.caches import heard
+
+        states = heard(self.model, tokens, caches).last_hidden_state[:, -1]
         return F.linear(states, self.model.get_input_embeddings().weight)  # type: ignore[operator]
 
 
@@ -214,6 +267,12 @@ class Forecaster(Wrapped):
     def forward(self, window: Tensor, phases: Tensor) -> Tensor:
         told: Tensor = self.model(window[..., : self.columns]).prediction_outputs
         return told[:, : self.steps, 0]
+
+
+def _mean_state(model: Any, tokens: Tensor, length: Tensor) -> Tensor:
+    """The mean of what a bare model of transformers makes of each text, [n, width]."""
+    mask = text_mask(tokens, length)
+    return masked_mean(model(tokens, attention_mask=mask).last_hidden_state, mask)
 
 
 def check_heads(name: str, options: dict[str, Any], *, pairs: bool = False) -> None:

@@ -1,0 +1,82 @@
+"""What a language model has to know to go on with texts, and what it remembers of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+BEGINNING = 64
+"""Places that there is room for at first; then twice as many, each time they are taken."""
+
+
+class Decoder(Protocol):
+    """A module that goes on with texts, each of which has a cache of its own."""
+
+    def new_cache(self) -> Any:
+        """What is remembered of a text that has not begun."""
+
+    def next_logits(self, tokens: Tensor, caches: Sequence[Any]) -> Tensor:
+        """Tokens int [n, t], the next ones of n texts, to the logits of what then comes, float
+        [n, vocabulary]. The caches remember them.
+
+        Several texts at once are given one token each.
+        """
+
+
+class Layer:
+    """The keys and values of one layer and one text, [1, heads, places, size] each."""
+
+    def __init__(self) -> None:
+        self.length = 0
+        self._keys: Tensor | None = None
+        self._values: Tensor | None = None
+
+    def add(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """All keys and values, with these as the newest."""
+        end = self.length + keys.shape[2]
+        if self._keys is None or self._values is None or end > self._keys.shape[2]:
+            self._keys = self._larger(self._keys, keys, end)
+            self._values = self._larger(self._values, values, end)
+        self._keys[:, :, self.length : end] = keys
+        self._values[:, :, self.length : end] = values
+        self.length = end
+        return self._keys[:, :, :end], self._values[:, :, :end]
+
+    def _larger(self, known: Tensor | None, like: Tensor, places: int) -> Tensor:
+        room = BEGINNING
+        while room < places:
+            room *= 2
+        made = like.new_empty(*like.shape[:2], room, like.shape[3])
+        if known is not None:
+            made[:, :, : self.length] = known[:, :, : self.length]
+        return made
+
+
+class KeyValues:
+    """What attention remembers of one text: the keys and values of each layer."""
+
+    def __init__(self, layers: int) -> None:
+        self.layers = [Layer() for _ in range(layers)]
+
+    @property
+    def length(self) -> int:
+        """Tokens that are remembered."""
+        return self.layers[0].length
+
+
+def attended(query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+    """Attention of the newest places to all before and to themselves.
+
+    Query [1, heads, t, size], keys and values [1, heads, places, size], to [1, heads, t, size].
+    """
+    count, places = query.shape[2], keys.shape[2]
+    mask = None
+    if 1 < count < places:
+        there = torch.ones(count, places, dtype=torch.bool, device=query.device)
+        mask = there.tril(places - count)
+    return torch.nn.functional.scaled_dot_product_attention(
+        query, keys, values, attn_mask=mask, is_causal=1 < count == places
+    )

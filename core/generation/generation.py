@@ -1,0 +1,166 @@
+"""A text that is going on: one or more of them, a step at a time, each with its own settings."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from core.errors import LeptonError
+from core.generation.choosing import Chooser
+from core.generation.decoder import Decoder
+from core.generation.pieces import LENGTH, STOP, Ending
+from core.generation.sampling import Sampling, TooLong
+from core.generation.shape import Shape, Written
+from core.generation.telling import Decoding, Telling
+
+AT_ONCE = 512
+"""Pieces of a prompt that are read in one step: others are not to wait for all of a long one."""
+
+
+class Language(Written, Protocol):
+    """The pieces that a model reads and says."""
+
+    @property
+    def ends(self) -> Sequence[int]:
+        """Pieces that end a text."""
+
+    def decoding(self, prompt: Sequence[int]) -> Decoding:
+        """What makes text of the pieces that follow a prompt."""
+
+
+class Generation:
+    """One text that is going on. `advance` takes it further; `take` says what came since.
+
+    Raises:
+        UsageError: the prompt has more pieces than fit into `context`, or the schema cannot be.
+        LeptonError: the package for JSON-shaped answers is missing.
+    """
+
+    def __init__(
+        self,
+        prompt: Sequence[int],
+        language: Language,
+        sampling: Sampling,
+        *,
+        context: int,
+        vocabulary: int,
+    ) -> None:
+        if len(prompt) >= context:
+            raise TooLong.of(len(prompt), context)
+        self.ending: Ending | None = None
+        self.error: LeptonError | None = None
+        self.pieces: list[int] = []
+        self.cache: Any = None
+        self.is_reading = True
+        """Whether it has not read all of its prompt."""
+        self._due = list(prompt)
+        self._prompt_tokens = len(prompt)
+        self._ends = frozenset(language.ends)
+        self._vocabulary = vocabulary
+        self._most = min(sampling.max_tokens, context - len(prompt))
+        self._shape = Shape.of(sampling, language, language.ends)
+        self._chooser = Chooser(sampling, prompt, self._shape)
+        self._telling = Telling(language.decoding(prompt), sampling.stop)
+        self._told = ""
+        self._began = self._first = 0.0
+
+    @property
+    def over(self) -> bool:
+        return self.ending is not None or self.error is not None
+
+    @property
+    def due(self) -> Sequence[int]:
+        """The pieces that the model reads next."""
+        return self._due[:AT_ONCE]
+
+    def begin(self, decoder: Decoder) -> None:
+        """Make ready for the first step; once."""
+        if self.cache is None:
+            self.cache = decoder.new_cache()
+            self._began = time.perf_counter()
+
+    def read(self, logits: Tensor) -> None:
+        """The model has read `due`; logits float [vocabulary] are of what follows.
+
+        Raises:
+            LeptonError: they are no numbers, or nothing that follows has the shape.
+        """
+        self._due = self._due[AT_ONCE:]
+        if self._due:
+            return
+        self.is_reading = False
+        if not logits.isfinite().any():
+            raise LeptonError(
+                "the model's output is not a number", hint="Train it again, or try a checkpoint."
+            )
+        self._first = self._first or time.perf_counter()
+        piece = self._chooser.choose(logits[: self._vocabulary])
+        if piece in self._ends:
+            self._end(STOP)
+            return
+        self.pieces.append(piece)
+        self._told += self._telling.hear(piece)
+        self._due = [piece]
+        if self._telling.stopped or (self._shape is not None and self._shape.done):
+            self._end(STOP)
+        elif len(self.pieces) == self._most:
+            self._end(LENGTH)
+
+    def take(self) -> str:
+        """The text that has come since it was last asked for."""
+        told, self._told = self._told, ""
+        return told
+
+    def _end(self, reason: str) -> None:
+        self._told += self._telling.end()
+        if self._telling.stopped:
+            reason = STOP
+        self.cache = None
+        self.ending = Ending(
+            reason,
+            self._prompt_tokens,
+            len(self.pieces),
+            self._first - self._began,
+            time.perf_counter() - self._first,
+        )
+
+
+def advance(decoder: Decoder, running: Sequence[Generation]) -> None:
+    """Take texts one step further, all in one pass of the model.
+
+    Several at once are those whose prompts are read: each has one piece due. What is wrong with one
+    of them is its `error`, and no other's.
+    """
+    for each in running:
+        each.begin(decoder)
+    with torch.inference_mode():
+        tokens = torch.tensor([each.due for each in running], device=_device(decoder))
+        logits = decoder.next_logits(tokens, [each.cache for each in running]).float().cpu()
+    for each, found in zip(running, logits, strict=True):
+        try:
+            each.read(found)
+        except LeptonError as error:
+            each.error = error
+
+
+def told(decoder: Decoder, generation: Generation) -> Iterator[str]:
+    """The text of one answer as it comes, until it ends.
+
+    Raises:
+        LeptonError: it cannot go on.
+    """
+    while not generation.over:
+        advance(decoder, [generation])
+        if text := generation.take():
+            yield text
+    if generation.error is not None:
+        raise generation.error
+
+
+def _device(decoder: Any) -> torch.device:
+    device: torch.device = next(decoder.parameters()).device
+    return device

@@ -1,0 +1,130 @@
+"""The form that asks which models a service is to have, and starts it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from typing import ClassVar
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.widgets import Input, Select
+
+from core.errors import LeptonError
+from core.serving.running import Running
+from core.workspace import Workspace
+from screens.data.fetching import Fetch
+from screens.text import plain
+from screens.widgets.form import Form, row
+
+PORT = 8000
+MOST_PORT = 65535
+NOBODY, EVERYBODY = "none", "key"
+NEEDS = ((Text("nobody needs one"), NOBODY), (Text("a request needs one"), EVERYBODY))
+
+
+class StartForm(Form[Running]):
+    """Answers with the service that it has started, once that can be asked."""
+
+    HEADING = "Start a service"
+    KEYS = "^s starts · tab next field · ^y command · esc cancels"
+    BUTTONS = (("cancel", "Cancel"), ("done", "Start"))
+    AUTO_FOCUS = "#models"
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+y", "show_command", "Command")]
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        fetch: Fetch[Running],
+        names: Sequence[str],
+        *,
+        model: str | None,
+        taken: Sequence[int],
+    ) -> None:
+        super().__init__()
+        self._workspace = workspace
+        self._fetch = fetch
+        self._names = names
+        self._model = model or next(iter(names), "")
+        self._port = next(port for port in range(PORT, MOST_PORT) if port not in taken)
+        self._starting = False
+
+    def fields(self) -> ComposeResult:
+        yield from row("models", Input(self._model, placeholder="names, separated by blanks"))
+        yield from row("port", Input(str(self._port), placeholder="any that is free"))
+        yield from row("keys", Select(NEEDS, value=NOBODY, allow_blank=False, compact=True))
+        yield from row("device", Input("auto"))
+
+    def on_mount(self) -> None:
+        self._outlook()
+
+    @on(Input.Changed)
+    @on(Select.Changed)
+    def _outlook(self) -> None:
+        self.complain("")
+        there = ", ".join(map(plain, self._names)) or "none"
+        self.found(
+            Text(
+                f"Models: {there}. A name follows its newest version.\n"
+                "It listens for this machine alone, and goes on when you leave. For others, and"
+                " for TLS: lepton serve --help.",
+                "dim",
+            )
+        )
+
+    def _words(self) -> list[str]:
+        """The command's words; see `lepton serve --help`."""
+        words = [*(self.typed("models") or "MODEL").split(), "--detach"]
+        words += ["--port", self.typed("port") or "0"]
+        if self.typed("keys") == EVERYBODY:
+            words.append("--require-key")
+        if (device := self.typed("device")) not in (None, "auto"):
+            words += ["--device", str(device)]
+        return words
+
+    def action_done(self) -> None:
+        if self._starting:
+            return
+        port, models = self.typed("port") or "0", (self.typed("models") or "").split()
+        if not models:
+            self.complain("Name a model.", "models")
+            return
+        if not port.isdecimal() or int(port) > MOST_PORT:
+            self.complain(f'"{port}" is no port. Empty takes a free one.', "port")
+            return
+        keys, device = self.typed("keys") == EVERYBODY, self.typed("device") or "auto"
+
+        def work() -> Running:
+            # Imported in the thread: the form need not wait for it.
+            from core.serving import require_extra
+
+            require_extra()
+            from core.serving.asked import Asked
+            from core.serving.process import start
+            from core.serving.settings import Settings
+
+            settings = Settings(port=int(port), keys=keys)
+            asked = Asked(tuple(models), settings=settings, device=device)
+            return start(self._workspace, asked)
+
+        self._starting = True
+        self.found(Text("starting, and loading the models…", "dim"))
+        self._fetch(work, self._started, group="start", failed=self._failed)
+
+    def _started(self, running: Running) -> None:
+        # Closed before, it goes on all the same: the list has it.
+        if self.is_attached:
+            self.dismiss(running)
+
+    def _failed(self, error: LeptonError) -> None:
+        self._starting = False
+        if self.is_attached:
+            self._outlook()
+            self.complain(error)
+
+    def action_show_command(self) -> None:
+        from screens.widgets.command_modal import CommandModal
+
+        self.app.push_screen(CommandModal(f"lepton serve {shlex.join(self._words())}"))

@@ -1,0 +1,70 @@
+"""Which piece comes next, against transformers' own processors."""
+
+import pytest
+import torch
+from transformers import (
+    MinPLogitsWarper,
+    RepetitionPenaltyLogitsProcessor,
+    TemperatureLogitsWarper,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
+)
+
+from core.errors import UsageError
+from core.generation.choosing import Chooser
+from core.generation.sampling import OPTIONS, Sampling
+
+DRAWN = 4000
+
+
+@pytest.mark.parametrize(
+    ("settings", "theirs"),
+    [
+        ({"top_k": 5}, [TopKLogitsWarper(5)]),
+        ({"top_p": 0.7}, [TopPLogitsWarper(0.7)]),
+        ({"min_p": 0.2}, [MinPLogitsWarper(0.2)]),
+        (
+            {"temperature": 1.7, "top_k": 9, "top_p": 0.9, "min_p": 0.1},
+            [
+                TemperatureLogitsWarper(1.7),
+                TopKLogitsWarper(9),
+                TopPLogitsWarper(0.9),
+                MinPLogitsWarper(0.1),
+            ],
+        ),
+        ({"repetition_penalty": 3.0}, [RepetitionPenaltyLogitsProcessor(3.0)]),
+    ],
+)
+def test_pieces_are_drawn_as_transformers_draws_them(settings, theirs):
+    torch.manual_seed(1)
+    logits = torch.randn(20) * 2
+    prompt = [3, 7, 7]
+    wanted = logits[None].clone()
+    for each in theirs:
+        wanted = each(torch.tensor([prompt]), wanted)
+    wanted = wanted[0].softmax(0)
+    chosen = {"temperature": 1.0, "top_k": 0, "seed": 5, **settings}
+    counts = torch.zeros(20)
+    for seed in range(DRAWN):
+        chooser = Chooser(Sampling.of({**chosen, "seed": seed}), prompt, None)
+        counts[chooser.choose(logits)] += 1
+    assert ((counts > 0) <= (wanted > 0)).all()
+    assert (counts / DRAWN - wanted).abs().max() < 0.03
+
+
+def test_what_was_said_is_penalised_as_it_comes():
+    logits = torch.tensor([2.0, 1.9, 1.8, -5.0])
+    chooser = Chooser(Sampling(temperature=0, repetition_penalty=1.5), [], None)
+    assert [chooser.choose(logits) for _ in range(3)] == [0, 1, 2]
+
+
+def test_settings_are_read_and_wrong_ones_told_all_at_once():
+    read = Sampling.of({"temperature": "0.5", "max_tokens": "7", "stop": ["a", "b"]})
+    assert (read.temperature, read.max_tokens, read.stop) == (0.5, 7, ("a", "b"))
+    assert Sampling.of({}) == Sampling()
+    assert Sampling.of(read.to_json()) == read
+    assert {option.name for option in OPTIONS} < set(read.to_json())
+    with pytest.raises(UsageError) as told:
+        Sampling.of({"temprature": 1, "top_p": 2, "max_tokens": 0, "stop": [""]})
+    for words in ('no option "temprature"', "top_p=2 cannot be", "max_tokens=0", "stop cannot be"):
+        assert words in str(told.value)

@@ -1,0 +1,160 @@
+"""Answers that come piece by piece: many at once, taken back, in bounds, and over the socket."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from core.errors import LeptonError, UsageError
+from core.generation.chat import Message
+from core.generation.sampling import Sampling
+from core.inference.engine import Engine
+from core.inference.faults import Busy, EngineEnded
+from core.inference.process import EngineProcess
+from core.inference.streams import AT_WORK, Streams
+from core.workspace import Workspace
+from tests.generation.conftest import made_module, made_task
+from tests.inference.conftest import publish
+
+PATIENCE = 60.0
+LONG = 20_000
+GREEDY = Sampling(max_tokens=24, temperature=0)
+ENDLESS = Sampling(max_tokens=LONG, temperature=1.5, top_k=0, seed=1)
+
+
+@pytest.fixture(scope="module")
+def speaking(models: Workspace) -> Workspace:
+    """The workspace with the language models `talker`, and `walker` that goes on for long."""
+    publish(models, made_task(), "talker", width=48, heads=2, layers=3)
+    publish(models, made_task(LONG), "walker", width=48, heads=2, layers=3)
+    return models
+
+
+@pytest.fixture(scope="module")
+def engine(speaking: Workspace) -> Iterator[EngineProcess]:
+    with EngineProcess(speaking, "cpu", threads=1) as process:
+        yield process
+
+
+def test_an_answer_comes_in_parts_with_its_speeds_at_the_end(speaking: Workspace) -> None:
+    parts = list(Engine(speaking, "cpu").generate("talker", "Emma was", GREEDY))
+    assert len(parts) > 5
+    assert [part.ending for part in parts[:-1]] == [None] * (len(parts) - 1)
+    ending = parts[-1].ending
+    assert ending is not None
+    assert (ending.reason, ending.new_tokens) == ("length", 24)
+    assert ending.prompt_tokens > 1
+    assert ending.prefill_rate > 0
+    assert ending.decode_rate > 0
+
+
+def test_over_the_socket_it_is_the_same(engine: EngineProcess, speaking: Workspace) -> None:
+    talk = [Message("system", "Be kind."), Message("user", "Who is Emma?")]
+    here = Engine(speaking, "cpu")
+    for prompt in ("Emma was", talk):
+        told = [each.text for each in engine.generate("talker", prompt, GREEDY, PATIENCE)]
+        assert len(told) > 3
+        assert "".join(told) == "".join(p.text for p in here.generate("talker", prompt, GREEDY))
+
+
+def test_many_answers_at_once_are_each_as_if_alone(
+    engine: EngineProcess, speaking: Workspace
+) -> None:
+    prompts = [f"{word} was" for word in ("Emma", "She", "It", "The", "A", "No", "He", "We")] * 4
+    assert len(prompts) > AT_WORK
+    here = Engine(speaking, "cpu")
+    asked = [engine.generate("talker", prompt, GREEDY, PATIENCE) for prompt in prompts]
+    together = ["".join(part.text for part in answer) for answer in asked]
+    alone = [here.generate("talker", prompt, GREEDY) for prompt in prompts]
+    assert together == ["".join(part.text for part in answer) for answer in alone]
+
+
+def test_who_stops_reading_ends_the_answer(speaking: Workspace) -> None:
+    here = Engine(speaking, "cpu")
+    answer = here.generate("walker", "Emma", ENDLESS)
+    next(answer)
+    with here.use("walker") as model:
+        assert model.streams.waiting == 1
+    answer.close()
+    # The lane takes no further step for it: the next answer is alone there.
+    list(here.generate("walker", "Emma", GREEDY))
+    with here.use("walker") as model:
+        assert model.streams.waiting == 0
+
+
+def test_a_long_answer_holds_up_neither_rows_nor_other_answers(engine: EngineProcess) -> None:
+    from core.inference.messages import Row
+
+    answer = engine.generate("walker", "Emma", ENDLESS, PATIENCE)
+    next(answer)
+    row = Row("x", {"petal length": 1.5, "colour": "red"})
+    assert engine.predict("flowers", [row], PATIENCE)[0].ok
+    assert list(engine.generate("walker", "It was", GREEDY, PATIENCE))[-1].ending is not None
+    assert engine.predict("walker", [Row("y", {"text": "It was"})], PATIENCE)[0].ok
+    assert next(answer).ending is None
+    answer.close()
+
+
+def test_a_full_line_is_told_at_once() -> None:
+    task = made_task(LONG)
+    module = made_module("gpt", task)
+    held, go_on = threading.Event(), threading.Event()
+
+    def decoder() -> object:
+        held.set()
+        go_on.wait(PATIENCE)
+        return module
+
+    streams = Streams(decoder, bound=1)
+    heard: list[str] = []
+    running = streams.ask(task.going_on([1, 2], GREEDY), heard.append)
+    held.wait(PATIENCE)
+    waiting = [streams.ask(task.going_on([1, 2], GREEDY), heard.append)]
+    with pytest.raises(Busy, match="1 answers wait already"):
+        streams.ask(task.going_on([1, 2], GREEDY), heard.append)
+    assert waiting[0].cancel()
+    last = streams.ask(task.going_on([1, 2], GREEDY), heard.append)
+    go_on.set()
+    assert running.result(PATIENCE) is not None
+    assert last.result(PATIENCE) is not None
+    streams.close()
+
+
+def test_what_cannot_be_asked_is_told(engine: EngineProcess) -> None:
+    with pytest.raises(UsageError, match="does not go on with texts"):
+        list(engine.generate("flowers", "Emma", GREEDY, PATIENCE))
+    with pytest.raises(UsageError, match='no model "talkr"'):
+        list(engine.generate("talkr", "Emma", GREEDY, PATIENCE))
+    with pytest.raises(UsageError, match=r"the prompt has [\d,]+ tokens, and 127 fit"):
+        list(engine.generate("talker", "Emma " * 500, GREEDY, PATIENCE))
+    with pytest.raises(UsageError, match="a conversation has a message"):
+        list(engine.generate("talker", [], GREEDY, PATIENCE))
+
+
+@pytest.mark.slow
+def test_an_engine_that_is_killed_in_the_midst_says_so_and_comes_back(speaking: Workspace) -> None:
+    with EngineProcess(speaking, "cpu", threads=9) as engine:
+        answer = engine.generate("walker", "Emma", ENDLESS, PATIENCE)
+        next(answer)
+        assert engine.pid is not None
+        os.kill(engine.pid, signal.SIGKILL)
+        with pytest.raises(EngineEnded):
+            list(answer)
+        assert list(engine.generate("talker", "Emma", GREEDY, PATIENCE))
+
+
+def test_who_asks_holds_no_torch(engine: EngineProcess) -> None:
+    import subprocess
+
+    code = "import sys, core.inference.process; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-P", "-c", code], check=False).returncode == 0
+
+
+def test_silence_is_given_up(engine: EngineProcess) -> None:
+    with pytest.raises(LeptonError, match="has said nothing"):
+        list(engine.generate("walker", "Emma " * 3000, GREEDY, 1e-6))
