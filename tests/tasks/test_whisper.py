@@ -8,7 +8,10 @@ import torch
 from transformers import WhisperFeatureExtractor, WhisperForConditionalGeneration
 
 from core.data.cleaning.steps import audio
+from core.data.lake.lake import Lake
 from core.errors import LeptonError, UsageError
+from core.evaluation.evaluate import evaluate_model
+from core.inference.engine import Engine
 from core.inference.examples import as_tensors, run
 from core.inference.forward import judged, naive
 from core.models.architectures import architecture, build
@@ -17,8 +20,13 @@ from core.models.hub.pretrained import start
 from core.models.hub.writer import log_mel
 from core.tasks import facts, guess
 from core.tasks.speech_recognition import RATE, SpeechRecognition
+from core.training.start import start_training
+from core.workspace import Workspace
 from tests.models import bases
 
+from .speaker import speaker, spoken
+
+DEADLINE = 500
 WHISPER = architecture("whisper").reading
 SMALL = {"mels": 16, "width": 16, "layers": 1}
 FULL = {"tune": "full", "rank": 4, "alpha": 8}
@@ -171,3 +179,32 @@ def test_a_transcript_ends_where_nobody_could_have_said_more(heard):
         said = task.solve(model, run(encoded(task, heard), 0, 3))
     # Half a second, 1.1 seconds, and nearly nothing.
     assert (said >= 0).sum(1).tolist() == [8 + 12, 8 + 27, 8]
+
+
+@pytest.mark.slow
+def test_sentences_are_written_that_it_never_heard(tmp_path):
+    workspace = Workspace.open(tmp_path)
+    table = spoken(("red", "blue", "seven", "open"), 300, most=2)
+    Lake(workspace).commit("speech", table, op="test", media={"audio": "audio"})
+    started = start_training(
+        workspace,
+        {
+            "dataset": "speech",
+            "model": "whisper",
+            "epochs": 16,
+            "batch_size": 8,
+            "lr": 2e-3,
+            "options": {"width": 64, "layers": 1, "mels": 40, "dropout": 0.0},
+            "threads": 1,
+        },
+    )
+    state = started.wait(DEADLINE)
+    assert state.state == "finished", started.log_tail()
+    report = evaluate_model(workspace, "speech_whisper")
+    assert report.rows == 60
+    assert report.metrics["word_error_rate"] < 0.3 < 0.7 < report.baseline["word_error_rate"]
+    path = tmp_path / "a.wav"
+    path.write_bytes(speaker().speak("seven red", 165, 45))
+    (answer,) = Engine(workspace, "cpu").predict("speech_whisper", [str(path)])
+    assert answer.ok
+    assert answer.output["text"] == "seven red"
