@@ -202,7 +202,8 @@ PRETRAINED = Architecture(
         Option(
             "tune",
             "full",
-            "what is trained: full: all of it; head: its last layers; lora: small matrices beside",
+            "what is trained: full: all of it; head: its last layers, or decoder; lora: small"
+            " matrices beside",
             choices=("full", "head", "lora"),
         ),
         Option("rank", 8, "rank of the matrices of lora", 1, 1024),
