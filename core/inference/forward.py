@@ -64,21 +64,23 @@ def judged(
 ) -> Judged:
     """What the module makes of examples with targets; it is left in the mode in which it came."""
     with _evaluating(module), precision_context(precision, device):
-        return _judged(
-            lambda batch: module(*task.inputs(batch)), task, examples, device, batch_size
-        )
+        return _judged(lambda batch: task.judge(module, batch), examples, device, batch_size)
 
 
 def naive(
     task: Task, examples: Examples, *, batch_size: int, device: torch.device | None = None
 ) -> Judged:
     """What the task's baseline makes of them."""
-    return _judged(task.naive, task, examples, device or torch.device("cpu"), batch_size)
+
+    def judge(batch: Batch) -> tuple[Tensor, Tensor]:
+        outputs = task.naive(batch)
+        return task.loss(outputs, batch), task.keep(outputs, batch)
+
+    return _judged(judge, examples, device or torch.device("cpu"), batch_size)
 
 
 def _judged(
-    model: Callable[[Batch], Any],
-    task: Task,
+    judge: Callable[[Batch], tuple[Tensor, Tensor]],
     examples: Examples,
     device: torch.device,
     batch_size: int,
@@ -88,9 +90,9 @@ def _judged(
     sizes: list[int] = []
     with torch.inference_mode():
         for batch in _batches(examples, device, batch_size):
-            outputs = model(batch)
-            losses.append(task.loss(outputs, batch).float())
-            parts.append(task.keep(outputs, batch).float())
+            loss, found = judge(batch)
+            losses.append(loss.float())
+            parts.append(found.float())
             sizes.append(len(parts[-1]))
     known = [
         (loss * size, size)

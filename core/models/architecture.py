@@ -9,6 +9,7 @@ from typing import Any
 
 from core.errors import LeptonError
 from core.options import Option, Value, defaults_of, resolved
+from core.tasks.preprocessing import Reading
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class Architecture:
     parameters: int = 0
     """How many at the defaults, for the data of `TYPICAL`."""
     package: str = ""
+    reading: Reading | None = None
+    """How it reads, where the task is not to decide that by itself."""
     carries: tuple[str, ...] = ()
     """What it is built from beside its options, kept with them and never asked for."""
 

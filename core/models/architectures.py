@@ -19,6 +19,17 @@ TYPICAL: dict[str, dict[str, Any]] = {
     "tokens": {"kind": "tokens", "vocabulary": 10_000, "length": 128, "outputs": 2},
     "next-token": {"kind": "next-token", "vocabulary": 4096, "length": 128, "outputs": 4096},
     "speech": {"kind": "speech", "rate": 16_000, "outputs": 30},
+    "speech-seq2seq": {
+        "kind": "speech-seq2seq",
+        "rate": 16_000,
+        "seconds": 30,
+        "prefix": [0],
+        "end": 0,
+        "most": 447,
+        "silent": [],
+        "silent_first": [],
+        "outputs": 4096,
+    },
     "objects": {"kind": "objects", "channels": 3, "height": 128, "width": 128, "outputs": 10},
     "series": {
         "kind": "series",

@@ -11,6 +11,8 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from core.models.spectrogram import log_mel
 
+_RATE = 16_000
+
 
 class SpeechGRU(nn.Module):
     """Sounds float [n, samples] and their samples int64 [n] to logits and the steps of each.
@@ -59,4 +61,6 @@ class SpeechGRU(nn.Module):
 
 
 def build(shape: Mapping[str, Any], **options: Any) -> nn.Module:
-    return SpeechGRU(shape["rate"], shape["outputs"], **options)
+    # The first ones had their bands from the task, and one rate.
+    options["mels"] = shape.get("mels", options["mels"])
+    return SpeechGRU(shape.get("rate", _RATE), shape["outputs"], **options)

@@ -69,7 +69,9 @@ class Task(ABC):
 
     The road of an example: rows are read (`read`), made examples (`examples`, which for most tasks
     is `encode`, row by row), and come to the model by the batch (`inputs`). What the model returns
-    goes into `loss`, and `keep` says what of it is kept to judge the model by.
+    goes into `loss`, and `keep` says what of it is kept to judge the model by. A model that answers
+    otherwise than it learns (one that is shown the target as far as it has come) is asked by
+    `judge` and `solve`.
 
     Arrays are aligned by example; one that differs in length from example to example is `Ragged`,
     and comes in a batch padded with zeros, its lengths beside it under NAME_length.
@@ -103,7 +105,7 @@ class Task(ABC):
     then `part_of` and `latest` say which."""
     takes_pretrained: ClassVar[bool] = False
     """Whether it can be learnt on top of models that others trained: `learn` then also takes a
-    `reading`, how such a model reads."""
+    `reading`, how such a model, or one of ours that is not to read as usual, reads."""
     options: ClassVar[tuple[Option, ...]] = ()
     """Options of `learn`."""
 
@@ -230,7 +232,10 @@ class Task(ABC):
 
     @abstractmethod
     def inputs(self, batch: Batch) -> tuple[Tensor, ...]:
-        """The model's arguments, made from encoded arrays on the device; normalised here."""
+        """The model's arguments, made from encoded arrays on the device; normalised here.
+
+        A model that learns by being shown the target gets that too, where the batch has it.
+        """
 
     @abstractmethod
     def loss(self, outputs: Any, batch: Batch, weight: Tensor | None = None) -> Tensor:
@@ -259,6 +264,14 @@ class Task(ABC):
         """
         kept: Tensor = outputs
         return kept
+
+    def judge(self, module: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The loss of a module on a batch with targets, as `loss`, and what it says, as `keep`.
+
+        By one pass of the model, unless it may not see the targets to answer.
+        """
+        outputs = module(*self.inputs(batch))
+        return self.loss(outputs, batch), self.keep(outputs, batch)
 
     def scores(self, found: Array, target: Any) -> dict[str, float]:
         """Metrics of what was kept against all targets (an array or `Ragged`), named as

@@ -176,18 +176,22 @@ class ObjectDetection(Task):
         return (self._standard(batch["image"]),)
 
     def loss(
-        self, outputs: tuple[Tensor, Tensor, Tensor], batch: Batch, weight: Tensor | None = None
+        self, outputs: tuple[Tensor, ...], batch: Batch, weight: Tensor | None = None
     ) -> Tensor:
         """Quality focal loss of the scores and the generalised overlap of the boxes.
 
         Of each picture, over the places that answer for an object: the score of a place is to be
         the overlap that its box has (Li et al. 2020). Of a set, what fits an object best answers
-        for it, and is to be sure. What lies in a crowd is not background.
+        for it, and is to be sure. What lies in a crowd is not background. Where a model tells what
+        it would find after each layer, the losses of all are added up (Carion et al. 2020).
         """
         from core.tasks.detecting import losses
 
         truths = batch["boxes"], batch["target"], batch["target_length"]
-        each = losses(outputs, *truths, self.size)
+        logits, boxes, places, *earlier = outputs
+        each = losses((logits, boxes, places), *truths, self.size)
+        for logits, boxes in zip(earlier[::2], earlier[1::2], strict=True):
+            each = each + losses((logits, boxes, places), *truths, self.size)
         return (each if weight is None else each * weight).mean()
 
     def naive(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
@@ -203,11 +207,11 @@ class ObjectDetection(Task):
         place = [width / 2, height / 2, float(max(self.size)), 0.0, torch.inf]
         return logits, boxes[:, None], torch.tensor([place], device=frame.device)
 
-    def keep(self, outputs: tuple[Tensor, Tensor, Tensor], batch: Batch) -> Tensor:
+    def keep(self, outputs: tuple[Tensor, ...], batch: Batch) -> Tensor:
         """The surest boxes, float [n, k, 6]: class, score, and the box in the picture, then -1."""
         from core.tasks.detecting import best
 
-        logits, boxes, _ = outputs
+        logits, boxes, *_ = outputs
         return best(logits, boxes, batch["frame"], least=_LEAST, same=_SAME, most=MOST_FOUND)
 
     def scorer(self, found: Array, target: Ragged) -> Scorer:

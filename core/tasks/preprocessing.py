@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from core.errors import UsageError
+from core.errors import UsageError, nearest
 from core.generation.chat import ChatTemplate
 
 
@@ -83,6 +84,65 @@ class SoundReading:
 
 
 @dataclass(frozen=True)
+class Seq2SeqReading:
+    """A model that hears `seconds` of sound at `rate` and writes up to `most` pieces, its prefix
+    and the end among them.
+
+    `tokenizer` is its tokenizer.json, `end` the piece that closes a transcript; empty: its pieces
+    are learnt. It writes after `start`, the piece of a language where it knows several
+    (`languages`, by their code), and `after`. It never says what is `silent`, and does not begin
+    with what is `silent_first`.
+    """
+
+    rate: int
+    seconds: int
+    most: int
+    tokenizer: str = ""
+    end: int = 0
+    start: tuple[int, ...] = ()
+    languages: Mapping[str, int] = field(default_factory=dict)
+    language: str = ""
+    """The language that is meant where a person names none."""
+    after: tuple[int, ...] = ()
+    silent: tuple[int, ...] = ()
+    silent_first: tuple[int, ...] = ()
+
+    def prefix(self, language: str) -> tuple[int, ...]:
+        """The pieces before a transcript in a language; "": the one that is meant.
+
+        Raises:
+            UsageError: it knows no such language, or does not tell languages apart.
+        """
+        if not self.languages:
+            if language:
+                raise UsageError(
+                    f"language={language} cannot be: the model does not tell languages apart"
+                )
+            return (*self.start, *self.after)
+        wanted = language or self.language
+        if wanted not in self.languages:
+            raise UsageError(
+                f"language={wanted} cannot be: the pretrained model does not know it",
+                hint=nearest(wanted, sorted(self.languages)),
+            )
+        return (*self.start, self.languages[wanted], *self.after)
+
+    def length(self, asked: int) -> int:
+        """The seconds that it hears at once; 0: as many as the training sounds have.
+
+        Raises:
+            UsageError: it has learnt to hear others.
+        """
+        if not self.tokenizer:
+            return asked
+        if asked not in (0, self.seconds):
+            raise UsageError(
+                f"seconds={asked} cannot be: the pretrained model hears {self.seconds} at once"
+            )
+        return self.seconds
+
+
+@dataclass(frozen=True)
 class SeriesReading:
     """`context` is how many steps of the past it reads, no fewer and no more."""
 
@@ -101,4 +161,4 @@ class SeriesReading:
         return self.context
 
 
-Reading: TypeAlias = TextReading | ImageReading | SoundReading | SeriesReading
+Reading: TypeAlias = TextReading | ImageReading | SoundReading | Seq2SeqReading | SeriesReading

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,37 +13,44 @@ import numpy as np
 from core.data.cleaning.steps import audio
 from core.data.lake.view import View
 from core.errors import LeptonError, UsageError
-from core.options import resolved
+from core.options import Option, resolved
 from core.tasks.base import Fit, Task
+from core.tasks.ctc import Ctc
 from core.tasks.facts import ColumnFacts, TableFacts
-from core.tasks.preprocessing import Reading, SoundReading
+from core.tasks.preprocessing import Reading, Seq2SeqReading, SoundReading
 from core.tasks.ragged import Ragged
 from core.tasks.rows import PATH, label_text, place, skipped_note, values
 from core.tasks.scoring import Scorer
+from core.tasks.seq2seq import Seq2Seq
 from core.tasks.text_classification import is_prose
-from core.tasks.transcripts import BLANK, Letters, edits, normalised
+from core.tasks.transcribing import Transcribing
+from core.tasks.transcripts import edits, normalised
 from core.tasks.verdicts import ERROR, Verdicts
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from core.tasks.base import Array, Arrays, Batch, Rows
+    from core.tasks.transcribing import Sounds
 
 RATE = 16_000
 """Samples a second that all sounds are brought to, unless a pretrained model reads others."""
 LEAST = 400
 """Samples that a model reads at once; a shorter sound is filled up with silence."""
+LONGEST = 30
+"""Seconds of the longest sound that a model can hear at once."""
+_ROOM = 1.5
+"""How much longer than those in training a sound may be."""
 _LOUD = 32_767
 _NAMES = ("transcript", "transcription", "sentence", "text", "utterance", "words")
-_SURE = 0.9
 
 
 class SpeechRecognition(Task):
     """What is said in a sound.
 
     Sounds are kept as samples, int16, in one channel at one rate, and models read samples, so that
-    augmentations change the sound itself. The model says a letter or nothing every few windows and
-    is taught by CTC (Graves et al. 2006).
+    augmentations change the sound itself. How transcripts are written, letter by letter or piece
+    by piece, hangs on the model (`Transcribing`).
     """
 
     name: ClassVar[str] = "automatic-speech-recognition"
@@ -50,31 +58,45 @@ class SpeechRecognition(Task):
     needs: ClassVar[str] = "a column of sounds and a column of transcripts"
     reads: ClassVar[str] = "audio"
     gives: ClassVar[str] = "text"
-    architectures: ClassVar[tuple[str, ...]] = ("speech-gru", "wav2vec2")
+    architectures: ClassVar[tuple[str, ...]] = ("speech-gru", "wav2vec2", "whisper")
     metric: ClassVar[str] = "word_error_rate"
     higher_is_better: ClassVar[bool] = False
     takes_pretrained: ClassVar[bool] = True
+    options: ClassVar[tuple[Option, ...]] = (
+        Option(
+            "seconds",
+            0,
+            "the longest sound that is heard; by default any, or what the training sounds need"
+            " where a model hears all of a sound at once",
+            1,
+            LONGEST,
+            auto=True,
+        ),
+        Option(
+            "language",
+            "",
+            "of the transcripts, as en or de, where a pretrained model writes in several",
+        ),
+    )
 
     def __init__(
         self,
         column: str,
         target: str,
-        letters: Letters,
+        transcribing: Transcribing,
         *,
         commonest: str,
         rate: int = RATE,
-        level: bool = True,
-        places: Sequence[int] = (),
+        seconds: int = 0,
         notes: Sequence[str] = (),
     ) -> None:
         self.columns = (column,)
         self.target = target
-        self.letters = letters
+        self.transcribing = transcribing
         self.commonest = commonest
         self.rate = rate
-        self.level = level
-        self.places = tuple(places)
-        """Which output of a pretrained model says each code; empty: its letters are learnt."""
+        self.seconds = seconds
+        """The longest sound that is heard; 0: any."""
         self.notes = tuple(notes)
 
     @classmethod
@@ -115,25 +137,27 @@ class SpeechRecognition(Task):
         options: Mapping[str, Any] | None = None,
         reading: Reading | None = None,
     ) -> Self:
-        resolved(cls.options, options or {}, cls.name)
+        chosen = resolved(cls.options, options or {}, cls.name)
+        seconds, language = chosen["seconds"], chosen["language"]
         counts, missing = _transcripts(view, fit, split)
         notes = [*fit.notes, *skipped_note(fit.target, missing)]
-        places: tuple[int, ...]
-        letters, places, rate, level = Letters.learn(counts), (), RATE, True
-        if isinstance(reading, SoundReading):
-            rate, level = reading.rate, reading.level
-            if taken := Letters.taken_over(reading, counts):
-                letters, places = taken
-            else:
-                notes.append("the pretrained model lacks some of the letters: they are learnt anew")
+        transcribing: Transcribing
+        if isinstance(reading, Seq2SeqReading):
+            seconds = reading.length(seconds) or _longest(view, fit.inputs[0], split)
+            transcribing = Seq2Seq.learn(counts, reading, language)
+        elif language:
+            raise UsageError(f"language={language} cannot be: the model tells letters alone")
+        else:
+            heard = reading if isinstance(reading, SoundReading) else None
+            transcribing, note = Ctc.learn(counts, heard)
+            notes += [note] if note else []
         return cls(
             fit.inputs[0],
             fit.target,
-            letters,
+            transcribing,
             commonest=counts.most_common(1)[0][0],
-            rate=rate,
-            level=level,
-            places=places,
+            rate=reading.rate if isinstance(reading, SoundReading | Seq2SeqReading) else RATE,
+            seconds=seconds,
             notes=notes,
         )
 
@@ -141,43 +165,37 @@ class SpeechRecognition(Task):
         return {
             "column": self.columns[0],
             "target": self.target,
-            "letters": list(self.letters.known),
+            **self.transcribing.to_json(),
             "commonest": self.commonest,
             "rate": self.rate,
-            "level": self.level,
-            "places": list(self.places),
+            "seconds": self.seconds,
             "notes": list(self.notes),
         }
 
     @classmethod
     def from_json(cls, codec: Mapping[str, Any]) -> Self:
+        way: type[Ctc | Seq2Seq] = Seq2Seq if "tokenizer" in codec else Ctc
         return cls(
             codec["column"],
             codec["target"],
-            Letters(tuple(codec["letters"])),
+            way.from_json(codec),
             commonest=codec["commonest"],
-            rate=int(codec["rate"]),
-            level=bool(codec["level"]),
-            places=tuple(map(int, codec["places"])),
+            # The first models of this task told neither rate, seconds nor what `Ctc` has of others.
+            rate=int(codec.get("rate", RATE)),
+            seconds=int(codec.get("seconds", 0)),
             notes=codec["notes"],
         )
 
     @property
     def shape(self) -> dict[str, Any]:
-        return {
-            "kind": "speech",
-            "rate": self.rate,
-            "level": self.level,
-            "places": list(self.places),
-            "outputs": self.letters.size,
-        }
+        return {"rate": self.rate, "seconds": self.seconds, **self.transcribing.shape}
 
     @property
     def at_once(self) -> int:
-        return 32
+        return self.transcribing.at_once
 
     def encode(self, rows: Rows, *, target: bool) -> Arrays:
-        """ "audio", `Ragged` int16; with `target`, the codes of the letters, `Ragged` int32."""
+        """ "audio", `Ragged` int16; with `target`, the codes of the transcripts, `Ragged` int32."""
         (column,) = self.columns
         contents = values(rows, column)
         if not target:
@@ -186,13 +204,20 @@ class SpeechRecognition(Task):
         kept = [at for at, text in enumerate(texts) if text is not None]
         nothing = np.zeros(0, np.int16), np.zeros(0, np.int32)
         sounds = [self._samples(rows, at) for at in kept]
-        codes = [self.letters.encode(normalised(texts[at] or "")) for at in kept]
+        codes = [self._codes(rows, at, texts[at] or "") for at in kept]
         none = np.zeros(0, np.int64)
         return {
             "audio": Ragged.of(sounds) if kept else Ragged(nothing[0], none),
             "target": Ragged.of(codes) if kept else Ragged(nothing[1], none),
             "row": np.array(kept, np.int64),
         }
+
+    def _codes(self, rows: Rows, at: int, text: str) -> Array:
+        try:
+            return self.transcribing.encode(text)
+        except LeptonError as error:
+            error.place(f"column {self.target}, {place(rows, at)}")
+            raise
 
     def _samples(self, rows: Rows, at: int) -> Array:
         """A sound in one channel at the task's rate, int16 [samples]."""
@@ -211,62 +236,45 @@ class SpeechRecognition(Task):
                 hint="Remove the row or replace the file; `lepton data check` finds all of them.",
             ) from error
         one = audio.resample(samples.mean(1, keepdims=True), rate, self.rate)[:, 0]
+        if self.seconds and len(one) > self.seconds * self.rate:
+            raise LeptonError(
+                f"the sound is {len(one) / self.rate:.1f} s long, and the model hears"
+                f" {self.seconds} s at once",
+                where=f"column {column}, {place(rows, at)}",
+                hint="Cut it, and what is said in it, into parts.",
+            )
         whole = (one.clip(-1, 1) * _LOUD).round().astype(np.int16)
         return np.pad(whole, (0, max(0, LEAST - len(whole))))
 
     def inputs(self, batch: Batch) -> tuple[Tensor, ...]:
-        """Sounds float32 [n, samples] from -1 to 1, padded, and the samples of each, int64 [n]."""
+        """`Sounds`, and what a model is to be shown of the targets."""
+        return (*self._sounds(batch), *self.transcribing.arguments(batch))
+
+    def _sounds(self, batch: Batch) -> Sounds:
         sound, length = batch["audio"], batch["audio_length"].long()
         return sound.float() / (1 if sound.is_floating_point() else _LOUD), length
 
-    def loss(
-        self, outputs: tuple[Tensor, Tensor], batch: Batch, weight: Tensor | None = None
-    ) -> Tensor:
-        from torch.nn import functional as F
+    def loss(self, outputs: Any, batch: Batch, weight: Tensor | None = None) -> Tensor:
+        return self.transcribing.loss(outputs, batch)
 
-        logits, lengths = outputs
-        each = F.ctc_loss(
-            logits.float().log_softmax(-1).transpose(0, 1),
-            batch["target"].long(),
-            lengths,
-            batch["target_length"],
-            blank=BLANK,
-            reduction="none",
-            # More letters than there is time for: nothing can be learnt of it.
-            zero_infinity=True,
-        )
-        return (each / batch["target_length"].clamp(min=1)).mean()
-
-    def naive(self, batch: Batch) -> tuple[Tensor, Tensor]:
+    def naive(self, batch: Batch) -> Any:
         """The commonest transcript, whatever is heard."""
-        import torch
+        return self.transcribing.naive(self.commonest, batch)
 
-        target = batch["target"]
-        codes = self.letters.encode(self.commonest)
-        frames = 2 * max(len(codes), target.shape[1]) + 1
-        said = torch.full((frames,), BLANK)
-        said[1 : 2 * len(codes) : 2] = torch.from_numpy(codes).long()
-        size = self.letters.size
-        chances = torch.full((frames, size), (1 - _SURE) / (size - 1))
-        chances[torch.arange(frames), said] = _SURE
-        logits = chances.log().to(target.device).expand(len(target), -1, -1)
-        return logits, torch.full((len(target),), frames, device=target.device)
+    def keep(self, outputs: Any, batch: Batch) -> Tensor:
+        """The codes of what is said, float [n, most], then -1."""
+        return self.transcribing.keep(outputs)
 
-    def keep(self, outputs: tuple[Tensor, Tensor], batch: Batch) -> Tensor:
-        """The likeliest codes without their repeats and blanks, float [n, most], then -1."""
-        import torch
+    def judge(self, module: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
+        outputs = module(*self.inputs(batch))
+        said = self.transcribing.said(module, self._sounds(batch), outputs)
+        return self.loss(outputs, batch), said
 
-        logits, lengths = outputs
-        codes = logits.argmax(-1)
-        before = torch.nn.functional.pad(codes[:, :-1], (1, 0), value=BLANK)
-        place = torch.arange(codes.shape[1], device=codes.device)
-        said = (codes != BLANK) & (codes != before) & (place < lengths[:, None])
-        first = (~said).int().argsort(dim=1, stable=True)
-        most = max(1, int(said.sum(1).max()))
-        return codes.masked_fill(~said, -1).gather(1, first)[:, :most].float()
+    def solve(self, module: nn.Module, batch: Batch) -> Tensor:
+        return self.transcribing.said(module, self._sounds(batch))
 
     def scorer(self, found: Array, target: Ragged) -> Scorer:
-        truths, answers = self._texts(found, target)
+        truths, answers = ([*map(normalised, each)] for each in self._texts(found, target))
         sums = np.stack([*edits(truths, answers)], 1)
         exact = np.array([truth == said for truth, said in zip(truths, answers, strict=True)], int)
 
@@ -283,7 +291,7 @@ class SpeechRecognition(Task):
     def verdicts(self, found: Array, target: Ragged) -> Verdicts:
         """The worst are those with most errors for each word."""
         truths, answers = self._texts(found, target)
-        wrong, words, *_ = edits(truths, answers)
+        wrong, words, *_ = edits([*map(normalised, truths)], [*map(normalised, answers)])
         rates = wrong / np.maximum(1, words)
         return Verdicts(
             badness=rates,
@@ -295,7 +303,7 @@ class SpeechRecognition(Task):
         )
 
     def answers(self, found: Array) -> list[Any]:
-        return [{"text": self.letters.decode(row)} for row in found]
+        return [{"text": self.transcribing.decode(row)} for row in found]
 
     def row(self, given: object) -> dict[str, Any]:
         """A row from the bytes of a sound or the path of a file, alone or in its column.
@@ -316,8 +324,8 @@ class SpeechRecognition(Task):
 
     def _texts(self, found: Array, target: Ragged) -> tuple[list[str], list[str]]:
         """Truths and answers."""
-        truths = [self.letters.decode(part) for part in target.parts()]
-        return truths, [self.letters.decode(row) for row in found]
+        truths = [self.transcribing.decode(part) for part in target.parts()]
+        return truths, [self.transcribing.decode(row) for row in found]
 
 
 def _transcript(facts: TableFacts) -> ColumnFacts | None:
@@ -329,7 +337,7 @@ def _transcript(facts: TableFacts) -> ColumnFacts | None:
 
 
 def _transcripts(view: View, fit: Fit, split: str | None) -> tuple[Counter[str], int]:
-    """The normalised transcripts of a split with their rows, and how many rows have none.
+    """The transcripts of a split with how often each stands there, and how many rows have none.
 
     Raises:
         LeptonError: there is none, or nothing is said in any.
@@ -346,11 +354,24 @@ def _transcripts(view: View, fit: Fit, split: str | None) -> tuple[Counter[str],
         if text is None:
             missing += 1
         else:
-            counts[normalised(text)] += 1
-    if not any(counts):
+            counts[" ".join(text.split())] += 1
+    if not any(map(normalised, counts)):
         raise LeptonError(
             f'the column "{fit.target}" has no transcript',
             where=f"{view.version.ref}, {split} split" if split else view.version.ref,
             hint="Name another column with --target.",
         )
     return counts, missing
+
+
+def _longest(view: View, column: str, split: str | None) -> int:
+    """Whole seconds that hold the sounds of a split, and some longer ones."""
+    longest = 0.0
+    for batch in view.batches([column], split=split):
+        for content in values(batch, column):
+            try:
+                samples, rate = audio.decode(content)
+            except (ValueError, EOFError, TypeError):
+                continue  # named when it is to be heard
+            longest = max(longest, len(samples) / rate)
+    return max(1, min(LONGEST, math.ceil(_ROOM * longest)))

@@ -2,59 +2,105 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
-if TYPE_CHECKING:
-    from torch.optim.swa_utils import AveragedModel
+from core.training import sharding
 
+if TYPE_CHECKING:
     from core.training.config import TrainConfig
 
-PREFIX = "module."
+PREFIX, COUNT = "module.", "n_averaged"
+"""As torch's own `AveragedModel` names them."""
 
 
 class Average:
     """The averaged weights of a module; its buffers are averaged alike.
 
     EMA (Polyak averaging with a decay) from the first step on; SWA (Izmailov et al. 2018) evenly
-    over the steps of the last `config.swa` of the training.
+    over the steps of the last `config.swa` of the training. Of a module in parts each process
+    averages its own.
     """
 
     def __init__(self, module: nn.Module, config: TrainConfig, steps: int) -> None:
-        from torch.optim.swa_utils import (
-            AveragedModel,
-            get_ema_multi_avg_fn,
-            get_swa_multi_avg_fn,
-        )
+        from torch.optim.swa_utils import get_ema_multi_avg_fn, get_swa_multi_avg_fn
 
         self._first = 0 if config.ema else round(steps * (1 - config.swa))
-        way = (
+        self._way: Any = (
             get_ema_multi_avg_fn(config.ema)  # type: ignore[no-untyped-call]
             if config.ema
             else get_swa_multi_avg_fn()  # type: ignore[no-untyped-call]
         )
-        self._model: AveragedModel = AveragedModel(module, multi_avg_fn=way, use_buffers=True)
+        self._count = torch.tensor(0)
+        own = _tensors(module)
+        self._weights = {name: each.detach().clone() for name, each in own.items()}
 
     @property
     def begun(self) -> bool:
-        return int(self._model.n_averaged) > 0
-
-    @property
-    def module(self) -> nn.Module:
-        averaged: nn.Module = self._model.module
-        return averaged
+        return int(self._count) > 0
 
     @torch.no_grad()
     def after(self, step: int, module: nn.Module) -> None:
         """Take in the weights after a step, the first of which is 1."""
-        if step > self._first:
-            self._model.update_parameters(module)
+        if step <= self._first:
+            return
+        averaged: list[Tensor] = []
+        current: list[Tensor] = []
+        for name, each in _tensors(module).items():
+            kept, now = sharding.own(self._weights[name]), sharding.own(each.detach())
+            if self.begun and now.is_floating_point():
+                averaged.append(kept)
+                current.append(now)
+            else:
+                kept.copy_(now)
+        if averaged:
+            self._way(averaged, current, self._count.to(averaged[0].device))
+        self._count += 1
+
+    @contextmanager
+    def within(self, module: nn.Module) -> Iterator[None]:
+        """The module has the averaged weights in it, and its own again behind."""
+        self._swap(module)
+        try:
+            yield
+        finally:
+            self._swap(module)
+
+    @torch.no_grad()
+    def _swap(self, module: nn.Module) -> None:
+        for name, each in _tensors(module).items():
+            here, kept = sharding.own(each.detach()), sharding.own(self._weights[name])
+            own = here.clone()
+            here.copy_(kept)
+            kept.copy_(own)
 
     def tensors(self) -> dict[str, Tensor]:
-        return self._model.state_dict()
+        return {COUNT: self._count, **{PREFIX + name: each for name, each in self._weights.items()}}
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        self._model.load_state_dict(tensors)
+        self._count = tensors[COUNT].cpu().clone()
+        for name, each in self._weights.items():
+            sharding.own(each).copy_(sharding.own(tensors[PREFIX + name]))
+
+
+@contextmanager
+def judged(module: nn.Module, average: Average | None) -> Iterator[nn.Module]:
+    """The module as it is judged and kept: with averaged weights, once there are any."""
+    if average is None or not average.begun:
+        yield module
+        return
+    with average.within(module):
+        yield module
+
+
+def _tensors(module: nn.Module) -> dict[str, Tensor]:
+    """What of a module is kept, by name: each once, whatever other name it has."""
+    # Asked for its state, a module in parts forgets whole weights that a pass has left there; they
+    # would be named in the place of the parts.
+    kept = module.state_dict().keys()
+    named = [*module.named_parameters(), *module.named_buffers()]
+    return {name: each for name, each in named if name in kept}

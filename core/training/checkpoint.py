@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,15 +81,23 @@ class Checkpoints:
         staged = self.folder / f"{_STAGED}{final.name}"
         parts = {name: each for name, each in tensors.items() if sharding.is_part(each)}
         rest = {name: each for name, each in tensors.items() if name not in parts}
+
+        def begin() -> None:
+            self._sweep()
+            staged.mkdir()
+
+        def finish() -> None:
+            self._finish(staged, final, rest, {**state, "step": step})
+
         try:
-            if group.leads:
-                self._sweep()
-                staged.mkdir()
             if parts:
-                group.told(lambda: None)
+                # Each step is done by all or by none, so that nobody waits for one that gave up.
+                _led(begin, group)
                 sharding.write(staged / sharding.SHARDS, parts, group)
-            if group.leads:
-                self._finish(staged, final, rest, {**state, "step": step})
+                _led(finish, group)
+            else:
+                begin()
+                finish()
         except (OSError, SafetensorError) as error:
             if group.leads:
                 self._sweep()
@@ -145,6 +153,22 @@ class Checkpoints:
         """Remove what a killed save left behind."""
         for left in self.folder.glob(f"{_STAGED}*"):
             shutil.rmtree(left, ignore_errors=True)
+
+
+def _led(work: Callable[[], None], group: Group) -> None:
+    """What the first process does; how it fails is raised in all."""
+
+    def tried() -> OSError | None:
+        try:
+            work()
+        except OSError as error:
+            return error
+        except SafetensorError as error:
+            return OSError(str(error))
+        return None
+
+    if error := group.told(tried):
+        raise error
 
 
 def read(path: Path) -> Checkpoint:

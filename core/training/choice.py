@@ -50,10 +50,12 @@ class Choice:
 
     @property
     def as_it_reads(self) -> dict[str, Any]:
-        """What the task is to learn with beside its options: how the pretrained model reads."""
-        if self.base is None or self.origin is not None:
+        """What the task is to learn with beside its options: how the model reads, if not as the
+        task has it."""
+        if self.origin is not None:
             return {}
-        return {"reading": self.base.reading(self.kind.reads)}
+        reading = self.base.reading(self.kind.reads) if self.base else self.architecture.reading
+        return {} if reading is None else {"reading": reading}
 
 
 def asked(

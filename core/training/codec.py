@@ -34,7 +34,7 @@ def learned(
 ) -> Task:
     """The task with its codec: what an earlier run learnt from the same rows, or learnt now.
 
-    `reading` is how a pretrained model reads, which the task then takes over.
+    `reading` is how the model reads, which the task then takes over.
 
     Learning looks at every row; for images that takes longer than all else in a second start.
 

@@ -196,11 +196,6 @@ def _of_shards(values: Mapping[str, Any]) -> list[str]:
     for name, what in (("optimizer", "muon"), ("precision", "fp16")):
         if values.get(name) == what:
             mistakes.append(f"shard cuts weights that {name}={what} needs whole: use another")
-    mistakes += [
-        f"shard has no whole weights for {name} to average: leave one of them out"
-        for name in ("ema", "swa")
-        if values.get(name)
-    ]
     return mistakes
 
 

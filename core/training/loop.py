@@ -22,7 +22,7 @@ from core.inference.examples import Batch
 from core.inference.forward import to_device
 from core.runs.requests import OBEYED, Requests
 from core.training import snapshot
-from core.training.averaging import Average
+from core.training.averaging import Average, judged
 from core.training.checkpoint import Checkpoint, Checkpoints
 from core.training.config import TrainConfig
 from core.training.ending import ending_words
@@ -260,10 +260,7 @@ class Trainer:
         at = self.progress
         self._settle()
         mean = at.loss_sum / max(1, at.loss_rows)
-        metrics = {
-            "train/loss": mean,
-            **self.group.jointly(lambda: self.judge.scores(self.judged_module)),
-        }
+        metrics = {"train/loss": mean, **self.group.jointly(self._scores)}
         at.metrics = metrics
         at.epoch += 1
         at.position, at.loss_sum, at.loss_rows = 0, 0.0, 0
@@ -282,7 +279,8 @@ class Trainer:
             self.emit("log", text=why)
         due = self.samples is not None and self.samples.due(last=at.finished)
         if self.group.agreed(due)[0] and self.samples is not None:
-            said = self.samples.ask(self.judged_module, self.device)
+            with judged(self.module, self.average) as module:
+                said = self.samples.ask(module, self.device)
             self.emit("samples", epoch=at.epoch, step=at.step, examples=said)
         since = time.monotonic() - self._saved_at
         if self.group.agreed(at.finished or since * SAVING_SHARE >= self._saving_took)[0]:
@@ -296,17 +294,17 @@ class Trainer:
             return False
         # Each process has a part to bring; the first one keeps the whole.
         brings = self.group.leads or self.group.shards
-        weights = snapshot.copied(self.judged_module) if brings else {}
+        weights: dict[str, Tensor] = {}
+        if brings:
+            with judged(self.module, self.average) as module:
+                weights = snapshot.copied(module)
         kept = weights if self.group.leads else {}
         self.best = Best(self.judge.value(metrics), at.epoch, at.step, metrics, kept)
         return True
 
-    @property
-    def judged_module(self) -> nn.Module:
-        """The module that is judged and kept: with averaged weights, once there are any."""
-        if self.average is not None and self.average.begun:
-            return self.average.module
-        return self.module
+    def _scores(self) -> dict[str, float]:
+        with judged(self.module, self.average) as module:
+            return self.judge.scores(module)
 
     def _checkpoint_due(self, now: float) -> bool:
         every = self.config.checkpoint_every
@@ -330,7 +328,8 @@ class Trainer:
         self._clock = began
         kept, told = snapshot.tensors(self), snapshot.state(self)
         save = partial(self.checkpoints.save, self.progress.step, kept, told, self.group)
-        path: Path = save() if self.group.shards else self.group.told(lambda: self.patiently(save))
+        patiently: Callable[[], Path] = partial(self.patiently, save)
+        path = patiently() if self.group.shards else self.group.told(patiently)
         self._saved_at = self._settled_at = time.monotonic()
         self._saving_took = self._saved_at - began
         best = self.best is not None and self.best.step == self.progress.step

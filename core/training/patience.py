@@ -19,11 +19,21 @@ def at_once(work: Callable[..., T], *given: Any, **named: Any) -> T:
 
 
 class Patience:
-    """`wait` sleeps for so many seconds and says whether the run was asked to stop meanwhile."""
+    """`wait` sleeps for so many seconds and says whether the run was asked to stop meanwhile.
 
-    def __init__(self, wait: Callable[[float], bool], tell: Callable[..., Any]) -> None:
+    Where several do the same work and fail alike, one of them `speaks`.
+    """
+
+    def __init__(
+        self,
+        wait: Callable[[float], bool],
+        tell: Callable[..., Any],
+        *,
+        speaks: bool = True,
+    ) -> None:
         self._wait = wait
         self._tell = tell
+        self._speaks = speaks
 
     def __call__(self, work: Callable[..., T], *given: Any, **named: Any) -> T:
         """Do what writes to the disk; while that is full, wait for room.
@@ -48,6 +58,8 @@ class Patience:
                 return done
 
     def _say(self, text: str) -> None:
+        if not self._speaks:
+            return
         print(text, flush=True)  # noqa: T201 - this is the log of the run's process
         try:
             self._tell("log", text=text)

@@ -25,7 +25,7 @@ SHARDS = "shards"
 def shard(module: nn.Module, device: torch.device, size: int) -> nn.Module:
     """The module, itself changed: each block of its lists by itself, and what is left as one."""
     from torch.distributed.device_mesh import init_device_mesh
-    from torch.distributed.fsdp import fully_shard
+    from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
 
     # It takes no other layout than the plain one.
     module.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
@@ -36,6 +36,9 @@ def shard(module: nn.Module, device: torch.device, size: int) -> nn.Module:
                 if any(True for _ in block.parameters()):
                     fully_shard(block, mesh=mesh)
     fully_shard(module, mesh=mesh)
+    if hasattr(module, "write"):
+        # What answers otherwise than it learns needs whole weights there too.
+        register_fsdp_forward_method(module, "write")
     return module
 
 
@@ -61,6 +64,13 @@ def whole(tensor: Tensor) -> Tensor:
     return made
 
 
+def own(tensor: Tensor) -> Tensor:
+    """What of a tensor lies in this process, of the same memory: all of it, or its part."""
+    part: Any = tensor
+    made: Tensor = part.to_local() if is_part(tensor) else tensor
+    return made
+
+
 def part_like(like: Tensor, tensor: Tensor) -> Tensor:
     """This process's part of a whole tensor, cut as `like` is; all must ask for it."""
     if not is_part(like) or is_part(tensor) or not tensor.dim():
@@ -81,14 +91,33 @@ def write(folder: Path, tensors: Mapping[str, Tensor], group: Group) -> None:
     from torch.distributed.checkpoint.filesystem import FileSystemWriter
     from torch.distributed.checkpoint.state_dict_saver import save
 
-    writer = FileSystemWriter(folder, sync_files=True)
+    class Writer(FileSystemWriter):
+        def write_data(self, *given: Any) -> Any:
+            try:
+                return super().write_data(*given)
+            except Exception as error:
+                # torch tells that its file is not as long as it should be, and not why.
+                if (system := _system(error)) is None:
+                    raise
+                raise OSError(system.errno, system.strerror) from error
+
+    writer = Writer(folder, sync_files=True)
     try:
         save(dict(tensors), storage_writer=writer, process_group=group.words)
     except CheckpointException as error:
-        for failure, _ in error.failures.values():
+        failures = [failure for failure, _ in error.failures.values()]
+        for failure in failures:
             if isinstance(failure, OSError):
                 raise failure from error
-        raise OSError(str(error)) from error
+        raise OSError(str(failures[0]).splitlines()[0]) from error
+
+
+def _system(error: BaseException) -> OSError | None:
+    """The system's own error behind another one."""
+    behind: BaseException | None = error
+    while behind is not None and not isinstance(behind, OSError):
+        behind = behind.__cause__ or behind.__context__
+    return behind
 
 
 def read(folder: Path, likes: Callable[[str], Tensor | None], group: Group) -> dict[str, Tensor]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from core.training import sharding
-from core.training.averaging import Average
+from core.training.averaging import PREFIX, Average
 from core.training.progress import Best, Progress
 
 if TYPE_CHECKING:
@@ -122,6 +122,8 @@ def _placed(trainer: Trainer, checkpoint: Checkpoint) -> dict[str, Tensor]:
     def like(name: str) -> Tensor | None:
         """What a tensor is laid out like: a weight itself, or the weight that a state is of."""
         kind, _, rest = name.partition(".")
+        if kind == "average":
+            return weights.get(rest.removeprefix(PREFIX))
         weight = rest if kind == "model" else rest.rpartition(".")[0]
         return weights.get(weight) if kind in ("model", "optimizer") else None
 

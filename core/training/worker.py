@@ -185,6 +185,12 @@ def _trainer(
     if group.size > 1:
         synced(module)
     patience = Patience(job.wait, job.emit)
+    patiently = patience
+    if group.shards:
+        # All save together, and wait together.
+        patiently = Patience(
+            lambda seconds: group.agreed(job.wait(seconds))[0], job.emit, speaks=group.leads
+        )
     return Trainer(
         module,
         setup.task,
@@ -195,7 +201,7 @@ def _trainer(
         device=device,
         emit=partial(patience, job.emit),
         should_stop=job.should_stop,
-        patiently=patience,
+        patiently=patiently,
         requests=Requests(job.run.path, job.run.events()) if group.leads else None,
         group=group,
     )

@@ -45,7 +45,7 @@ def _put(whose: str, name: str, options: Sequence[Option]) -> None:
 
     put(f"{whose} {name}" + ("" if options else " has no options"))
     for each in options:
-        usual = f"; {each.default} if not said"
+        usual = "" if each.default == "" else f"; {each.default} if not said"
         if each.auto:
             usual = "; chosen from the rows if not said" if each.default == "" else ""
         put_entry(f"  {each.name}", f"{each.help}: {each.allowed}{usual}")

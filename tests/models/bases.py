@@ -25,6 +25,9 @@ from transformers import (
     Wav2Vec2CTCTokenizer,
     Wav2Vec2FeatureExtractor,
     Wav2Vec2ForCTC,
+    WhisperConfig,
+    WhisperFeatureExtractor,
+    WhisperForConditionalGeneration,
     YolosConfig,
     YolosForObjectDetection,
 )
@@ -171,6 +174,47 @@ def wav2vec2(folder: Path, letters: str) -> Path:
         **dict.fromkeys(("hidden_dropout", "activation_dropout", "attention_dropout"), 0.0),
     )
     Wav2Vec2ForCTC(config).save_pretrained(folder)
+    return folder
+
+
+def whisper(folder: Path, texts: list[str], *, seconds: int = 2, **options: int) -> Path:
+    """A Whisper that hears some seconds and writes in two languages."""
+    made = Tokenizer(models.BPE())
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = decoders.ByteLevel()
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    made.train_from_iterator(texts, trainers.BpeTrainer(vocab_size=400, initial_alphabet=alphabet))
+    marks = [END, "<|startoftranscript|>", "<|en|>", "<|de|>", "<|transcribe|>", "<|notimestamps|>"]
+    made.add_special_tokens(marks)
+    PreTrainedTokenizerFast(tokenizer_object=made, eos_token=END).save_pretrained(folder)
+    WhisperFeatureExtractor(chunk_length=seconds).save_pretrained(folder)
+    end, start, *languages, write, plain = map(made.token_to_id, marks)
+    torch.manual_seed(5)
+    width = options.get("width", 32)
+    config = WhisperConfig(
+        vocab_size=made.get_vocab_size() + 3,
+        d_model=width,
+        encoder_layers=1,
+        decoder_layers=2,
+        encoder_attention_heads=2,
+        decoder_attention_heads=2,
+        encoder_ffn_dim=2 * width,
+        decoder_ffn_dim=2 * width,
+        max_source_positions=50 * seconds,
+        max_target_positions=40,
+        decoder_start_token_id=start,
+        **dict.fromkeys(("pad_token_id", "bos_token_id", "eos_token_id"), end),
+    )
+    model = WhisperForConditionalGeneration(config)
+    said = model.generation_config
+    said._from_model_config = False  # what is set here is more than the model's configuration says
+    said.is_multilingual = True
+    said.lang_to_id = dict(zip(("<|en|>", "<|de|>"), languages, strict=True))
+    said.task_to_id = {"transcribe": write}
+    said.no_timestamps_token_id = plain
+    said.suppress_tokens = [made.token_to_id("!")]
+    said.begin_suppress_tokens = [end]
+    model.save_pretrained(folder)
     return folder
 
 

@@ -25,12 +25,27 @@ WORDS = {"kind": "tokens", "length": 12, "outputs": 3}
 SERIES = {"kind": "series", "context": 28, "columns": 2, "outputs": 7, "phases": 7, "season": 7}
 OBJECTS = {"kind": "objects", "channels": 3, "height": 64, "width": 64, "outputs": 3}
 SPEECH = {"kind": "speech", "rate": 16_000, "level": True, "places": [], "outputs": 9}
+WRITING = {
+    "kind": "speech-seq2seq",
+    "rate": 16_000,
+    "seconds": 2,
+    "prefix": [1, 2],
+    "end": 0,
+    "most": 30,
+    "silent": [],
+    "silent_first": [],
+    "outputs": 200,
+}
 IMAGE = {"kind": "image", "channels": 3, "height": 16, "width": 16, "outputs": 3}
 OTHERS = {
     "detr": (OBJECTS, (torch.randn(2, 3, 64, 64),)),
     "yolos": (OBJECTS, (torch.randn(2, 3, 64, 64),)),
     "patchtst": (SERIES, (torch.randn(4, 28, 2), torch.zeros(4, 7, 7))),
     "wav2vec2": (SPEECH, (torch.randn(3, 4000), torch.tensor([4000, 900, 2000]))),
+    "whisper": (
+        WRITING,
+        (torch.randn(2, 4000), torch.tensor([4000, 900]), torch.tensor([[1, 2, 7], [1, 2, 9]])),
+    ),
 }
 """Of models that read neither texts nor single pictures: a shape, and inputs."""
 
@@ -118,9 +133,33 @@ def test_how_it_reads_is_taken_from_its_files(bert, tmp_path):
     assert resnet.side(48) == (48, 48)
 
 
+def test_how_a_whisper_writes_is_taken_from_its_files(tmp_path):
+    folder = bases.whisper(tmp_path / "it", TEXTS)
+    reading = Base.find(str(folder)).reading("audio")
+    end, start, english, german, write, plain = range(reading.end, reading.end + 6)
+    assert reading.prefix("") == (start, english, write, plain)
+    assert reading.prefix("de") == (start, german, write, plain)
+    assert (reading.rate, reading.seconds, reading.silent_first) == (16_000, 2, (end,))
+    file = folder / "generation_config.json"
+    said = json.loads(file.read_text())
+    for language in ("german", "<|de|>"):
+        file.write_text(json.dumps({**said, "language": language}))
+        assert Base.find(str(folder)).reading("audio").prefix("") == reading.prefix("de")
+    # As the first ones were written.
+    file.unlink()
+    config = json.loads((folder / "config.json").read_text())
+    forced = [[1, german], [2, write], [3, plain]]
+    (folder / "config.json").write_text(json.dumps({**config, "forced_decoder_ids": forced}))
+    assert Base.find(str(folder)).reading("audio").prefix("") == reading.prefix("de")
+    facts = json.loads((folder / "preprocessor_config.json").read_text())
+    (folder / "preprocessor_config.json").write_text(json.dumps({**facts, "hop_length": 80}))
+    with pytest.raises(UsageError, match="in other windows than Whisper"):
+        Base.find(str(folder)).reading("audio")
+
+
 @pytest.mark.parametrize("tune", [HEAD, LORA])
 @pytest.mark.parametrize(
-    "kind", ["bert", "gpt2", "vit", "resnet", "patchtst", "wav2vec2", "detr", "yolos"]
+    "kind", ["bert", "gpt2", "vit", "resnet", "patchtst", "wav2vec2", "whisper", "detr", "yolos"]
 )
 def test_what_is_frozen_stays_and_what_is_added_is_merged(kind, tune, tmp_path):
     if kind in ("bert", "gpt2"):
@@ -131,8 +170,8 @@ def test_what_is_frozen_stays_and_what_is_added_is_merged(kind, tune, tmp_path):
             shape, inputs = {**shape, "kind": "next-token"}, inputs[:1]
     else:
         folder = tmp_path / kind
-        made = bases.wav2vec2(folder, "abc") if kind == "wav2vec2" else getattr(bases, kind)(folder)
-        base = Base.find(str(made))
+        told = {"wav2vec2": ["abc"], "whisper": [TEXTS]}.get(kind, [])
+        base = Base.find(str(getattr(bases, kind)(folder, *told)))
         shape, inputs = OTHERS.get(kind, (IMAGE, (torch.randn(4, 3, 16, 16),)))
     if kind == "gpt2" and tune is HEAD:
         with pytest.raises(UsageError, match="no head of its own"):
@@ -167,11 +206,9 @@ def test_what_is_frozen_stays_and_what_is_added_is_merged(kind, tune, tmp_path):
         fresh = start(base, shape, **FULL).eval()
         plain.load_state_dict(merged(module).state_dict())
         assert torch.allclose(said(plain), before, atol=1e-5)
-        moved = [
-            name
-            for name, each in fresh.model.base_model.state_dict().items()
-            if not torch.equal(each, plain.model.base_model.state_dict()[name])
-        ]
+        below = fresh.model.get_submodule(fresh.backbone).state_dict()
+        own = plain.model.get_submodule(plain.backbone).state_dict()
+        moved = [name for name, each in below.items() if not torch.equal(each, own[name])]
     assert bool(moved) == (tune is LORA)
 
 
@@ -219,6 +256,7 @@ def test_a_model_that_was_made_for_something_else_is_refused(bert, tmp_path):
         (patchtst, IMAGE, "is a patchtst, which cannot tell classes of images"),
         (vit, OBJECTS, "is a vit, which cannot find objects"),
         (patchtst, SPEECH, "is a patchtst, which cannot tell the letters of sounds"),
+        (patchtst, WRITING, "is a patchtst, which cannot write what is said"),
         (Base.find(str(bert)), SERIES, "is a bert, which cannot forecast"),
     ):
         with pytest.raises(UsageError, match=words):
@@ -251,6 +289,15 @@ def test_a_finder_says_what_transformers_own_says(kind, tmp_path):
     start(base, OBJECTS, **FULL, say=said.append)
     assert "class_labels_classifier" in said[0]
     assert "bbox_predictor" not in said[0]
+
+
+def test_a_configuration_asks_for_auxiliary_losses(tmp_path):
+    folder = bases.detr(tmp_path / "detr")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "auxiliary_loss": True}))
+    asked = start(Base.find(str(folder)), OBJECTS, **FULL)
+    assert asked.auxiliary
+    assert not start(Base.find(str(bases.detr(tmp_path / "plain"))), OBJECTS, **FULL).auxiliary
 
 
 def test_a_model_whose_parts_need_another_package_is_told(tmp_path):

@@ -125,6 +125,7 @@ def test_several_labels_of_a_text(models, tmp_path):
         (bases.yolos, "object-detection"),
         (lambda folder: bases.gpt2(folder, TEXTS), "text-generation"),
         (lambda folder: bases.wav2vec2(folder, LETTERS), "automatic-speech-recognition"),
+        (lambda folder: bases.whisper(folder, TEXTS), "automatic-speech-recognition"),
     ],
 )
 def test_what_it_was_made_for_is_its_task(models, tmp_path, make, name):

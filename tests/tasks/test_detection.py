@@ -368,6 +368,49 @@ def test_pictures_without_any_object_train_too(shown):
     assert torch.allclose(whole, torch.stack(parts).mean(), rtol=1e-4)
 
 
+@pytest.mark.parametrize("name", ["detr", "yolos"])
+def test_every_layer_is_taught_where_the_configuration_asks_for_it(shown, name):
+    task = learn(shown)
+    batch = batch_of(encoded(task, shown))
+    options = {"width": 16, "heads": 2, "layers": 3, "queries": 4, "dropout": 0.0}
+    torch.manual_seed(0)
+    model = build(name, task.shape, {**options, "auxiliary_loss": "yes"})
+    inputs = task.inputs(batch)
+    logits, boxes, places, *earlier = model(*inputs)
+    assert len(earlier) == 4
+    # transformers' YOLOS cannot be asked for such a loss.
+    asked = [labels(each) for each in batch["target"]] if name == "detr" else None
+    theirs = model.model(*inputs, labels=asked)
+    assert torch.allclose(boxes, model._read(theirs.logits, theirs.pred_boxes, *inputs)[1])
+    if name == "detr":
+        own = [model._read(*each.values(), *inputs) for each in theirs.auxiliary_outputs]
+        for one, other in zip(earlier, (each for pair in own for each in pair), strict=True):
+            assert torch.allclose(one, other, atol=1e-4)
+    told = [(logits, boxes), earlier[:2], earlier[2:]]
+    each = [task.loss((*pair, places), batch) for pair in told]
+    whole = task.loss((logits, boxes, places, *earlier), batch)
+    assert torch.allclose(whole, torch.stack(each).sum())
+    assert len({loss.item() for loss in each}) == 3
+    outputs = (logits, boxes, places, *earlier)
+    assert torch.equal(task.keep(outputs, batch), task.keep(outputs[:3], batch))
+    plain = build(name, task.shape, options)
+    assert len(plain(*inputs)) == 3
+
+
+def test_the_patches_of_yolos_divide_the_canvas(shown):
+    shape = learn(shown).shape
+    assert (shape["height"], shape["width"]) == (64, 96)
+    config = build("yolos", shape, {"width": 16, "heads": 2}).model.config
+    assert config.patch_size == 8
+    with pytest.raises(UsageError, match="patch=12 cannot be: pictures of 96 x 64"):
+        build("yolos", shape, {"patch": 12})
+
+
+def labels(target):
+    """As transformers has them; here only to have its losses taken."""
+    return {"class_labels": target[:1, 0].long().clamp(min=0), "boxes": torch.full((1, 4), 0.5)}
+
+
 def test_many_pairs_are_compared_a_part_at_a_time(shown, monkeypatch):
     task = learn(shown)
     batch = batch_of(encoded(task, shown))

@@ -16,7 +16,10 @@ from core.evaluation.evaluate import evaluate_model
 from core.inference.engine import Engine
 from core.inference.examples import as_tensors, run
 from core.models.architectures import build
+from core.models.folder import load_module, save_model
+from core.models.registry import open_folder, task_of
 from core.tasks import facts, guess
+from core.tasks.ctc import Ctc
 from core.tasks.preprocessing import SoundReading
 from core.tasks.speech_recognition import LEAST, RATE, SpeechRecognition
 from core.tasks.transcripts import STRANGE, Letters, edits, normalised
@@ -98,13 +101,13 @@ def test_errors_are_counted_over_all_transcripts():
 
 def test_sounds_become_samples_of_one_rate_and_one_channel(heard):
     task = learn(heard)
-    assert task.commonest == "ab ba"
+    assert task.commonest == "Ab, ba!"
     (made,) = batches(task, heard)
     assert made["audio"].lengths.tolist() == [RATE // 2, RATE, LEAST]
     assert made["audio"].values.dtype == np.int16
     power = np.square(made["audio"].parts()[1] / 32767).mean()
     assert power == pytest.approx(0.3**2 / 2, rel=0.01)
-    assert [task.letters.decode(part) for part in made["target"].parts()] == [
+    assert [task.transcribing.decode(part) for part in made["target"].parts()] == [
         *("ab ba", "don't", "ab ba")
     ]
     assert made["_rid"].tolist() == [0, 1, 2]
@@ -138,24 +141,25 @@ def test_the_letters_of_a_pretrained_model_are_taken_over_where_they_do(heard):
     reading = SoundReading(8000, False, said, blank=1, strange=2)
     fit = guess(facts(heard))
     task = SpeechRecognition.learn(fit, heard, "train", reading=reading)
-    assert task.letters.known == tuple(" 'abdnot")
-    assert task.places == (1, 11, 9, 3, 4, 6, 7, 8, 10, 2)
+    writing = task.transcribing
+    assert writing.letters.known == tuple(" 'abdnot")
+    assert writing.places == (1, 11, 9, 3, 4, 6, 7, 8, 10, 2)
     assert (task.rate, task.shape["level"]) == (8000, False)
-    assert task.shape["outputs"] == len(task.places)
+    assert task.shape["outputs"] == len(writing.places)
     (made,) = batches(task, heard)
     assert made["audio"].lengths.tolist() == [4000, 8000, LEAST]
     back = SpeechRecognition.from_json(json.loads(json.dumps(task.to_json())))
     assert back.to_json() == task.to_json()
     lacking = replace(reading, letters=said[:6])
     task = SpeechRecognition.learn(fit, heard, "train", reading=lacking)
-    assert task.places == ()
-    assert task.letters.known == learn(heard).letters.known
+    assert task.transcribing.places == ()
+    assert task.transcribing.letters.known == learn(heard).transcribing.letters.known
     assert "the pretrained model lacks some of the letters: they are learnt anew" in task.notes
 
 
 def test_repeats_and_blanks_are_no_letters():
     letters = Letters(("a", "b"))
-    task = SpeechRecognition("audio", "text", letters, commonest="a")
+    task = SpeechRecognition("audio", "text", Ctc(letters), commonest="a")
     steps = torch.tensor([[1, 1, 0, 1, 2, 2, 0], [0, 0, 0, 0, 0, 0, 2]])
     logits = torch.nn.functional.one_hot(steps, letters.size).float()
     found = task.keep((logits, torch.tensor([7, 6])), {})
@@ -181,6 +185,31 @@ def test_padding_changes_no_answer(heard, name, options):
         alone, own = model(*task.inputs(run(tensors, at, at + 1)))
         assert own.tolist() == [steps[at]]
         assert torch.allclose(alone[0], together[at, : own[0]], atol=1e-4)
+
+
+@pytest.mark.parametrize("mels", [64, 40])
+def test_a_model_of_the_first_release_answers_as_it_did(heard, tmp_path, mels):
+    task = learn(heard)
+    options = {"mels": mels, "width": 16, "hidden": 8, "layers": 1, "dropout": 0.0}
+    torch.manual_seed(0)
+    module = build("speech-gru", task.shape, options).eval()
+    save_model(
+        tmp_path, module, task, {"name": "it", "architecture": "speech-gru", "options": options}
+    )
+    # Its bands were the task's, and neither rate nor anything of pretrained models was written.
+    info = json.loads((tmp_path / "model.json").read_text())
+    info["codec"] |= {"mels": mels}
+    for name in ("rate", "seconds", "level", "places"):
+        del info["codec"][name]
+    info["shape"] = {"kind": "speech", "mels": mels, "outputs": task.shape["outputs"]}
+    del info["options"]["mels"]
+    (tmp_path / "model.json").write_text(json.dumps(info))
+    folder = open_folder(tmp_path)
+    (made,) = batches(task, heard)
+    batch = run(as_tensors(made), 0, 3)
+    with torch.inference_mode():
+        expected = task.solve(module, batch)
+        assert torch.equal(task_of(folder).solve(load_module(folder), batch), expected)
 
 
 @pytest.mark.parametrize("asked", ["noise=10:p=1", "shift", "masks"])

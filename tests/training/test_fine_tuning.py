@@ -95,7 +95,7 @@ def test_a_forecaster_is_resumed_exactly(riders, tmp_path, trainer, tune):
 def test_a_listener_goes_on_with_its_own_letters(words, tmp_path, trainer):
     base = bases.wav2vec2(tmp_path / "base", "abdelnoprsuv")
     first = trainer("words", model=str(base), epochs=12, **LISTEN)
-    assert first.task.letters.known == tuple(" abdelnoprsuv")
+    assert first.task.transcribing.letters.known == tuple(" abdelnoprsuv")
     assert first.fit()
     assert reached(first) < 0.4 < baseline(first)
     first.module.load_state_dict(first.best.weights)
@@ -112,6 +112,30 @@ def test_a_listener_goes_on_with_its_own_letters(words, tmp_path, trainer):
 @pytest.mark.parametrize("tune", ["full", "head", "lora"])
 def test_a_listener_is_resumed_exactly(words, tmp_path, trainer, tune):
     base = bases.wav2vec2(tmp_path / "base", "abc")
+    asked = {"model": str(base), "tune": tune, "max_steps": 6}
+    assert resumed_like(trainer, "words", **asked, **LISTEN)
+
+
+def test_a_writer_goes_on_with_its_own_pieces(words, tmp_path, trainer):
+    said = ["red", "blue", "seven", "open"]
+    base = bases.whisper(tmp_path / "base", [f" {each}" for each in said], width=64)
+    first = trainer("words", model=str(base), epochs=8, lr=1e-3, batch_size=4)
+    assert first.fit()
+    assert reached(first) < 0.2 < baseline(first)
+    first.module.load_state_dict(first.best.weights)
+    first.module.model.save_pretrained(base)
+    for tune in ("head", "lora"):
+        more = trainer("words", tune, model=str(base), tune=tune, max_steps=2, batch_size=4)
+        assert more.fit()
+        assert reached(more) < 0.3
+    (base / "tokenizer.json").unlink()
+    with pytest.raises(UsageError, match=r"has no tokenizer\.json, by which it would write"):
+        trainer("words", model=str(base))
+
+
+@pytest.mark.parametrize("tune", ["full", "head", "lora"])
+def test_a_writer_is_resumed_exactly(words, tmp_path, trainer, tune):
+    base = bases.whisper(tmp_path / "base", [" red", " blue"])
     asked = {"model": str(base), "tune": tune, "max_steps": 6}
     assert resumed_like(trainer, "words", **asked, **LISTEN)
 

@@ -1,5 +1,6 @@
 """Training by several processes: the weights of one, whatever stops or kills them on the way."""
 
+import json
 import os
 import shutil
 import signal
@@ -16,6 +17,7 @@ from torch import distributed, nn
 from core.devices.facts import Device
 from core.errors import UsageError
 from core.ingest import ingest
+from core.models.architectures import TYPICAL, build
 from core.models.registry import Models
 from core.runs.events import EventWriter
 from core.runs.job import Job
@@ -23,15 +25,19 @@ from core.runs.queue_devices import Devices
 from core.runs.requests import ask
 from core.runs.run import Run
 from core.runs.store import Runs
-from core.training import launching
+from core.training import launching, sharding
+from core.training.averaging import Average, judged
 from core.training.checkpoint import Checkpoints
 from core.training.config import TrainConfig
 from core.training.group import pieces
 from core.training.launching import MEMBER
+from core.training.snapshot import copied
 from core.training.start import change_devices, start_training
 from core.training.synced import SyncedBatchNorm, synced
 from core.workspace import Workspace
+from tests.models import bases
 from tests.training.conftest import SAMPLES
+from tests.training.test_run_processes import small_disk
 
 DEADLINE = 200
 
@@ -80,9 +86,10 @@ def member(run, rank):
     raise AssertionError(f"no process has rank {rank}: {run.log_tail()}")
 
 
-def after(run, name, least=1):
+def after(run, name, least=1, says=""):
     for event in run.events(follow=True):
-        if event["event"] == name and event.get("step", least) >= least:
+        known = event["event"] == name and event.get("step", least) >= least
+        if known and says in event.get("text", ""):
             return event
     raise AssertionError(f"the run ended before {name}: {run.log_tail()} {run.state().error}")
 
@@ -131,6 +138,26 @@ def test_two_processes_end_with_the_weights_of_one(case, train, workspace, reque
     for a, b in zip(alone, together, strict=True):
         assert a["train_loss"] == pytest.approx(b["train_loss"], rel=1e-4)
         assert (a["step"], a["best"]) == (b["step"], b["best"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shard", [False, True], ids=["whole", "in-parts"])
+@pytest.mark.parametrize("tune", ["lora", "head"])
+def test_what_is_tuned_by_two_is_what_one_tunes(train, reviews, tmp_path, tune, shard):
+    """Of a pretrained model only some weights learn; the others stay as they were, to the bit."""
+    base = bases.bert(tmp_path / "base", ["good and bad coffee, and a dog"] * 9)
+    config = json.loads((base / "config.json").read_text())
+    # What is dropped each process draws for itself.
+    config |= dict.fromkeys(("hidden_dropout_prob", "attention_probs_dropout_prob"), 0.0)
+    (base / "config.json").write_text(json.dumps(config))
+    asked = {"model": str(base), "tune": tune, "batch_size": 8, "max_steps": 12, "epochs": 1}
+    settings = {**asked, "lr": 1e-2, "options": {"length": 12}}
+    alone = train("reviews", name="alone", **settings)
+    together = train("reviews", name="together", devices=2, shard=shard, **settings)
+    one, two = weights(alone), weights(together)
+    torch.testing.assert_close(one, two, rtol=1e-2, atol=1e-4)
+    facts = [next(e for e in run.events() if e["event"] == "plan") for run in (alone, together)]
+    assert facts[0]["trained"] == facts[1]["trained"] < facts[0]["parameters"]
 
 
 STEADY = {"batch_size": 8, "epochs": 30, "checkpoint_every": 40, "options": {"dropout": 0.0}}
@@ -355,7 +382,7 @@ def refused_when_damaged(checkpoints, copied):
 @pytest.mark.slow
 def test_a_model_in_parts_ends_with_the_weights_of_one(train, penguins, tmp_path):
     """One of two is killed; it goes on in three parts, and as a whole."""
-    settings = {**STEADY, "accumulate": 2, "clip": 0.5}
+    settings = {**STEADY, "accumulate": 2, "clip": 0.5, "ema": 0.9}
     expected = weights(train("penguins", name="alone", **settings))
     run = train("penguins", name="parts", devices=2, shard=True, **settings)
     run.launch()
@@ -376,3 +403,73 @@ def test_a_model_in_parts_ends_with_the_weights_of_one(train, penguins, tmp_path
     torch.testing.assert_close(published(run), expected, rtol=1e-2, atol=1e-3)
     plans = [event["devices"] for event in run.events() if event["event"] == "plan"]
     assert plans == [2, 2, 3, 1]
+
+
+@pytest.mark.slow
+def test_a_full_disk_pauses_all_who_have_a_part(train, penguins):
+    """And when there is room they go on; asked to stop meanwhile they all end."""
+    settings = {**STEADY, "devices": 2, "shard": True, "epochs": 4, "checkpoint_every": 5}
+    expected = weights(train("penguins", name="alone", **settings))
+    run = train("penguins", name="full", **settings)
+    with small_disk(run.checkpoints, "900k") as grow:
+        run.launch()
+        after(run, "log", says="paused: a checkpoint could not be saved")
+        assert run.state().state == "running"
+        grow("64m")
+        after(run, "log", says="there is room again")
+        assert torch.equal(published(run), expected)
+    told = [event["text"] for event in run.events() if event["event"] == "log"]
+    assert sum("paused" in text for text in told) == 1
+    run = train("penguins", name="stopped", **settings)
+    with small_disk(run.checkpoints, "900k"):
+        run.launch()
+        after(run, "log", says="paused: a checkpoint could not be saved")
+        state = run.stop(wait=DEADLINE)
+        assert state.state == "failed"
+        assert "No space left" in state.error["what"]
+
+
+def test_a_writer_in_parts_writes_what_it_writes_whole(lonely_group):
+    shape = {**TYPICAL["speech-seq2seq"], "seconds": 1, "outputs": 60}
+    sounds = torch.randn(2, 9000), torch.tensor([9000, 4000])
+    torch.manual_seed(0)
+    model = build("whisper", shape, {"mels": 16, "width": 16, "layers": 2}).eval()
+    with torch.inference_mode():
+        expected = model.write(*sounds)
+    sharding.shard(model, torch.device("cpu"), 1)
+    model(*sounds, torch.tensor([[0, 7], [0, 9]])).square().mean().backward()
+    with torch.inference_mode():
+        assert torch.equal(model.write(*sounds), expected)
+    assert expected.shape[1] > 1
+
+
+@pytest.mark.parametrize("way", [{"ema": 0.9}, {"swa": 0.5}])
+def test_what_is_averaged_in_parts_is_what_is_averaged_whole(lonely_group, way):
+    modules = [nn.Sequential(nn.Linear(3, 5), nn.BatchNorm1d(5), nn.Linear(5, 2)) for _ in range(2)]
+    modules[1].load_state_dict(modules[0].state_dict())
+    sharding.shard(modules[1], torch.device("cpu"), 1)
+    averages = [Average(each, TrainConfig("d", **way), 6) for each in modules]
+    rows = torch.randn(6, 8, 3, generator=torch.Generator().manual_seed(1))
+    for module, average in zip(modules, averages, strict=True):
+        optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
+        for step, x in enumerate(rows, 1):
+            optimizer.zero_grad()
+            module(x).square().mean().backward()
+            optimizer.step()
+            average.after(step, module)
+    assert sharding.is_part(averages[1].tensors()["module.0.weight"])
+    own, answers = [copied(each) for each in modules], []
+    for module, average in zip(modules, averages, strict=True):
+        with judged(module, average):
+            answers.append(module.eval()(rows[0]))
+    torch.testing.assert_close(*answers)
+    assert not torch.allclose(answers[0], modules[0](rows[0]))
+    # A pass with the averages leaves nothing behind.
+    for module, before in zip(modules, own, strict=True):
+        torch.testing.assert_close(copied(module), before, rtol=0, atol=0)
+        module.train()(rows[0])
+    torch.testing.assert_close(*(module.eval()(rows[0]) for module in modules))
+    fresh = Average(modules[1], TrainConfig("d", **way), 6)
+    fresh.restore(averages[1].tensors())
+    for name, each in averages[0].tensors().items():
+        torch.testing.assert_close(sharding.whole(fresh.tensors()[name]), each)

@@ -39,6 +39,11 @@ HEAR = {
     "lr": 2e-3,
     "options": {"channels": 32, "width": 64, "layers": 1, "dropout": 0.0},
 }
+WRITE = {
+    "epochs": 8,
+    "batch_size": 4,
+    "options": {"mels": 40, "width": 64, "layers": 1, "dropout": 0.0},
+}
 DRAWINGS = ("drawings", {})
 FIND = {"batch_size": 8, "lr": 1e-3, "max_steps": 300}
 FINDER = {"queries": 5, "width": 64, "dropout": 0.0}
@@ -55,6 +60,7 @@ CASES = {
     "detr": (DRAWINGS, {**FIND, "options": {**FINDER, "layers": 1, "stem": 16}}),
     "yolos": (DRAWINGS, {**FIND, "lr": 2e-3, "options": {**FINDER, "layers": 2}}),
     "wav2vec2": (WORDS, HEAR),
+    "whisper": (WORDS, WRITE),
     "patchtst": (RIDERS, FORECAST),
     "resnet": (DIGITS, {"max_steps": 40, "options": {"width": 8, "layers": 1}}),
 }

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from core.training.averaging import Average
+from core.training.averaging import Average, judged
 from core.training.config import TrainConfig
 from core.training.optimizer import Optimizer
 from core.training.shuffle import balanced_order
@@ -105,14 +105,17 @@ def test_an_even_average_is_the_mean_of_what_the_weights_were():
         module.weight.data.fill_(float(step))
         average.after(step, module)
         assert average.begun == (step > 2)
-    assert average.module.weight.tolist() == [[3.5, 3.5]]
+    with average.within(module):
+        assert module.weight.tolist() == [[3.5, 3.5]]
+    assert module.weight.tolist() == [[4.0, 4.0]]
 
 
 def test_a_moving_average_is_judged_and_kept_instead_of_the_weights(penguins, trainer):
     it = trainer("penguins", epochs=3, batch_size=16, ema=0.95)
     assert it.fit()
     kept = torch.cat([each.flatten() for each in it.best.weights.values()])
-    averaged = torch.cat([each.flatten() for each in it.average.module.state_dict().values()])
+    with judged(it.module, it.average):
+        averaged = weights(it)
     if it.best.step == it.progress.step:
         assert torch.equal(kept, averaged)
     assert not torch.equal(kept, weights(it))

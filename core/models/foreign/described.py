@@ -11,8 +11,10 @@ from core.models.hub.base import Base
 from core.tasks import task
 from core.tasks.base import Task
 from core.tasks.byte_pairs import BytePairs
+from core.tasks.ctc import Ctc
 from core.tasks.object_learning import STEP
-from core.tasks.preprocessing import ImageReading, SoundReading, TextReading
+from core.tasks.preprocessing import ImageReading, Seq2SeqReading, SoundReading, TextReading
+from core.tasks.seq2seq import Seq2Seq
 from core.tasks.text_generation import LENGTH, codec_of_reading
 from core.tasks.transcripts import Letters
 from core.tasks.words import MOST_LENGTH
@@ -24,6 +26,7 @@ _ENDS = {
     "LMHeadModel": "text-generation",
     "ForObjectDetection": "object-detection",
     "ForCTC": "automatic-speech-recognition",
+    "WhisperForConditionalGeneration": "automatic-speech-recognition",
 }
 """How the class of a model ends that was made for each task."""
 _COLUMNS = {"image": ("image", "label"), "tokens": ("text", "label"), "audio": ("audio", "text")}
@@ -52,6 +55,8 @@ def task_of_base(base: Base, column: str | None = None, target: str | None = Non
         codec |= _of_image(base, reading)
     elif isinstance(reading, SoundReading):
         codec |= _of_sound(base, reading)
+    elif isinstance(reading, Seq2SeqReading):
+        codec |= _of_writer(reading)
     if name == "object-detection":
         for side in ("height", "width"):
             codec[side] = -(-codec[side] // STEP) * STEP
@@ -107,12 +112,17 @@ def _of_sound(base: Base, reading: SoundReading) -> dict[str, Any]:
     if taken is None:
         raise UsageError(f"{base.ref} does not say which letters it tells")
     letters, places = taken
+    writing = Ctc(letters, level=reading.level, places=places)
+    return {**writing.to_json(), "commonest": "", "rate": reading.rate}
+
+
+def _of_writer(reading: Seq2SeqReading) -> dict[str, Any]:
+    writing = Seq2Seq.learn({}, reading, "")
     return {
-        "letters": list(letters.known),
+        **writing.to_json(),
         "commonest": "",
         "rate": reading.rate,
-        "level": reading.level,
-        "places": list(places),
+        "seconds": reading.seconds,
     }
 
 

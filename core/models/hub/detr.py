@@ -41,6 +41,7 @@ def build(shape: Mapping[str, Any], **options: Any) -> nn.Module:
         encoder_attention_heads=options["heads"],
         decoder_attention_heads=options["heads"],
         dropout=options["dropout"],
+        auxiliary_loss=options["auxiliary_loss"] == "yes",
     )
     model = DetrForObjectDetection(config)
     _unfrozen(model.model.backbone)

@@ -12,6 +12,7 @@ from core.errors import LeptonError, UsageError
 from core.models.hub.base import Base
 from core.models.hub.tuning import adapt, freeze
 from core.models.hub.wav2vec2 import STEADY
+from core.models.hub.whisper import STEADY as STEADY_WRITER
 from core.models.hub.wrapped import (
     Finder,
     Forecaster,
@@ -21,6 +22,7 @@ from core.models.hub.wrapped import (
     Text,
     Wrapped,
 )
+from core.models.hub.writer import Writer
 
 _CLASSES = {
     "image": ("AutoModelForImageClassification", "tell classes of images"),
@@ -28,6 +30,7 @@ _CLASSES = {
     "next-token": ("AutoModelForCausalLM", "go on with texts"),
     "objects": ("AutoModelForObjectDetection", "find objects"),
     "speech": ("AutoModelForCTC", "tell the letters of sounds"),
+    "speech-seq2seq": ("AutoModelForSpeechSeq2Seq", "write what is said"),
     # transformers has no common class for those that forecast.
     "series": ("PatchTSTForPrediction", "forecast"),
 }
@@ -121,7 +124,7 @@ def tuned(
     if tune == "lora":
         adapt(module.model, fresh, rank=rank, alpha=alpha)
     elif tune == "head":
-        freeze(module.model, fresh, where=where)
+        freeze(module.model, fresh, backbone=module.backbone, where=where)
         module.still = True
     return cast(nn.Module, module)
 
@@ -162,6 +165,8 @@ def _config(shape: Mapping[str, Any], structure: Mapping[str, Any]) -> Any:
         rest |= STEADY
         if not shape["places"]:
             rest["vocab_size"] = shape["outputs"]
+    elif shape["kind"] == "speech-seq2seq":
+        rest |= STEADY_WRITER
     elif shape["kind"] != "next-token":
         rest["num_labels"] = shape["outputs"]
     try:
@@ -202,6 +207,9 @@ def _wrapped(shape: Mapping[str, Any], model: Any) -> Wrapped:
     if shape["kind"] == "speech":
         _check_pieces(1 + max(shape["places"], default=0), model.config.vocab_size)
         return Listener(model, level=shape["level"], places=shape["places"])
+    if shape["kind"] == "speech-seq2seq":
+        _check_pieces(shape["outputs"], model.config.vocab_size)
+        return Writer(model, shape)
     _check_pieces(shape["vocabulary"], model.get_input_embeddings().num_embeddings)
     if shape["kind"] == "next-token":
         return NextPiece(model, shape["vocabulary"])

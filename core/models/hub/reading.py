@@ -12,6 +12,7 @@ from core.generation.chat import ChatTemplate
 from core.tasks.preprocessing import (
     ImageReading,
     Reading,
+    Seq2SeqReading,
     SeriesReading,
     SoundReading,
     TextReading,
@@ -27,6 +28,11 @@ _MOST = 1 << 20
 _STRETCHED = ("yolos",)
 """Models whose places are stretched to images of any size."""
 _OF_SAMPLES = "Wav2Vec2FeatureExtractor"
+_OF_BANDS = {"feature_extractor_type": "WhisperFeatureExtractor", "n_fft": 400, "hop_length": 160}
+_RATE = 16_000
+_POSITIONS = 50
+"""Positions of a second of sound in Whisper's encoder."""
+_MEANT = "en"
 
 
 def reading_of(ref: str, folder: Path, structure: Mapping[str, Any], reads: str) -> Reading:
@@ -60,12 +66,7 @@ def json_of(path: Path) -> dict[str, Any]:
 
 
 def _of_texts(ref: str, folder: Path, structure: Mapping[str, Any]) -> TextReading:
-    path = folder / TOKENIZER
-    if not path.exists():
-        raise UsageError(
-            f"{ref} has no {TOKENIZER}, by which it would read texts",
-            hint="Write one: AutoTokenizer.from_pretrained(MODEL).save_pretrained(FOLDER).",
-        )
+    tokenizer = _tokenizer(ref, folder, "read")
     facts = _known(folder / TOKENIZER_FACTS)
     limits = [
         facts.get("model_max_length"),
@@ -77,14 +78,24 @@ def _of_texts(ref: str, folder: Path, structure: Mapping[str, Any]) -> TextReadi
     said = (of.get("eos_token_id") for of in (structure, _known(folder / GENERATION)))
     ends = {each for one in said for each in (one if isinstance(one, list) else [one])}
     return TextReading(
-        path.read_text(),
+        tokenizer,
         most,
         pad=pad,
         end=end,
-        start=_start(path),
+        start=_start(folder / TOKENIZER),
         ends=tuple(sorted(each for each in ends if isinstance(each, int))),
         chat=_chat(folder, facts),
     )
+
+
+def _tokenizer(ref: str, folder: Path, does: str) -> str:
+    path = folder / TOKENIZER
+    if not path.exists():
+        raise UsageError(
+            f"{ref} has no {TOKENIZER}, by which it would {does} texts",
+            hint="Write one: AutoTokenizer.from_pretrained(MODEL).save_pretrained(FOLDER).",
+        )
+    return path.read_text()
 
 
 def _start(tokenizer: Path) -> tuple[int, ...]:
@@ -131,13 +142,15 @@ def _of_images(ref: str, folder: Path, structure: Mapping[str, Any]) -> ImageRea
     return ImageReading(mean, std, _size(own or wanted), fixed=fixed)
 
 
-def _of_sounds(ref: str, folder: Path, structure: Mapping[str, Any]) -> SoundReading:
+def _of_sounds(ref: str, folder: Path, structure: Mapping[str, Any]) -> Reading:
     facts = _preprocessing(ref, folder, "feature_extractor", "sounds")
     kind = facts.get("feature_extractor_type")
+    if structure["model_type"] == "whisper":
+        return _of_whisper(ref, folder, structure, facts)
     if kind != _OF_SAMPLES:
         raise UsageError(
             f"{ref} reads sounds by a {kind or 'nameless extractor'}, which is not known here",
-            hint="Name a model that reads samples: a Wav2Vec2, HuBERT or WavLM.",
+            hint="Name a Whisper, or a model that reads samples: a Wav2Vec2, HuBERT or WavLM.",
         )
     rate, level = int(facts.get("sampling_rate", 16_000)), bool(facts.get("do_normalize", True))
     codes = _known(folder / LETTERS)
@@ -152,6 +165,47 @@ def _of_sounds(ref: str, folder: Path, structure: Mapping[str, Any]) -> SoundRea
         letters[code] = " " if piece == between else piece.lower()
     blank = _first(structure.get("pad_token_id"))
     return SoundReading(rate, level, tuple(letters), blank=blank, strange=codes[strange])
+
+
+def _of_whisper(
+    ref: str, folder: Path, structure: Mapping[str, Any], facts: Mapping[str, Any]
+) -> Seq2SeqReading:
+    """As the files of Whisper say it; what they leave out is as in its first release."""
+    rate = int(facts.get("sampling_rate", _RATE))
+    if rate != _RATE or any(facts.get(name, known) != known for name, known in _OF_BANDS.items()):
+        raise UsageError(f"{ref} reads sounds in other windows than Whisper, or at another rate")
+    said = _known(folder / GENERATION)
+    rest = {**structure, **{name: value for name, value in said.items() if value is not None}}
+    languages = {_code(mark): int(at) for mark, at in (said.get("lang_to_id") or {}).items()}
+    after = [(said.get("task_to_id") or {}).get("transcribe")] if languages else []
+    after.append(said.get("no_timestamps_token_id"))
+    if not said.get("no_timestamps_token_id"):
+        # Older files say the whole prefix, place by place.
+        after = [at for _, at in structure.get("forced_decoder_ids") or ()]
+        languages = {}
+    language = _code(str(said.get("language") or _MEANT))
+    if languages and language not in languages:
+        from transformers.models.whisper.tokenization_whisper import TO_LANGUAGE_CODE
+
+        language = TO_LANGUAGE_CODE.get(language, language)
+    return Seq2SeqReading(
+        rate=rate,
+        seconds=int(structure.get("max_source_positions", 1500)) // _POSITIONS,
+        most=int(structure.get("max_target_positions", 448)),
+        tokenizer=_tokenizer(ref, folder, "write"),
+        end=_first(rest.get("eos_token_id")),
+        start=(_first(rest.get("decoder_start_token_id")),),
+        languages=languages,
+        language=language,
+        after=tuple(int(at) for at in after if at is not None),
+        silent=tuple(map(int, rest.get("suppress_tokens") or ())),
+        silent_first=tuple(map(int, rest.get("begin_suppress_tokens") or ())),
+    )
+
+
+def _code(mark: str) -> str:
+    """ "de" of "<|de|>"."""
+    return mark.strip("<|>").lower()
 
 
 def _of_series(ref: str, _: Path, structure: Mapping[str, Any]) -> SeriesReading:

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from core.models.architecture import Architecture
 from core.options import Option
+from core.tasks.preprocessing import Seq2SeqReading
 
 _DROPOUT = Option("dropout", 0.1, "share of values dropped while training", 0, 0.9)
 _HEADS = Option("heads", 4, "attention heads", 1, 128)
+_AUXILIARY = Option(
+    "auxiliary_loss",
+    "no",
+    "whether what each layer would find is learnt from too, and not the last one's alone",
+    choices=("no", "yes"),
+)
 _QUERIES = Option("queries", 50, "objects that can be found in a picture", 1, 1000)
 
 HUB = (
@@ -110,6 +117,7 @@ HUB = (
             _HEADS,
             Option("layers", 3, "layers of the encoder, and of the decoder", 1, 96),
             Option("stem", 32, "channels of the ResNet's first stage", 4, 512),
+            _AUXILIARY,
             _DROPOUT,
         ),
         {"lr": 5e-4, "batch_size": 16, "clip": 1.0},
@@ -127,6 +135,7 @@ HUB = (
             Option("width", 128, "size of a patch's vector; a multiple of heads", 8, 8192),
             _HEADS,
             Option("layers", 4, "encoder layers", 1, 96),
+            _AUXILIARY,
             _DROPOUT,
         ),
         {"lr": 5e-4, "batch_size": 16, "clip": 1.0},
@@ -150,6 +159,23 @@ HUB = (
         parameters=1_145_822,
     ),
     Architecture(
+        "whisper",
+        "core.models.hub.whisper",
+        ("speech-seq2seq",),
+        "Whisper: an encoder that hears a sound whole and a decoder that writes it down",
+        (
+            Option("mels", 80, "bands of pitch that a sound is told in", 8, 128),
+            Option("width", 128, "size of a position's vector; a multiple of heads", 8, 8192),
+            _HEADS,
+            Option("layers", 2, "layers of the encoder, and of the decoder", 1, 96),
+            _DROPOUT,
+        ),
+        {"lr": 1e-3, "batch_size": 16, "clip": 1.0},
+        package="transformers",
+        parameters=1_779_200,
+        reading=Seq2SeqReading(rate=16_000, seconds=30, most=448),
+    ),
+    Architecture(
         "patchtst",
         "core.models.hub.patchtst",
         ("series",),
@@ -170,13 +196,14 @@ HUB = (
 PRETRAINED = Architecture(
     "pretrained",
     "core.models.hub.pretrained",
-    ("image", "tokens", "next-token", "objects", "speech", "series"),
+    ("image", "tokens", "next-token", "objects", "speech", "speech-seq2seq", "series"),
     "a model that others trained: its folder (./folder) or its name on the hub (owner/name)",
     (
         Option(
             "tune",
             "full",
-            "what is trained: full: all of it; head: its last layers; lora: small matrices beside",
+            "what is trained: full: all of it; head: its last layers, or decoder; lora: small"
+            " matrices beside",
             choices=("full", "head", "lora"),
         ),
         Option("rank", 8, "rank of the matrices of lora", 1, 1024),

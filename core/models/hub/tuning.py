@@ -14,14 +14,14 @@ from torch import nn
 from core.errors import LeptonError, UsageError
 
 
-def freeze(model: Any, fresh: Collection[str], *, where: str) -> None:
-    """Train the head alone, and what has no pretrained weights (`fresh`, by name).
+def freeze(model: Any, fresh: Collection[str], *, backbone: str, where: str) -> None:
+    """Train all but the `backbone`, and what has no pretrained weights (`fresh`, by name).
 
     Raises:
         UsageError: nothing is left to train: the head's weights are the embedding's.
     """
     for name, parameter in model.named_parameters():
-        parameter.requires_grad_(name in fresh or not _inside(model, name))
+        parameter.requires_grad_(name in fresh or not name.startswith(f"{backbone}."))
     if not any(each.requires_grad for each in model.parameters()):
         raise UsageError(
             "the model has no head of its own: it says pieces with the matrix it reads them by",

@@ -22,18 +22,22 @@ _NOTHING = 4.6
 
 
 class Wrapped(nn.Module):
-    """A module of transformers; while it is `still`, all but its head stays as in evaluation."""
+    """A module of transformers; while it is `still`, its `backbone` stays as in evaluation.
+
+    That is all below its head, by name, or what of it hears or sees.
+    """
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = model
         self.still = False
+        self.backbone: str = model.base_model_prefix  # type: ignore[assignment]
 
     def train(self, mode: bool = True) -> Self:
         super().train(mode)
         if self.still:
             # Frozen layers neither drop values nor follow the batches' means.
-            self.model.base_model.eval()  # type: ignore[union-attr]
+            self.model.get_submodule(self.backbone).eval()
         return self
 
 
@@ -174,23 +178,50 @@ class Finder(Wrapped):
 
     Logits [n, q, outputs], boxes [n, q, 4] (left, top, right, bottom in pixels), and no places,
     [0, 5]. `model` is one of transformers' ...ForObjectDetection; where it tells one more class,
-    that of nothing, a logit is how much likelier than nothing each class is.
+    that of nothing, a logit is how much likelier than nothing each class is. Where its
+    configuration asks for auxiliary losses, what the same heads say of each earlier layer stands
+    behind: logits and boxes, in turn.
     """
 
     def __init__(self, model: nn.Module, outputs: int) -> None:
         super().__init__(model.to(memory_format=torch.channels_last))  # type: ignore[call-overload]
         self.outputs = outputs
+        self.auxiliary = bool(getattr(model.config, "auxiliary_loss", False))
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        said = self.model(image)
-        logits = said.logits
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        model: Any = self.model
+        if not self.auxiliary:
+            said = model(image)
+            logits, boxes = self._read(said.logits, said.pred_boxes, image)
+            return logits, boxes, boxes.new_zeros(0, 5)
+        told = [
+            self._read(
+                model.class_labels_classifier(each), model.bbox_predictor(each).sigmoid(), image
+            )
+            for each in self._layers(image)
+        ]
+        logits, boxes = told.pop()
+        return logits, boxes, boxes.new_zeros(0, 5), *(each for pair in told for each in pair)
+
+    def _layers(self, image: Tensor) -> list[Tensor]:
+        """What the heads read, [n, q, width], of each layer, the last one last."""
+        model: Any = self.model
+        if hasattr(model, "vit"):
+            tokens = model.config.num_detection_tokens
+            said = model.vit(image, output_hidden_states=True)
+            # The first is before any layer; the last goes through the same norm in the model.
+            before = [model.vit.layernorm(each) for each in said.hidden_states[1:-1]]
+            return [each[:, -tokens:] for each in (*before, said.last_hidden_state)]
+        said = model.model(image)
+        return [*said.intermediate_hidden_states[:-1], said.last_hidden_state]
+
+    def _read(self, logits: Tensor, shares: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
         if logits.shape[2] > self.outputs:
             logits = logits[..., :-1] - logits[..., -1:]
-        x, y, width, height = said.pred_boxes.float().unbind(-1)
-        shares = [x - width / 2, y - height / 2, x + width / 2, y + height / 2]
+        x, y, width, height = shares.float().unbind(-1)
+        edges = [x - width / 2, y - height / 2, x + width / 2, y + height / 2]
         sides = image.shape[3], image.shape[2]
-        boxes = torch.stack([share * sides[at % 2] for at, share in enumerate(shares)], -1)
-        return logits, boxes, boxes.new_zeros(0, 5)
+        return logits, torch.stack([edge * sides[at % 2] for at, edge in enumerate(edges)], -1)
 
 
 class Listener(Wrapped):
