@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 from textual import events
@@ -12,7 +13,7 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from core.tasks.base import ABBREVIATED
-from screens.text import human_number, plain
+from screens.text import fit, human_number, plain
 
 _FROM = ("test/", "", "val/", "train/")
 
@@ -82,6 +83,10 @@ class LineList(OptionList):
             event.prevent_default()
             self.highlighted = pointed
 
+    def draw(self, line: Line) -> Table | Text:
+        """A line as the list has it."""
+        return drawn(line)
+
     def show(self, lines: Sequence[Line], *, chosen: str | None = None) -> None:
         """Show these lines; the cursor stays on what it was on, or goes to `chosen`.
 
@@ -93,14 +98,28 @@ class LineList(OptionList):
         if [line.id for line in before] == names:
             for at, (old, new) in enumerate(zip(before, lines, strict=True)):
                 if old != new:
-                    self.replace_option_prompt_at_index(at, drawn(new))
+                    self.replace_option_prompt_at_index(at, self.draw(new))
         else:
             chosen = chosen or self.chosen
-            self.set_options([Option(drawn(line), id=line.id) for line in lines])
+            self.set_options([Option(self.draw(line), id=line.id) for line in lines])
             if chosen not in names:
                 chosen = names[0] if names else None
         if chosen in names and self.chosen != chosen:
             self.highlighted = names.index(chosen)
+
+
+class QuickList(LineList):
+    """A list whose lines are others each time: they are laid out here, by the width there is now,
+    for a table in each takes six times as long."""
+
+    def draw(self, line: Line) -> Table | Text:
+        facts = "".join(f" {plain(fact)}" for fact in line.facts if fact)
+        room = max(self.scrollable_content_region.width - cell_len(facts), 1)
+        return Text.assemble(fit(plain(line.name), room), (facts, "dim"), no_wrap=True)
+
+    def on_resize(self) -> None:
+        lines, self._shown = self._shown, []
+        self.show(lines)
 
 
 def drawn(line: Line) -> Table:

@@ -1,41 +1,45 @@
-"""Every row of a data set answered, in a run of its own, into a data set of its own.
+"""Every row of a data set answered, in a run of its own, into a data set of its own or a file.
 
-The rows are answered a block at a time. A block is kept as a file as soon as it is whole, so that a
-run that was stopped, or killed, goes on behind the last of them; at the end all become one version
-in the lake, in one step.
+The answers are kept a part at a time, so that a run that was stopped, or killed, goes on behind the
+last part; at the end all become one version in the lake, or the file, in one step.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from core.atomic import write_bytes, write_json
+from core.atomic import write_json
+from core.data.exporting.place import check_place
 from core.data.lake.lake import Lake, valid_name
-from core.data.lake.layout import ROW_ID
 from core.data.lake.version import Version
-from core.data.lake.view import View
-from core.errors import LeptonError, UsageError, nearest
-from core.inference.messages import Answer, Row
-from core.inference.tables import require
+from core.errors import UsageError, nearest
+from core.inference.answer_rows import together
+from core.inference.filing import kind_of, write_answers
+from core.inference.parts import Done, Parts
+from core.inference.questions import Asked, Questions
 from core.models.registry import Models, task_of
 from core.runs.job import Job
 from core.runs.pace import Pace
-from core.tasks.base import Task
 from core.workspace import Workspace
 
-BLOCK = 8192
+if TYPE_CHECKING:
+    from core.inference.loaded import Loaded
+
 PLAN = "plan.json"
-_PARTS = "parts"
-_KEYS = ("model", "dataset", "into", "split", "device")
+PART_ROWS, PART_BYTES, PART_SECONDS = 131_072, 64 << 20, 5.0
+"""A part is kept when it has so many rows or bytes, or after so long: no more is ever lost."""
+WORTH_MEASURING = 1000
+"""Rows from which on it pays to find out how the model answers quickest here."""
+_PARTS, _OUTCOME = "parts", "outcome.json"
+_KEYS = ("model", "dataset", "into", "out", "force", "split", "device", "runtime")
 
 
 @dataclass(frozen=True)
@@ -44,9 +48,12 @@ class Plan:
 
     model: str
     dataset: str
-    into: str
+    into: str | None
+    """The data set that is made; None: a file is, `out`."""
+    out: str | None
     split: str | None
     rows: int
+    """Rows to answer; of a forecast, series."""
 
     def to_json(self) -> dict[str, Any]:
         return dict(vars(self))
@@ -56,30 +63,29 @@ def settle(workspace: Workspace, spec: Mapping[str, Any]) -> Plan:
     """The plan for what was asked.
 
     Raises:
-        UsageError: there is no such model, data set or split, the rows lack a column, the name
-            cannot be one, or the rows are answered together and not one by one.
+        UsageError: there is no such model, data set or split, the rows lack a column, there are
+            none, the name cannot be one, or the file cannot be, or is there already.
     """
     unknown = [
         f'there is no setting "{key}". {nearest(key, _KEYS)}' for key in spec if key not in _KEYS
     ]
-    missing = [f"{key} is missing" for key in ("model", "dataset", "into") if not spec.get(key)]
+    into, out, split = (spec.get(key) for key in ("into", "out", "split"))
+    missing = [f"{key} is missing" for key in ("model", "dataset") if not spec.get(key)]
+    if not into and not out:
+        missing.append(f"{'into' if out is None else 'out'} is missing")
     if unknown or missing:
         raise UsageError("; ".join([*unknown, *missing]))
+    if into and out:
+        raise UsageError("into a data set or out to a file, not both")
+    if into:
+        valid_name(into)
+    if out:
+        kind_of(Path(out))
+        check_place(Path(out), replace=bool(spec.get("force")))
     folder = Models(workspace).get(spec["model"])
-    task = task_of(folder)
-    split = spec.get("split")
     with Lake(workspace).open(spec["dataset"]) as view:
-        version = view.version
-        require(task.columns, version.column_names, version.ref)
-        if task.gathers:
-            raise UsageError(
-                f"rows of {task.name} are answered together",
-                hint=f"lepton predict {folder.ref} {version.ref} answers the whole data set.",
-            )
-        if split is not None:
-            view.check_split(split)
-        rows = view.count(split)
-    return Plan(folder.ref, version.ref, valid_name(spec["into"]), split, rows)
+        rows = Questions(view, task_of(folder), split).count
+        return Plan(folder.ref, view.version.ref, into or None, out, split, rows)
 
 
 def run(job: Job) -> None:
@@ -87,32 +93,26 @@ def run(job: Job) -> None:
 
     Raises:
         UsageError: as `settle`.
-        LeptonError: the model is damaged, there are no rows, or the disk is full.
+        LeptonError: the model is damaged, or the disk is full.
     """
-    # Here: who only asks for a plan must not wait for torch.
-    from core.inference.engine import Engine
-
     plan = _planned(job)
-    lake = Lake(job.workspace)
-    task = task_of(Models(job.workspace).get(plan.model))
-    parts = job.run.artifacts / _PARTS
-    parts.mkdir(exist_ok=True)
-    engine = Engine(job.workspace, job.device or job.spec.get("device") or "auto")
-    with lake.open(plan.dataset) as view:
-        keep = _kept(view.version)
-        done = _rows_of(parts)
-        pace = Pace(job, before=done)
-        for batch in _left(view, [*keep, *task.columns], plan.split, _reached(parts)):
-            if job.should_stop():
-                return
-            answers = engine.predict(plan.model, _rows(batch, task, plan.dataset))
-            _write(_answered(batch.select([ROW_ID, *keep]), answers, task), parts)
-            done += len(batch)
-            pace.tell(done, plan.rows)
-        failed = _failed(parts)
-        made = _made(lake, plan, job.run.id) or _commit(lake, plan, view.version, parts, job.run.id)
-    job.emit("result", dataset=made.ref, model=plan.model, rows=made.rows, failed=failed)
-    shutil.rmtree(parts)
+    folder = job.run.artifacts / _PARTS
+    outcome = job.run.artifacts / _OUTCOME
+    # Once that is written there is nothing left to do, in whatever state the parts are.
+    if not outcome.exists():
+        parts = Parts(folder)
+        done = _answer(job, plan, parts)
+        if done is None:
+            return
+        if plan.out:
+            made = {"file": plan.out, "rows": write_answers(parts.batches(), Path(plan.out))}
+        else:
+            version = _made(job, plan) or _commit(job, plan, parts)
+            made = {"dataset": version.ref, "rows": version.rows}
+        counts = {"asked": done.asked, "failed": done.failed}
+        write_json(outcome, {**made, "model": plan.model, **counts})
+    job.emit("result", **json.loads(outcome.read_text()))
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _planned(job: Job) -> Plan:
@@ -125,106 +125,87 @@ def _planned(job: Job) -> Plan:
     return plan
 
 
-def _kept(version: Version) -> list[str]:
-    """The columns that stand beside the answers: all but pictures and sounds, which lie in the
-    data set by the same row id."""
-    return [column.name for column in version.columns if column.media is None]
+def _answer(job: Job, plan: Plan, parts: Parts) -> Done | None:
+    """Answer what no part has yet; None: somebody asked for the run to stop before it was done."""
+    done = parts.done()
+    if done.asked == plan.rows:
+        return done
+    # Here: who only asks for a plan must not wait for torch.
+    from core.inference.bulk import answered, rows_at_once
+    from core.inference.engine import Engine
+
+    device, runtime = job.device or job.spec.get("device"), job.spec.get("runtime")
+    engine = Engine(job.workspace, device or "auto", runtime=runtime or "torch")
+    pace = Pace(job, before=done.asked)
+    with Lake(job.workspace).open(plan.dataset) as view, engine.use(plan.model) as loaded:
+        questions = Questions(view, loaded.task, plan.split)
+        if plan.rows >= WORTH_MEASURING:
+            _calibrate(loaded, questions)
+        part = _Part(parts, done, plan.rows)
+        for asked in questions.after(done.reached, rows_at_once(loaded)):
+            told, faults = answered(loaded, asked.rows)
+            table = together(loaded.task, told, asked.beside, faults)
+            part.add(table, len(asked.rows), len(faults) - faults.null_count, asked.last)
+            pace.tell(part.done.asked, plan.rows)
+            if job.should_stop():
+                part.keep()
+                break
+    return part.done if part.done.asked == plan.rows else None
 
 
-def _left(
-    view: View, columns: list[str], split: str | None, reached: int
-) -> Iterator[pa.RecordBatch]:
-    """The rows behind the last one that was answered, a block at a time."""
-    for batch in view.batches(columns, split=split, rows=BLOCK):
-        ids = batch.column(ROW_ID).to_numpy()
-        behind = batch.slice(int(np.searchsorted(ids, reached, side="right")))
-        if len(behind):
-            yield behind
+def _calibrate(loaded: Loaded, questions: Questions) -> None:
+    """Find out with the first row how many rows at once are quickest, if nobody has yet."""
+    if loaded.calibration is None:
+        first: Asked = next(questions.after(None, 1))
+        rows = first.rows
+        loaded.answer(rows.slice(0, 1).to_pylist() if isinstance(rows, pa.RecordBatch) else rows)
+        loaded.calibrate()
 
 
-def _files(parts: Path) -> list[Path]:
-    return sorted(parts.glob("*.parquet"))
+class _Part:
+    """Answers that wait to be kept together, `rows` in all."""
+
+    def __init__(self, parts: Parts, done: Done, rows: int) -> None:
+        self.done = done
+        self._all = rows
+        self._parts = parts
+        self._clear()
+
+    def add(self, table: pa.Table, asked: int, failed: int, last: int) -> None:
+        self.done = self.done.and_then(asked, failed, last)
+        self._tables.append(table)
+        self._rows += len(table)
+        self._bytes += table.nbytes
+        late = time.monotonic() - self._began >= PART_SECONDS
+        large = self._rows >= PART_ROWS or self._bytes >= PART_BYTES
+        if late or large or self.done.asked == self._all:
+            self.keep()
+
+    def keep(self) -> None:
+        if self._tables:
+            self._parts.add(pa.concat_tables(self._tables), self.done)
+        self._clear()
+
+    def _clear(self) -> None:
+        self._tables: list[pa.Table] = []
+        self._rows = self._bytes = 0
+        self._began = time.monotonic()
 
 
-def _reached(parts: Path) -> int:
-    """The id of the last row that was answered; -1: none was."""
-    files = _files(parts)
-    return int(pq.read_table(files[-1], columns=[ROW_ID])[ROW_ID][-1].as_py()) if files else -1
+def _made(job: Job, plan: Plan) -> Version | None:
+    """The version of this run, where it was ended between making it and noting that."""
+    lake, name = Lake(job.workspace), plan.into or ""
+    known = lake.versions(name) if name in {v.dataset for v in lake.datasets()} else ()
+    return next((each for each in known if each.params.get("run") == job.run.id), None)
 
 
-def _rows_of(parts: Path) -> int:
-    return sum(pq.read_metadata(file).num_rows for file in _files(parts))
-
-
-def _failed(parts: Path) -> int:
-    """How many rows have an error: it is the last column."""
-    found = 0
-    for file in _files(parts):
-        faults = pq.read_table(file, columns=[pq.read_schema(file).names[-1]]).column(0)
-        found += len(faults) - faults.null_count
-    return found
-
-
-def _rows(batch: pa.RecordBatch, task: Task, dataset: str) -> list[Row]:
-    ids = batch.column(ROW_ID).to_pylist()
-    values = batch.select(list(task.columns)).to_pylist()
-    return [Row(f"{dataset}#{at}", row) for at, row in zip(ids, values, strict=True)]
-
-
-def _answered(rows: pa.RecordBatch, answers: list[Answer], task: Task) -> pa.Table:
-    """The rows with `prediction`, `score` where it tells one, and `error` beside them."""
-    told = {
-        "number": lambda output: output,
-        "label": lambda output: output["label"],
-        "text": lambda output: output["text"],
-    }.get(task.gives, json.dumps)
-    kind = pa.float64() if task.gives == "number" else pa.string()
-    given = [None if each.error else told(each.output) for each in answers]
-    columns: dict[str, pa.Array] = {"prediction": pa.array(given, kind)}
-    if task.gives == "label":
-        scores = [None if each.error else float(each.score) for each in answers]
-        columns["score"] = pa.array(scores, pa.float64())
-    faults = [each.error.what if each.error else None for each in answers]
-    names = rows.schema.names
-    table = pa.Table.from_batches([rows])
-    # First, where a person sees them in a narrow terminal; what went wrong comes last.
-    for at, (name, values) in enumerate(columns.items(), start=1):
-        table = table.add_column(at, _free(name, names), values)
-    return table.append_column(_free("error", names), pa.array(faults, pa.string()))
-
-
-def _free(name: str, taken: list[str]) -> str:
-    """The name, with a number behind it where the data set has a column of that name."""
-    number, free = 1, name
-    while free in taken:
-        number += 1
-        free = f"{name}_{number}"
-    return free
-
-
-def _write(table: pa.Table, parts: Path) -> None:
-    out = pa.BufferOutputStream()
-    pq.write_table(table, out)
-    write_bytes(parts / f"{len(_files(parts)):06}.parquet", out.getvalue().to_pybytes())
-
-
-def _made(lake: Lake, plan: Plan, run_id: str) -> Version | None:
-    """The version of this run, where it was ended between making it and saying so."""
-    known = lake.versions(plan.into) if plan.into in {v.dataset for v in lake.datasets()} else ()
-    return next((each for each in known if each.params.get("run") == run_id), None)
-
-
-def _commit(lake: Lake, plan: Plan, version: Version, parts: Path, run_id: str) -> Version:
-    files = _files(parts)
-    if not files:
-        raise LeptonError("there are no rows to answer", where=plan.dataset)
-    schema = pq.read_schema(files[0])
-    batches = (batch for file in files for batch in pq.read_table(file, schema=schema).to_batches())
-    return lake.commit(
-        plan.into,
-        pa.RecordBatchReader.from_batches(schema, batches),
+def _commit(job: Job, plan: Plan, parts: Parts) -> Version:
+    split = {"split": plan.split} if plan.split else {}
+    return Lake(job.workspace).commit(
+        plan.into or "",
+        pa.RecordBatchReader.from_batches(parts.schema(), parts.batches()),
         op="predict",
-        params={"model": plan.model, "run": run_id} | ({"split": plan.split} if plan.split else {}),
-        parents=[version.ref],
+        params={"model": plan.model, "run": job.run.id} | split,
+        parents=[plan.dataset],
         in_order=True,
     )

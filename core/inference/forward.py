@@ -110,12 +110,14 @@ def _batches(examples: Examples, device: torch.device, batch_size: int) -> Itera
 @contextmanager
 def _evaluating(module: nn.Module) -> Iterator[None]:
     """The module in evaluation mode, and back."""
-    was_training = module.training
+    if not module.training:
+        yield
+        return
     module.eval()
     try:
         yield
     finally:
-        module.train(was_training)
+        module.train()
 
 
 def _together(parts: list[Tensor]) -> Array:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -61,21 +61,34 @@ def read_inputs(workspace: Workspace, task: Task, given: Sequence[object]) -> li
         UsageError: a file is missing or not of that kind, a column is missing or unknown.
         LeptonError: a table file is damaged as a whole.
     """
-    kind = task.reads
-    rows: list[Row] = []
+    return list(stream_inputs(workspace, task, given))
+
+
+def stream_inputs(workspace: Workspace, task: Task, given: Iterable[object]) -> Iterator[Row]:
+    """The rows of `read_inputs` as they come: of a large file a few are in memory at a time.
+
+    Where rows are answered together, all have to be there before the first is.
+
+    Raises:
+        As `read_inputs`, in the midst of the rows too.
+    """
+    rows = _each(workspace, task, given)
+    return iter(_gathered(task, rows)) if task.gathers else rows
+
+
+def _each(workspace: Workspace, task: Task, given: Iterable[object]) -> Iterator[Row]:
     pairs: dict[str, str] = {}
     for each in given:
-        found = _pairs(each, task, free=kind == "tokens") if isinstance(each, str) else None
+        found = _pairs(each, task, free=task.reads == "tokens") if isinstance(each, str) else None
         if pairs and (found is None or pairs.keys() & found.keys()):
-            rows.append(_row(task, pairs, empty="Write {}= to leave it empty."))
+            yield _row(task, pairs, empty="Write {}= to leave it empty.")
             pairs = {}
         if found is None:
-            rows += _read(workspace, task, each)
+            yield from _read(workspace, task, each)
         else:
             pairs |= found
     if pairs:
-        rows.append(_row(task, pairs, empty="Write {}= to leave it empty."))
-    return _gathered(task, rows) if task.gathers else rows
+        yield _row(task, pairs, empty="Write {}= to leave it empty.")
 
 
 def lake_rows(workspace: Workspace, task: Task, ref: str, ids: Sequence[int]) -> list[Row]:
@@ -98,7 +111,7 @@ def lake_rows(workspace: Workspace, task: Task, ref: str, ids: Sequence[int]) ->
     return [Row(f"{ref}#{rid}", found[rid][0], truth=found[rid][1], place=(at, rid)) for rid in ids]
 
 
-def _read(workspace: Workspace, task: Task, given: object) -> list[Row]:
+def _read(workspace: Workspace, task: Task, given: object) -> Iterable[Row]:
     kind = task.reads
     medium = _MEDIA.get(kind)
     if isinstance(given, Row):
@@ -129,7 +142,7 @@ def _read(workspace: Workspace, task: Task, given: object) -> list[Row]:
         files = [each for each in matched if each.is_file()]
         if not files:
             raise UsageError("no file matches", where=text, hint="Check the pattern.")
-        return [row for each in files for row in _matched(workspace, task, each)]
+        return (row for each in files for row in _matched(workspace, task, each))
     if text in {each.dataset for each in Lake(workspace).datasets()}:
         raise UsageError(f'"{text}" is a data set', hint=f"Name rows of it: {text}#0-9")
     if medium or looks_path:
@@ -154,7 +167,7 @@ def _latest(workspace: Workspace, task: Task, ref: str) -> list[Row]:
     return lake_rows(workspace, task, ref, ids)
 
 
-def _gathered(task: Task, rows: Sequence[Row]) -> list[Row]:
+def _gathered(task: Task, rows: Iterable[Row]) -> list[Row]:
     """Rows that are parts of one made that one, its columns lists; they come last."""
     made: list[Row] = []
     parts: dict[str, list[Row]] = {}
@@ -174,7 +187,7 @@ def _gathered(task: Task, rows: Sequence[Row]) -> list[Row]:
     ]
 
 
-def _path(workspace: Workspace, task: Task, path: Path) -> list[Row]:
+def _path(workspace: Workspace, task: Task, path: Path) -> Iterable[Row]:
     medium = _MEDIA.get(task.reads)
     if path.is_dir():
         if medium is None:
@@ -183,10 +196,10 @@ def _path(workspace: Workspace, task: Task, path: Path) -> list[Row]:
         if not found:
             what = f"the folder holds no {medium.one.split()[1]}"
             raise UsageError(what, where=str(path), hint=wanted(task))
-        return [_file(task, each) for each in found]
+        return (_file(task, each) for each in found)
     if is_table(path):
         rows = table_rows(workspace, path, task.columns)
-        return [_files_beside(path, row, task) for row in rows] if medium else rows
+        return (_files_beside(path, row, task) for row in rows) if medium else rows
     head = read_head(path)
     if medium:
         if not medium.known(head):
@@ -194,14 +207,21 @@ def _path(workspace: Workspace, task: Task, path: Path) -> list[Row]:
             raise UsageError(what, where=str(path))
         return [_file(task, path)]
     if task.reads == "tokens" and content_kind(head) == "text":
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-        return [Row(line, {task.columns[0]: line}) for line in lines if line.strip()]
+        return _lines(path, task.columns[0])
     raise UsageError(
         f"the file is no input: this is {content_kind(head)}", where=str(path), hint=wanted(task)
     )
 
 
-def _matched(workspace: Workspace, task: Task, path: Path) -> list[Row]:
+def _lines(path: Path, column: str) -> Iterator[Row]:
+    with path.open(encoding="utf-8", errors="replace") as file:
+        for line in file:
+            if line.strip():
+                text = line.rstrip("\r\n")
+                yield Row(text, {column: text})
+
+
+def _matched(workspace: Workspace, task: Task, path: Path) -> Iterable[Row]:
     """A file that a pattern found: one of the task's medium is told damaged when it is answered."""
     if task.reads in _MEDIA and not is_table(path):
         return [_file(task, path)]

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 import torch
@@ -18,8 +18,8 @@ from core.errors import LeptonError, UsageError
 from core.generation.decoder import Decoder
 from core.inference import calibration
 from core.inference.calibration import Calibration
-from core.inference.examples import as_tensors, take
-from core.inference.forward import solved, to_device
+from core.inference.examples import as_tensors, count, take
+from core.inference.forward import Array, solved, to_device
 from core.inference.lane import Lane
 from core.inference.messages import Answer, Embedded, Row
 from core.inference.streams import Streams
@@ -27,6 +27,9 @@ from core.models.graph import Graph
 from core.models.registry import ModelFolder
 from core.tasks.base import Task
 from core.tasks.rows import PATH
+
+if TYPE_CHECKING:
+    from core.tasks.base import Arrays
 
 Given: TypeAlias = Row | Mapping[str, Any] | str | Path
 
@@ -99,7 +102,7 @@ class Loaded:
             return [*map(Embedded, made.float().cpu().tolist(), counts)]
         except Exception as error:
             if len(texts) == 1:
-                return [_as_error(error)]
+                return [as_error(error)]
             half = len(texts) // 2
             return self.embed(texts[:half]) + self.embed(texts[half:])
 
@@ -123,7 +126,7 @@ class Loaded:
             return
         (row, columns), self._example = self._example, None
         self.calibration = calibration.measure(
-            lambda count: self._answered([row] * count, [columns] * count),
+            lambda rows: self._answered([row] * rows, [columns] * rows),
             self.task.at_once,
             self.device,
             self.threads,
@@ -150,24 +153,34 @@ class Loaded:
             return [Answer(name, output) for name, output in zip(named, told, strict=True)]
         except Exception as error:
             if len(rows) == 1:
-                return [Answer(named[0], error=_as_error(error))]
+                return [Answer(named[0], error=as_error(error))]
             half = len(rows) // 2
             return self.answer(rows[:half]) + self.answer(rows[half:])
 
     def _answered(self, rows: Sequence[Given], columns: Sequence[Mapping[str, Any]]) -> list[Any]:
         """What the task tells of each row, from its columns to the answer."""
         try:
-            examples = as_tensors(self.task.encode(columns, target=False))
+            arrays = self.task.encode(columns, target=False)
         except LeptonError as error:
             if all(isinstance(row, Row) and row.typed for row in rows):
                 raise UsageError(error.what, where=error.where, hint=error.hint) from error
             raise
-        found = solved(self.module, self.task, examples, device=self.device, batch_size=len(rows))
+        return self.task.answers(self.found(arrays))
+
+    def found(self, arrays: Arrays) -> Array:
+        """What answers are made of, float32 [n, …], from encoded rows; all in one batch.
+
+        Raises:
+            LeptonError: some of it is no number.
+        """
+        examples = as_tensors(arrays)
+        rows = count(examples)
+        found = solved(self.module, self.task, examples, device=self.device, batch_size=rows)
         if not np.isfinite(found).all():
             raise LeptonError(
                 "the model's output is not a number", hint="Train it again, or try a checkpoint."
             )
-        return self.task.answers(found)
+        return found
 
 
 def _calibrate(model: weakref.ref[Loaded]) -> None:
@@ -210,7 +223,8 @@ def _read(path: Path) -> bytes:
         raise UsageError(f"the file cannot be read: {error.strerror}", where=str(path)) from error
 
 
-def _as_error(error: Exception) -> LeptonError:
+def as_error(error: Exception) -> LeptonError:
+    """What a person hears of a row that could not be answered."""
     if isinstance(error, LeptonError):
         return error
     return LeptonError(f"the model cannot answer this: {error or type(error).__name__}")

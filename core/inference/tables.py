@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from core.data.sources.desk import Desk
 from core.data.sources.detect import detect
@@ -18,14 +19,17 @@ from core.errors import LeptonError, UsageError, nearest
 from core.inference.messages import Row
 from core.workspace import Workspace
 
+LOOKED_AT = 1000
+"""Rows of JSON that are asked for their columns."""
+
 
 def is_table(path: Path) -> bool:
     """Whether the name says that the file is a table."""
     return suffix_of(path) in BY_SUFFIX
 
 
-def table_rows(workspace: Workspace, path: Path, columns: Sequence[str]) -> list[Row]:
-    """The rows of a CSV, TSV, JSON Lines or Parquet file, with these columns of it.
+def table_rows(workspace: Workspace, path: Path, columns: Sequence[str]) -> Iterator[Row]:
+    """The rows of a CSV, TSV, JSON Lines or Parquet file, with these columns of it, as they come.
 
     Raises:
         UsageError: the file is missing, empty, not what its name says, or lacks a column.
@@ -34,11 +38,14 @@ def table_rows(workspace: Workspace, path: Path, columns: Sequence[str]) -> list
     kind = detect(path)
     with Desk(workspace, path) as desk:
         if kind in ("csv", "tsv"):
-            return list(_delimited(desk, path, columns, tabs=kind == "tsv"))
+            yield from _delimited(desk, path, columns, tabs=kind == "tsv")
+            return
         if kind == "jsonl":
-            return _json(desk, path, columns)
+            yield from _json(desk, path, columns)
+            return
     if kind == "parquet" and path.is_file():
-        return list(_parquet(path, columns))
+        yield from _parquet(path, columns)
+        return
     raise UsageError(
         "this is no table", where=str(path), hint="Name a CSV, JSON Lines or Parquet file."
     )
@@ -83,23 +90,37 @@ def _delimited(desk: Desk, path: Path, columns: Sequence[str], *, tabs: bool) ->
                 yield Row(label, error=LeptonError(what, where=f"{path}, line {reader.line_num}"))
 
 
-def _json(desk: Desk, path: Path, columns: Sequence[str]) -> list[Row]:
-    text = plain_utf8(desk, path).read_text(encoding="utf-8-sig")
-    found: list[tuple[str, Any]]
+def _json(desk: Desk, path: Path, columns: Sequence[str]) -> Iterator[Row]:
+    with plain_utf8(desk, path).open(encoding="utf-8-sig", newline="\n") as file:
+        found = _values(file)
+        first = list(islice(found, LOOKED_AT))
+        named = [value for _, value in first if isinstance(value, Mapping)]
+        there = dict.fromkeys(key for value in named for key in value)
+        if there:
+            require(columns, tuple(there), str(path))
+        for number, value in chain(first, found):
+            yield _object(f"{path.name}:{number}", value, columns, path)
+
+
+def _values(file: TextIO) -> Iterator[tuple[int, Any]]:
+    """The rows, numbered: each a line, or all of them one value over several lines."""
+    head = file.readline()
+    while head and not head.strip():
+        head = file.readline()
+    file.seek(0)
+    if isinstance(_line(head), Mapping):
+        for number, line in enumerate(file, 1):
+            if line.strip():
+                yield number, _line(line)
+        return
+    text = file.read()
     try:
         whole = json.loads(text)
-        listed = whole if isinstance(whole, list) else [whole]
-        found = [(f"{path.name}:{number}", value) for number, value in enumerate(listed, 1)]
     except ValueError:
-        found = [
-            (f"{path.name}:{number}", _line(line))
-            for number, line in enumerate(text.split("\n"), 1)
-            if line.strip()
-        ]
-    there = dict.fromkeys(key for _, value in found if isinstance(value, Mapping) for key in value)
-    if there:
-        require(columns, tuple(there), str(path))
-    return [_object(label, value, columns, path) for label, value in found]
+        lines = enumerate(text.split("\n"), 1)
+        yield from ((number, _line(line)) for number, line in lines if line.strip())
+    else:
+        yield from enumerate(whole if isinstance(whole, list) else [whole], 1)
 
 
 def _line(line: str) -> Any:

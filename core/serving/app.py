@@ -55,7 +55,7 @@ def make_app(
     app.router.routes += batch_routes(endpoints, jobs)
     app.router.routes += openai_routes(endpoints, Speaking(answering, settings.limits.silence))
     add_health(app, answering, metrics)
-    documents = Documents(settings, endpoints, app.routes)
+    documents = Documents(settings, endpoints)
 
     @app.get("/openapi.json", include_in_schema=False)
     async def openapi(request: Request) -> Response:

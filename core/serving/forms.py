@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Any, Literal, NotRequired
+from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
@@ -28,6 +28,7 @@ from typing_extensions import TypedDict
 
 from core.errors import LeptonError, nearest
 from core.inference.messages import Row
+from core.serving.answers import answer_of, response_of
 from core.serving.problems import Refused
 from core.serving.settings import Limits
 from core.tasks.base import Task
@@ -85,32 +86,12 @@ class Form:
     def answer(self) -> Any:
         """The type of one answer."""
         labels = tuple(getattr(self.task, "labels", ()))
-        label = Literal[labels] if labels else str
-        chance = Annotated[float, Field(ge=0, le=1)]
-        box = Annotated[list[float], Field(min_length=4, max_length=4)]
-        boxed = {"label": label, "score": chance, "box": box}
-        kinds: dict[str, dict[str, Any]] = {
-            "label": {"label": label, "score": chance, "scores": dict[str, chance]},
-            "labels": {"labels": list[label], "scores": dict[str, chance]},  # type: ignore[valid-type]
-            "text": {"text": str},
-            "boxes": {"boxes": list[_open(f"{self.name}Box", boxed)]},  # type: ignore[misc]
-            "forecast": {"values": list[float], "times": list[str]},
-        }
-        if self.task.gives == "number":
-            return float
-        return _open(f"{self.name}Answer", kinds[self.task.gives])
+        return answer_of(self.task.gives, self.name, labels)
 
     @cached_property
     def response(self) -> TypeAdapter[Any]:
         """`{"model", "version", "predictions": [answer or null, …], "errors": […]}`."""
-        fault = _open("RowError", {"row": int, "detail": str, "column": NotRequired[str]})
-        fields = {
-            "model": str,
-            "version": int | None,
-            "predictions": list[self.answer | None],  # type: ignore[name-defined]
-            "errors": list[fault],  # type: ignore[valid-type]
-        }
-        return TypeAdapter(_open(f"{self.name}Response", fields))
+        return response_of(self.name, self.answer)
 
     def rows(self, body: object) -> list[Row]:
         """The rows of a request's JSON.
@@ -314,10 +295,6 @@ def _json_kind(value: object) -> str:
 def _closed(name: str, fields: Mapping[str, Any]) -> Any:
     """A mapping with just these keys."""
     return with_config(ConfigDict(extra="forbid"))(TypedDict(name, dict(fields)))  # type: ignore[operator]
-
-
-def _open(name: str, fields: Mapping[str, Any]) -> Any:
-    return TypedDict(name, dict(fields))  # type: ignore[operator]
 
 
 def _dated(text: str) -> str:

@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from core.serving.endpoints import Deployed
 from core.serving.events import EVENTS
 from core.serving.openai_answers import CHAT, COMPLETIONS
+from core.serving.openai_forms import ANSWERS, REQUESTS
 from core.serving.openai_routes import EMBEDDINGS, TASK
+from core.serving.operations import answered, problems
+from core.serving.replies import JSON
+from core.serving.schemas import ref, schemas_of
+
+
+class _Operation(NamedTuple):
+    name: str
+    request: str
+    answer: str
+    told: str
+    streams: bool
+
 
 _ADDRESSES = {
-    CHAT: ("chat", "ChatRequest", "ChatCompletion", "Answer a conversation."),
-    COMPLETIONS: ("complete", "CompletionRequest", "Completion", "Go on with a text."),
-    EMBEDDINGS: ("embed", "EmbeddingRequest", "Embeddings", "Make vectors of texts."),
+    CHAT: _Operation("chat", "ChatRequest", "ChatCompletion", "Answer a conversation.", True),
+    COMPLETIONS: _Operation(
+        "complete", "CompletionRequest", "Completion", "Go on with a text.", True
+    ),
+    EMBEDDINGS: _Operation(
+        "embed", "EmbeddingRequest", "Embeddings", "Make vectors of texts.", False
+    ),
 }
-"""Of each: the name of the operation, what it takes, what it gives, and a line about it."""
 
 _EVENT = {
     "type": "object",
@@ -25,32 +41,41 @@ _EVENT = {
 }
 
 
-def operations(shown: Sequence[Deployed]) -> dict[str, tuple[str, str, str, str, list[str]]]:
-    """Of each address that some of these models answer: operation, request, answer, summary, and
-    the names of those models."""
+def openai_paths(shown: Sequence[Deployed]) -> dict[str, Any]:
+    """The addresses that some of these models answer, with the names of those models."""
     speaking = [each.name for each in shown if each.task.name == TASK]
     reading = [each.name for each in shown if each.form.medium == "text"]
     able = {CHAT: speaking, COMPLETIONS: speaking, EMBEDDINGS: reading}
-    return {path: (*told, able[path]) for path, told in _ADDRESSES.items() if able[path]}
-
-
-def described(
-    told: tuple[str, str, str, str, list[str]], answered: dict[str, Any], problems: dict[str, Any]
-) -> dict[str, Any]:
-    """One operation of the document."""
-    operation, request, answer, summary, names = told
-    asked = {"$ref": f"#/components/schemas/{request}"}
-    known = {"properties": {"model": {"enum": names}}}
-    if answer != "Embeddings":
-        answered["content"][EVENTS] = {"schema": _EVENT}
     return {
-        "operationId": operation,
-        "summary": summary,
+        path: _path(of, {"properties": {"model": {"enum": able[path]}}})
+        for path, of in _ADDRESSES.items()
+        if able[path]
+    }
+
+
+def any_openai_paths() -> dict[str, Any]:
+    """All of them, for models of whatever name."""
+    return {path: _path(of) for path, of in _ADDRESSES.items()}
+
+
+def openai_schemas() -> dict[str, Any]:
+    return schemas_of(REQUESTS, "validation") | schemas_of(ANSWERS, "serialization")
+
+
+def _path(of: _Operation, known: dict[str, Any] | None = None) -> dict[str, Any]:
+    asked = ref(of.request)
+    told = answered(ref(of.answer))
+    if of.streams:
+        told["content"][EVENTS] = {"schema": _EVENT}
+    operation = {
+        "operationId": of.name,
+        "summary": of.told,
         "description": "As OpenAI's clients know it. What is not taken is refused by name.",
         "tags": ["openai"],
         "requestBody": {
             "required": True,
-            "content": {"application/json": {"schema": {"allOf": [asked, known]}}},
+            "content": {JSON: {"schema": {"allOf": [asked, known]} if known else asked}},
         },
-        "responses": {"200": answered, **problems},
+        "responses": {"200": told, **problems()},
     }
+    return {"post": operation}

@@ -171,7 +171,7 @@ class Completion(TypedDict):
     timings: dict[str, float]
 
 
-class Embedding(TypedDict):
+class Vector(TypedDict):
     object: str
     index: int
     embedding: list[float] | str
@@ -185,7 +185,7 @@ class EmbeddingUsage(TypedDict):
 class Embeddings(TypedDict):
     object: str
     model: str
-    data: list[Embedding]
+    data: list[Vector]
     usage: EmbeddingUsage
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
@@ -15,6 +15,7 @@ from core.errors import LeptonError
 from core.generation.chat import Prompt
 from core.generation.pieces import Piece
 from core.generation.sampling import MOST_SEED, Sampling
+from core.inference.messages import Embedded
 from core.serving.answering import client_left
 from core.serving.bodies import body_of, media_type, parsed
 from core.serving.calls import Call, call_of
@@ -54,7 +55,7 @@ def openai_routes(endpoints: Endpoints, speaking: Speaking) -> list[Route]:
         count = call.rows = asked.get("n") or 1
         before = prompt if asked.get("echo") and isinstance(prompt, str) else ""
         answers = Answers(path, deployed.name, count, before)
-        settings = _settings(sampling_of(asked), count)
+        settings = each_of(sampling_of(asked), count)
 
         async def parts() -> AsyncGenerator[tuple[int, Piece]]:
             async with _leaving(request) as left:
@@ -84,14 +85,7 @@ def openai_routes(endpoints: Endpoints, speaking: Speaking) -> list[Route]:
         call.rows = len(texts)
         async with _leaving(request) as left:
             found = await speaking.embed(call, deployed, texts, left)
-        form = asked.get("encoding_format", "float")
-        data = [
-            {"object": "embedding", "index": at, "embedding": coded(each.vector, form)}
-            for at, each in enumerate(found)
-        ]
-        tokens = sum(each.tokens for each in found)
-        counted = {"prompt_tokens": tokens, "total_tokens": tokens}
-        return in_json({"object": "list", "model": deployed.name, "data": data, "usage": counted})
+        return in_json(embeddings(deployed, asked, found))
 
     return [
         Route(CHAT, chat, methods=["POST"]),
@@ -100,7 +94,21 @@ def openai_routes(endpoints: Endpoints, speaking: Speaking) -> list[Route]:
     ]
 
 
-def _settings(sampling: Sampling, count: int) -> list[Sampling]:
+def embeddings(
+    deployed: Deployed, asked: Mapping[str, Any], found: Sequence[Embedded]
+) -> dict[str, Any]:
+    """The document that answers a request for vectors."""
+    form = asked.get("encoding_format", "float")
+    data = [
+        {"object": "embedding", "index": at, "embedding": coded(each.vector, form)}
+        for at, each in enumerate(found)
+    ]
+    tokens = sum(each.tokens for each in found)
+    counted = {"prompt_tokens": tokens, "total_tokens": tokens}
+    return {"object": "list", "model": deployed.name, "data": data, "usage": counted}
+
+
+def each_of(sampling: Sampling, count: int) -> list[Sampling]:
     """The settings of each answer: of a seed follow others, or all answers would be one."""
     if sampling.seed < 0:
         return [sampling] * count

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from starlette.convertors import Convertor, register_url_convertor
@@ -108,6 +109,15 @@ def described(deployed: Deployed, endpoints: Endpoints) -> dict[str, Any]:
 
 
 def _response(deployed: Deployed, answers: list[Answer]) -> Response:
+    return in_json(predictions(deployed, answers), headers={VERSION: deployed.label})
+
+
+def predictions(deployed: Deployed, answers: Sequence[Answer]) -> dict[str, Any]:
+    """The document that answers a request.
+
+    Raises:
+        Refused: no row has an answer.
+    """
     errors: list[dict[str, Any]] = [
         {"row": at} | fault_of(answer.error, deployed.form)
         for at, answer in enumerate(answers)
@@ -115,10 +125,9 @@ def _response(deployed: Deployed, answers: list[Answer]) -> Response:
     ]
     if len(errors) == len(answers):
         raise Refused(422, errors[0]["detail"], where="instances[0]", rows=errors[:TOLD])
-    document = {
+    return {
         "model": deployed.name,
         "version": deployed.version,
         "predictions": [answer.output for answer in answers],
         "errors": errors,
     }
-    return in_json(document, headers={VERSION: deployed.label})

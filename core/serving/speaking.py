@@ -90,13 +90,15 @@ class Speaking:
             if left.done():
                 raise Refused(CLIENT_LEFT, "the client has left")
             raise Refused(504, "the time for an answer is over", hint="Ask again, or for less.")
-        except TooLong as error:
-            raise Refused(
-                400, error.what, hint=error.hint, code="context_length_exceeded"
-            ) from None
         except UsageError as error:
-            raise Refused(400, error.what, hint=error.hint) from None
+            raise unusable(error) from None
         finally:
             if not coming.done():
                 coming.cancel()
                 await asyncio.wait({coming})
+
+
+def unusable(error: UsageError) -> Refused:
+    """What a client hears of a prompt, or of settings, that a model cannot do with."""
+    code = "context_length_exceeded" if isinstance(error, TooLong) else ""
+    return Refused(400, error.what, hint=error.hint, code=code)

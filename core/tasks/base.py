@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 from core.data.lake.layout import ROW_ID
 from core.errors import UsageError
 from core.options import Option
+from core.tasks.answer_table import row_of, schema_of
 from core.tasks.facts import TableFacts
 from core.tasks.reading import LeftOut, row_examples
 from core.tasks.rows import with_place
@@ -333,6 +334,30 @@ class Task(ABC):
         "times"}.
         """
 
+    @property
+    def answer_schema(self) -> pa.Schema:
+        """The columns of an answer in a table, "prediction" first, by what the task `gives`.
+
+        Where rows are answered together (`gathers`) each is a list, with an entry for each row to
+        come; no column is called as one of `keys` then.
+        """
+        return schema_of(self.gives, getattr(self, "labels", ()))
+
+    def tabulate(self, answers: Sequence[Any]) -> pa.Table:
+        """`answers` as columns, a row each; of None, for an answer there is not, a row of nulls."""
+        import pyarrow as pa
+
+        rows = [{} if each is None else row_of(self.gives, each) for each in answers]
+        return pa.Table.from_pylist(rows, schema=self.answer_schema)
+
+    def answers_in_bulk(self, found: Array) -> pa.Table:
+        """The answers of `found` as `tabulate` has them.
+
+        Of very many rows an object for each takes longer than the model does: a task whose answers
+        are numbers makes the columns of arrays.
+        """
+        return self.tabulate(self.answers(found))
+
     def truth(self, cell: object) -> Any:
         """The target of a row in the form of an answer, for a person to compare; None without."""
         return cell
@@ -355,9 +380,14 @@ class Task(ABC):
         whole."""
         return None
 
-    def latest(self, view: View) -> list[int]:
-        """The ids of the rows by which a data set is answered as a whole, where rows are answered
-        together."""
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The columns that say what a row is a part of, where rows are answered together."""
+        return ()
+
+    def latest(self, view: View, split: str | None = None) -> list[int]:
+        """The ids of the rows by which a data set, or a split, is answered as a whole, where rows
+        are answered together."""
         return []
 
     def look_up(self, view: View, ids: Sequence[int]) -> dict[int, tuple[dict[str, Any], Any]]:

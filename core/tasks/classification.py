@@ -10,12 +10,14 @@ import numpy as np
 
 from core.data.lake.view import View, quoted
 from core.errors import LeptonError
+from core.tasks.answer_table import with_scores
 from core.tasks.base import UNKNOWN, Fit, Task
 from core.tasks.rows import condition, label_order, label_text, skipped_note, values
 from core.tasks.scoring import Scorer
 from core.tasks.verdicts import SCORE, Verdicts
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from torch import Tensor
 
     from core.tasks.base import Arrays, Rows
@@ -161,6 +163,15 @@ class Classification(Task):
             "confusion": {"labels": labels, "matrix": matrix[:size, :size].tolist()},
             "per_class": [dict(zip(names, row, strict=True)) for row in columns],
         }
+
+    def answers_in_bulk(self, found: Array) -> pa.Table:
+        import pyarrow as pa
+
+        chances = softmax(found)
+        best = found.argmax(1)
+        labels = pa.array(self.labels, pa.string()).take(pa.array(best))
+        score = pa.array(np.take_along_axis(chances, best[:, None], 1)[:, 0])
+        return with_scores(self.answer_schema, [labels, score], chances)
 
     def answers(self, found: Array) -> list[dict[str, Any]]:
         answers = []

@@ -19,6 +19,7 @@ from core.tasks.targets import labels_in
 from core.tasks.verdicts import ERROR, Verdicts
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from torch import Tensor
 
     from core.tasks.base import Arrays, Rows
@@ -207,6 +208,9 @@ class ManyLabels(Classification):
             answer=lambda at: self._named(answer[at], 0),
             wrong=wrong,
         )
+
+    def answers_in_bulk(self, found: Array) -> pa.Table:
+        return self.tabulate(self.answers(found))
 
     def answers(self, found: Array) -> list[dict[str, Any]]:
         answers = []

@@ -275,13 +275,15 @@ def _one(name: str, rows: pa.Table, roles: Roles, past: Sequence[Feature]) -> Se
     )
 
 
-def latest(view: View, roles: Roles) -> list[int]:
-    """The id of each series' newest row that has a value."""
+def latest(view: View, roles: Roles, split: str | None) -> list[int]:
+    """The id of each series' newest row that has a value, and is of the split."""
     moment = _moment(view, roles.time)
+    where, parameters = condition(view, split)
     found = view.sql(
         f"SELECT {_named(roles)} AS name, arg_max({ROW_ID}, {moment}) FROM rows"
-        f" WHERE {moment} IS NOT NULL AND isfinite(TRY_CAST({quoted(roles.value)} AS DOUBLE))"
-        " GROUP BY name ORDER BY name"
+        f" WHERE {where} AND {moment} IS NOT NULL"
+        f" AND isfinite(TRY_CAST({quoted(roles.value)} AS DOUBLE)) GROUP BY name ORDER BY name",
+        parameters,
     )
     return [int(rid) for _, rid in found]
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 
+AT_ONCE = 8192
+"""Rows of a few numbers that are answered in one pass."""
 _FEW = 20
 _IDS = frozenset(("id", "index", "row", "rowid", "row_id", "uuid", "guid", "key", "unnamed: 0"))
 

@@ -10,7 +10,7 @@ from core.options import resolved
 from core.tasks.base import Fit
 from core.tasks.classification import Array, Classification
 from core.tasks.facts import TableFacts
-from core.tasks.table import TableCodec, choose_inputs
+from core.tasks.table import AT_ONCE, TableCodec, choose_inputs
 from core.tasks.targets import can_classify, chosen_target, is_classes, separator
 
 if TYPE_CHECKING:
@@ -90,6 +90,10 @@ class TabularClassification(Classification):
     @property
     def takes(self) -> dict[str, str]:
         return self.codec.takes
+
+    @property
+    def at_once(self) -> int:
+        return AT_ONCE
 
     @property
     def shape(self) -> dict[str, Any]:

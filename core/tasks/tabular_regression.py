@@ -16,11 +16,12 @@ from core.tasks.features import Number, UnreadableError, floats
 from core.tasks.residuals import residuals
 from core.tasks.rows import column, condition, place, skipped_note
 from core.tasks.scoring import Scorer
-from core.tasks.table import TableCodec, choose_inputs
+from core.tasks.table import AT_ONCE, TableCodec, choose_inputs
 from core.tasks.targets import chosen_target, is_quantity
 from core.tasks.verdicts import ERROR, Verdicts
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from torch import Tensor
 
     from core.tasks.base import Arrays, Rows
@@ -110,6 +111,10 @@ class TabularRegression(Task):
         return self.codec.takes
 
     @property
+    def at_once(self) -> int:
+        return AT_ONCE
+
+    @property
     def shape(self) -> dict[str, Any]:
         return {"kind": self.reads, **self.codec.shape, "outputs": 1}
 
@@ -179,6 +184,11 @@ class TabularRegression(Task):
             truth=lambda at: float(truth[at]),
             answer=lambda at: float(answer[at]),
         )
+
+    def answers_in_bulk(self, found: Array) -> pa.Table:
+        import pyarrow as pa
+
+        return pa.Table.from_arrays([pa.array(self._value(found[:, 0]))], schema=self.answer_schema)
 
     def answers(self, found: Array) -> list[Any]:
         return list(self._value(found[:, 0]).tolist())

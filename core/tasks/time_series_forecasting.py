@@ -12,6 +12,7 @@ from core.data.lake.view import View
 from core.errors import LeptonError, UsageError
 from core.options import Option, resolved
 from core.tasks import series_learning, series_rows
+from core.tasks.answer_table import PREDICTION
 from core.tasks.base import Fit, Task
 from core.tasks.features import Category, UnreadableError, days_of, floats
 from core.tasks.preprocessing import Reading, SeriesReading
@@ -280,14 +281,34 @@ class TimeSeriesForecasting(Task):
             made.append(answer)
         return made
 
+    @property
+    def answer_schema(self) -> pa.Schema:
+        import pyarrow as pa
+
+        kinds = (self.roles.time, pa.timestamp("us")), (PREDICTION, pa.float64())
+        return pa.schema([(name, pa.list_(kind)) for name, kind in kinds])
+
+    def tabulate(self, answers: Sequence[Any]) -> pa.Table:
+        import pyarrow as pa
+
+        schema = self.answer_schema
+        times = [each and np.array(each["times"], "datetime64[us]") for each in answers]
+        values = [each and each["values"] for each in answers]
+        cells = [pa.array(each, schema.types[at]) for at, each in enumerate((times, values))]
+        return pa.Table.from_arrays(cells, schema=schema)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return (self.roles.series,) if self.roles.series else ()
+
     def part_of(self, row: Mapping[str, Any]) -> str | None:
         """The series of a row, unless its columns are lists already."""
         if isinstance(row.get(self.roles.time), list):
             return None
         return (label_text(row.get(self.roles.series)) or "") if self.roles.series else ""
 
-    def latest(self, view: View) -> list[int]:
-        return series_rows.latest(view, self.roles)
+    def latest(self, view: View, split: str | None = None) -> list[int]:
+        return series_rows.latest(view, self.roles, split)
 
     def look_up(self, view: View, ids: Sequence[int]) -> dict[int, tuple[dict[str, Any], Any]]:
         """The past of each row up to it, and the values that follow, as far as they are known."""

@@ -26,11 +26,13 @@ from lepton_tui.cli.output import (
     table,
     width,
 )
+from lepton_tui.cli.predict_out import is_dataset, predict_out
 from screens.text import answer_words, counted, human_number, percent
 
 if TYPE_CHECKING:
     from core.inference.messages import Answer, Row
     from core.models.registry import ModelFolder
+    from core.tasks import Task
 
 app = single()
 
@@ -54,8 +56,15 @@ def predict(
     into: str = typer.Option(
         None, metavar="NAME", help="Answer every row of the data set INPUT into one of this name."
     ),
-    split: str = typer.Option(None, metavar="NAME", help="With --into: the rows of one split."),
-    detach: bool = typer.Option(False, "--detach", help="With --into: do not wait for it."),
+    out: str = typer.Option(
+        None, metavar="FILE", help="Write the answers to a .csv, .jsonl or .parquet file."
+    ),
+    batch: str = typer.Option(
+        None, metavar="FILE", help="Answer a batch file in OpenAI's form, out to --out FILE."
+    ),
+    force: bool = typer.Option(False, "--force", help="With --out: replace a file that is there."),
+    split: str = typer.Option(None, metavar="NAME", help="Of a data set: the rows of one split."),
+    detach: bool = typer.Option(False, "--detach", help="Of a data set: do not wait for it."),
     correct: str = typer.Option(
         None,
         metavar="LABEL",
@@ -70,33 +79,48 @@ def predict(
     json: bool = typer.Option(False, "--json", help="Print one JSON document."),
 ) -> None:
     """Ask a model for answers."""
-    from core.inference.inputs import read_inputs, wanted
-    from core.inference.messages import Row
+    from core.inference.inputs import read_inputs
+    from core.inference.process import EngineProcess
 
     workspace = Workspace.open()
-    if into and correct is not None:
-        raise UsageError("--into and --correct do not go together", hint="One after the other.")
-    if into:
+    place = None if out is None else Path(out).expanduser()
+    if correct is not None and (into is not None or place or batch is not None):
+        raise UsageError("--correct goes with no other output", hint="One after the other.")
+    if batch is not None:
+        if inputs or text or into is not None or split or detach:
+            raise UsageError("--batch takes its inputs from its file", hint="Add only --out FILE.")
+        from lepton_tui.cli.predict_batch import predict_batch
+
+        requests = Path(batch).expanduser()
+        with EngineProcess(workspace, device, runtime=runtime) as engine:
+            predict_batch(workspace, engine, model, requests, place, force=force, json=json)
+        return
+    if into is not None or (out is not None and is_dataset(workspace, inputs or [])):
+        if text:
+            raise UsageError("--text is an input of its own, and a whole data set is answered")
         from lepton_tui.cli.predict_into import predict_into
 
-        asked = {"model": model, "into": into, "split": split, "device": device}
+        file = str(place.absolute()) if out and place else out
+        asked = {"model": model, "into": into, "out": file, "force": force, "split": split}
+        asked |= {"device": device, "runtime": runtime}
         predict_into(workspace, inputs or [], asked, detach=detach, json=json)
         return
     if split or detach:
-        raise UsageError("--split and --detach go with --into", hint="Add --into NAME.")
+        raise UsageError(
+            "--split and --detach go with a data set that is answered into another, or out to a"
+            " file",
+            hint="Add --into NAME or --out FILE.",
+        )
+    if force and out is None:
+        raise UsageError("--force goes with --out", hint="Add --out FILE.")
     folder = Models(workspace).get(model)
     task = task_of(folder)
-    given: list[object] = []
-    for word in inputs or []:
-        given += [line.rstrip("\n") for line in sys.stdin] if word == "-" else [word]
-    if text and task.reads != "tokens":
-        raise UsageError(f"--text is for models of texts; this one is for {task.name}")
-    given += [Row(each, {task.columns[0]: each}) for each in text or []]
-    if not given:
-        raise UsageError("there is nothing to predict", hint=wanted(task))
+    given = _given(task, inputs or [], text or [])
+    if place is not None:
+        with EngineProcess(workspace, device, runtime=runtime) as engine:
+            predict_out(workspace, engine, model, given, place, force=force, json=json)
+        return
     rows = read_inputs(workspace, task, given)
-    from core.inference.process import EngineProcess
-
     with EngineProcess(workspace, device, runtime=runtime) as engine:
         answers = engine.predict(model, rows)
     wrong = [answer for answer in answers if answer.error is not None]
@@ -109,10 +133,39 @@ def predict(
         put_json([each | place for each, place in zip(told, places, strict=True)])
     else:
         put_answers(rows, answers)
+    _refuse_wrong(answers, wrong, told=json)
+
+
+def _given(task: Task, inputs: list[str], texts: list[str]) -> list[object]:
+    """What is to be answered; of a dash, the lines of the standard input.
+
+    Raises:
+        UsageError: there is nothing, or a text where the model reads none.
+    """
+    from core.inference.inputs import wanted
+    from core.inference.messages import Row
+
+    given: list[object] = []
+    for word in inputs:
+        given += [line.rstrip("\n") for line in sys.stdin] if word == "-" else [word]
+    if texts and task.reads != "tokens":
+        raise UsageError(f"--text is for models of texts; this one is for {task.name}")
+    given += [Row(each, {task.columns[0]: each}) for each in texts]
+    if not given:
+        raise UsageError("there is nothing to predict", hint=wanted(task))
+    return given
+
+
+def _refuse_wrong(answers: list[Answer], wrong: list[Answer], *, told: bool) -> None:
+    """End with a code that says so when inputs have no answer; `told` where they were named.
+
+    Raises:
+        LeptonError: as it was, of a lone input; UsageError where it is whoever asked's mistake.
+    """
     if len(answers) == 1 and wrong and wrong[0].error is not None:
         raise wrong[0].error
     if wrong:
-        if not json:
+        if not told:
             for answer in wrong[:TOLD]:
                 note(f"{answer.input}: {answer.error}")
         whose = all(isinstance(answer.error, UsageError) for answer in wrong)

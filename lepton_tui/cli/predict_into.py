@@ -1,4 +1,4 @@
-"""`lepton predict MODEL DATASET --into NAME`: a whole data set answered, in a run of its own."""
+"""`lepton predict MODEL DATASET --into NAME` or `--out FILE`: all of it, in a run of its own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from core.runs.state import summary
 from core.runs.store import Runs
 from core.workspace import Workspace
 from lepton_tui.cli.output import note, put, put_json
-from screens.text import counted
+from lepton_tui.cli.predict_out import refuse_failed
+from screens.text import counted, plain
 
 STOPPING_SECONDS = 30.0
 
@@ -23,11 +24,11 @@ def predict_into(
     detach: bool,
     json: bool,
 ) -> None:
-    """Start the run and follow it; `asked` has model, into, split and device.
+    """Start the run and follow it; `asked` has model, into or out, force, split and device.
 
     Raises:
         UsageError: it cannot be, told before anything is started.
-        LeptonError: the run failed.
+        LeptonError: the run failed, or rows that were to go into a file have no answer.
     """
     from core.inference.batch import settle
     from lepton_tui.cli.follow import follow
@@ -52,10 +53,15 @@ def predict_into(
     result = summary(run.events_path)[0].result
     if state.state != "finished":
         note(f"It was {state.state}. Go on with: lepton runs resume {run.id}")
-    elif json:
+        return
+    if json:
         put_json({**result, "run": run.id})
+    elif plan.out:
+        put(f"{plain(plan.out)}: {counted(result['rows'], 'row')}")
     else:
         failed = result["failed"]
         without = f", {counted(failed, 'row')} without an answer (column error)" if failed else ""
         put(f"Made {result['dataset']}: {counted(result['rows'], 'row')}{without}")
         put(f"Next: lepton data rows {result['dataset']}")
+    if plan.out:
+        refuse_failed(result["failed"], result["asked"], whose=False)

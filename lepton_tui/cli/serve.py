@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
-from json import dumps
+from json import dumps, loads
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,7 @@ class Serve(Command):
 def serve(
     *,
     models: list[str] = typer.Argument(
+        None,
         metavar="MODEL…",
         help='Models: "name" (follows its newest version), "name@version", or a folder.',
     ),
@@ -83,6 +84,11 @@ def serve(
     detach: bool = typer.Option(
         False, "--detach", help="Serve in a process that outlives this terminal."
     ),
+    openapi: bool = typer.Option(
+        False,
+        "--openapi",
+        help="Print the OpenAPI document and serve nothing; without a MODEL, that of any service.",
+    ),
     json: bool = typer.Option(False, "--json", help="Print the address as one JSON line."),
 ) -> None:
     """Serve models over HTTP until Ctrl-C, which lets requests finish first."""
@@ -90,8 +96,15 @@ def serve(
 
     require_extra()
     from core.serving.asked import Asked
+    from core.serving.openapi import Documents, any_service
     from core.serving.settings import Limits, Settings, is_loopback
 
+    if not models:
+        if not openapi:
+            hint = "lepton models ls shows them. Usage: lepton serve MODEL… [OPTIONS]"
+            raise UsageError("MODEL… is missing", where="lepton serve", hint=hint)
+        _print_document(any_service())
+        return
     workspace = Workspace.open()
     body = _bytes(max_body)
     limits = Limits(
@@ -106,6 +119,9 @@ def serve(
     asked = Asked(
         tuple(models), tuple(canary or ()), tuple(shadow or ()), settings, device, runtime
     )
+    if openapi:
+        _print_document(Documents(settings, asked.endpoints(workspace)).json(None))
+        return
     if insecure and not is_loopback(host):
         note(f"Everybody who reaches {host} can use these models, and is asked for no key.")
     (_detached if detach else _served)(workspace, asked, json=json)
@@ -140,6 +156,10 @@ def _detached(workspace: Workspace, asked: Any, *, json: bool) -> None:
         return
     put(f"Serving {', '.join(running.models)} on {running.address}")
     note(f"It goes on without this terminal. To end it: lepton serve stop {running.port}")
+
+
+def _print_document(document: bytes) -> None:
+    put_json(loads(document))
 
 
 def _bytes(text: str) -> int:

@@ -1,17 +1,13 @@
-"""The Infer screen: a model, a box to ask it in, and its answer with how sure it is."""
+"""The Infer screen: a model, or two side by side, a box to ask in, and answers that can be put
+right."""
 
 from __future__ import annotations
 
-import math
 import shlex
-import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any, ClassVar
 
-from rich.text import Text
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -19,35 +15,20 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import Input, OptionList, Static
 
 from core import tasks
-from core.errors import LeptonError, UsageError
-from core.inference.inputs import read_inputs
-from core.inference.messages import Answer, Row
+from core.errors import LeptonError
 from core.inference.unseen import Unseen, unseen
-from core.models.registry import ModelFolder, Models, task_of
-from core.tasks.rows import label_text
+from core.models.registry import ModelFolder, Models
 from screens.base import LeptonScreen
-from screens.data.rows.boxes import Box, boxed, boxes_in
+from screens.infer.answer_view import AnswerView
+from screens.infer.correcting import Correcting
+from screens.infer.tried import Tried, ask, lines
 from screens.listing import Line, LineList, headline_number
-from screens.text import (
-    answer_words,
-    clip,
-    counted,
-    human_duration,
-    human_number,
-    percent,
-    plain,
-)
-from screens.widgets.bars import ScoreBars
-from screens.widgets.image_view import ImageView
-from screens.widgets.line_chart import LineChart
+from screens.text import counted, plain
+from screens.widgets.pick import Pick
 
-ANSWER_SECONDS = 120.0
-SHOWN_ANSWERS = 50
-SHOWN_INPUT = 60
-PAST_SHOWN = 4
-"""How much of the past is drawn for what is told of the time to come."""
+MOST_LINES = 500
 ASK = {
-    "image": "an image's path, a folder, or a row: mnist#12",
+    "image": "an image's path, a folder, a pattern, or a row: mnist#12",
     "tokens": "a text, or a row: reviews#12",
     "audio": "a sound's path, a folder, or a row: digits#12",
     "series": "a data set, a table file, or a row: sales#12, to tell what follows",
@@ -63,16 +44,6 @@ THE_SAME = """\
 i and then enter ask this model the same.
 n asks about a row that it has not seen.\
 """
-
-
-@dataclass(frozen=True)
-class Tried:
-    """Who was asked what, the answers, and how long they took in seconds."""
-
-    model: ModelFolder
-    rows: list[Row]
-    answers: list[Answer]
-    seconds: float
 
 
 class AskBox(Input):
@@ -97,6 +68,8 @@ class InferScreen(LeptonScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("i", "ask", "Ask", tooltip="Type what the model is to answer"),
         Binding("n", "next_row", "Next test row", tooltip="Try a row it has not seen"),
+        Binding("b", "beside", "Beside", tooltip="A second model on the same, or none again"),
+        Binding("c", "correct", "Correct", tooltip="Say what the answer is, to the data set"),
     ]
     DEFAULT_CSS = """
     InferScreen {
@@ -104,14 +77,12 @@ class InferScreen(LeptonScreen):
         &.-wide #models { width: 36; }
         #ask { height: 3; border: round $panel; padding: 0 1; background: $background; }
         #ask:focus { border: round $primary; }
-        #answer { height: auto; max-height: 12; padding: 0 1; }
-        #seen { height: 1fr; }
-        #scores { padding: 0 1; }
-        #picture { display: none; }
-        &.-image #picture { display: block; }
-        #forecast { display: none; }
-        &.-series #forecast { display: block; }
-        &.-series #scores { display: none; }
+        #answers { display: none; height: auto; max-height: 40%; }
+        &.-many #answers { display: block; }
+        #views { height: 1fr; }
+        #first, #second { width: 1fr; }
+        #second { display: none; }
+        &.-beside #second { display: block; }
         #welcome { display: none; padding: 1 2; }
         &.-empty #welcome { display: block; }
         &.-empty #try { display: none; }
@@ -121,8 +92,12 @@ class InferScreen(LeptonScreen):
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
+        self._all: list[ModelFolder] = []
         self._models: dict[str, ModelFolder] = {}
         self._model: ModelFolder | None = None
+        self._beside: ModelFolder | None = None
+        self._tried: list[Tried] = []
+        self._correcting = Correcting(self)
         self._wanted: str | None = None
         self._unseen: Unseen | None = None
         self._next = 0
@@ -135,11 +110,10 @@ class InferScreen(LeptonScreen):
             yield LineList("Models", id="models")
             with Vertical(id="try"):
                 yield AskBox(id="ask")
-                yield Static(id="answer", markup=False)
-                with Horizontal(id="seen"):
-                    yield ImageView(id="picture")
-                    yield ScoreBars(id="scores")
-                    yield LineChart("forecast", x_label="steps ahead", empty="", id="forecast")
+                yield LineList("Answers", id="answers")
+                with Horizontal(id="views"):
+                    yield AnswerView(self.fetch, id="first")
+                    yield AnswerView(self.fetch, id="second")
 
     def on_mount(self) -> None:
         self._look()
@@ -155,21 +129,29 @@ class InferScreen(LeptonScreen):
         self.fetch(Models(self.workspace).list, self._list, group="models")
 
     def _list(self, models: list[ModelFolder]) -> None:
-        self._models = {}
+        self._all, self._models = models, {}
         for model in models:
             self._models.setdefault(model.name, model)
         self.set_class(not models, "-empty")
-        lines = [
+        named = [
             Line(name, name, (headline_number(model.metrics, model.metric),))
             for name, model in self._models.items()
         ]
         names = self.query_one("#models", LineList)
-        names.show(lines, chosen=self._wanted)
+        names.show(named, chosen=self._wanted)
         if self._wanted in self._models:
             names.highlighted = list(self._models).index(self._wanted or "")
         self._wanted = None
         if self.focused is None and models:
             names.focus()
+
+    @property
+    def _first(self) -> AnswerView:
+        return self.query_one("#first", AnswerView)
+
+    @property
+    def _second(self) -> AnswerView:
+        return self.query_one("#second", AnswerView)
 
     @on(OptionList.OptionHighlighted, "#models")
     def _highlighted(self, event: OptionList.OptionHighlighted) -> None:
@@ -178,18 +160,25 @@ class InferScreen(LeptonScreen):
             return
         before, self._model = self._model, model
         self._unseen, self._next = None, 0
-        kind = _reads(model)
-        self.set_class(kind == "image", "-image")
-        self.set_class(kind == "series", "-series")
-        ask = self.query_one("#ask", Input)
-        ask.border_title = plain(model.ref)
-        ask.border_subtitle = str(model.info["task"])
-        ask.placeholder = ASK.get(kind, "")
+        ask_box = self.query_one("#ask", Input)
+        ask_box.border_title = plain(model.ref)
+        ask_box.border_subtitle = str(model.info["task"])
+        ask_box.placeholder = ASK.get(_reads(model), "")
         if before is not None and not _ask_alike(before, model):
-            ask.value = ""
+            ask_box.value = ""
+        if self._beside is not None and (
+            self._beside.ref == model.ref or not _ask_alike(self._beside, model)
+        ):
+            self._set_beside(None)
         self._clear()
-        said = THE_SAME if ask.value.strip() else NOTHING_ASKED
-        self.query_one("#answer", Static).update(Text(said, "dim"))
+        self._first.of(model, _reads(model))
+        self._first.say(THE_SAME if ask_box.value.strip() else NOTHING_ASKED)
+
+    def _clear(self) -> None:
+        self._tried = []
+        self.remove_class("-many")
+        if self._beside is not None:
+            self._second.clear()
 
     @on(OptionList.OptionSelected, "#models")
     def action_ask(self) -> None:
@@ -201,7 +190,7 @@ class InferScreen(LeptonScreen):
         if model is None:
             return
 
-        def ask(found: Unseen) -> None:
+        def ask_about(found: Unseen) -> None:
             self._unseen = found
             row = found.row(self._next)
             self._next += 1
@@ -209,10 +198,50 @@ class InferScreen(LeptonScreen):
             self._try(row)
 
         if self._unseen is not None:
-            ask(self._unseen)
+            ask_about(self._unseen)
         else:
             work = partial(unseen, self.workspace, model)
-            self.fetch(work, ask, group="ids", failed=self._failed)
+            self.fetch(work, ask_about, group="ids", failed=self._failed)
+
+    def action_beside(self) -> None:
+        """Choose a second model that can be asked the same; the second time, none."""
+        model = self._model
+        if model is None:
+            return
+        if self._beside is not None:
+            self._set_beside(None)
+            return
+        alike = {
+            each.ref: each
+            for each in self._all
+            if each.ref != model.ref and _ask_alike(model, each)
+        }
+        if not alike:
+            self.show_error(
+                LeptonError(
+                    f"no other model reads what {model.ref} does", hint="Press 3 to train one."
+                )
+            )
+            return
+
+        def chosen(ref: str | None) -> None:
+            if ref is not None:
+                self._set_beside(alike[ref])
+
+        self.app.push_screen(Pick(f"Which model beside {model.ref}?", list(alike)), chosen)
+
+    def _set_beside(self, model: ModelFolder | None) -> None:
+        self._beside = model
+        for each in (self, self._first, self._second):
+            each.set_class(model is not None, "-beside")
+        if model is None:
+            self._tried = self._tried[:1]
+            self._show_lines()
+            return
+        self._second.of(model, _reads(model))
+        given = self.query_one("#ask", Input).value.strip()
+        if given:
+            self._try(given)
 
     @on(Input.Submitted, "#ask")
     def _submitted(self, event: Input.Submitted) -> None:
@@ -220,79 +249,94 @@ class InferScreen(LeptonScreen):
             self._try(event.value.strip())
 
     def _try(self, given: str) -> None:
-        model = self._model
-        if model is None:
+        if self._model is None:
             return
-        self.query_one("#answer", Static).update(Text("asking…", "dim"))
+        models = [self._model, *([self._beside] if self._beside else [])]
+        for view in (self._first, self._second)[: len(models)]:
+            view.say("asking…")
         engine = self.studio.engine
 
-        def work() -> Tried:
-            task = task_of(model)
-            path = Path(given).expanduser()
-            rows = read_inputs(
-                self.workspace, task, [str(path) if given.startswith("~") else given]
-            )
-            began = time.perf_counter()
-            answers = engine.predict(model.ref, rows, ANSWER_SECONDS)
-            return Tried(model, rows, answers, time.perf_counter() - began)
+        def work() -> list[Tried | LeptonError]:
+            # One after the other: the times would tell of both otherwise.
+            found: list[Tried | LeptonError] = []
+            for model in models:
+                try:
+                    found.append(ask(self.workspace, engine, model, given))
+                except LeptonError as error:
+                    found.append(error)
+            return found
 
-        self.fetch(work, self._show, group="try", failed=self._failed)
+        self.fetch(work, partial(self._answered, models), group="try", failed=self._failed)
+
+    def _answered(self, models: list[ModelFolder], found: list[Tried | LeptonError]) -> None:
+        now = [self._model, *([self._beside] if self._beside else [])]
+        if [each and each.ref for each in now] != [each.ref for each in models]:
+            return  # Another model was chosen while this one was thinking.
+        for view, each in zip((self._first, self._second), found, strict=False):
+            if isinstance(each, LeptonError):
+                view.fail(each)
+        self._show(*[each for each in found if isinstance(each, Tried)])
 
     def _failed(self, error: LeptonError) -> None:
         self._clear()
-        style = "yellow" if isinstance(error, UsageError) else "red"
-        said = Text.assemble(("✗ ", style), plain(str(error)), "\n  ", (plain(error.hint), "dim"))
-        self.query_one("#answer", Static).update(said)
+        self._first.fail(error)
 
-    def _clear(self) -> None:
-        self.query_one("#answer", Static).update("")
-        self.query_one(ScoreBars).show({})
-        self.query_one(ImageView).show(None)
-        self.query_one("#forecast", LineChart).clear()
+    def _show(self, *tried: Tried) -> None:
+        """Show answers: of a single row as they are, of several as a list to go through."""
+        self._tried = [each for each in tried if each.model.ref in self._asked]
+        answers = self.query_one("#answers", LineList)
+        answers.show([])
+        self._show_lines()
+        if answers.option_count:
+            answers.focus()
 
-    def _show(self, tried: Tried) -> None:
-        if self._model is None or self._model.ref != tried.model.ref:
-            return  # Another model was chosen while this one was thinking.
-        self._clear()
-        said = Text()
-        for row, answer in zip(tried.rows[:SHOWN_ANSWERS], tried.answers, strict=False):
-            said.append_text(_said(answer, row.truth)).append("\n")
-        answers = counted(len(tried.answers), "answer")
-        said.append(f"{answers} in {human_duration(tried.seconds)}", "dim")
-        self.query_one("#answer", Static).update(said)
-        if len(tried.answers) == 1:
-            self.query_one(ScoreBars).show(_bars(tried.answers[0]))
-            self._draw(tried.model, tried.rows[0], tried.answers[0])
-        boxes = boxes_in(tried.answers[0].output) if tried.answers else []
-        for value in tried.rows[0].values.values() if tried.rows else ():
-            if isinstance(value, bytes | Path):
-                self._show_picture(tried.model, value, boxes)
+    @property
+    def _asked(self) -> list[str]:
+        return [each.ref for each in (self._model, self._beside) if each is not None]
 
-    def _show_picture(self, model: ModelFolder, value: bytes | Path, boxes: list[Box]) -> None:
-        def done(picture: bytes) -> None:
-            if self._model is not None and self._model.ref == model.ref:
-                self.query_one(ImageView).show(picture)
+    def _show_lines(self) -> None:
+        rows = self._tried[0].rows if self._tried else []
+        self.set_class(len(rows) > 1, "-many")
+        answers = self.query_one("#answers", LineList)
+        answers.border_title = counted(len(rows), "answer")
+        more = len(rows) - MOST_LINES
+        answers.border_subtitle = f"and {more:,} more: lepton predict has all" if more > 0 else ""
+        answers.show(lines(self._tried)[:MOST_LINES] if len(rows) > 1 else [])
+        self._show_row()
 
-        self.fetch(lambda: _picture(value, boxes), done, group="picture")
+    @property
+    def _at(self) -> int:
+        """Which of the rows is looked at."""
+        highlighted = self.query_one("#answers", LineList).highlighted
+        return highlighted or 0
 
-    def _draw(self, model: ModelFolder, row: Row, answer: Answer) -> None:
-        """What a series was, what it is to become, and what it became where that is known."""
-        if not isinstance(answer.output, dict) or "values" not in answer.output:
-            return
-        chart = self.query_one("#forecast", LineChart)
-        values = answer.output["values"]
-        past = [_number(value) for value in row.values[model.info["codec"]["target"]]]
-        past = past[-PAST_SHOWN * len(values) :]
-        chart.set_series("past", range(1 - len(past), 1), past)
-        chart.set_series("forecast", range(1, len(values) + 1), values)
-        if isinstance(row.truth, dict):
-            truth = [_number(value) for value in row.truth["values"]]
-            chart.set_series("truth", range(1, len(truth) + 1), truth)
+    @on(OptionList.OptionHighlighted, "#answers")
+    def _show_row(self) -> None:
+        for tried in self._tried:
+            for view in (self._first, self._second):
+                view.show(tried, self._at)
+
+    def action_correct(self) -> None:
+        """Say what the answer to the row that is looked at is."""
+        ref = self._model.ref if self._model else ""
+        tried = next((each for each in self._tried if each.model.ref == ref), None)
+        if tried is not None and self._at < len(tried.answers):
+            self._correcting.ask(tried, self._at)
+
+    def corrected(self, at: int, place: tuple[str, int], label: str) -> None:
+        """The row stands in its data set with this label now: say so, and mean it from now on."""
+        for number, tried in enumerate(self._tried):
+            rows = list(tried.rows)
+            rows[at] = replace(rows[at], place=place, truth=label)
+            self._tried[number] = replace(tried, rows=rows)
+        self._show_lines()
 
     def shell_command(self) -> str:
-        model = shlex.quote(self._model.name if self._model else "MODEL")
         given = self.query_one("#ask", Input).value.strip()
-        return f"lepton predict {model} {shlex.quote(given) if given else 'INPUT'}"
+        asked = shlex.quote(given) if given else "INPUT"
+        refs = [self._model.name if self._model else "MODEL"]
+        refs += [self._beside.ref] if self._beside else []
+        return "\n".join(f"lepton predict {shlex.quote(ref)} {asked}" for ref in refs)
 
 
 def _reads(model: ModelFolder) -> str:
@@ -304,46 +348,3 @@ def _ask_alike(one: ModelFolder, other: ModelFolder) -> bool:
     kind = _reads(one)
     inputs = [(model.info.get("training") or {}).get("inputs") for model in (one, other)]
     return kind == _reads(other) and (kind not in NAMED or inputs[0] == inputs[1])
-
-
-def _bars(answer: Answer) -> Mapping[str, float]:
-    """How sure the answer is: of each label, or of each box, with its number and its corner."""
-    if answer.scores or not isinstance(answer.output, dict):
-        return answer.scores
-    found = zip(boxes_in(answer.output), answer.output.get("boxes", ()), strict=True)
-    return {
-        f"{at} {box.label} {box.x:.0f},{box.y:.0f}": each["score"]
-        for at, (box, each) in enumerate(found, 1)
-    }
-
-
-def _number(value: object) -> float:
-    """A value of a series as it was given; what is none, or cannot be read, is a gap."""
-    try:
-        return float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        return math.nan
-
-
-def _picture(value: bytes | Path, boxes: list[Box]) -> bytes:
-    content = value if isinstance(value, bytes) else value.read_bytes()
-    return boxed(content, boxes) if boxes else content
-
-
-def _said(answer: Answer, truth: object) -> Text:
-    asked = plain(clip(answer.input, SHOWN_INPUT))
-    if answer.error is not None:
-        return Text.assemble(("✗ ", "red"), f"{asked}: {plain(str(answer.error))}")
-    if answer.label is None:
-        said = Text.assemble((answer_words(answer.output), "bold"))
-        if isinstance(truth, int | float):
-            said.append(f"  the row says {human_number(float(truth))}")
-        elif isinstance(truth, dict):
-            told = "it became" if "values" in truth else "the row says"
-            said.append(f"  {told} {answer_words(truth)}")
-        return said.append(f"  {asked}", "dim")
-    said = Text.assemble((plain(answer.label), "bold"), f"  {percent(answer.score)}")
-    if truth is not None:
-        right = label_text(truth) == answer.label
-        said.append("  ✓ right" if right else f"  ✗ it is {plain(label_text(truth) or '')}")
-    return said.append(f"  {asked}", "dim")

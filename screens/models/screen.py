@@ -26,6 +26,7 @@ class ModelsScreen(LeptonScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("t", "try", "Try", tooltip="Try the model on a row, a file or a text"),
         Binding("e", "evaluate", "Evaluate", tooltip="Judge the model on rows it has not seen"),
+        Binding("s", "serve", "Serve", tooltip="Start a service for the model"),
         Binding("x", "remove", "Remove", tooltip="Remove this version of the model"),
     ]
     DEFAULT_CSS = """
@@ -98,6 +99,10 @@ class ModelsScreen(LeptonScreen):
     def action_evaluate(self) -> None:
         if self._chosen is not None:
             self.studio.visit("evaluate", model=self._chosen.ref)
+
+    def action_serve(self) -> None:
+        if self._chosen is not None:
+            self.studio.visit("serve", model=self._chosen.name)
 
     def action_remove(self) -> None:
         model = self._chosen

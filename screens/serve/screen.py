@@ -15,7 +15,7 @@ from core.errors import LeptonError
 from core.models.registry import Models
 from core.serving.running import Running, Services
 from screens.base import LeptonScreen
-from screens.listing import LineList
+from screens.listing import LineList, QuickList
 from screens.refresh import refresh_interval
 from screens.serve.views import (
     Seen,
@@ -82,7 +82,7 @@ class ServeScreen(LeptonScreen):
             with Vertical(id="service"):
                 yield Static(id="heading", markup=False)
                 yield Static(id="figures", markup=False)
-                yield LineList("Latest requests", id="requests")
+                yield QuickList("Latest requests", id="requests")
 
     def on_mount(self) -> None:
         self._look()

@@ -17,10 +17,12 @@ from core.serving.running import Running
 from core.workspace import Workspace
 from screens.data.fetching import Fetch
 from screens.text import plain
-from screens.widgets.form import Form, row
+from screens.widgets.form import Form, options, row
 
 PORT = 8000
 MOST_PORT = 65535
+RUNTIMES = ("torch", "onnx")
+"""As `core.inference.engine` has them, which a screen cannot ask: it loads torch."""
 NOBODY, EVERYBODY = "none", "key"
 NEEDS = ((Text("nobody needs one"), NOBODY), (Text("a request needs one"), EVERYBODY))
 
@@ -56,6 +58,8 @@ class StartForm(Form[Running]):
         yield from row("port", Input(str(self._port), placeholder="any that is free"))
         yield from row("keys", Select(NEEDS, value=NOBODY, allow_blank=False, compact=True))
         yield from row("device", Input("auto"))
+        runtimes = Select(options(RUNTIMES), value=RUNTIMES[0], allow_blank=False, compact=True)
+        yield from row("runtime", runtimes)
 
     def on_mount(self) -> None:
         self._outlook()
@@ -64,10 +68,10 @@ class StartForm(Form[Running]):
     @on(Select.Changed)
     def _outlook(self) -> None:
         self.complain("")
-        there = ", ".join(map(plain, self._names)) or "none"
+        named = f"Models: {', '.join(map(plain, self._names))}. " if self._names else ""
         self.found(
             Text(
-                f"Models: {there}. A name follows its newest version.\n"
+                f"{named}A name follows its newest version.\n"
                 "It listens for this machine alone, and goes on when you leave. For others, and"
                 " for TLS: lepton serve --help.",
                 "dim",
@@ -82,7 +86,13 @@ class StartForm(Form[Running]):
             words.append("--require-key")
         if (device := self.typed("device")) not in (None, "auto"):
             words += ["--device", str(device)]
+        if (runtime := self._runtime) != RUNTIMES[0]:
+            words += ["--runtime", runtime]
         return words
+
+    @property
+    def _runtime(self) -> str:
+        return self.typed("runtime") or RUNTIMES[0]
 
     def action_done(self) -> None:
         if self._starting:
@@ -95,6 +105,7 @@ class StartForm(Form[Running]):
             self.complain(f'"{port}" is no port. Empty takes a free one.', "port")
             return
         keys, device = self.typed("keys") == EVERYBODY, self.typed("device") or "auto"
+        runtime = self._runtime
 
         def work() -> Running:
             # Imported in the thread: the form need not wait for it.
@@ -106,7 +117,7 @@ class StartForm(Form[Running]):
             from core.serving.settings import Settings
 
             settings = Settings(port=int(port), keys=keys)
-            asked = Asked(tuple(models), settings=settings, device=device)
+            asked = Asked(tuple(models), settings=settings, device=device, runtime=runtime)
             return start(self._workspace, asked)
 
         self._starting = True

@@ -32,6 +32,7 @@ MEASUREMENTS = (
     "near_texts",
     "picture_files",
     "engine_rate",
+    "predict_rows",
     "generation",
     "service_rate",
     "shuffled_epoch",

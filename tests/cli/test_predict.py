@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
+import duckdb
+import pyarrow as pa
 import pytest
 
 from core.data.lake.lake import Lake
@@ -53,6 +57,156 @@ def test_it_ends_with_2_where_who_asks_was_wrong(
     done = asks("predict", *words, cwd=asks.home.parent)
     assert done.code == code, done.err
     assert said in done.err
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["flowers", "flowers", "--into", ""], 2, "into is missing"),
+        (["flowers", "flowers", "--into", "said", "--text", "red"], 2, "--text"),
+        (["flowers", "--into", "said"], 2, "answers one data set"),
+        (["flowers", "flowers", "flowers", "--into", "said"], 2, "answers one data set"),
+        (["flowers", "flower", "--into", "said"], 2, 'Did you mean "flowers"?'),
+        (["flowers", "digits", "--into", "said"], 2, '"petal length"'),
+        (["flowers", "flowers", "--into", "No Name"], 2, "cannot be a name"),
+        (["flowers", "flowers", "--split", "test"], 2, "--into"),
+        (["flowers", "flowers", "--into", "said", "--split", "test"], 2, "split"),
+    ],
+)
+def test_what_cannot_be_answered_into_a_data_set_starts_no_run(
+    asks: Shell, words: list[str], code: int, said: str
+) -> None:
+    done = asks("predict", *words)
+    assert done.code == code, done.err
+    assert said in done.err
+    assert asks("runs", "ls", "--json").json == []
+
+
+def test_into_a_data_set_it_ends_with_0_and_says_what_failed(asks: Shell) -> None:
+    lengths = pa.table({"petal length": ["1.5", "many"], "colour": ["red", "blue"]})
+    Lake(Workspace.open(asks.home)).commit("mixed", lengths, op="import")
+    done = asks("predict", "flowers", "mixed", "--into", "mixed-said")
+    assert done.code == 0, done.err
+    assert "Made mixed-said@1: 2 rows, 1 row without an answer (column error)" in done.out
+    (run,) = asks("runs", "ls", "--json").json
+    assert (run["kind"], run["state"]) == ("predict", "finished")
+    shown = asks("data", "rows", "mixed-said", "--json").json
+    assert "no number (column petal length, row 1)" in shown[1]["error"]
+    # A model that is damaged by the time its run begins: the run fails, and so does the command.
+    weights = asks.home / "models" / "flowers" / "1" / "model.safetensors"
+    kept = weights.read_bytes()
+    weights.write_bytes(kept[:100])
+    try:
+        done = asks("predict", "flowers", "mixed", "--into", "never")
+    finally:
+        weights.write_bytes(kept)
+    assert done.code == 1, done.err
+    assert "never" not in {each["name"] for each in asks("data", "ls", "--json").json}
+
+
+def written(path: Path) -> list[dict[str, Any]]:
+    with duckdb.connect() as connection:
+        return connection.sql(f"SELECT * FROM '{path}'").to_arrow_table().to_pylist()
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+def test_a_folder_and_a_pattern_are_answered_into_a_file(
+    asks: Shell, tmp_path: Path, ending: str
+) -> None:
+    out = tmp_path / f"said.{ending}"
+    done = asks("predict", "digits", "*.png", "a.png", "--out", out, cwd=asks.home.parent)
+    assert done.code == 1, "cut.png has no answer"
+    assert "1 of 3 inputs have no answer" in done.err
+    found = written(out)
+    assert [row["input"] for row in found] == ["a.png", "cut.png", "a.png"]
+    assert [row["error"] is None for row in found] == [True, False, True]
+    assert found[1]["prediction"] is None
+    (one,) = asks("predict", "digits", "a.png", "--json", cwd=asks.home.parent).json
+    assert str(found[0]["prediction"]) == one["output"]["label"]
+    assert found[0]["score"] == pytest.approx(one["output"]["score"], abs=1e-6)
+    scores = found[0]["scores"]
+    scores = json.loads(scores) if isinstance(scores, str) else scores
+    assert scores == pytest.approx(one["output"]["scores"], abs=1e-6)
+
+
+def test_a_table_file_is_answered_beside_its_columns(asks: Shell, tmp_path: Path) -> None:
+    out = tmp_path / "said.parquet"
+    done = asks("predict", "flowers", "rows.csv", "--out", out, "--json", cwd=asks.home.parent)
+    assert done.code == 1
+    assert json.loads(done.out) | {"file": ""} == {
+        "file": "",
+        "model": "flowers",
+        "rows": 2,
+        "asked": 2,
+        "failed": 1,
+    }
+    good, bad = written(out)
+    assert list(good) == [
+        "input",
+        "prediction",
+        "score",
+        "scores",
+        "petal length",
+        "colour",
+        "error",
+    ]
+    assert (good["input"], good["petal length"], good["colour"]) == ("rows.csv:2", "4.5", "red")
+    assert "'long' is no number" in bad["error"]
+
+
+def test_what_is_there_is_replaced_only_by_force(asks: Shell, tmp_path: Path) -> None:
+    out = tmp_path / "said.csv"
+    out.write_text("mine\n")
+    for words in (["a.png"], ["digits"]):
+        done = asks("predict", "digits", *words, "--out", out, cwd=asks.home.parent)
+        assert (done.code, out.read_text()) == (2, "mine\n")
+        assert "--force replaces it" in done.err
+    # An input that is missing is found out when its turn comes: what was there stays then, too.
+    named = ["predict", "digits", "a.png", "b.png", "--force", "--out", out]
+    done = asks(*named, cwd=asks.home.parent)
+    assert (done.code, out.read_text()) == (2, "mine\n")
+    assert 'Did you mean "a.png"?' in done.err
+    assert list(tmp_path.iterdir()) == [out]
+    done = asks("predict", "digits", "a.png", "--force", "--out", out, cwd=asks.home.parent)
+    assert (done.code, len(written(out))) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["flowers", "rows.csv", "--out", "said.xyz"], "the ending does not tell the format"),
+        (["flowers", "rows.csv", "--out", ""], "the ending does not tell the format"),
+        (["flowers", "rows.csv", "--out", "none/said.csv"], "no such folder"),
+        (["flowers", "rows.csv", "--force"], "--force goes with --out"),
+        (["flowers", "flowers", "--out", "said.csv", "--into", "said"], "not both"),
+        (["flowers", "flowers", "--out", "said.xyz"], "the ending does not tell the format"),
+        (["flowers", "empty.csv", "--out", "said.csv"], "there are no rows to answer"),
+    ],
+)
+def test_what_cannot_be_written_is_not_begun(asks: Shell, words: list[str], said: str) -> None:
+    folder = asks.home.parent
+    (folder / "empty.csv").write_text("petal length,colour\n")
+    before = {*folder.iterdir()}
+    done = asks("predict", *words, cwd=folder)
+    assert done.code == 2, done.err
+    assert said in done.err
+    assert {*folder.iterdir()} == before
+
+
+def test_a_data_set_is_answered_out_to_a_file_by_a_run(asks: Shell, tmp_path: Path) -> None:
+    out = tmp_path / "said.jsonl"
+    done = asks("predict", "flowers", "flowers", "--out", "said.jsonl", cwd=tmp_path)
+    assert done.code == 0, done.err
+    assert "said.jsonl: 60 rows" in done.out
+    found = written(out)
+    assert list(found[0])[:4] == ["prediction", "score", "scores", "petal length"]
+    assert [row["species"] for row in found] == flowers()["species"].to_pylist()
+    lengths = pa.table({"petal length": ["1.5", "many"], "colour": ["red", "blue"]})
+    Lake(Workspace.open(asks.home)).commit("mixed-out", lengths, op="import")
+    done = asks("predict", "flowers", "mixed-out", "--force", "--out", "said.jsonl", cwd=tmp_path)
+    assert done.code == 1
+    assert "1 of 2 inputs have no answer" in done.err
+    assert len(written(out)) == 2
 
 
 def test_a_wrong_answer_goes_back_to_what_the_model_learnt_from(asks: Shell) -> None:

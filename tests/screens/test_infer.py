@@ -19,15 +19,18 @@ from core.data.lake.lake import Lake
 from core.errors import LeptonError
 from core.inference.messages import Answer, Row
 from core.models.registry import Models
+from core.tasks import facts, guess, task
 from core.workspace import Workspace
 from lepton_tui.app import LeptonApp
 from screens.data.rows.boxes import COLOURS
-from screens.infer.screen import InferScreen, Tried
+from screens.infer.screen import InferScreen
+from screens.infer.tried import Tried
 from screens.widgets.image_view import ImageView
 from screens.widgets.line_chart import LineChart
 from tests.inference.conftest import digits, flowers, learn, png, publish, reviews
-from tests.screens.golden import golden
+from tests.screens.golden import golden, screen_text
 from tests.screens.walk import make_model, until
+from tests.tasks.test_speech import tone
 
 SIZES = [(80, 24), (120, 40)]
 
@@ -190,6 +193,123 @@ async def test_what_one_model_was_asked_stays_only_where_the_next_reads_the_same
         assert box.value == ""
 
 
+async def test_the_answers_to_a_folder_are_gone_through(models: Workspace, tmp_path: Path) -> None:
+    for at in range(3):
+        (tmp_path / f"seen-{at}.png").write_bytes(png(at))
+    (tmp_path / "seen-9.png").write_bytes(png(9)[:60])
+    async with LeptonApp(models).run_test(size=(100, 34)) as pilot:
+        await chosen(pilot, "digits_model")
+        await ask(pilot, str(tmp_path))
+        shown = await until(pilot, "4 answers in ")
+        assert re.search(r"seen-0\.png +\d [\d.]+ %│", shown)
+        assert re.search(r"seen-9\.png +✗ no answer", shown)
+        await until(pilot, "▀▀▀▀")
+        await pilot.press("down")
+        await until(pilot, lambda: f"{tmp_path.name}/seen-1.png" in beneath(pilot))
+        await pilot.press("end")
+        await until(pilot, lambda: "cannotberead" in beneath(pilot))
+        await ask(pilot, str(tmp_path / "*-[01].png"))
+        await until(pilot, "2 answers in ")
+        await ask(pilot, str(tmp_path / "seen-2.png"))
+        await until(pilot, "1 answer in ")
+        assert "─ 2 answers ─" not in screen_text(pilot.app)
+
+
+def beneath(pilot: Pilot[None]) -> str:
+    """What is told of the row that is looked at, in one line."""
+    return "".join(str(pilot.app.screen.query_one("#answer").render()).split())
+
+
+async def test_two_models_side_by_side_on_one_input(models: Workspace) -> None:
+    publish(models, learn(models, "digits"), "rival", seed=3, dataset="digits")
+    async with LeptonApp(models).run_test(size=(110, 34), notifications=True) as pilot:
+        await chosen(pilot, "digits_model")
+        await pilot.press("b")
+        shown = await until(pilot, "Which model beside digits_model@1?")
+        assert "rival@1" in shown
+        assert "flowers_model" not in shown.split("Which model")[1], "it reads no pictures"
+        await pilot.press(*"riv", "enter")
+        await until(pilot, "─rival@1─")
+        await ask(pilot, "digits#0-3")
+        shown = await until(pilot, lambda: screen_text(pilot.app).count("4 answers in ") == 2)
+        assert len(re.findall(r"digits#[0-3] +\d [\d.]+ % [✓✗] +\d [\d.]+ % [✓✗]", shown)) == 4
+        differ = [line for line in shown.splitlines() if "≠" in line]
+        assert differ, "two models of different seeds"
+        for line in differ:
+            first, second = re.findall(r"(\d) [\d.]+ %", line)
+            assert first != second
+        await pilot.press("escape", "y")
+        shown = await until(pilot, "The same in a shell")
+        assert "lepton predict digits_model 'digits#0-3'" in shown
+        assert "lepton predict rival@1 'digits#0-3'" in shown
+        await pilot.press("escape", "b")
+        await until(pilot, lambda: "rival@1" not in screen_text(pilot.app))
+        await chosen(pilot, "reviews_model")
+        await pilot.press("b")
+        await until(pilot, "no other model reads what reviews_model@1 does")
+
+
+async def test_a_wrong_answer_goes_back_to_the_data_set(models: Workspace, tmp_path: Path) -> None:
+    lake = Lake(models)
+    picture = tmp_path / "seen.png"
+    picture.write_bytes(png(77))
+    async with LeptonApp(models).run_test(size=(100, 34), notifications=True) as pilot:
+        await chosen(pilot, "digits_model")
+        await ask(pilot, "digits@1#5")
+        await until(pilot, "1 answer in ")
+        await pilot.press("escape", "c")
+        await until(pilot, "It becomes the label of row 5 of digits, in a new version.")
+        await pilot.press("1", "enter")
+        await until(pilot, "digits@2 says so of row 5: 1")
+        await ask(pilot, str(picture))
+        await until(pilot, "seen.png")
+        await pilot.press("escape", "c")
+        await until(pilot, "It becomes a new row of digits, in a new version.")
+        await pilot.press("2", "enter")
+        await until(pilot, "digits@3 has a new row 24: 2")
+        await pilot.press("c")
+        await until(pilot, "It becomes the label of row 24 of digits")
+        await pilot.press("0", "enter")
+        await until(pilot, "digits@4 says so of row 24: 0")
+        await pilot.press("c", "escape")
+    with lake.open("digits") as view:
+        kept = view.sql("SELECT _rid, label FROM rows WHERE _rid IN (5, 24) ORDER BY _rid")
+        assert kept == [(5, "1"), (24, "0")]
+        assert view.sql("SELECT count(*) FROM rows WHERE _rid >= 24") == [(1,)]
+
+
+async def test_a_number_is_put_right_by_typing_it(models: Workspace) -> None:
+    prices = {"size": [float(at) for at in range(30)], "price": [at * 1.5 for at in range(30)]}
+    Lake(models).commit("prices", pa.table(prices), op="import", target="price")
+    publish(models, learn(models, "prices"), "prices_model", dataset="prices")
+    async with LeptonApp(models).run_test(size=(100, 30), notifications=True) as pilot:
+        await chosen(pilot, "prices_model")
+        await ask(pilot, "size=7")
+        await until(pilot, "1 answer in ")
+        for said, told in (("dear", '"dear" does not fit "price"'), ("10.5", "row 30: 10.5")):
+            await pilot.press("escape", "c")
+            await until(pilot, "What is it?")
+            pilot.app.screen.query_one(Input).value = said
+            await pilot.press("enter")
+            await until(pilot, told)
+    assert Lake(models).version("prices").rows == 31
+
+
+async def test_a_sound_is_drawn_as_its_wave(models: Workspace) -> None:
+    sounds = {"audio": [tone(0.2 + at / 100) for at in range(8)], "text": ["ab ba", "cab"] * 4}
+    Lake(models).commit("spoken", pa.table(sounds), op="import", media={"audio": "audio"})
+    with Lake(models).open("spoken") as view:
+        fit = guess(facts(view), target="text", task="automatic-speech-recognition")
+        learnt = task(fit.task).learn(fit, view)
+    publish(models, learnt, "spoken_model", dataset="spoken")
+    async with LeptonApp(models).run_test(size=(100, 30)) as pilot:
+        await chosen(pilot, "spoken_model")
+        await ask(pilot, "spoken#2")
+        await until(pilot, "the row says")
+        await until(pilot, "0.22 s · 8,000 Hz · 1 channel")
+        await until(pilot, "██████████")
+
+
 @pytest.mark.parametrize(
     ("model", "given", "told"),
     [
@@ -228,6 +348,7 @@ async def test_the_engine_that_dies_comes_back(models: Workspace) -> None:
 async def test_golden(tmp_path: Path, size: tuple[int, int]) -> None:
     workspace = Workspace.open(tmp_path)
     make_model(workspace)
+    make_model(workspace, "penguins_rival")
     async with LeptonApp(workspace).run_test(size=size) as pilot:
         await pilot.press("5")
         await until(pilot, "penguins_mlp@1")
@@ -241,6 +362,22 @@ async def test_golden(tmp_path: Path, size: tuple[int, int]) -> None:
         model = Models(workspace).get("penguins_mlp")
         screen._show(Tried(model, rows, [answer], 0.5))
         await golden(pilot, "infer", size)
+        await pilot.press("b", "enter")
+        await until(pilot, "─penguins_rival@1─")
+        rows = [*rows, Row("penguins@2#7", {}, truth="[b]Gentoo[/b]")]
+        sure = {"Adelie": 0.61, "[b]Gentoo[/b]": 0.31, "Chinstrap": 0.08}
+        other = {"label": "Adelie", "score": 0.61, "scores": sure}
+        both = [answer, Answer("penguins@2#7", answer.output)]
+        rival = [Answer("penguins@2#12", other), Answer("penguins@2#7", answer.output)]
+        screen._show(
+            Tried(model, rows, both, 0.0052),
+            Tried(Models(workspace).get("penguins_rival"), rows, rival, 1.5),
+        )
+        await golden(pilot, "infer-beside", size)
+        await pilot.press("c")
+        await until(pilot, "What is it?")
+        await golden(pilot, "infer-correct", size)
+        await pilot.press("escape", "b")
         unread = Answer("a.png", error=LeptonError("it is no [image]", where="a.png"))
         screen._show(Tried(model, [Row("a.png", {})], [unread], 0.5))
         await until(pilot, "✗ a.png: it is no [image]")

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from textual.widgets import Input
 
 from core.models.registry import Models
 from core.workspace import Workspace
@@ -61,7 +62,7 @@ async def test_the_cursor_chooses_the_card(workspace: Workspace) -> None:
         await until(pilot, "4 numbers, 1 category")
 
 
-async def test_it_leads_to_trying_and_judging(workspace: Workspace) -> None:
+async def test_it_leads_to_trying_judging_and_serving(workspace: Workspace) -> None:
     make_model(workspace)
     async with LeptonApp(workspace).run_test() as pilot:
         await pilot.press("6")
@@ -72,6 +73,11 @@ async def test_it_leads_to_trying_and_judging(workspace: Workspace) -> None:
         await until(pilot, lambda: pilot.app.current_mode == "models")
         await pilot.press("e")
         await until(pilot, "Not evaluated yet")
+        await pilot.press("6")
+        await until(pilot, lambda: pilot.app.current_mode == "models")
+        await pilot.press("s")
+        await until(pilot, "Start a service")
+        assert pilot.app.screen.query_one("#models", Input).value == "penguins_mlp"
 
 
 async def test_a_model_is_removed_after_a_question(workspace: Workspace) -> None:

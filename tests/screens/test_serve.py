@@ -249,6 +249,7 @@ async def test_a_key_is_asked_for_where_one_is_needed(models: Workspace) -> None
         form.query_one("#keys", Select).value = "key"
         await pilot.press("ctrl+y")
         await until(pilot, "lepton serve flowers --detach --port 0 --require-key")
+        assert "--runtime" not in screen_text(pilot.app)
         await pilot.press("escape", "ctrl+s")
         await until(pilot, lambda: isinstance(pilot.app.screen, ServeScreen))
         await until(pilot, "needs a key")

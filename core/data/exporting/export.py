@@ -6,15 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from shutil import rmtree
-from uuid import uuid4
 
-from core.atomic import rename_folder, sync_path
 from core.data.exporting import coco, excel, huggingface, images, tables
+from core.data.exporting.place import check_place, placed
 from core.data.exporting.request import Request, Written
 from core.data.lake.version import Version
 from core.data.lake.view import View
-from core.errors import LeptonError, UsageError, nearest
+from core.errors import UsageError, nearest
 
 SUFFIXES = {
     ".csv": "csv",
@@ -88,33 +86,14 @@ def export(
             hint="Leave --columns out, or use another format.",
         )
     taken = tuple(version.column(name) for name in columns or version.column_names)
-    if not destination.parent.is_dir():
-        raise UsageError("no such folder", where=str(destination.parent), hint="Make it first.")
-    if destination.exists() and (kind in FOLDERS or not replace or destination.is_dir()):
-        hint = "Name another folder." if destination.is_dir() else "--force replaces it."
-        raise UsageError("something is there already", where=str(destination), hint=hint)
-    beside = destination.with_name(f".{destination.name}.{uuid4().hex[:8]}")
+    check_place(destination, replace=replace, folder=kind in FOLDERS)
     request = Request(view, taken, split, progress, should_stop)
-    try:
+    with placed(destination) as beside:
         if kind in FOLDERS:
             beside.mkdir()
             done = FOLDERS[kind](request, beside)
-            rename_folder(beside, destination)
         else:
             done = FILES[kind](request, beside)
-            sync_path(beside)
-            beside.replace(destination)
-            sync_path(destination.parent)
-    except OSError as error:
-        raise LeptonError(
-            f"it cannot be written: {error.strerror or error}",
-            where=str(destination),
-            hint="Check the disk's room and the folder's permissions.",
-        ) from error
-    finally:
-        if beside.is_dir():
-            rmtree(beside)
-        beside.unlink(missing_ok=True)
     return Exported(destination, kind, done.rows, done.notes)
 
 

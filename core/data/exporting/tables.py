@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from core.data.engine import connect
 from core.data.exporting.request import Request, Written
-from core.data.lake.view import literal
+from core.data.lake.view import literal, quoted
 from core.errors import LeptonError, UsageError
 
 if TYPE_CHECKING:
@@ -32,39 +32,75 @@ def write(request: Request, path: Path, kind: str) -> Written:
         LeptonError: DuckDB cannot write them.
         Cancelled: somebody wants them no more.
     """
-    import duckdb
-    import pyarrow as pa
-
     if kind in ("csv", "tsv", "jsonl"):
         request.refuse_bytes(kind)
     names = [column.name for column in request.columns]
-    written = 0
+    batches = (batch.select(names) for batch in request.batches(names, BATCH))
+    written = write_batches(batches, path, kind)
+    if not written:
+        raise UsageError("there are no rows to write", where=request.version.ref)
+    return Written(written)
 
-    def counted() -> Iterator[pa.RecordBatch]:
-        nonlocal written
-        for batch in request.batches(names, BATCH):
-            written += batch.num_rows
-            yield batch.select(names)
 
-    batches = counted()
+def write_batches(batches: Iterator[pa.RecordBatch], path: Path, kind: str) -> int:
+    """Stream batches of one schema to a file, as they come; how many rows there were.
+
+    Without any there is no file. Lists and structs are JSON in files of delimited text.
+
+    Raises:
+        LeptonError: DuckDB cannot write them. What `batches` raises is raised as it is.
+    """
+    import duckdb
+    import pyarrow as pa
+
     first = next(batches, None)
     if first is None:
-        raise UsageError("there are no rows to write", where=request.version.ref)
-    rest = chain([first], batches)
-    if kind == "arrow":
-        with pa.OSFile(str(path), "wb") as out, pa.ipc.new_file(out, first.schema) as file:
-            for batch in rest:
-                file.write_batch(batch)
-        return Written(written)
-    stream = pa.RecordBatchReader.from_batches(first.schema, rest)
+        return 0
+    stream = _Stream(chain([first], batches))
     try:
-        with connect() as connection:
-            connection.register("stream", stream)
-            place = literal(str(path))
-            connection.execute(f"COPY (SELECT * FROM stream) TO {place} ({COPY[kind]})")
-    except duckdb.Error as error:
-        request.go_on()
+        if kind == "arrow":
+            with pa.OSFile(str(path), "wb") as out, pa.ipc.new_file(out, first.schema) as file:
+                for batch in stream:
+                    file.write_batch(batch)
+        else:
+            _copy(pa.RecordBatchReader.from_batches(first.schema, stream), path, kind)
+    except Exception as error:
+        if stream.fault is not None:
+            # DuckDB tells only that there was one.
+            raise stream.fault from None
+        if not isinstance(error, duckdb.Error):
+            raise
         raise LeptonError(
             f"the rows cannot be written: {str(error).splitlines()[0][:200]}", where=str(path)
         ) from error
-    return Written(written)
+    return stream.rows
+
+
+class _Stream:
+    """Batches as they come, with how many rows there were and what went wrong among them."""
+
+    def __init__(self, batches: Iterator[pa.RecordBatch]) -> None:
+        self.rows = 0
+        self.fault: BaseException | None = None
+        self._batches = batches
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        try:
+            for batch in self._batches:
+                self.rows += batch.num_rows
+                yield batch
+        except (Exception, KeyboardInterrupt) as error:
+            self.fault = error
+            raise
+
+
+def _copy(stream: pa.RecordBatchReader, path: Path, kind: str) -> None:
+    import pyarrow as pa
+
+    nested = [field.name for field in stream.schema if pa.types.is_nested(field.type)]
+    as_json = ", ".join(f"to_json({quoted(name)}) AS {quoted(name)}" for name in nested)
+    changed = f" REPLACE ({as_json})" if nested and kind in ("csv", "tsv") else ""
+    with connect() as connection:
+        connection.register("stream", stream)
+        place = literal(str(path))
+        connection.execute(f"COPY (SELECT *{changed} FROM stream) TO {place} ({COPY[kind]})")

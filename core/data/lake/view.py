@@ -239,9 +239,14 @@ class View:
         return f"SELECT {', '.join(quoted(name) for name in (ROW_ID, *names))} FROM ({joined}) b"
 
     def batches(
-        self, columns: Sequence[str], *, split: str | None = None, rows: int = 4096
+        self,
+        columns: Sequence[str],
+        *,
+        split: str | None = None,
+        rows: int = 4096,
+        after: int | None = None,
     ) -> Iterator[pa.RecordBatch]:
-        """Stream `(_rid, *columns)` in row order, optionally of one split.
+        """Stream `(_rid, *columns)` in row order, optionally of one split, or behind a row id.
 
         The files lie in row order and overlays are looked up by row id, so nothing is sorted and
         memory stays at a few batches, however large the rows are.
@@ -265,7 +270,8 @@ class View:
             self.version.column(SPLIT)
             own.append(SPLIT)
         listed = ", ".join(quoted(name) for name in (ROW_ID, *own))
-        scan = self._connection.sql(f"SELECT {listed} FROM {self._layout.base()}")
+        where = "" if after is None else f" WHERE {ROW_ID} > {int(after)}"
+        scan = self._connection.sql(f"SELECT {listed} FROM {self._layout.base()}{where}")
         for batch in scan.to_arrow_reader(rows):
             table = pa.Table.from_batches([batch])
             ids = table[ROW_ID].to_numpy()
