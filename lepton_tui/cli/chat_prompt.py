@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from json import dumps
 from pathlib import Path
 
@@ -77,22 +77,30 @@ class Session:
         for turn in self._talk.turns:
             mark = PROMPT if turn.message.role == "user" else ""
             put(styled(plain_lines(mark + turn.message.content), DIM))
-        while (asked := _asked()) is not None:
-            try:
-                if asked.startswith("/"):
-                    name, _, rest = asked[1:].partition(" ")
-                    if name in ("quit", "exit", "bye"):
-                        break
-                    self._command(name, rest.strip())
-                elif asked.strip():
-                    self._talk.say("user", asked)
-                    self._answer()
-            except TooLong as error:
-                note(f"{error}\n/new begins a new conversation; nothing of this one is left out.")
-            except LeptonError as error:
-                note(f"{error}\n{error.hint}".rstrip())
+        # Between an answer and the prompt Ctrl-C leaves too.
+        with suppress(KeyboardInterrupt):
+            while (asked := _asked()) is not None and self._heard(asked):
+                continue
         if self._talk.path.exists():
             note(f"Kept. Go on with: lepton chat --conversation {self._talk.id}")
+
+    def _heard(self, asked: str) -> bool:
+        """Do what is typed; False when that is to leave."""
+        name, _, rest = asked.removeprefix("/").partition(" ")
+        try:
+            if not asked.startswith("/"):
+                if asked.strip():
+                    self._talk.say("user", asked)
+                    self._answer()
+            elif name in ("quit", "exit", "bye"):
+                return False
+            else:
+                self._command(name, rest.strip())
+        except TooLong as error:
+            note(f"{error}\n/new begins a new conversation; nothing of this one is left out.")
+        except LeptonError as error:
+            note(f"{error}\n{error.hint}".rstrip())
+        return True
 
     def _command(self, name: str, rest: str) -> None:
         command = self._commands.get(name)
