@@ -10,6 +10,7 @@ import json
 import shutil
 import time
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -148,7 +149,7 @@ def _answer(job: Job, plan: Plan, parts: Parts) -> Done | None:
             part.add(table, len(asked.rows), len(faults) - faults.null_count, asked.last)
             pace.tell(part.done.asked, plan.rows)
             if job.should_stop():
-                part.keep()
+                part.settle()
                 break
     return part.done if part.done.asked == plan.rows else None
 
@@ -163,11 +164,17 @@ def _calibrate(loaded: Loaded, questions: Questions) -> None:
 
 
 class _Part:
-    """Answers that wait to be kept together, `rows` in all."""
+    """Answers that wait to be kept together, `rows` in all.
+
+    A part goes to the disk while the next one is answered: waiting for a disk takes longer than a
+    small model does.
+    """
 
     def __init__(self, parts: Parts, done: Done, rows: int) -> None:
         self.done = done
         self._all = rows
+        self._disk = ThreadPoolExecutor(1, "parts")
+        self._writing: Future[None] | None = None
         self._parts = parts
         self._clear()
 
@@ -178,13 +185,27 @@ class _Part:
         self._bytes += table.nbytes
         late = time.monotonic() - self._began >= PART_SECONDS
         large = self._rows >= PART_ROWS or self._bytes >= PART_BYTES
-        if late or large or self.done.asked == self._all:
+        if self.done.asked == self._all:
+            self.settle()
+        elif late or large:
             self.keep()
 
     def keep(self) -> None:
+        self._wait()
         if self._tables:
-            self._parts.add(pa.concat_tables(self._tables), self.done)
+            table = pa.concat_tables(self._tables)
+            self._writing = self._disk.submit(self._parts.add, table, self.done)
         self._clear()
+
+    def settle(self) -> None:
+        """Keep what waits, and wait until all is on the disk."""
+        self.keep()
+        self._wait()
+
+    def _wait(self) -> None:
+        if self._writing is not None:
+            self._writing.result()
+            self._writing = None
 
     def _clear(self) -> None:
         self._tables: list[pa.Table] = []

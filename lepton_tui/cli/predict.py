@@ -84,8 +84,10 @@ def predict(
 
     workspace = Workspace.open()
     place = None if out is None else Path(out).expanduser()
-    if correct is not None and (into is not None or place or batch is not None):
-        raise UsageError("--correct goes with no other output", hint="One after the other.")
+    for named, other in (("--into", into), ("--out", out), ("--batch", batch)):
+        if correct is not None and other is not None:
+            what = f"{named} and --correct do not go together"
+            raise UsageError(what, hint="One after the other.")
     if batch is not None:
         if inputs or text or into is not None or split or detach:
             raise UsageError("--batch takes its inputs from its file", hint="Add only --out FILE.")
