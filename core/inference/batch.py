@@ -19,8 +19,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from core.atomic import write_bytes, write_json
-from core.data.lake.lake import Lake, valid_name
+from core.data.lake.lake import Lake
 from core.data.lake.layout import ROW_ID
+from core.data.lake.names import valid_name
 from core.data.lake.version import Version
 from core.data.lake.view import View
 from core.errors import LeptonError, UsageError, nearest
