@@ -96,7 +96,7 @@ def _held_to_rules(lake: Lake, report: ImportReport) -> ImportReport:
     if not rules_path(lake.workspace, version.dataset).exists():
         return report
     failed = broken_rules(lake, version)
-    lake.note_quality(version, "import", None, [finding.to_json() for finding in failed])
+    lake.quality.note(version, "import", None, [finding.to_json() for finding in failed])
     told = [finding.what for finding in failed]
     return replace(report, notes=[*report.notes, *told], failed_rules=len(failed))
 

@@ -180,7 +180,7 @@ class Watch:
         """What was found last, in this schedule or, at its start, by whoever checked before."""
         if dataset in self._last:
             return [_said(each) for each in self._last[dataset][1].findings]
-        for entry in self._lake.quality_history(dataset):
+        for entry in self._lake.quality.history(dataset):
             if entry.kind == CHECK:
                 return [_said(Finding.from_json(each)) for each in entry.findings]
         return []
@@ -188,7 +188,7 @@ class Watch:
     def _noted(self, version: Version) -> bool:
         return any(
             entry.ref == version.ref and entry.kind == CHECK
-            for entry in self._lake.quality_history(version.dataset)
+            for entry in self._lake.quality.history(version.dataset)
         )
 
     def _say(self, text: str) -> None:

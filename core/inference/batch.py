@@ -19,7 +19,8 @@ import pyarrow as pa
 
 from core.atomic import write_json
 from core.data.exporting.place import check_place
-from core.data.lake.lake import Lake, valid_name
+from core.data.lake.lake import Lake
+from core.data.lake.names import valid_name
 from core.data.lake.version import Version
 from core.errors import UsageError, nearest
 from core.inference.answer_rows import together

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from core.data.labelling.labels import Labels, publish
 from core.data.lake.journal import Entry
-from core.data.lake.lake import Lake, Overtaken
+from core.data.lake.lake import Lake
 from core.data.lake.layout import quoted
 from core.data.lake.rows_file import copy_rows
 from core.data.lake.version import Version
 from core.data.lake.view import SPLIT
+from core.data.lake.writing import Overtaken
 from core.errors import UsageError, nearest
 from core.inference.messages import Row, packed
 from core.inference.tables import require
@@ -142,7 +143,7 @@ def _published(lake: Lake, dataset: str, column: str, said: dict[str, Any]) -> V
     try:
         return publish(lake, dataset, column, params={"corrected": said}).version
     except UsageError:
-        if lake.waiting_labels(dataset, column).labels:
+        if lake.labels.waiting(lake.version(dataset), column).labels:
             raise
         # Somebody who published at the same moment had it too.
         return lake.version(dataset)

@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-from core.data.lake.lake import Lake, split_ref
+from core.data.lake.lake import Lake
+from core.data.lake.names import split_ref
 from core.data.lake.version import Version
 from core.errors import UsageError
 from core.models.registry import INFO

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 from core.atomic import rename_folder, write_text
-from core.data.lake.lake import split_ref, valid_name
+from core.data.lake.names import split_ref, valid_name
 from core.errors import LeptonError, UsageError, nearest
 from core.tasks import task
 from core.tasks.base import Task

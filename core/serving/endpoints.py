@@ -7,7 +7,7 @@ import re
 import time
 from dataclasses import dataclass, field
 
-from core.data.lake.lake import split_ref
+from core.data.lake.names import split_ref
 from core.errors import LeptonError, UsageError, nearest
 from core.models.registry import ModelFolder, Models, task_of
 from core.options import fraction

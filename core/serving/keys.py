@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from core.atomic import write_bytes
-from core.data.lake.lake import valid_name
+from core.data.lake.names import valid_name
 from core.errors import LeptonError, UsageError, nearest
 from core.runs.queue_devices import alone
 from core.workspace import Workspace

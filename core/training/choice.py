@@ -13,7 +13,8 @@ from typing import Any
 from core import tasks
 from core.augmentation import written
 from core.data.builtin.datasets import BUILTIN
-from core.data.lake.lake import Lake, valid_name
+from core.data.lake.lake import Lake
+from core.data.lake.names import valid_name
 from core.data.lake.version import Version
 from core.data.lake.view import View
 from core.devices import facts

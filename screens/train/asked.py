@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from core.augmentation import KINDS, written
-from core.data.lake.lake import Lake, valid_name
+from core.data.lake.lake import Lake
+from core.data.lake.names import valid_name
 from core.data.lake.version import Version
 from core.errors import UsageError
 from core.models.architectures import ARCHITECTURES

@@ -31,6 +31,7 @@ from PIL import Image
 from pyarrow import feather
 
 from core.data.lake.lake import Lake
+from core.data.lake.rejected import rejected_rows
 from core.data.sources import import_source
 from core.errors import LeptonError
 from tests.data.conftest import state
@@ -481,7 +482,7 @@ def test_bad_input(lake: Lake, tmp_path: Path, name: str) -> None:
         assert (report.version.rows, report.rejected) == (bad.rows, bad.rejects)
         assert bad.says in "\n".join(report.notes)
         assert state(lake)[0] == ["it@2", "it@1"]
-        assert lake.rejects(report.version).num_rows == bad.rejects
+        assert rejected_rows(lake, report.version).num_rows == bad.rejects
         lake.verify(report.version)
         with lake.open(report.version) as view:
             assert len(view.page(0, 10)) == min(10, bad.rows)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from core.data.lake.lake import Lake
+from core.data.lake.rejected import rejected_rows
 from core.data.sources import ImportReport, import_source
 from tests.data.conftest import Refuses, state
 
@@ -86,7 +87,7 @@ def test_a_ragged_line_is_rejected_and_the_columns_stay(lake: Lake, csv: Path) -
     )
     assert (many.where, many.what) == ("line 2,003", "the line has too many fields")
     assert lake.version("table").params["rejected"] == 2
-    kept = lake.rejects("table").to_pylist()
+    kept = rejected_rows(lake, "table").to_pylist()
     assert [(row["position"], row["value"]) for row in kept] == [
         ("line 2,002", "total rows: 12"),
         ("line 2,003", many.value),

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from core.data.lake.lake import Lake
+from core.data.lake.rejected import rejected_rows
 from core.data.png import encode_png
 from core.data.sources import import_source
 from tests.data.conftest import Refuses
@@ -81,7 +82,7 @@ def test_undecodable_images_are_rejected_by_name(lake: Lake, folder: Path) -> No
     ]
     assert report.rejects[2].what == "the file is empty"
     assert lake.version("pets").params["rejected"] == 4, "a stream tells so at its end"
-    assert lake.rejects("pets")["position"][0].as_py() == "cats/cut.png"
+    assert rejected_rows(lake, "pets")["position"][0].as_py() == "cats/cut.png"
 
 
 def test_mostly_undecodable_is_an_error_and_keeps_nothing(tmp_path: Path, refuses: Refuses) -> None:

@@ -78,7 +78,7 @@ def test_two_people_a_model_and_two_publishers_at_once(tmp_path: Path) -> None:
     for process in publishers:
         process.join(60)
     assert [each.exitcode for each in (*labellers, *publishers)] == [0] * 5
-    if lake.waiting_labels("shared").labels:
+    if lake.labels.waiting(lake.version("shared")).labels:
         publish(lake, "shared")
     versions = lake.versions("shared")
     assert [each.n for each in versions] == list(range(len(versions), 0, -1))
@@ -108,7 +108,7 @@ def label_for_ever(home: Path, acknowledged: Path, ready: Event, published: Even
                     session.add([Entry(row, value) for row in rows])
                     acks.write(json.dumps({"value": value, "rows": rows}).encode() + b"\n")
                     ready.set()
-                undone = [label.id for label in lake.undo_labels(session.version, 2)]
+                undone = [label.id for label in lake.labels.undo(session.version, 2)]
                 acks.write(json.dumps({"undone": undone}).encode() + b"\n")
             publish(lake, "victim")
             published.set()
@@ -163,7 +163,7 @@ def test_fifty_kills_in_the_middle_of_a_labelling_session(tmp_path: Path) -> Non
                 standing[row] = str(value)
         newest = lake.version("victim")
         shown = cells(lake, newest)
-        for label in lake.waiting_labels(newest).labels:
+        for label in lake.labels.waiting(lake.version(newest)).labels:
             shown[label.row] = str(label.value)
         assert shown == standing, "published or waiting, each once"
         for version in lake.versions("victim"):

@@ -43,7 +43,7 @@ def say(
 
 
 def held(lake: Lake, ref: str | Version = "pets", column: str | None = None) -> dict[int, object]:
-    return {each.row: each.value for each in lake.waiting_labels(ref, column).labels}
+    return {each.row: each.value for each in lake.labels.waiting(lake.version(ref), column).labels}
 
 
 def cells(lake: Lake, ref: str | Version, column: str) -> list[object]:
@@ -54,7 +54,7 @@ def cells(lake: Lake, ref: str | Version, column: str) -> list[object]:
 def test_labels_wait_and_are_published_over_the_rows(lake: Lake, pets: Version) -> None:
     say(lake, "pets", [(3, "cat"), (0, "fox")], author="anna")
     say(lake, "pets", [(1, None), (0, "wolf", 0.5)], author="ben")
-    (first, *_) = lake.waiting_labels("pets").labels
+    (first, *_) = lake.labels.waiting(lake.version("pets")).labels
     assert first[1:7] == (0, "kind", "wolf", "ben", "human", 0.5)
     assert held(lake) == {0: "wolf", 1: None, 3: "cat"}
     assert lake.version("pets") == pets, "until then the data set is as it was"
@@ -102,19 +102,19 @@ def test_an_undo_takes_back_ones_own_and_what_was_before_holds(lake: Lake, pets:
     say(lake, pets, [(0, "fox"), (1, "fox")], author="anna")
     say(lake, pets, [(0, "ape")], author="ben")
     say(lake, pets, [(2, "elk")], author="anna")
-    assert [each.row for each in lake.undo_labels(pets, 2, author="anna")] == [2, 1]
+    assert [each.row for each in lake.labels.undo(pets, 2, author="anna")] == [2, 1]
     assert held(lake) == {0: "ape"}
-    lake.undo_labels(pets, author="ben")
+    lake.labels.undo(pets, author="ben")
     assert held(lake) == {0: "fox"}
-    assert lake.undo_labels(pets, 9, author="ben") == [], "nothing is taken back twice"
-    assert lake.undo_labels(pets, author="anna", source="model") == []
+    assert lake.labels.undo(pets, 9, author="ben") == [], "nothing is taken back twice"
+    assert lake.labels.undo(pets, author="anna", source="model") == []
     say(lake, pets, [(1, "7")], "age", author="anna")
-    assert [each.column for each in lake.undo_labels(pets, author="anna", column="kind")] == [
+    assert [each.column for each in lake.labels.undo(pets, author="anna", column="kind")] == [
         "kind"
     ]
     assert held(lake) == {1: "7"}
     publish(lake, "pets")
-    assert lake.undo_labels(pets, author="anna") == [], "what is published goes with its version"
+    assert lake.labels.undo(pets, author="anna") == [], "what is published goes with its version"
 
 
 def test_a_publication_taken_back_waits_again(lake: Lake, pets: Version) -> None:
@@ -159,7 +159,7 @@ def test_what_happens_amid_a_publication_is_not_lost(lake: Lake, pets: Version) 
     assert (done.version.ref, done.version.parents) == ("pets@3", ("pets@2",))
     assert "split" in done.version.column_names
     say(lake, "pets", [(2, "owl"), (3, "emu")], author="anna")
-    busy.between = lambda: lake.undo_labels(pets, author="anna")
+    busy.between = lambda: lake.labels.undo(pets, author="anna")
     assert publish(busy, "pets").labels == {"kind": 1}
     assert cells(lake, "pets", "kind") == ["fox", "elk", "owl", None, "dog", "cat"]
     say(lake, "pets", [(5, "bat")])
@@ -221,7 +221,7 @@ def test_a_version_removed_under_a_session_is_told(lake: Lake, pets: Version) ->
         with pytest.raises(LeptonError, match="is missing"):
             session.add([Entry(0, "elk")])
     with pytest.raises(UsageError, match="was removed"):
-        lake.add_labels(pets, "kind", [Entry(0, "elk")])
+        lake.labels.add(pets, "kind", [Entry(0, "elk")])
 
 
 @pytest.mark.parametrize(

@@ -320,7 +320,7 @@ def test_a_catalogue_of_an_earlier_format_is_brought_up_to_date(
     ]
     assert found[1].author == ("anna" if format > 1 else "")
     assert found[1].tags == (("raw",) if format > 1 else ())
-    told = lake.quality_history("plants")
+    told = lake.quality.history("plants")
     assert (
         told == [QualityNote("plants@2", "2026-01-02T03:04:05Z", "check", 88.5, ())][: format - 1]
     )
@@ -331,8 +331,8 @@ def test_a_catalogue_of_an_earlier_format_is_brought_up_to_date(
     if format == 3:
         for version in found.values():
             lake.verify(version)
-    lake.add_labels(found[6], "kind", [Entry(2, "c")])
-    assert [label.value for label in lake.waiting_labels("plants@2").labels] == ["c"]
+    lake.labels.add(found[6], "kind", [Entry(2, "c")])
+    assert [label.value for label in lake.labels.waiting(lake.version("plants@2")).labels] == ["c"]
     assert lake.tag("plants@4", "other").tags == ("other",)
     with sqlite3.connect(lake.workspace.catalogue) as db:
         made = set(db.execute("SELECT type, name, tbl_name FROM sqlite_master"))

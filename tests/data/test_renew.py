@@ -9,6 +9,7 @@ import pytest
 
 from core.data.cleaning.recipe import Recipe
 from core.data.lake.lake import Lake
+from core.data.lake.rejected import rejected_rows
 from core.data.sources import Options, Reading, import_source, preview_source, renew_source
 from core.errors import Cancelled, LeptonError, UsageError
 from tests.data.conftest import state
@@ -63,7 +64,7 @@ def test_what_does_not_fit_the_types_is_left_out(lake: Lake, folder: Path) -> No
     report = renew_source(lake, "sales")
     assert [(r.column, r.what) for r in report.rejects] == [("sold", '"many" is no whole number')]
     assert rows(lake, "sales")[3:] == [(3, "fri", 7), (4, "sat", 8)]
-    assert lake.rejects("sales").num_rows == 1
+    assert rejected_rows(lake, "sales").num_rows == 1
 
 
 def test_appending_another_file(lake: Lake, folder: Path, tmp_path: Path) -> None:
@@ -202,7 +203,7 @@ def test_a_recipe_cleans_rows_before_they_are_kept(lake: Lake, tmp_path: Path) -
         "drop-duplicates",
         "fill",
     ]
-    assert lake.rejects("people").num_rows == 1
+    assert rejected_rows(lake, "people").num_rows == 1
 
 
 def test_nested_values_of_a_refresh_are_known_again(lake: Lake, tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def test_a_check_with_a_model_as_a_run(home: Workspace, planted: tuple[str, set[
     (report,) = json.loads((run.artifacts / checking.REPORT).read_text())
     assert "suspicious-label" in {each["kind"] for each in report["findings"]}
     assert report["notes"]
-    (entry, *_) = Lake(home).quality_history("signs")
+    (entry, *_) = Lake(home).quality.history("signs")
     assert entry.score == report["score"]
 
 

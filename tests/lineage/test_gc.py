@@ -64,11 +64,11 @@ def test_what_checks_found_outlives_the_versions(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number, version in enumerate(versions(lake, 4)):
-        lake.note_quality(version, "check", 90.0 + number, [{"severity": "error"}])
-    lake.note_quality(lake.version("things"), "import", None, [])
+        lake.quality.note(version, "check", 90.0 + number, [{"severity": "error"}])
+    lake.quality.note(lake.version("things"), "import", None, [])
 
     def told() -> list[tuple[str, float | None, bool]]:
-        return [(each.ref, each.score, each.gone) for each in lake.quality_history("things")]
+        return [(each.ref, each.score, each.gone) for each in lake.quality.history("things")]
 
     newest = [("things@4", None, False), ("things@4", 93.0, False)]
     collect_garbage(lake.workspace, keep=2, dry_run=True)

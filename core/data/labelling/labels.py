@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from core.data.lake.journal import Entry, Label, Source
-from core.data.lake.lake import Lake, Overtaken
+from core.data.lake.lake import Lake
 from core.data.lake.layout import ROW_ID, literal, quoted
 from core.data.lake.version import Version
 from core.data.lake.view import View
+from core.data.lake.writing import Overtaken
 from core.errors import UsageError, nearest
 
 if TYPE_CHECKING:
@@ -84,12 +85,12 @@ class Labels:
             "To make the column text: lepton data clean"
             f" {self.version.dataset} --step 'cast columns={self.column} to=text'",
         )
-        self._lake.add_labels(self.version, self.column, entries, source=source, author=author)
+        self._lake.labels.add(self.version, self.column, entries, source=source, author=author)
 
     def unseen(self, entries: Iterable[Entry]) -> list[str]:
         """Those of the labels that neither the column nor any label that waits has yet."""
         values = {each.value for each in entries if each.value is not None}
-        values -= self._lake.label_values(self.version, self.column)
+        values -= self._lake.labels.values(self.version, self.column)
         if not values or self.column not in self.version.column_names:
             return sorted(values)
         self._register([Entry(0, value) for value in values])
@@ -156,7 +157,7 @@ def waiting(lake: Lake, name: str) -> list[tuple[Version, int]]:
     newest: dict[str, Version] = {}
     for version in lake.versions(name):
         newest.setdefault(version.origin, version)
-    found = ((version, sum(lake.label_counts(version).values())) for version in newest.values())
+    found = ((version, sum(lake.labels.counts(version).values())) for version in newest.values())
     return [(version, count) for version, count in found if count]
 
 
@@ -184,7 +185,7 @@ def _publish(
     *,
     if_newest: bool,
 ) -> Published:
-    waits = lake.waiting_labels(base, column)
+    waits = lake.labels.waiting(base, column)
     if not waits.labels:
         of = f' of "{column}"' if column else ""
         raise UsageError(
@@ -279,7 +280,7 @@ def _column(lake: Lake, version: Version, name: str | None, *, new: bool) -> str
         raise UsageError(
             "whose labels they are is not said", where=version.ref, hint="Name it: --column COLUMN"
         )
-    if name in version.column_names or lake.label_values(version, name):
+    if name in version.column_names or lake.labels.values(version, name):
         return name
     taken = [each for each in version.column_names if each.lower() == name.lower()]
     if taken or name.lower() == ROW_ID or not name.strip() or "\0" in name:

@@ -8,25 +8,22 @@ end can stand behind it.
 
 from __future__ import annotations
 
-import getpass
-import os
-import re
-import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
-from core.atomic import sync_path
-from core.data.engine import connect
-from core.data.lake import garbage, journal
+from core.data.lake import garbage
+from core.data.lake.author import author_here
 from core.data.lake.catalogue import Catalogue
-from core.data.lake.journal import Entry, Label, Source, Waiting
+from core.data.lake.labels import Labels
+from core.data.lake.names import split_ref, valid_name
+from core.data.lake.quality import Quality
 from core.data.lake.rows_file import columns_of, copy_rows, hashed, row_count, sha256_of, stage
-from core.data.lake.version import Column, DataFile, QualityNote, Version
+from core.data.lake.version import Column, DataFile, Version, numbers_in_words
 from core.data.lake.view import View
+from core.data.lake.writing import Writing
 from core.errors import LeptonError, UsageError, nearest
 from core.workspace import Workspace
 
@@ -35,54 +32,15 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-REJECT_COLUMNS = ("file", "position", "reason", "column", "value")
-
-
-def as_name(text: str) -> str:
-    """The name that a text makes, without what no name may hold; empty where nothing is left."""
-    return re.sub(r"[^a-z0-9._-]+", "-", text.lower()).strip("-._")[:64]
-
-
-def valid_name(name: str) -> str:
-    """Return the name of a data set or model unchanged when it is one.
-
-    Raises:
-        UsageError: it holds other characters than lower-case letters, digits, `.`, `_` and `-`.
-    """
-    if NAME.fullmatch(name):
-        return name
-    fixed = as_name(name)
-    raise UsageError(
-        f'"{name}" cannot be a name: use lower-case letters, digits, ".", "_" and "-"',
-        hint=f'"{fixed}" would do.' if fixed else "",
-    )
-
-
-def split_ref(ref: str) -> tuple[str, int | str | None]:
-    """`"name@3"` as `("name", 3)`, `"name@best"` as `("name", "best")`, `"name"` with None."""
-    name, at, which = ref.partition("@")
-    if not at:
-        return name, None
-    if which.isdigit():
-        return name, int(which)
-    if not NAME.fullmatch(which):
-        raise UsageError(
-            f'"{ref}" is no version', hint=f'Write "{name}@1", "{name}@TAG", or "{name}" alone.'
-        )
-    return name, which
-
-
-class Overtaken(LeptonError):  # noqa: N818 - nothing is wrong, somebody was quicker
-    """A version was to follow another that is not the newest any more."""
-
-
 class Lake:
     """The data sets of one workspace."""
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
         self._catalogue = Catalogue(workspace.catalogue)
+        self._writing = Writing(workspace, self._catalogue)
+        self.labels = Labels(self._catalogue)
+        self.quality = Quality(self._catalogue)
 
     def datasets(self) -> list[Version]:
         """The newest version of each data set, by name."""
@@ -119,7 +77,7 @@ class Lake:
         every = self.versions(name)
         raise UsageError(
             f'no version {n} of the data set "{name}"',
-            hint=f"There {_numbers(every)}.",
+            hint=f"There {numbers_in_words(every)}.",
         )
 
     def _tagged(self, name: str, tag: str) -> Version:
@@ -130,7 +88,7 @@ class Lake:
         tags = [tag for version in every for tag in version.tags]
         raise UsageError(
             f'no version of the data set "{name}" has the tag "{tag}"',
-            hint=nearest(tag, tags) or f"There {_numbers(every)}, and no tags.",
+            hint=nearest(tag, tags) or f"There {numbers_in_words(every)}, and no tags.",
         )
 
     def tag(self, ref: str | Version, name: str) -> Version:
@@ -196,7 +154,7 @@ class Lake:
         """
         valid_name(name)
         media = media or {}
-        with self.staged() as (unused, own):
+        with self._writing.staged() as (unused, own):
             staged = rows if isinstance(rows, Path) else unused
             first: int | None = 0
             if isinstance(rows, Path):
@@ -206,7 +164,7 @@ class Lake:
             if count == 0:
                 raise LeptonError("there are no rows to keep", where=name)
             left_out = rejects() if rejects else None
-            return self._enter(
+            return self._writing.enter(
                 Version(
                     dataset=name,
                     n=0,
@@ -221,8 +179,8 @@ class Lake:
                     task=task,
                     target=target,
                     inputs=None if inputs is None else tuple(inputs),
-                    author=_author(),
-                    rejects=None if left_out is None else self._kept(left_out),
+                    author=author_here(),
+                    rejects=None if left_out is None else self._writing.keep(left_out),
                 ),
                 staged,
             )
@@ -252,7 +210,7 @@ class Lake:
             ((last,),) = view.sql("SELECT max(_rid) FROM rows")
             if laid_over & set(own):
                 # An overlay answers for every row: columns that were laid over are put in place.
-                merged = self.workspace.tmp / f"{os.getpid()}-{uuid4().hex}.parquet"
+                merged = self._writing.scratch()
                 view.write_with(rows, last + 1, merged)
                 rows.unlink()
                 rows, kept = merged, ()
@@ -262,7 +220,7 @@ class Lake:
         first = last + 1 if kept else None
         left_out = rejects() if rejects else None
         try:
-            return self._enter(
+            return self._writing.enter(
                 replace(
                     base,
                     rows=count,
@@ -270,9 +228,9 @@ class Lake:
                     op=op,
                     params=dict(params or {}),
                     parents=(base.ref,),
-                    author=_author(),
+                    author=author_here(),
                     tags=(),
-                    rejects=None if left_out is None else self._kept(left_out),
+                    rejects=None if left_out is None else self._writing.keep(left_out),
                 ),
                 rows,
                 after=base,
@@ -302,7 +260,7 @@ class Lake:
                 another version came.
             LeptonError: the disk is full; the lake is as it was.
         """
-        with self.staged() as (staged, own):
+        with self._writing.staged() as (staged, own):
             con = connection or own
             if not isinstance(columns, str):
                 con.register("overlay", columns)
@@ -311,7 +269,7 @@ class Lake:
             new = {column: Column(column, kind) for column, kind in columns_of(staged)}
             provides = tuple(new)
             kept = tuple(new.pop(column.name, column) for column in base.columns)
-            return self._enter(
+            return self._writing.enter(
                 replace(
                     base,
                     columns=(*kept, *new.values()),
@@ -319,7 +277,7 @@ class Lake:
                     op=op,
                     params=dict(params or {}),
                     parents=(base.ref,),
-                    author=_author(),
+                    author=author_here(),
                     rejects=None,
                     labelled={**base.labelled, **(labelled or {})},
                 ),
@@ -327,68 +285,6 @@ class Lake:
                 after=base if if_newest else None,
                 labelled=labelled,
             )
-
-    def add_labels(
-        self,
-        version: Version,
-        column: str,
-        entries: Iterable[Entry],
-        *,
-        source: Source = "human",
-        author: str | None = None,
-    ) -> None:
-        """Write labels into the journal, all or none; they wait there for `publish`.
-
-        Any number of processes may do so at once. Rows and values are the caller's to check: see
-        `core.data.labelling.labels`.
-
-        Raises:
-            UsageError: the version and all that have its rows were removed.
-        """
-        with self._catalogue.write() as db:
-            who = _author() if author is None else author
-            journal.append(db, version, column, entries, author=who, source=source)
-
-    def undo_labels(
-        self,
-        version: Version,
-        count: int = 1,
-        *,
-        column: str | None = None,
-        source: Source = "human",
-        author: str | None = None,
-    ) -> list[Label]:
-        """Take back the last labels of an author that no version holds yet; newest first."""
-        with self._catalogue.write() as db:
-            who = _author() if author is None else author
-            return journal.undo(db, version, count, column=column, author=who, source=source)
-
-    def waiting_labels(self, ref: str | Version, column: str | None = None) -> Waiting:
-        """The labels that hold for a version's rows and are not published in it yet.
-
-        One for each cell: the last that a person gave, else the last that a rule or a model did.
-
-        Raises:
-            UsageError: no such data set or version.
-        """
-        version = self.version(ref)
-        with self._catalogue.read() as db:
-            return journal.waiting(db, version, column)
-
-    def label_counts(self, ref: str | Version) -> dict[str, int]:
-        """How many labels wait for each column of a version.
-
-        Raises:
-            UsageError: no such data set or version.
-        """
-        version = self.version(ref)
-        with self._catalogue.read() as db:
-            return journal.counts(db, version)
-
-    def label_values(self, version: Version, column: str) -> set[str]:
-        """The different labels that wait for a column."""
-        with self._catalogue.read() as db:
-            return journal.values(db, version, column)
 
     def describe(
         self,
@@ -406,26 +302,6 @@ class Lake:
             self._catalogue.note_task(db, noted)
         return noted
 
-    def note_quality(
-        self,
-        version: Version,
-        kind: str,
-        score: float | None,
-        findings: Sequence[Mapping[str, Any]],
-    ) -> None:
-        """Write what a check of a version found into the history of its data set."""
-        note = QualityNote(version.ref, "", kind, score, tuple(map(dict, findings)))
-        with self._catalogue.write() as db:
-            self._catalogue.note_quality(db, version, note)
-
-    def quality_history(self, name: str, limit: int = 100) -> list[QualityNote]:
-        """What the checks of a data set found, newest first.
-
-        Raises:
-            UsageError: there is no data set of that name.
-        """
-        return self._catalogue.quality(self.versions(name)[0].dataset, limit)
-
     def restore(self, ref: str | Version, *, params: Mapping[str, Any] | None = None) -> Version:
         """Make the rows of an earlier version the newest again; no file is written.
 
@@ -439,11 +315,11 @@ class Lake:
             op="restore",
             params=dict(params or {}),
             parents=(version.ref,),
-            author=_author(),
+            author=author_here(),
             rejects=None,
         )
         with self._catalogue.write() as db:
-            self._check_there(version.ref, version.files)
+            self._writing.check_there(version.ref, version.files)
             n = self._catalogue.insert(db, entered)
         return self._catalogue.versions(version.dataset, n=n)[0]
 
@@ -492,141 +368,15 @@ class Lake:
         with self._catalogue.write():
             yield self.version(ref.ref if isinstance(ref, Version) else ref)
 
-    def rejects(self, ref: str | Version) -> pa.Table:
-        """What was left out when a version was made: (file, position, reason, column, value).
-
-        Raises:
-            LeptonError: the file that keeps it is missing.
-        """
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        version = self.version(ref)
-        if version.rejects is None:
-            return pa.table({name: pa.array([], pa.string()) for name in REJECT_COLUMNS})
-        path = self.workspace.data / version.rejects.name
-        if not path.exists():
-            raise LeptonError(
-                f"the table of what {version.ref} left out is missing", where=str(path)
-            )
-        return pq.read_table(path)
-
-    def _kept(self, table: pa.Table) -> DataFile:
-        """A small table put beside the data; until a version refers to it, it is garbage."""
-        import pyarrow.parquet as pq
-
-        staged = self.workspace.tmp / f"{os.getpid()}-{uuid4().hex}.parquet"
-        try:
-            pq.write_table(table, staged, compression="zstd")
-            file = hashed(staged)
-            staged.chmod(0o444)
-            sync_path(staged)
-            staged.replace(self.workspace.data / file.name)
-        finally:
-            staged.unlink(missing_ok=True)
-        return file
-
-    def _enter(
-        self,
-        version: Version,
-        staged: Path,
-        after: Version | None = None,
-        labelled: Mapping[str, int] | None = None,
-    ) -> Version:
-        """Give the staged file its final name and the version its number, in one transaction.
-
-        With `after` only if that version is still the newest, with `labelled` only if those labels
-        still stand.
-        """
-        final = self.workspace.data / version.files[-1].name
-        staged.chmod(0o444)
-        sync_path(staged)
-        with self._catalogue.write() as db:
-            if after is not None and self._catalogue.newest(db, after.dataset) != after.n:
-                raise Overtaken(
-                    f"{after.dataset} has a newer version than {after.n} now",
-                    hint="Somebody changed it in the meantime: do it again.",
-                )
-            if labelled and journal.taken_back(db, version, labelled):
-                raise Overtaken("a label was taken back meanwhile", hint="Publish once more.")
-            # What it is laid over or put behind may have been removed while it was made.
-            self._check_there(", ".join(version.parents), version.files[:-1])
-            staged.replace(final)
-            sync_path(final.parent)
-            n = self._catalogue.insert(db, version)
-        return self._catalogue.versions(version.dataset, n=n)[0]
-
-    def _check_there(self, ref: str, files: Sequence[DataFile]) -> None:
-        """Inside a write transaction, for which a removal of the same files waits.
-
-        Raises:
-            LeptonError: a file is missing.
-        """
-        for file in files:
-            if not (self.workspace.data / file.name).exists():
-                raise LeptonError(
-                    f"a data file of {ref} is missing",
-                    where=str(self.workspace.data / file.name),
-                    hint="It was removed, or lost: import the data set again, or restore the file.",
-                )
-
-    @contextmanager
-    def staged(self) -> Iterator[tuple[Path, duckdb.DuckDBPyConnection]]:
+    def staged(self) -> AbstractContextManager[tuple[Path, duckdb.DuckDBPyConnection]]:
         """A temporary file name that is gone afterwards, and a DuckDB to fill it with.
 
         Raises:
             LeptonError: the disk is full.
         """
-        import duckdb
-
-        self._sweep()
-        staged = self.workspace.tmp / f"{os.getpid()}-{uuid4().hex}.parquet"
-        with connect(self.workspace) as connection:
-            try:
-                yield staged, connection
-            except (duckdb.IOException, OSError) as error:
-                raise LeptonError(
-                    f"the data could not be written: {error}",
-                    where=str(self.workspace.data),
-                    hint="Check that the disk has room; nothing was changed.",
-                ) from error
-            finally:
-                staged.unlink(missing_ok=True)
-
-    def _sweep(self) -> None:
-        """Remove what killed writers left behind."""
-        import psutil
-
-        for left in self.workspace.tmp.iterdir():
-            owner = left.name.partition("-")[0]
-            if owner.isdigit() and not psutil.pid_exists(int(owner)):
-                if left.is_dir():
-                    shutil.rmtree(left, ignore_errors=True)
-                else:
-                    left.unlink(missing_ok=True)
+        return self._writing.staged()
 
     def _unknown(self, name: str) -> UsageError:
         names = self._catalogue.names()
         hint = nearest(name, names) or "Import one: lepton data import SOURCE --name NAME"
         return UsageError(f'no data set "{name}"', hint=hint)
-
-
-def _numbers(versions: Sequence[Version]) -> str:
-    """`is version 3`, `are versions 1 to 4`, or `are versions 6, 26 and 27` where some are gone."""
-    numbers = sorted(version.n for version in versions)
-    first, *_, last = [*numbers, *numbers]
-    if first == last:
-        return f"is version {first}"
-    if last - first + 1 == len(numbers) > 2:
-        return f"are versions {first} to {last}"
-    named = [str(n) for n in numbers[-8:]]
-    older = f", and {len(numbers) - 8} older" if len(numbers) > 8 else ""
-    return f"are versions {', '.join(named[:-1])} and {named[-1]}{older}"
-
-
-def _author() -> str:
-    """Who makes a version: the person's name on this machine, where it is known."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -143,3 +144,16 @@ class QualityNote:
             **{f"{name}s": counts.count(name) for name in ("error", "warning")},
             "findings": list(self.findings),
         }
+
+
+def numbers_in_words(versions: Sequence[Version]) -> str:
+    """`is version 3`, `are versions 1 to 4`, or `are versions 6, 26 and 27` where some are gone."""
+    numbers = sorted(version.n for version in versions)
+    first, *_, last = [*numbers, *numbers]
+    if first == last:
+        return f"is version {first}"
+    if last - first + 1 == len(numbers) > 2:
+        return f"are versions {first} to {last}"
+    named = [str(n) for n in numbers[-8:]]
+    older = f", and {len(numbers) - 8} older" if len(numbers) > 8 else ""
+    return f"are versions {', '.join(named[:-1])} and {named[-1]}{older}"

@@ -35,5 +35,5 @@ def check_leakage(
         stop_if(should_stop())
         found += check_similar(view, should_stop)
     leaks = worst_first([finding for finding in found if finding.kind in LEAKS])
-    lake.note_quality(version, KIND, None, [finding.to_json() for finding in leaks])
+    lake.quality.note(version, KIND, None, [finding.to_json() for finding in leaks])
     return leaks

@@ -97,4 +97,4 @@ def check_version(
 def note(lake: Lake, checked: Checked, kind: str = CHECK) -> None:
     """Write a check into the history of its data set."""
     found = [finding.to_json() for finding in checked.findings]
-    lake.note_quality(checked.version, kind, checked.score, found)
+    lake.quality.note(checked.version, kind, checked.score, found)

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from core.data.lake.lake import Lake, valid_name
+from core.data.lake.lake import Lake
+from core.data.lake.names import valid_name
 from core.data.lake.view import literal
 from core.data.sources.desk import (
     Arrived,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from uuid import uuid4
 
 from core.data.engine import connect
-from core.data.lake.lake import REJECT_COLUMNS
+from core.data.lake.rejected import REJECT_COLUMNS
 from core.data.lake.rows_file import copy_rows
 from core.data.lake.view import quoted
 from core.data.sources.prints import Seen

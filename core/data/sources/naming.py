@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from core.data.lake.lake import as_name
+from core.data.lake.names import as_name
 from core.data.sources.desk import Desk
 from core.data.sources.formats import BY_SUFFIX, PACKED, TEXT_SUFFIXES
 

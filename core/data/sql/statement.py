@@ -10,8 +10,9 @@ import re
 from collections.abc import Iterable, Iterator
 
 from core.data.engine import connect
-from core.data.lake.lake import NAME, Lake
+from core.data.lake.lake import Lake
 from core.data.lake.layout import quoted
+from core.data.lake.names import NAME
 from core.data.lake.version import Version
 from core.errors import UsageError
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from core.data.lake.lake import as_name, valid_name
+from core.data.lake.names import as_name, valid_name
 from core.errors import LeptonError, UsageError
 from core.models.foreign import weights
 from core.models.foreign.described import task_of_base

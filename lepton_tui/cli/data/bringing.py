@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from core.data.lake.rejected import rejected_rows
 from core.data.lake.version import Version
 from core.errors import LeptonError, UsageError
 from core.workspace import Workspace
@@ -302,7 +303,7 @@ def rejects(
 
     lake = open_lake()
     version = rejecting(lake, dataset)
-    found = lake.rejects(version)
+    found = rejected_rows(lake, version)
     if json:
         put_json(found.to_pylist())
         return

@@ -117,7 +117,7 @@ def _add(
         unseen = session.unseen(entries)
         session.add(entries, **said)
         version, column = session.version, session.column
-    waits = lake.label_counts(version)
+    waits = lake.labels.counts(version)
     if empty:
         note(f"note: {counted(empty, 'row')} without a label passed over")
     if unseen and column in version.column_names:
@@ -200,8 +200,8 @@ def _undo(
     lake: Lake, dataset: str, column: str | None, count: int, said: dict[str, Any], *, json: bool
 ) -> None:
     version = lake.version(dataset)
-    undone = lake.undo_labels(version, count, column=column, **said)
-    waits = lake.label_counts(version)
+    undone = lake.labels.undo(version, count, column=column, **said)
+    waits = lake.labels.counts(version)
     if json:
         taken = [each.to_json() for each in undone]
         put_json({"dataset": version.ref, "undone": taken, "waiting": sum(waits.values())})
@@ -246,7 +246,7 @@ def _publish(lake: Lake, dataset: str, column: str | None, *, json: bool) -> Non
 def _show(lake: Lake, version: Version, column: str | None, *, json: bool) -> None:
     from core.data.labelling.labels import stranded
 
-    waits = lake.waiting_labels(version, column)
+    waits = lake.labels.waiting(version, column)
     if json:
         shown = [each.to_json() for each in waits.labels]
         put_json({"dataset": version.ref, "waiting": len(shown), "labels": shown})
@@ -270,7 +270,7 @@ def _show(lake: Lake, version: Version, column: str | None, *, json: bool) -> No
         if len(waits.labels) > SHOWN:
             note(f"The last {SHOWN} of {len(waits.labels):,}; --json has all.")
     if not json:
-        _put_waiting(version, lake.label_counts(version))
+        _put_waiting(version, lake.labels.counts(version))
     if elsewhere := stranded(lake, version):
         note(f"note: {elsewhere}")
 

@@ -43,7 +43,7 @@ def show(dataset: str = DATASET, json: bool = JSON) -> None:
     version = lake.version(dataset)
     with lake.open(version) as view:
         splits = view.splits()
-    labels = lake.label_counts(version)
+    labels = lake.labels.counts(version)
     if json:
         columns = [{"name": c.name, "type": c.type, "media": c.media} for c in version.columns]
         put_json(version.to_json() | {"schema": columns, "splits": splits, "waiting": labels})

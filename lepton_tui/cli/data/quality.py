@@ -188,9 +188,11 @@ def _watch(run: Run, every: str, *, detach: bool, json: bool) -> None:
 def _history(dataset: str | None, *, json: bool) -> None:
     if dataset is None:
         raise UsageError("whose history is not said", hint="lepton data check DATASET --history")
-    entries = open_lake().quality_history(dataset.partition("@")[0], HISTORY)
+    lake = open_lake()
+    name, *_ = dataset.partition("@")
+    entries = lake.quality.history(lake.versions(name)[0].dataset, HISTORY)
     if "@" in dataset:
-        ref = open_lake().version(dataset).ref
+        ref = lake.version(dataset).ref
         entries = [entry for entry in entries if entry.ref == ref]
     if json:
         put_json([entry.to_json() for entry in entries])

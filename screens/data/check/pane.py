@@ -249,7 +249,7 @@ class CheckPane(Pane):
         window = TextWindow(f"Checks of {version.dataset}", Text("looking…", "dim"))
         self.app.push_screen(window)
         self.data_screen.fetch(
-            lambda: self.lake.quality_history(version.dataset),
+            lambda: self.lake.quality.history(version.dataset),
             lambda notes: window.show(history_told(notes)),
             group="quality history",
         )

@@ -13,7 +13,7 @@ from textual.widgets import Input, Static
 
 from core.data.lake.lake import Lake
 from core.data.lake.layout import ROW_ID
-from core.data.lake.rejected import rejecting
+from core.data.lake.rejected import rejected_rows, rejecting
 from core.data.lake.version import Version
 from core.errors import Cancelled, LeptonError
 from screens.data.pane import Pane
@@ -271,7 +271,7 @@ class RowsPane(Pane):
 
         def left_out() -> tuple[Version, Any]:
             made = rejecting(self.lake, version)
-            return made, self.lake.rejects(made)
+            return made, rejected_rows(self.lake, made)
 
         def show(found: tuple[Version, Any]) -> None:
             made, rejects = found

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from core.data.lake.lake import Lake
+from core.data.lake.rejected import rejected_rows
 from core.data.sources import import_source, renew_source
 from core.data.sources.media.pictures import image_fault, image_size
 from tests.data.conftest import Refuses
@@ -128,7 +129,7 @@ def test_bad_lines_of_the_labels_do_not_count_as_bad_images(lake: Lake, flat: Pa
     table = write(flat / "labels.csv", "f,n\n" + "\n".join(lines) + "\n")
     report, rows = read(lake, flat)
     assert (len(rows), report.rejected) == (4, 3)
-    assert all(str(table) in row["file"] for row in lake.rejects("it").to_pylist())
+    assert all(str(table) in row["file"] for row in rejected_rows(lake, "it").to_pylist())
 
 
 def test_labels_that_do_not_go_with_the_folder(
