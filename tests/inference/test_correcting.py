@@ -125,7 +125,7 @@ def test_numbers_and_several_labels_are_typed_as_their_column_has_them(lake: Lak
         with pytest.raises(UsageError, match='"dear"'):
             corrected(lake, "pricer", given, label="dear")
     assert lake.version("prices").n == 2
-    assert lake.label_counts("prices") == {}
+    assert lake.labels.counts(lake.version("prices")) == {}
 
 
 def test_what_cannot_be_corrected_is_told_and_changes_nothing(lake: Lake) -> None:
