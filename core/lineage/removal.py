@@ -10,7 +10,7 @@ from core.data.lake import garbage
 from core.data.lake.garbage import Freed
 from core.data.lake.lake import Lake
 from core.data.lake.version import Version
-from core.data.quality.rules import seconds_of
+from core.data.quality.duration import seconds_of
 from core.errors import UsageError
 from core.lineage.readers import LIVING, RESUMABLE, Reader, readers
 from core.workspace import Workspace

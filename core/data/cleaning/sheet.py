@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from core.data.lake.version import Column
-from core.data.lake.view import ROW_ID, SPLIT, literal, quoted
+from core.data.lake.view import ROW_ID, SPLIT, quoted
 from core.data.profile import NUMBERS
 from core.errors import Cancelled, LeptonError, UsageError, nearest
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 # Columns of the work in progress; none of them gets into the lake.
 HIDDEN = "__lepton_"
-NAN = "'nan'::DOUBLE"
-FRACTIONS = ("FLOAT", "DOUBLE")
 GROUPS = 10_000
 MOST_BITS = 999_999_999
 """Ids that one map of bits can tell; DuckDB makes none larger."""
@@ -375,31 +373,6 @@ class Sheet:
             for name, kind, *_ in described
             if name != ROW_ID and not name.startswith(HIDDEN)
         )
-
-
-def valid(column: Column) -> str:
-    """SQL for a cell, with NULL for what counts as missing: NaN does."""
-    name = quoted(column.name)
-    return f"nullif({name}, {NAN})" if column.type in FRACTIONS else name
-
-
-def finite(column: Column) -> str:
-    """SQL for a number to learn from, as DOUBLE; NULL where it is missing or endless."""
-    name = f"CAST({quoted(column.name)} AS DOUBLE)"
-    if column.type not in FRACTIONS:
-        return name
-    return f"CASE WHEN isfinite({name}) THEN {name} END"
-
-
-def sql_value(value: Any, kind: str) -> str:
-    """A learned or given value as SQL of a type."""
-    if value is None:
-        return f"CAST(NULL AS {kind})"
-    if isinstance(value, bool):
-        return f"CAST({str(value).lower()} AS {kind})"
-    if isinstance(value, int | float):
-        return f"CAST({literal(repr(value))} AS {kind})"
-    return f"CAST({literal(str(value))} AS {kind})"
 
 
 def _media_word(kind: str) -> str:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from core.data.cleaning.sheet import finite, valid
+from core.data.cleaning.cells import finite, valid
 from core.data.lake.version import Column
 from core.data.lake.view import SPLIT, View, quoted
 from core.data.profile import is_number

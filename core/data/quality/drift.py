@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from core.data.cleaning.sheet import valid
+from core.data.cleaning.cells import valid
 from core.data.lake.version import Column
 from core.data.lake.view import SPLIT, View, literal, quoted
 from core.data.profile import is_number

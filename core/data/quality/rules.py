@@ -7,39 +7,21 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from core.data.cleaning.cells import valid
 from core.data.cleaning.expression import check_expression
-from core.data.cleaning.sheet import valid
 from core.data.engine import connect
 from core.data.lake.layout import literal, quoted, readable
 from core.data.lake.version import Column, Version
 from core.data.profile import is_number
+from core.data.quality.duration import rounded, seconds_of
 from core.errors import UsageError
 
 Ask = Callable[[str], list[tuple[Any, ...]]]
 Scalar = str | int | float | bool | dt.date | dt.datetime
-
-SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
-
-
-def seconds_of(text: str) -> float:
-    """`"90s"`, `"15m"`, `"1h"`, `"1d"`, `"2w"` in seconds.
-
-    Raises:
-        UsageError: it is no such length of time, or none at all.
-    """
-    found = DURATION.fullmatch(text.strip())
-    length = float(found[1]) * SECONDS[found[2]] if found else 0.0
-    if not 0 < length < math.inf:
-        raise UsageError(
-            f'"{text}" is no length of time', hint="Write it as 90s, 15m, 1h, 1d or 2w."
-        )
-    return length
 
 
 @dataclass(frozen=True)
@@ -318,7 +300,7 @@ class Fresh(Rule):
         if age <= seconds_of(self.at_most):
             return None
         return Broken(
-            f"the newest is of {newest:%Y-%m-%d %H:%M} UTC, {_ago(age)} old", version.rows
+            f"the newest is of {newest:%Y-%m-%d %H:%M} UTC, {rounded(age)} old", version.rows
         )
 
     def _newest(self, version: Version, ask: Ask) -> dt.datetime | None:
@@ -342,13 +324,6 @@ class Fresh(Rule):
         if newest is None:
             return None
         return dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=newest)
-
-
-def _ago(seconds: float) -> str:
-    for unit, word in (("d", "day"), ("h", "hour"), ("m", "minute")):
-        if seconds >= 2 * SECONDS[unit]:
-            return f"{seconds / SECONDS[unit]:.0f} {word}s"
-    return f"{seconds:.0f} seconds"
 
 
 @dataclass(frozen=True)

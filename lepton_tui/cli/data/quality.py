@@ -67,7 +67,7 @@ def check(
         raise UsageError("--detach goes with --every", hint="Such as: --every 1h --detach")
     spec = {"dataset": dataset, "target": target, "against": against, "model": model}
     if every is not None:
-        from core.data.quality.rules import seconds_of
+        from core.data.quality.duration import seconds_of
 
         run = _launched({**spec, "every": seconds_of(every)})
         _watch(run, every, detach=detach, json=json)

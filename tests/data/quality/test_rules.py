@@ -12,10 +12,11 @@ import pytest
 from core.data.cleaning.apply import clean
 from core.data.cleaning.recipe import Recipe
 from core.data.lake.lake import Lake
+from core.data.quality.duration import seconds_of
 from core.data.quality.finding import Finding
 from core.data.quality.keeping import broken_rules, check_rules
 from core.data.quality.rule_file import load_rules, rules_of, rules_path, template, write_template
-from core.data.quality.rules import KINDS, seconds_of
+from core.data.quality.rules import KINDS
 from core.data.quality.score import check_version, note, score
 from core.data.sql.selection import Selection
 from core.errors import UsageError

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from core.data.cleaning.sheet import HIDDEN, Sheet, valid
+from core.data.cleaning.cells import valid
+from core.data.cleaning.sheet import HIDDEN, Sheet
 from core.data.cleaning.step import Learned, Step
 from core.data.lake.version import Column
 from core.data.lake.view import SPLIT, literal

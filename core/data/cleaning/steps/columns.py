@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from core.data.cleaning.cells import sql_value
 from core.data.cleaning.expression import check_expression, has_window
-from core.data.cleaning.sheet import Sheet, sql_value
+from core.data.cleaning.sheet import Sheet
 from core.data.cleaning.step import Learned, Step
 from core.data.lake.layout import sum_of
 from core.data.lake.version import Column

@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from core.data.cleaning.sheet import FRACTIONS, HIDDEN, Sheet, finite, sql_value
+from core.data.cleaning.cells import FRACTIONS, finite, sql_value
+from core.data.cleaning.sheet import HIDDEN, Sheet
 from core.data.cleaning.step import Learned, Step
 from core.data.lake.layout import sum_of
 from core.data.lake.version import Column

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from core.data.cleaning.cells import valid
 from core.data.cleaning.expression import check_expression
-from core.data.cleaning.sheet import Sheet, valid
+from core.data.cleaning.sheet import Sheet
 from core.data.cleaning.step import Learned, Step
 from core.data.lake.view import ROW_ID, quoted
 from core.errors import UsageError
