@@ -110,8 +110,16 @@ def fit(
     texts = [each.name for each in named if each.is_text and each is not series]
     notes = (*notes, *(f"{name} is left out: the task reads numbers" for name in texts))
     even = series is not None or time.distinct >= _NEARLY * (facts.rows - time.nulls)
-    alone = even and not texts and [each.name for each in numbers] in ([], [answer.name])
-    score = (0.7 if alone else 0.25) if even and time.distinct >= _LEAST_TIMES else 0.1
+    alone = [each.name for each in numbers] in ([], [answer.name])
+    # Measurements as they were taken: a day a row, and numbers behind it. Who names one of them
+    # may as well mean to tell it from the others of its row.
+    log = (
+        target is None
+        and facts.columns[0].name == time.name
+        and len(numbers) == len(facts.columns) - 1
+    )
+    certain = even and not texts and (alone or log)
+    score = (0.7 if certain else 0.25) if even and time.distinct >= _LEAST_TIMES else 0.1
     why = f"{time.name} holds times, {answer.name} a number for each"
     columns = (time.name, *past, *([series.name] if series else []))
     return Fit(task, columns, answer.name, score, why, notes)

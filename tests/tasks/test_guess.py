@@ -31,6 +31,13 @@ from core.tasks import TASKS, TableFacts, facts, guess, task
             "ridership",
             ("date", "temp", "percip", "wind"),
         ),
+        (
+            "series/chicago_ridership.csv",
+            None,
+            "time-series-forecasting",
+            "ridership",
+            ("date", "temp", "percip", "wind"),
+        ),
         ("tabular/penguins.csv", "body_mass_g", "tabular-regression", "body_mass_g", None),
     ],
 )
