@@ -173,10 +173,12 @@ class Colour(Augmentation):
         else:
             colours = torch.eye(channels, device=image.device)
             grey = torch.full((channels,), 1 / channels, device=image.device)
-        middle = (pixels.mean(2) @ grey)[:, None, None]
-        changed = torch.baddbmm(
-            (1 - contrast) * bright * middle, contrast * bright * colours, pixels
-        )
+        middle = (pixels.mean(2) * grey).sum(1)[:, None, None]
+        # No matrix product: those of one picture and of many may differ in the last bit.
+        mixing = contrast * bright * colours
+        changed = ((1 - contrast) * bright * middle).expand_as(pixels).clone()
+        for at in range(channels):
+            changed.addcmul_(mixing[:, :, at : at + 1], pixels[:, at : at + 1])
         return {**batch, "image": changed.clamp_(0, 255).view(image.shape)}
 
 

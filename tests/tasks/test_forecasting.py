@@ -136,7 +136,8 @@ def test_times_and_one_number_are_a_series(opened):
     sorts = opened({"day": days(60), "sold": weekly(60), "kind": ["a", "b"] * 30})
     assert guess(facts(sorts)).task == "tabular-classification"
     more = opened({"day": days(60), "sold": weekly(60), "rain": weekly(60, 3)})
-    assert guess(facts(more)).task == "tabular-regression"
+    assert (guess(facts(more)).task, guess(facts(more)).target) == (TASK, "sold")
+    assert guess(facts(more), "rain").task == "tabular-regression"
     fit = guess(facts(more), task=TASK)
     assert (fit.inputs, fit.target) == (("day", "rain"), "sold")
     flowers = opened({"width": weekly(60), "kind": ["a", "b"] * 30})
