@@ -126,6 +126,10 @@ class Published:
         return self.version.to_json() | facts
 
 
+class NothingWaits(UsageError):  # noqa: N818 - what a person asked for is done
+    """There is no label that is not in a version already."""
+
+
 def publish(
     lake: Lake, ref: str, column: str | None = None, params: Mapping[str, Any] | None = None
 ) -> Published:
@@ -135,7 +139,8 @@ def publish(
     that are gone are left out and told. `params` are kept beside what the version says of itself.
 
     Raises:
-        UsageError: no label waits, all their rows are gone, or a label does not fit its column.
+        NothingWaits: no label waits.
+        UsageError: all their rows are gone, or a label does not fit its column.
         LeptonError: the disk is full; the lake is as it was.
     """
     while True:
@@ -188,7 +193,7 @@ def _publish(
     waits = lake.labels.waiting(base, column)
     if not waits.labels:
         of = f' of "{column}"' if column else ""
-        raise UsageError(
+        raise NothingWaits(
             f"no labels{of} wait to be published",
             where=base.ref,
             hint=stranded(lake, base)
