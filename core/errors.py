@@ -54,6 +54,11 @@ class DiskFullError(LeptonError):
     """The disk is full: the same work succeeds once there is room."""
 
 
+def first_line(error: BaseException) -> str:
+    """What a library says that says a lot."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 def together(found: Sequence[LeptonError], whose: str = "") -> LeptonError:
     """One error of one or more: a single one as it is, several in a row with their hints.
 

@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, NoReturn, Self, TypeAlias
 
-from core.errors import UsageError
+from core.errors import UsageError, first_line
 
 ROLES = ("system", "user", "assistant")
 MOST_LETTERS = 4_000_000
@@ -106,9 +106,8 @@ class ChatTemplate:
                 if left < 0:
                     raise UsageError("the model's chat template writes without end")
         except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
-            first = (str(error) or type(error).__name__).splitlines()[0]
             raise UsageError(
-                f"the model's chat template does not take this conversation: {first}"
+                f"the model's chat template does not take this conversation: {first_line(error)}"
             ) from error
         return "".join(parts)
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import torch
 
 from core.inference.calibration import MOST_ROWS
-from core.inference.loaded import Loaded, as_error
+from core.inference.faults import as_error
+from core.inference.halves import in_halves
+from core.inference.loaded import NO_ANSWER, Loaded
 
 if TYPE_CHECKING:
     from core.tasks.base import Rows
@@ -22,25 +22,22 @@ def rows_at_once(loaded: Loaded) -> int:
 
 
 def answered(loaded: Loaded, rows: Rows) -> tuple[pa.Table, pa.Array]:
-    """The answers, as `Task.tabulate` has them, and why there is none, text or null a row.
+    """The answers, as `Task.tabulate` has them, and why there is none, text or null a row."""
+    task = loaded.task
 
-    When they fail, halves of them are tried, as `Loaded.answer` does.
-    """
-    task, known = loaded.task, loaded.calibration
-    torch.set_num_threads(loaded.threads or (known.threads(len(rows)) if known else 1))
-    try:
-        told = task.answers_in_bulk(loaded.found(task.encode(rows, target=False)))
-    except Exception as error:
-        if len(rows) == 1:
-            return task.tabulate([None]), pa.array([str(as_error(error))])
-        half = len(rows) // 2
-        parts = [answered(loaded, part) for part in (_part(rows, 0, half), _part(rows, half, None))]
-        tables, faults = zip(*parts, strict=True)
-        return pa.concat_tables(tables), pa.concat_arrays(faults)
-    return told, pa.nulls(len(told), pa.string())
+    def told(some: Rows) -> tuple[pa.Table, pa.Array]:
+        loaded.use_threads(len(some))
+        found = task.answers_in_bulk(loaded.found(task.encode(some, target=False)))
+        return found, pa.nulls(len(found), pa.string())
+
+    def alone(_: Rows, error: Exception) -> tuple[pa.Table, pa.Array]:
+        return task.tabulate([None]), pa.array([str(as_error(error, NO_ANSWER))])
+
+    tables, faults = zip(*in_halves(rows, told, alone, _part), strict=True)
+    return pa.concat_tables(tables), pa.concat_arrays(faults)
 
 
-def _part(rows: Rows, start: int, stop: int | None) -> Rows:
+def _part(rows: Rows, start: int, stop: int) -> Rows:
     if isinstance(rows, pa.Table | pa.RecordBatch):
-        return rows.slice(start, None if stop is None else stop - start)
-    return cast("Sequence[Any]", rows)[start:stop]
+        return rows.slice(start, stop - start)
+    return rows[start:stop]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.data.labelling.labels import Labels, publish
+from core.data.labelling.labels import Labels, NothingWaits, publish
 from core.data.lake.journal import Entry
 from core.data.lake.lake import Lake
 from core.data.lake.layout import quoted
@@ -21,7 +21,7 @@ from core.data.lake.version import Version
 from core.data.lake.view import SPLIT
 from core.data.lake.writing import Overtaken
 from core.errors import UsageError, nearest
-from core.inference.messages import Row, packed
+from core.inference.messages import Row, contents, packed
 from core.inference.tables import require
 from core.models.registry import ModelFolder, task_of
 from core.tasks.base import Task
@@ -142,9 +142,7 @@ def _parted(lake: Lake, version: Version, rows: Sequence[Row]) -> tuple[list[Row
 def _published(lake: Lake, dataset: str, column: str, said: dict[str, Any]) -> Version:
     try:
         return publish(lake, dataset, column, params={"corrected": said}).version
-    except UsageError:
-        if lake.labels.waiting(lake.version(dataset), column).labels:
-            raise
+    except NothingWaits:
         # Somebody who published at the same moment had it too.
         return lake.version(dataset)
 
@@ -217,12 +215,7 @@ def _cell(value: Any) -> bytes | str | None:
         UsageError: the file cannot be read.
     """
     if isinstance(value, Path):
-        try:
-            return value.read_bytes()
-        except OSError as error:
-            raise UsageError(
-                f"the file cannot be read: {error.strerror}", where=str(value)
-            ) from error
+        return contents(value)
     if value is None or isinstance(value, bytes):
         return value
     if isinstance(value, float) and value.is_integer():

@@ -23,13 +23,11 @@ from core.inference.loaded import Given, Loaded
 from core.inference.messages import Answer, Embedded
 from core.models.folder import load_module
 from core.models.graph import exported_graph
-from core.models.registry import ONNX, ModelFolder, Models, Stamp, task_of
+from core.models.registry import ONNX, RUNTIMES, ModelFolder, Models, Stamp, task_of
 from core.tasks.base import Task
 from core.workspace import Workspace
 
 CACHE_BYTES = 4 << 30
-RUNTIMES = ("torch", "onnx")
-"""What can answer with a model: torch, or ONNX Runtime with the graph it was exported to."""
 
 # What is still frozen when the interpreter ends is reported as leaked by libraries in C++.
 atexit.register(gc.unfreeze)

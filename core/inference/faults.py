@@ -21,6 +21,13 @@ class EngineEnded(LeptonError):  # noqa: N818
     """The engine's process ended while it was at work; it starts anew at the next request."""
 
 
+def as_error(error: Exception, what: str) -> LeptonError:
+    """What a person hears of it: `what` did not go, unless the error says so itself."""
+    if isinstance(error, LeptonError):
+        return error
+    return LeptonError(f"{what}: {error or type(error).__name__}")
+
+
 def fault(error: dict[str, str]) -> LeptonError:
     """The error as its `to_json` wrote it."""
     words = {name: error.get(name, "") for name in ("where", "hint")}

@@ -19,9 +19,11 @@ from core.generation.decoder import Decoder
 from core.inference import calibration
 from core.inference.calibration import Calibration
 from core.inference.examples import as_tensors, count, take
+from core.inference.faults import as_error
 from core.inference.forward import Array, solved, to_device
+from core.inference.halves import in_halves
 from core.inference.lane import Lane
-from core.inference.messages import Answer, Embedded, Row
+from core.inference.messages import Answer, Embedded, Row, contents
 from core.inference.streams import Streams
 from core.models.graph import Graph
 from core.models.registry import ModelFolder
@@ -35,6 +37,7 @@ Given: TypeAlias = Row | Mapping[str, Any] | str | Path
 
 EMBEDDED = 16
 """Texts that become vectors at once."""
+NO_ANSWER = "the model cannot answer this"
 UNMEASURED = 64
 """Rows in a batch as long as no row could be measured with."""
 
@@ -90,21 +93,24 @@ class Loaded:
         self.embedding.close()
 
     def embed(self, texts: Sequence[str]) -> list[Embedded | LeptonError]:
-        """A vector for each text: the mean of what the module makes of its pieces."""
-        try:
-            rows = [self.task.row(text) for text in texts]
-            examples = as_tensors(self.task.encode(rows, target=False))
-            batch = to_device(take(examples, torch.arange(len(rows))), self.device)
-            torch.set_num_threads(self.threads or 1)
-            with torch.inference_mode():
-                made = self.module.embedded(batch["tokens"], batch["length"])  # type: ignore[operator]
-            counts = batch["length"].tolist()
-            return [*map(Embedded, made.float().cpu().tolist(), counts)]
-        except Exception as error:
-            if len(texts) == 1:
-                return [as_error(error)]
-            half = len(texts) // 2
-            return self.embed(texts[:half]) + self.embed(texts[half:])
+        """A vector for each text: the mean of what the module makes of its pieces.
+
+        A text that has none fails alone.
+        """
+
+        def alone(_: Sequence[str], error: Exception) -> list[Embedded | LeptonError]:
+            return [as_error(error, NO_ANSWER)]
+
+        torch.set_num_threads(self.threads or 1)
+        return [each for part in in_halves(texts, self._embedded, alone) for each in part]
+
+    def _embedded(self, texts: Sequence[str]) -> list[Embedded | LeptonError]:
+        rows = [self.task.row(text) for text in texts]
+        examples = as_tensors(self.task.encode(rows, target=False))
+        batch = to_device(take(examples, torch.arange(len(rows))), self.device)
+        with torch.inference_mode():
+            made = self.module.embedded(batch["tokens"], batch["length"])  # type: ignore[operator]
+        return [*map(Embedded, made.float().cpu().tolist(), batch["length"].tolist())]
 
     @property
     def embeds(self) -> bool:
@@ -135,27 +141,27 @@ class Loaded:
             calibration.save(self._measured, self.device, self.calibration)
 
     def answer(self, rows: Sequence[Given]) -> list[Answer]:
-        """One answer for each row of a batch, from a thread that is the model's own.
+        """One answer for each row of a batch, from a thread that is the model's own."""
+        parts = in_halves(
+            rows,
+            self._told,
+            lambda row, error: [Answer(_name(row[0]), error=as_error(error, NO_ANSWER))],
+        )
+        return [answer for part in parts for answer in part]
 
-        When it fails, halves of it are tried: a bad row costs few calls, however many good ones
-        are with it.
-        """
+    def use_threads(self, rows: int) -> None:
+        """Have what this thread does next take as many of the processor's as suit so many rows."""
+        known = self.calibration
+        torch.set_num_threads(self.threads or (known.threads(rows) if known else 1))
+
+    def _told(self, rows: Sequence[Given]) -> list[Answer]:
         named = [_name(given) for given in rows]
-        try:
-            columns = [
-                _columns(self.task, each, name) for each, name in zip(rows, named, strict=True)
-            ]
-            known = self.calibration
-            torch.set_num_threads(self.threads or (known.threads(len(rows)) if known else 1))
-            told = self._answered(rows, columns)
-            if known is None:
-                self._example = rows[0], columns[0]
-            return [Answer(name, output) for name, output in zip(named, told, strict=True)]
-        except Exception as error:
-            if len(rows) == 1:
-                return [Answer(named[0], error=as_error(error))]
-            half = len(rows) // 2
-            return self.answer(rows[:half]) + self.answer(rows[half:])
+        columns = [_columns(self.task, each, name) for each, name in zip(rows, named, strict=True)]
+        self.use_threads(len(rows))
+        told = self._answered(rows, columns)
+        if self.calibration is None:
+            self._example = rows[0], columns[0]
+        return [Answer(name, output) for name, output in zip(named, told, strict=True)]
 
     def _answered(self, rows: Sequence[Given], columns: Sequence[Mapping[str, Any]]) -> list[Any]:
         """What the task tells of each row, from its columns to the answer."""
@@ -212,19 +218,5 @@ def _columns(task: Task, given: Given, name: str) -> dict[str, Any]:
     if isinstance(given, Row) and given.error is not None:
         raise given.error
     row = given.values if isinstance(given, Row) else task.row(given)
-    read = {column: _read(value) for column, value in row.items() if isinstance(value, Path)}
+    read = {column: contents(value) for column, value in row.items() if isinstance(value, Path)}
     return {**row, **read} if PATH in task.columns else {PATH: name, **row, **read}
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"the file cannot be read: {error.strerror}", where=str(path)) from error
-
-
-def as_error(error: Exception) -> LeptonError:
-    """What a person hears of a row that could not be answered."""
-    if isinstance(error, LeptonError):
-        return error
-    return LeptonError(f"the model cannot answer this: {error or type(error).__name__}")

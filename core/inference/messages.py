@@ -12,7 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from core.errors import LeptonError
+from core.errors import LeptonError, UsageError
 
 PATH = "$path"
 BYTES = "$base64"
@@ -104,6 +104,18 @@ class Embedded(NamedTuple):
 
     vector: list[float]
     tokens: int
+
+
+def contents(path: Path) -> bytes:
+    """The bytes of a file that a row names.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"the file cannot be read: {error.strerror}", where=str(path)) from error
 
 
 def packed(value: Any) -> Any:

@@ -125,16 +125,14 @@ class Server:
 
     async def _outcome(self, request: Message, writer: StreamWriter) -> Message:
         try:
-            if request["op"] == "generate":
-                return {"result": await _told(await self._made(), request, writer)}
-            return {"result": await self._do(request)}
+            return {"result": await self._do(request, writer)}
         except LeptonError as error:
             return {"error": error.to_json()}
         except Exception as error:
             traceback.print_exc()
             return {"error": LeptonError(f"the engine failed: {error!r}").to_json()}
 
-    async def _do(self, request: Message) -> Any:
+    async def _do(self, request: Message, writer: StreamWriter) -> Any:
         match request["op"]:
             case "ping":
                 await self._made()
@@ -156,6 +154,8 @@ class Server:
                 engine = await self._made()
                 asked = await asyncio.to_thread(engine.embed, request["model"], request["texts"])
                 return [_vector(each) for each in await asyncio.wrap_future(asked)]
+            case "generate":
+                return await _told(await self._made(), request, writer)
         raise LeptonError(f"the engine knows no request {request['op']!r}")
 
     async def _made(self) -> Engine:

@@ -12,11 +12,10 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 
-from core.errors import LeptonError
 from core.generation.decoder import Decoder
 from core.generation.generation import Generation, advance
 from core.generation.pieces import Ending
-from core.inference.faults import Busy
+from core.inference.faults import Busy, as_error
 from core.inference.lane import IDLE_SECONDS
 
 AT_WORK = 16
@@ -145,10 +144,4 @@ class Streams:
                 advance(self._decoder(), [each.generation for each in together])
             except Exception as error:
                 for each in together:
-                    each.generation.error = _as_error(error)
-
-
-def _as_error(error: Exception) -> LeptonError:
-    if isinstance(error, LeptonError):
-        return error
-    return LeptonError(f"the model cannot go on: {error or type(error).__name__}")
+                    each.generation.error = as_error(error, "the model cannot go on")

@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from core.atomic import write_bytes, write_json
 from core.data.lake.rows_file import sha256_of
 from core.devices.timing import quickest
-from core.errors import LeptonError, UsageError
+from core.errors import LeptonError, UsageError, first_line
 from core.models.folder import load_module
-from core.models.graph import Graph, check_installed, first_line, read_graph
+from core.models.graph import Graph, check_installed, read_graph
 from core.models.registry import ABOUT, GRAPH, ONNX, ModelFolder, task_of
 
 ABSOLUTE, RELATIVE = 1e-4, 1e-3

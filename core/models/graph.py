@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from core.data.lake.rows_file import sha256_of
-from core.errors import LeptonError, UsageError
+from core.errors import LeptonError, UsageError, first_line
 from core.models.registry import ABOUT, DAMAGED, GRAPH, ModelFolder
 
 _TYPES: dict[str, type[np.generic]] = {
@@ -38,36 +38,39 @@ class Graph(nn.Module):
     def __init__(self, graph: bytes) -> None:
         super().__init__()
         self.graph = graph
-        self._threads = torch.get_num_threads()
-        self._session = _session(graph, self._threads)
+        self._sessions: dict[int, Any] = {}
+        """By threads, of which a session has as many for good: some batches want more of them."""
+        self._facts = self._session(1)
 
     @property
     def inputs(self) -> list[dict[str, Any]]:
         """What goes in, as JSON: name, ONNX's word for the type, and the sizes, a name where any
         will do."""
-        return [_described(each) for each in self._session.get_inputs()]
+        return [_described(each) for each in self._facts.get_inputs()]
 
     @property
     def outputs(self) -> list[dict[str, Any]]:
         """What comes out, as `inputs` has it."""
-        return [_described(each) for each in self._session.get_outputs()]
+        return [_described(each) for each in self._facts.get_outputs()]
 
     def forward(self, *arguments: Tensor) -> Tensor:
-        if self._threads != (threads := torch.get_num_threads()):
-            # A session has its threads for good.
-            self._session, self._threads = _session(self.graph, threads), threads
-        inputs = self._session.get_inputs()
-        if inputs and inputs[0].shape[:1] == [1]:
+        first, *_ = self._facts.get_inputs()
+        if first.shape[:1] == [1]:
             rows = zip(*(torch.split(argument, 1) for argument in arguments), strict=True)
-            return torch.cat([self._answered(inputs, row) for row in rows])
-        return self._answered(inputs, arguments)
+            return torch.cat([self._answered(row) for row in rows])
+        return self._answered(arguments)
 
-    def _answered(self, inputs: Sequence[Any], arguments: Sequence[Tensor]) -> Tensor:
+    def _session(self, threads: int) -> Any:
+        if threads not in self._sessions:
+            self._sessions[threads] = _session(self.graph, threads)
+        return self._sessions[threads]
+
+    def _answered(self, arguments: Sequence[Tensor]) -> Tensor:
         fed = {
             each.name: argument.cpu().numpy().astype(_TYPES[each.type], copy=False)
-            for each, argument in zip(inputs, arguments, strict=True)
+            for each, argument in zip(self._facts.get_inputs(), arguments, strict=True)
         }
-        found, *_ = self._session.run(None, fed)
+        found, *_ = self._session(torch.get_num_threads()).run(None, fed)
         return torch.from_numpy(found).to(arguments[0].device)
 
 
@@ -137,11 +140,6 @@ def _session(graph: bytes, threads: int) -> Any:
         return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its errors have no common class but this
         raise LeptonError(f"ONNX Runtime cannot read the graph: {first_line(error)}") from error
-
-
-def first_line(error: Exception) -> str:
-    """What a library says that says a lot."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _described(value: Any) -> dict[str, Any]:

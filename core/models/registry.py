@@ -24,6 +24,8 @@ GRAPH, ABOUT = "model.onnx", "onnx.json"
 """The same model as an ONNX graph, and what goes in and out of it."""
 ONNX = "onnx"
 """The architecture of a model that came as a graph; it has no other weights."""
+RUNTIMES = ("torch", "onnx")
+"""What can answer with a model: torch, or ONNX Runtime with the graph it was exported to."""
 CARD = "README.md"
 NUMBERS = ".numbers"
 NEEDED = ("task", "architecture", "options", "shape", "codec")

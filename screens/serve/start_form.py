@@ -13,6 +13,7 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Input, Select
 
 from core.errors import LeptonError
+from core.models.registry import RUNTIMES
 from core.serving.running import Running
 from core.workspace import Workspace
 from screens.data.fetching import Fetch
@@ -21,8 +22,6 @@ from screens.widgets.form import Form, options, row
 
 PORT = 8000
 MOST_PORT = 65535
-RUNTIMES = ("torch", "onnx")
-"""As `core.inference.engine` has them, which a screen cannot ask: it loads torch."""
 NOBODY, EVERYBODY = "none", "key"
 NEEDS = ((Text("nobody needs one"), NOBODY), (Text("a request needs one"), EVERYBODY))
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
-from core.errors import LeptonError, UsageError
+from core.errors import LeptonError, UsageError, first_line
 from core.models.foreign.bounded import answering
 
 CODE = "it holds more than weights, and reading that would run code"
@@ -37,8 +37,7 @@ def main(source: Path, target: Path) -> str:
     except (MemoryError, OverflowError) as error:
         raise LeptonError("it asks for far more memory than its size") from error
     except (RuntimeError, ValueError, KeyError, EOFError, TypeError, AttributeError) as error:
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UsageError(f"torch cannot read it: {first}", hint=SAVE) from error
+        raise UsageError(f"torch cannot read it: {first_line(error)}", hint=SAVE) from error
     save_file(weights(found), target)
     return ""
 

@@ -14,9 +14,9 @@ import torch
 from onnx.external_data_helper import uses_external_data
 from torch import Tensor
 
-from core.errors import LeptonError, UsageError
+from core.errors import LeptonError, UsageError, first_line
 from core.models.foreign.bounded import answering
-from core.models.graph import Graph, first_line
+from core.models.graph import Graph
 
 _FREE = 8
 """The size of an axis that may have any, but that of the rows."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
-from core.errors import LeptonError, UsageError
+from core.errors import LeptonError, UsageError, first_line
 from core.models.architecture import Architecture
 from core.models.hub.reading import FACTS, TOKENIZER, json_of, reading_of
 from core.models.hub.table import PRETRAINED
@@ -251,5 +251,5 @@ def _fetched(ref: str, name: str, *, revision: str | None = None) -> Path | None
     except errors.EntryNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        first = (str(error) or type(error).__name__).splitlines()[0]
-        raise LeptonError(f"{ref} cannot be fetched: {first}", where=os.fspath(name)) from error
+        what = f"{ref} cannot be fetched: {first_line(error)}"
+        raise LeptonError(what, where=os.fspath(name)) from error

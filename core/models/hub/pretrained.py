@@ -8,7 +8,7 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from core.errors import LeptonError, UsageError
+from core.errors import LeptonError, UsageError, first_line
 from core.models.hub.base import Base
 from core.models.hub.tuning import adapt, freeze
 from core.models.hub.wav2vec2 import STEADY
@@ -92,8 +92,8 @@ def read(
             dtype=torch.float32,
         )
     except (OSError, ValueError, RuntimeError, KeyError, ImportError) as error:
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise LeptonError(f"the weights cannot be read: {first}", where=base.ref) from error
+        what = f"the weights cannot be read: {first_line(error)}"
+        raise LeptonError(what, where=base.ref) from error
     mismatched = {each[0] if isinstance(each, tuple) else each for each in told["mismatched_keys"]}
     fresh = {*told["missing_keys"], *mismatched}
     known = {name for name, _ in model.named_parameters()}
