@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.data.labelling.labels import Labels, NothingWaits, publish
+from core.data.labelling.labels import Labels, NothingWaits, fits, publish
 from core.data.lake.journal import Entry
 from core.data.lake.lake import Lake
 from core.data.lake.layout import quoted
@@ -25,6 +25,7 @@ from core.inference.messages import Row, contents, packed
 from core.inference.tables import require
 from core.models.registry import ModelFolder, task_of
 from core.tasks.base import Task
+from core.tasks.rows import label_text
 from core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -81,11 +82,6 @@ def correct(
     return Corrected(version, [places[id(row)] for row in rows], len(others))
 
 
-def labels_of(task: Task) -> list[str]:
-    """The labels that a model can give; none where its answers are no labels."""
-    return [str(label) for label in getattr(task, "labels", ())]
-
-
 def _home(workspace: Workspace, model: ModelFolder, task: Task) -> Version:
     """The newest version of what a model was trained on, if it can be corrected there."""
     if task.gives not in CORRECTED or task.gathers or task.target in task.columns:
@@ -107,7 +103,7 @@ def _known(task: Task, label: str, *, new: bool) -> None:
         raise UsageError("the label is empty")
     truth = task.truth(label)
     said = truth["labels"] if isinstance(truth, Mapping) and "labels" in truth else [label]
-    labels = labels_of(task) if task.gives in ("label", "labels") else []
+    labels = list(getattr(task, "labels", ())) if task.gives in ("label", "labels") else []
     strange = [each for each in said if each not in labels] if labels and not new else []
     if strange:
         raise UsageError(
@@ -124,11 +120,12 @@ def _parted(lake: Lake, version: Version, rows: Sequence[Row]) -> tuple[list[Row
     """
     there: list[Row] = []
     others: list[Row] = []
+    of = {ref: lake.version(ref) for ref in {row.place[0] for row in rows if row.place}}
     for row in rows:
-        place = lake.version(row.place[0]) if row.place else None
+        place = of[row.place[0]] if row.place else None
         if place is None or place.dataset != version.dataset:
             others.append(row)
-        elif place.origin != version.origin:
+        elif not place.has_rows_of(version):
             raise UsageError(
                 f"{version.ref} has other rows than {place.ref}, which this one is of",
                 where=row.input,
@@ -180,10 +177,7 @@ def _check(connection: duckdb.DuckDBPyConnection, version: Version, names: Seque
     """
     for name in names:
         own, kind = quoted(name), version.column(name).type
-        fits = f"TRY_CAST({own} AS {kind}) IS NOT NULL"
-        if kind in ("FLOAT", "DOUBLE"):
-            fits = f"coalesce(isfinite(TRY_CAST({own} AS {kind})), false)"
-        query = f"SELECT {own} FROM given WHERE {own} IS NOT NULL AND NOT {fits} LIMIT 1"
+        query = f"SELECT {own} FROM given WHERE {own} IS NOT NULL AND NOT {fits(own, kind)} LIMIT 1"
         if unfit := connection.execute(query).fetchall():
             raise UsageError(
                 f'"{str(unfit[0][0])[:40]}" does not fit "{name}", which holds {kind.lower()}',
@@ -218,6 +212,6 @@ def _cell(value: Any) -> bytes | str | None:
         return contents(value)
     if value is None or isinstance(value, bytes):
         return value
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
+    if isinstance(value, float):
+        return label_text(value)
     return str(packed(value))

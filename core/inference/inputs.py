@@ -14,7 +14,7 @@ from core.data.lake.lake import Lake
 from core.data.sources.file_kind import content_kind, read_head
 from core.data.sources.signatures import IMAGE_SUFFIXES, SOUND_SUFFIXES, image_kind, sound_kind
 from core.errors import UsageError, meant, nearest
-from core.inference.messages import Row
+from core.inference.messages import Row, written_path
 from core.inference.tables import is_table, require, table_rows
 from core.workspace import Workspace
 
@@ -128,7 +128,7 @@ def _read(workspace: Workspace, task: Task, given: object) -> Iterable[Row]:
             return [_row(task, each) for each in _objects(text)]
         if named := _LAKE_ROWS.fullmatch(text):
             return lake_rows(workspace, task, named[1], _numbers(named[2]))
-    path = Path(given).expanduser()
+    path = written_path(given)
     if task.gathers and _DATASET.fullmatch(text) and not _exists(path):
         return _latest(workspace, task, text)
     # An empty text is no path, though Path takes it for the working folder.

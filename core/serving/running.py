@@ -72,6 +72,13 @@ class Running:
                 "the service does not say how it does", where=self.address, hint=hint
             ) from error
 
+    def seen(self) -> dict[str, Any]:
+        """What `look` tells; nothing where it does not say so, as when it is very busy."""
+        try:
+            return self.look()
+        except LeptonError:
+            return {}
+
 
 class Services:
     """The services of a workspace that run on this machine.

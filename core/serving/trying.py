@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import LeptonError, UsageError
-from core.inference.messages import Row, packed
+from core.inference.messages import Row, contents, packed, written_path
 from core.serving.bodies import BYTES, RAW
 from core.serving.forms import MEDIA, Form
 from core.serving.replies import JSON
@@ -67,12 +67,7 @@ class Trial:
         headers = {"Content-Type": self.kind}
         if key:
             headers["Authorization"] = f"Bearer {key}"
-        try:
-            content = self.body.read_bytes() if isinstance(self.body, Path) else self.body
-        except OSError as error:
-            raise UsageError(
-                f"the file cannot be read: {error.strerror}", where=str(self.body)
-            ) from error
+        content = contents(self.body) if isinstance(self.body, Path) else self.body
         began = time.perf_counter()
         try:
             # A proxy of the machine's is not the way to a service of the same machine.
@@ -112,7 +107,7 @@ def trial(running: Running, name: str, form: Form, cells: Mapping[str, str]) -> 
     """
     url = f"{running.address}/v1/models/{name}:predict"
     if form.alone and form.medium in MEDIA:
-        path = Path(cells[form.alone]).expanduser().absolute()
+        path = written_path(cells[form.alone]).absolute()
         if not cells[form.alone] or not path.is_file():
             raise UsageError("there is no such file", where=cells[form.alone] or form.alone)
         kind = mimetypes.guess_type(path.name)[0]

@@ -23,7 +23,7 @@ def list_services(
     *, json: bool = typer.Option(False, "--json", help="Print one JSON document.")
 ) -> None:
     """List the services that run here, with how they do."""
-    found = [(each, _seen(each)) for each in Services(Workspace.open()).list()]
+    found = [(each, each.seen()) for each in Services(Workspace.open()).list()]
     if json:
         put_json([_json(running, seen) for running, seen in found])
     elif not found:
@@ -64,13 +64,6 @@ def stop_services(
             f"still at work: {', '.join(late)}",
             hint="It ends after its requests; stopped once more, it leaves them.",
         )
-
-
-def _seen(running: Running) -> dict[str, Any]:
-    try:
-        return running.look()
-    except LeptonError:
-        return {}
 
 
 def _json(running: Running, seen: dict[str, Any]) -> dict[str, Any]:

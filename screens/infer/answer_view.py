@@ -11,7 +11,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import Static
 
 from core.errors import LeptonError, UsageError
-from core.inference.messages import Answer, Row
+from core.inference.messages import Answer, Row, contents
 from core.models.registry import ModelFolder
 from screens.data.fetching import Fetch
 from screens.data.rows.boxes import Box, boxed, boxes_in
@@ -138,5 +138,5 @@ class AnswerView(Vertical):
 
 
 def _content(value: bytes | Path, boxes: list[Box]) -> bytes:
-    content = value if isinstance(value, bytes) else value.read_bytes()
+    content = value if isinstance(value, bytes) else contents(value)
     return boxed(content, boxes) if boxes else content

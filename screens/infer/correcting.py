@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from core.errors import LeptonError
@@ -49,20 +48,17 @@ class Correcting:
         def work() -> Corrected:
             return correct(screen.workspace, tried.model, [row], label)
 
-        screen.fetch(work, self._kept(at, label), group="correct")
-
-    def _kept(self, at: int, label: str) -> Callable[[Corrected], None]:
         def done(made: Corrected) -> None:
-            ((_, row),) = made.places
+            ((_, number),) = made.places
             what = "has a new row" if made.added else "says so of row"
-            self._screen.notify(
-                plain(f"{made.version.ref} {what} {row}: {label}"),
+            screen.notify(
+                plain(f"{made.version.ref} {what} {number}: {label}"),
                 title="Kept for the next training",
                 markup=False,
             )
-            self._screen.corrected(at, (made.version.ref, row), label)
+            screen.corrected(row, at, (made.version.ref, number), label)
 
-        return done
+        screen.fetch(work, done, group="correct")
 
 
 def _question(answer: Answer, kept: str) -> Pick | Ask:

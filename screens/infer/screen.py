@@ -16,6 +16,7 @@ from textual.widgets import Input, OptionList, Static
 
 from core import tasks
 from core.errors import LeptonError
+from core.inference.messages import Row
 from core.inference.unseen import Unseen, unseen
 from core.models.registry import ModelFolder, Models
 from screens.base import LeptonScreen
@@ -139,8 +140,6 @@ class InferScreen(LeptonScreen):
         ]
         names = self.query_one("#models", LineList)
         names.show(named, chosen=self._wanted)
-        if self._wanted in self._models:
-            names.highlighted = list(self._models).index(self._wanted or "")
         self._wanted = None
         if self.focused is None and models:
             names.focus()
@@ -235,8 +234,10 @@ class InferScreen(LeptonScreen):
         for each in (self, self._first, self._second):
             each.set_class(model is not None, "-beside")
         if model is None:
-            self._tried = self._tried[:1]
+            asked = [each.ref for each in self._asked]
+            self._tried = [each for each in self._tried if each.model.ref in asked]
             self._show_lines()
+            self._show_row()
             return
         self._second.of(model, _reads(model))
         given = self.query_one("#ask", Input).value.strip()
@@ -251,7 +252,7 @@ class InferScreen(LeptonScreen):
     def _try(self, given: str) -> None:
         if self._model is None:
             return
-        models = [self._model, *([self._beside] if self._beside else [])]
+        models = self._asked
         for view in (self._first, self._second)[: len(models)]:
             view.say("asking…")
         engine = self.studio.engine
@@ -269,9 +270,10 @@ class InferScreen(LeptonScreen):
         self.fetch(work, partial(self._answered, models), group="try", failed=self._failed)
 
     def _answered(self, models: list[ModelFolder], found: list[Tried | LeptonError]) -> None:
-        now = [self._model, *([self._beside] if self._beside else [])]
-        if [each and each.ref for each in now] != [each.ref for each in models]:
+        asked = [each.ref for each in self._asked]
+        if asked != [each.ref for each in models][: len(asked)]:
             return  # Another model was chosen while this one was thinking.
+        found = found[: len(asked)]
         for view, each in zip((self._first, self._second), found, strict=False):
             if isinstance(each, LeptonError):
                 view.fail(each)
@@ -283,16 +285,20 @@ class InferScreen(LeptonScreen):
 
     def _show(self, *tried: Tried) -> None:
         """Show answers: of a single row as they are, of several as a list to go through."""
-        self._tried = [each for each in tried if each.model.ref in self._asked]
+        self._tried = list(tried)
         answers = self.query_one("#answers", LineList)
         answers.show([])
         self._show_lines()
         if answers.option_count:
+            # Where its cursor stands, it tells, and that row is shown.
             answers.focus()
+        else:
+            self._show_row()
 
     @property
-    def _asked(self) -> list[str]:
-        return [each.ref for each in (self._model, self._beside) if each is not None]
+    def _asked(self) -> list[ModelFolder]:
+        """Who is asked, the first model first."""
+        return [each for each in (self._model, self._beside) if each is not None]
 
     def _show_lines(self) -> None:
         rows = self._tried[0].rows if self._tried else []
@@ -302,7 +308,6 @@ class InferScreen(LeptonScreen):
         more = len(rows) - MOST_LINES
         answers.border_subtitle = f"and {more:,} more: lepton predict has all" if more > 0 else ""
         answers.show(lines(self._tried)[:MOST_LINES] if len(rows) > 1 else [])
-        self._show_row()
 
     @property
     def _at(self) -> int:
@@ -323,13 +328,16 @@ class InferScreen(LeptonScreen):
         if tried is not None and self._at < len(tried.answers):
             self._correcting.ask(tried, self._at)
 
-    def corrected(self, at: int, place: tuple[str, int], label: str) -> None:
+    def corrected(self, row: Row, at: int, place: tuple[str, int], label: str) -> None:
         """The row stands in its data set with this label now: say so, and mean it from now on."""
         for number, tried in enumerate(self._tried):
+            if at >= len(tried.rows) or tried.rows[at].input != row.input:
+                continue  # Something else was asked meanwhile.
             rows = list(tried.rows)
             rows[at] = replace(rows[at], place=place, truth=label)
             self._tried[number] = replace(tried, rows=rows)
         self._show_lines()
+        self._show_row()
 
     def shell_command(self) -> str:
         given = self.query_one("#ask", Input).value.strip()

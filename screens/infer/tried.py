@@ -55,8 +55,7 @@ def ask(workspace: Workspace, engine: EngineProcess, model: ModelFolder, given: 
         UsageError: it is no input for this model.
         LeptonError: the engine ended, or the time is over.
     """
-    home = str(Path(given).expanduser()) if given.startswith("~") else given
-    rows = read_inputs(workspace, task_of(model), [home])
+    rows = read_inputs(workspace, task_of(model), [given])
     began = time.perf_counter()
     answers = engine.predict(model.ref, rows, ANSWER_SECONDS)
     return Tried(model, rows, answers, time.perf_counter() - began)

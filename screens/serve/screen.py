@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -28,6 +28,9 @@ from screens.serve.views import (
 )
 from screens.widgets.confirm import Confirm
 from screens.widgets.text_window import TextWindow
+
+if TYPE_CHECKING:
+    from core.serving import forms
 
 LOOK_SECONDS = 0.5
 WELCOME = """\
@@ -93,7 +96,7 @@ class ServeScreen(LeptonScreen):
 
     def arrive(self, *, model: str | None = None, **_: Any) -> None:
         self._model = model
-        self.action_start()
+        self._look()
 
     def _look(self) -> None:
         # A service that is silent is waited for: a newer look would make every answer stale.
@@ -103,11 +106,13 @@ class ServeScreen(LeptonScreen):
         self.fetch(self._gather, self._show, group="services", failed=self._blind)
 
     def _gather(self) -> Looked:
-        found = [(each, _seen(each)) for each in Services(self.workspace).list()]
-        return found, list(dict.fromkeys(each.name for each in Models(self.workspace).list()))
+        found: list[tuple[Running, Seen]] = [
+            (each, each.seen()) for each in Services(self.workspace).list()
+        ]
+        return found, Models(self.workspace).names()
 
     def _blind(self, error: LeptonError) -> None:
-        self._looking = False
+        self._looking, self._model = False, None
         self.query_one("#heading", Static).update(str(error))
 
     def _show(self, looked: Looked) -> None:
@@ -119,12 +124,12 @@ class ServeScreen(LeptonScreen):
         services = self.query_one("#services", LineList)
         wanted, self._wanted = self._wanted, None
         services.show([service_line(*each) for each in found], chosen=wanted)
-        if wanted in self._found:
-            services.highlighted = list(self._found).index(wanted)
         if self.focused is None and found:
             services.focus()
         self._show_chosen()
         self.refresh_bindings()
+        if self._model is not None:
+            self.action_start()
 
     @property
     def _chosen(self) -> tuple[Running, Seen] | None:
@@ -145,10 +150,20 @@ class ServeScreen(LeptonScreen):
     def action_try(self) -> None:
         if (chosen := self._chosen) is None or not chosen[1].get("models"):
             return
-        from screens.serve.try_form import TryForm
-
         running, seen = chosen
-        self.app.push_screen(TryForm(self.workspace, running, seen["models"], self.fetch))
+        models = seen["models"]
+
+        def ready(form: forms.Form) -> None:
+            from screens.serve.try_form import TryForm
+
+            self.app.push_screen(TryForm(self.workspace, running, models, form, self.fetch))
+
+        def work() -> forms.Form:
+            from screens.serve.try_form import taken
+
+            return taken(self.workspace, models[0])
+
+        self.fetch(work, ready, group="form")
 
     @on(OptionList.OptionSelected, "#requests")
     def _open(self, event: OptionList.OptionSelected) -> None:
@@ -198,10 +213,3 @@ class ServeScreen(LeptonScreen):
         if (chosen := self._chosen) is None:
             return f"lepton serve {shlex.quote(self._model or 'MODEL')} --detach"
         return f"lepton serve ls\nlepton serve stop {chosen[0].port}"
-
-
-def _seen(running: Running) -> Seen:
-    try:
-        return running.look()
-    except LeptonError:
-        return {}

@@ -15,12 +15,12 @@ from textual.widgets import Input, Select
 from core.errors import LeptonError
 from core.models.registry import RUNTIMES
 from core.serving.running import Running
+from core.serving.settings import Settings
 from core.workspace import Workspace
 from screens.data.fetching import Fetch
 from screens.text import plain
 from screens.widgets.form import Form, options, row
 
-PORT = 8000
 MOST_PORT = 65535
 NOBODY, EVERYBODY = "none", "key"
 NEEDS = ((Text("nobody needs one"), NOBODY), (Text("a request needs one"), EVERYBODY))
@@ -49,7 +49,7 @@ class StartForm(Form[Running]):
         self._fetch = fetch
         self._names = names
         self._model = model or next(iter(names), "")
-        self._port = next(port for port in range(PORT, MOST_PORT) if port not in taken)
+        self._port = next(port for port in range(Settings.port, MOST_PORT) if port not in taken)
         self._starting = False
 
     def fields(self) -> ComposeResult:

@@ -62,6 +62,7 @@ class TryForm(Form[None]):
         workspace: Workspace,
         service: Running,
         models: Sequence[Mapping[str, Any]],
+        form: forms.Form,
         fetch: Fetch[Any],
     ) -> None:
         super().__init__()
@@ -69,22 +70,13 @@ class TryForm(Form[None]):
         self._service = service
         self._models = {each["name"]: each for each in reversed(models)}
         self._name: str = models[0]["name"]
-        self._form = self._taken(self._name)
+        self._form = form
         self._fetch = fetch
         self._reply: RenderableType = ""
         self._filled = 0
 
     def heading(self) -> str:
         return f"Ask {self._service.address}"
-
-    def _taken(self, name: str) -> forms.Form:
-        """What a model takes."""
-        from core.serving.forms import Form as Taken
-        from core.serving.forms import type_name
-        from core.serving.settings import Limits
-
-        folder = Models(self._workspace).get(self._models[name]["ref"])
-        return Taken(type_name(name), task_of(folder), Limits())
 
     def fields(self) -> ComposeResult:
         names = options(reversed(list(self._models)))
@@ -99,11 +91,22 @@ class TryForm(Form[None]):
             yield from row("key", Input(password=True, placeholder="lep_…"))
 
     @on(Select.Changed, "#model")
-    async def _other_model(self, event: Select.Changed) -> None:
-        if event.value == self._name:
-            return
-        self._name, self._reply = str(event.value), ""
-        self._form = self._taken(self._name)
+    def _other_model(self, event: Select.Changed) -> None:
+        name = str(event.value)
+        if name != self._name:
+            self._fetch(
+                lambda: taken(self._workspace, self._models[name]),
+                partial(self._ask_of, name),
+                group="form",
+                failed=self._failed,
+            )
+
+    def _ask_of(self, name: str, form: forms.Form) -> None:
+        if self.is_attached:
+            self._name, self._reply, self._form = name, "", form
+            self.call_next(self._lay_out)
+
+    async def _lay_out(self) -> None:
         await self.recompose()
         self._told()
         self.query_one("#cell-0").focus()
@@ -186,6 +189,21 @@ class TryForm(Form[None]):
             self.complain(error)
             return
         self.notify("In tmux this needs: set -g set-clipboard on", title="Copied", markup=False)
+
+
+def taken(workspace: Workspace, model: Mapping[str, Any]) -> forms.Form:
+    """What a model of a service takes, by its name there and its `ref`.
+
+    Raises:
+        UsageError: it was removed.
+        LeptonError: its folder is damaged.
+    """
+    from core.serving.forms import Form as Taken
+    from core.serving.forms import type_name
+    from core.serving.settings import Limits
+
+    folder = Models(workspace).get(model["ref"])
+    return Taken(type_name(model["name"]), task_of(folder), Limits())
 
 
 def answered(reply: Reply) -> RenderableType:

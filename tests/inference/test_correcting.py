@@ -126,6 +126,14 @@ def test_numbers_and_several_labels_are_typed_as_their_column_has_them(lake: Lak
             corrected(lake, "pricer", given, label="dear")
     assert lake.version("prices").n == 2
     assert lake.labels.counts(lake.version("prices")) == {}
+    counts = {"size": list(range(30)), "price": [at * 2 for at in range(30)]}
+    lake.commit("counts", pa.table(counts), op="import", target="price")
+    publish(workspace, learn(workspace, "counts"), "counter", dataset="counts")
+    for given, label, wrong in (("size=7", "12.5", "12.5"), ("size=2.5", "4", "2.5")):
+        with pytest.raises(UsageError, match=f'"{wrong}" does not fit'):
+            corrected(lake, "counter", given, label=label)
+    corrected(lake, "counter", "size=7", label="12")
+    assert rows_of(lake, "counts")[-1] == {"_rid": 30, "size": 7, "price": 12}
 
 
 def test_what_cannot_be_corrected_is_told_and_changes_nothing(lake: Lake) -> None:
@@ -156,6 +164,14 @@ def test_a_row_of_an_older_import_is_not_confused_with_one_of_the_newest(lake: L
     with pytest.raises(UsageError, match="flowers@2 has other rows than flowers@1"):
         corrected(lake, "flowers", "flowers@1#7", label="long")
     assert corrected(lake, "flowers", "flowers#7", label="long").version.ref == "flowers@3"
+
+
+def test_a_number_that_is_none_is_missing_in_the_new_row(lake: Lake) -> None:
+    lengths = pa.array([float("nan"), *range(1, 60)], pa.float64())
+    unknown = flowers().set_column(0, "petal length", lengths)
+    lake.commit("meadow", unknown, op="import", target="species")
+    corrected(lake, "flowers", "meadow#0", label="long")
+    assert rows_of(lake, "flowers")[-1]["petal length"] is None
 
 
 def test_a_row_of_another_data_set_becomes_a_new_one(lake: Lake) -> None:

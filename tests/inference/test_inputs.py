@@ -69,6 +69,9 @@ def test_a_text_is_a_row_and_a_text_file_one_a_line(
 ) -> None:
     said = "so good. 1+1=2, mood=fine?" + " plot" * 200
     assert read_inputs(workspace, text_task, [said]) == [Row(said, {"text": said})]
+    # Nobody's home is called so.
+    rated = "~5 stars"
+    assert read_inputs(workspace, text_task, [rated]) == [Row(rated, {"text": rated})]
     lines = tmp_path / "lines.txt"
     lines.write_text("good film\n\nbad plot\n")
     found = read_inputs(workspace, text_task, [str(lines), "text=a = b"])

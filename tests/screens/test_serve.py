@@ -19,6 +19,7 @@ from textual.widgets import Input, Select
 
 from core.data.lake.lake import Lake
 from core.inference.door import listen
+from core.models.registry import Models
 from core.serving.keys import Keys
 from core.serving.running import Running, Services
 from core.workspace import Workspace
@@ -218,6 +219,16 @@ async def test_a_service_is_started_asked_and_stopped(models: Workspace) -> None
         await pilot.press("x", "y")
         await until(pilot, "Press n to start one")
     assert Services(models).list() == []
+
+
+async def test_a_model_that_was_removed_is_told_and_not_asked(models: Workspace) -> None:
+    publish(models, learn(models, "flowers"), "fading", dataset="flowers")
+    async with LeptonApp(models).run_test(size=(100, 34)) as pilot:
+        await started(pilot, "fading")
+        Models(models).remove("fading")
+        await pilot.press("t")
+        await until(pilot, "no model")
+        assert isinstance(pilot.app.screen, ServeScreen)
 
 
 async def test_it_outlives_the_app_and_reads_pictures(models: Workspace, tmp_path: Path) -> None:

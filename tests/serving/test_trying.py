@@ -73,6 +73,8 @@ def test_cells_become_what_their_columns_hold(lepton_serve: Start, home: Workspa
         of(home, running, "flowers", petal_length="inf", colour="red")
     with pytest.raises(UsageError, match="there is no such file"):
         of(home, running, "digits", image="nowhere.png")
+    with pytest.raises(UsageError, match="there is no such file"):
+        of(home, running, "digits", image="~nobodys/7.png")
 
 
 def test_a_key_is_sent_but_not_shown(lepton_serve: Start, home: Workspace) -> None:

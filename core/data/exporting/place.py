@@ -21,7 +21,8 @@ def check_place(destination: Path, *, replace: bool, folder: bool = False) -> No
     if not destination.parent.is_dir():
         raise UsageError("no such folder", where=str(destination.parent), hint="Make it first.")
     if destination.exists() and (folder or not replace or destination.is_dir()):
-        hint = "Name another folder." if destination.is_dir() else "--force replaces it."
+        other = "Name another folder." if folder else "Name another file."
+        hint = other if destination.is_dir() else "--force replaces it."
         raise UsageError("something is there already", where=str(destination), hint=hint)
 
 
@@ -42,12 +43,17 @@ def placed(destination: Path) -> Iterator[Path]:
             beside.replace(destination)
             sync_path(destination.parent)
     except OSError as error:
-        raise LeptonError(
-            f"it cannot be written: {error.strerror or error}",
-            where=str(destination),
-            hint="Check the disk's room and the folder's permissions.",
-        ) from error
+        raise unwritable(destination, error.strerror or str(error)) from error
     finally:
         if beside.is_dir():
             rmtree(beside)
         beside.unlink(missing_ok=True)
+
+
+def unwritable(destination: Path, why: str) -> LeptonError:
+    """What a person hears where something cannot be put."""
+    return LeptonError(
+        f"it cannot be written: {why}",
+        where=str(destination),
+        hint="Check the disk's room and the folder's permissions.",
+    )

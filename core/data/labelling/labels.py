@@ -248,6 +248,19 @@ def _laid_over(base: Version, columns: Sequence[str]) -> str:
     return query
 
 
+def fits(cell: str, kind: str) -> str:
+    """SQL for whether a cell that is given, text where it is no file, is of a type as it stands."""
+    cast = f"TRY_CAST({cell} AS {kind})"
+    if kind.lstrip("U") in _WHOLE:
+        # A cast would round.
+        of = rf"{cast} IS NOT NULL AND regexp_full_match(trim({cell}), '[+-]?\d+')"
+    elif kind in ("FLOAT", "DOUBLE"):
+        of = f"isfinite({cast})"
+    else:
+        of = f"{cast} IS NOT NULL"
+    return f"coalesce({of}, false)"
+
+
 def _check_values(view: View, column: str, hint: str) -> None:
     """Hold the labels of a column in `given` against its type.
 
@@ -257,15 +270,9 @@ def _check_values(view: View, column: str, hint: str) -> None:
     kind = _type(view.version, column)
     if kind == TEXT:
         return
-    fits = f"TRY_CAST(value AS {kind}) IS NOT NULL"
-    if kind.lstrip("U") in _WHOLE:
-        # A cast would round.
-        fits += r" AND regexp_full_match(trim(value), '[+-]?\d+')"
-    elif kind in ("FLOAT", "DOUBLE"):
-        fits = f"isfinite(TRY_CAST(value AS {kind}))"
     unfit = view.sql(
         f"SELECT row, value FROM given WHERE name = {literal(column)} AND value IS NOT NULL"
-        f" AND NOT coalesce({fits}, false)"
+        f" AND NOT {fits('value', kind)}"
     )
     if unfit:
         (row, value), *more = unfit

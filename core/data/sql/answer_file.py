@@ -6,25 +6,19 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
-from core.atomic import sync_path
 from core.data.engine import connect
+from core.data.exporting.export import SUFFIXES
+from core.data.exporting.place import check_place, placed, unwritable
+from core.data.exporting.tables import COPY
 from core.data.lake.layout import literal
 from core.data.sql.sandbox import Stream
-from core.errors import LeptonError, UsageError
+from core.errors import LeptonError, UsageError, first_line
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_COPY = {
-    ".csv": "FORMAT csv, HEADER",
-    ".tsv": "FORMAT csv, HEADER, DELIMITER '\t'",
-    ".parquet": "FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v2",
-    ".jsonl": "FORMAT json",
-    ".ndjson": "FORMAT json",
-}
-ENDINGS = tuple(_COPY)
+ENDINGS = tuple(ending for ending, kind in SUFFIXES.items() if kind in COPY and ending != ".pq")
 
 
 def write_answer(
@@ -41,29 +35,15 @@ def write_answer(
         UsageError: the ending tells no format; something is there already; or no such folder.
         LeptonError: the answer cannot be had, or the file not written; nothing of it is left.
     """
-    if destination.suffix.lower() not in _COPY:
+    if destination.suffix.lower() not in ENDINGS:
         raise UsageError(
             "the ending does not tell the format",
             where=str(destination),
             hint=f"Let it end in {', '.join(ENDINGS)}.",
         )
-    if not destination.parent.is_dir():
-        raise UsageError("no such folder", where=str(destination.parent), hint="Make it first.")
-    if destination.is_dir() or (destination.exists() and not replace):
-        hint = "Name another file." if destination.is_dir() else "--force replaces it."
-        raise UsageError("something is there already", where=str(destination), hint=hint)
-    beside = destination.with_name(f".{destination.name}.{uuid4().hex[:8]}")
-    try:
-        with answering() as answer:
-            rows = _write(beside, destination, answer)
-        sync_path(beside)
-        beside.replace(destination)
-        sync_path(destination.parent)
-    except OSError as error:
-        raise _unwritable(destination, error.strerror or str(error)) from error
-    finally:
-        beside.unlink(missing_ok=True)
-    return rows
+    check_place(destination, replace=replace)
+    with placed(destination) as beside, answering() as answer:
+        return _write(beside, destination, answer)
 
 
 def _write(beside: Path, destination: Path, answer: Stream) -> int:
@@ -87,19 +67,11 @@ def _write(beside: Path, destination: Path, answer: Stream) -> int:
     # The sandbox cannot write, so another DuckDB does, through Arrow.
     with connect() as connection:
         connection.register("answer", batches)
-        how = _COPY[destination.suffix.lower()]
+        how = COPY[SUFFIXES[destination.suffix.lower()]]
         try:
             connection.execute(f"COPY (SELECT * FROM answer) TO {literal(str(beside))} ({how})")
         except (duckdb.Error, RuntimeError) as error:
             if failure is not None:
                 raise failure from error
-            raise _unwritable(destination, str(error).splitlines()[0][:200]) from error
+            raise unwritable(destination, first_line(error)[:200]) from error
     return written
-
-
-def _unwritable(destination: Path, why: str) -> LeptonError:
-    return LeptonError(
-        f"it cannot be written: {why}",
-        where=str(destination),
-        hint="Check the disk's room and the folder's permissions.",
-    )
