@@ -86,6 +86,11 @@ class Answer:
         """The number, where it tells one."""
         return self.output if isinstance(self.output, int | float) else None
 
+    @property
+    def gist(self) -> Any:
+        """What of it counts when two are compared: the label where there is one."""
+        return self.output if self.label is None else self.label
+
     def _part(self, name: str) -> Any:
         return self.output.get(name) if isinstance(self.output, Mapping) else None
 

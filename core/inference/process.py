@@ -85,7 +85,7 @@ class EngineProcess:
             UsageError: there is no such model.
             LeptonError: its folder is damaged, the engine ended, or the time is over.
         """
-        _wait(self._submit("load", model=_whole(ref)), timeout)
+        _wait(self._submit("load", model=whole_ref(ref)), timeout)
 
     def predict(self, ref: str, rows: Sequence[Row], timeout: float | None = None) -> list[Answer]:
         """One answer for each row, in order; waits up to `timeout` seconds, or for ever.
@@ -102,7 +102,7 @@ class EngineProcess:
         A future that is cancelled takes its request back; `EngineEnded` is raised by it when the
         engine ends before it has answered.
         """
-        asked = self._submit("predict", model=_whole(ref), rows=[row.to_json() for row in rows])
+        asked = self._submit("predict", model=whole_ref(ref), rows=[row.to_json() for row in rows])
         return _then(asked, lambda found: [Answer.from_json(answer) for answer in found])
 
     def stream(
@@ -114,7 +114,7 @@ class EngineProcess:
         """
         said = prompt if isinstance(prompt, str) else [each.to_json() for each in prompt]
         asked = self._submit(
-            "generate", hear=hear, model=_whole(ref), prompt=said, sampling=sampling.to_json()
+            "generate", hear=hear, model=whole_ref(ref), prompt=said, sampling=sampling.to_json()
         )
         return _then(asked, Ending.from_json)
 
@@ -140,7 +140,7 @@ class EngineProcess:
         UsageError: there is no such model, it makes no vectors of texts, or a text is too long.
         Busy: too many texts wait. LeptonError: the engine ended, or the folder is damaged.
         """
-        return _then(self._submit("embed", model=_whole(ref), texts=list(texts)), _vectors)
+        return _then(self._submit("embed", model=whole_ref(ref), texts=list(texts)), _vectors)
 
     def augment(
         self,
@@ -228,6 +228,6 @@ def _vectors(found: list[Any]) -> list[Embedded]:
     return [Embedded(*each) for each in found]
 
 
-def _whole(ref: str) -> str:
+def whole_ref(ref: str) -> str:
     """A folder's whole path: the engine is at home in another folder than this process."""
     return str(Path(ref).expanduser().absolute()) if "/" in ref else ref

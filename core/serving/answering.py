@@ -268,7 +268,7 @@ class Answering:
         finally:
             self.handing.ended(size, asked)
         for mine, other_says in zip(said, theirs, strict=True):
-            count(*of, "yes" if _gist(mine) == _gist(other_says) else "no").inc()
+            count(*of, "yes" if mine.gist == other_says.gist else "no").inc()
 
 
 def _heard(answer: asyncio.Future[Any]) -> None:
@@ -281,11 +281,6 @@ def _size(row: Row) -> int:
     """About how many bytes a row is."""
     cells = row.values.values()
     return sum(len(each) if isinstance(each, str | bytes) else 16 for each in cells)
-
-
-def _gist(answer: Answer) -> object:
-    """What of an answer counts when two are compared: the label where there is one."""
-    return answer.output if answer.label is None else answer.label
 
 
 async def _nobody_leaves() -> Message:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import UsageError
+from core.inference.process import whole_ref
 from core.serving.endpoints import Endpoints, parse_share
 from core.serving.keys import Keys
 from core.serving.settings import Limits, Settings
@@ -51,7 +52,7 @@ class Asked:
     def to_json(self) -> dict[str, Any]:
         """As `from_json` takes it, in whichever folder that is: paths are whole."""
         told = asdict(self)
-        told["models"] = [_whole(ref) for ref in self.models]
+        told["models"] = [whole_ref(ref) for ref in self.models]
         for name in ("certificate", "private_key"):
             path = getattr(self.settings, name)
             told["settings"][name] = None if path is None else str(path.absolute())
@@ -71,7 +72,3 @@ class Asked:
             told["device"],
             told["runtime"],
         )
-
-
-def _whole(ref: str) -> str:
-    return str(Path(ref).expanduser().absolute()) if "/" in ref else ref

@@ -19,7 +19,7 @@ from core.inference.faults import Busy, EngineEnded
 from core.inference.process import EngineProcess
 from core.serving.endpoints import Deployed
 from core.serving.openai_answers import CHAT, COMPLETIONS, Answers
-from core.serving.openai_forms import messages_of, read, sampling_of
+from core.serving.openai_forms import messages_of, read, sampling_of, texts_of
 from core.serving.openai_routes import EMBEDDINGS, TASK, each_of, embeddings
 from core.serving.predict_routes import predictions
 from core.serving.problems import Refused
@@ -80,11 +80,9 @@ def _said(deployed: Deployed, engine: EngineProcess, path: str) -> Handler:
         if asked.get("stream"):
             raise Refused(400, "a batch file is answered whole", where="stream")
         prompt: Prompt = messages_of(asked) if path == CHAT else asked["prompt"]
-        count = asked.get("n") or 1
-        before = prompt if asked.get("echo") and isinstance(prompt, str) else ""
-        answers = Answers(path, deployed.name, count, before)
-        texts: list[list[str]] = [[] for _ in range(count)]
-        settings = each_of(sampling_of(asked), count)
+        answers = Answers.to(path, deployed.name, asked, prompt)
+        texts: list[list[str]] = [[] for _ in range(answers.count)]
+        settings = each_of(sampling_of(asked), answers.count)
         ends = [
             engine.stream(deployed.ref, prompt, one, text.append)
             for one, text in zip(settings, texts, strict=True)
@@ -104,8 +102,7 @@ def _embedded(deployed: Deployed, engine: EngineProcess) -> Handler:
     def begin(body: Mapping[str, Any]) -> Finish:
         asked = read("EmbeddingRequest", body)
         _check_model(asked["model"], deployed)
-        texts = [asked["input"]] if isinstance(asked["input"], str) else asked["input"]
-        coming = engine.embed(deployed.ref, texts)
+        coming = engine.embed(deployed.ref, texts_of(asked))
 
         def finish() -> dict[str, Any]:
             found = _result(coming)

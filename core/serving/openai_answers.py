@@ -7,12 +7,13 @@ import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 from uuid import uuid4
 
 from pydantic_core import to_json
 
 from core.errors import LeptonError
+from core.generation.chat import Prompt
 from core.generation.pieces import Ending, Piece
 from core.serving.openai_forms import timings, usage
 
@@ -33,6 +34,12 @@ class Answers:
     before: str = ""
     id: str = field(default_factory=lambda: uuid4().hex)
     created: int = field(default_factory=lambda: int(time.time()))
+
+    @classmethod
+    def to(cls, path: str, model: str, asked: Mapping[str, Any], prompt: Prompt) -> Self:
+        """Those that a request asks for."""
+        before = prompt if asked.get("echo") and isinstance(prompt, str) else ""
+        return cls(path, model, asked.get("n") or 1, before)
 
     async def whole(self, parts: AsyncGenerator[tuple[int, Piece]]) -> dict[str, Any]:
         """The document of all of them, once they have come."""

@@ -234,6 +234,12 @@ def sampling_of(asked: Mapping[str, Any]) -> Sampling:
         raise Refused(400, error.what, hint=error.hint) from None
 
 
+def texts_of(asked: Mapping[str, Any]) -> list[str]:
+    """What is to become vectors: one text, or several."""
+    given = asked["input"]
+    return [given] if isinstance(given, str) else given
+
+
 def messages_of(asked: Mapping[str, Any]) -> list[Message]:
     """The conversation of a request."""
     found = []

@@ -22,7 +22,7 @@ from core.serving.calls import Call, call_of
 from core.serving.endpoints import Deployed, Endpoints
 from core.serving.events import Events
 from core.serving.openai_answers import CHAT, COMPLETIONS, Answers, merged
-from core.serving.openai_forms import coded, messages_of, read, sampling_of
+from core.serving.openai_forms import coded, messages_of, read, sampling_of, texts_of
 from core.serving.problems import Refused, document, refusal
 from core.serving.replies import JSON, in_json
 from core.serving.speaking import Speaking
@@ -52,10 +52,9 @@ def openai_routes(endpoints: Endpoints, speaking: Speaking) -> list[Route]:
                 where="model",
                 hint=f"Ask it at /v1/models/{deployed.name}:predict.",
             )
-        count = call.rows = asked.get("n") or 1
-        before = prompt if asked.get("echo") and isinstance(prompt, str) else ""
-        answers = Answers(path, deployed.name, count, before)
-        settings = each_of(sampling_of(asked), count)
+        answers = Answers.to(path, deployed.name, asked, prompt)
+        call.rows = answers.count
+        settings = each_of(sampling_of(asked), answers.count)
 
         async def parts() -> AsyncGenerator[tuple[int, Piece]]:
             async with _leaving(request) as left:
@@ -81,7 +80,7 @@ def openai_routes(endpoints: Endpoints, speaking: Speaking) -> list[Route]:
         deployed = _chosen(endpoints, call, asked["model"], EMBEDDINGS)
         if deployed.form.medium != "text":
             raise Refused(400, f"{deployed.name} reads no texts alone", where="model")
-        texts = [asked["input"]] if isinstance(asked["input"], str) else asked["input"]
+        texts = texts_of(asked)
         call.rows = len(texts)
         async with _leaving(request) as left:
             found = await speaking.embed(call, deployed, texts, left)

@@ -17,6 +17,7 @@ from core.conversations import Conversation
 from core.errors import LeptonError, UsageError
 from core.generation.pieces import Ending
 from core.generation.sampling import LISTED, OPTIONS, Sampling, TooLong
+from core.inference.messages import written_path
 from core.inference.process import EngineProcess
 from lepton_tui.cli.output import DIM, facts, in_terminal, note, put, put_json, styled
 from screens.text import human_number, plain, plain_lines
@@ -185,7 +186,7 @@ class Session:
     def _save(self, text: str) -> None:
         if not text:
             raise UsageError("/save names no file", hint="Write: /save talk.md")
-        note(f"Written: {save(self._talk, Path(text).expanduser())}")
+        note(f"Written: {save(self._talk, written_path(text))}")
 
     def _new(self, _: str) -> None:
         from core.conversations import Conversations
@@ -243,7 +244,7 @@ def schema_in(path: Path) -> str:
         UsageError: it cannot be read.
     """
     try:
-        return path.expanduser().read_text()
+        return written_path(path).read_text()
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "it is no text"
         raise UsageError(f"the schema cannot be read: {why}", where=str(path)) from error

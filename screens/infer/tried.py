@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 
@@ -97,7 +97,7 @@ def lines(tried: Sequence[Tried]) -> list[Line]:
     for at, row in enumerate(tried[0].rows):
         answers = [each.answers[at] for each in tried if at < len(each.answers)]
         facts = [_short(answer, row.truth) for answer in answers]
-        if len({str(_gist(answer)) for answer in answers}) > 1:
+        if len({str(answer.gist) for answer in answers}) > 1:
             facts.append(DIFFER)
         name = clip(row.input, LINE_INPUT, tail=_is_file(row))
         found.append(Line(str(at), name, tuple(facts)))
@@ -155,8 +155,3 @@ def _short(answer: Answer, truth: object) -> str:
     if truth is not None:
         mark = " ✓" if label_text(truth) == answer.label else " ✗"
     return f"{clip(plain(answer.label), LINE_ANSWER)} {percent(answer.score)}{mark}"
-
-
-def _gist(answer: Answer) -> Any:
-    """What of an answer counts when two are compared: the label where there is one."""
-    return answer.output if answer.label is None else answer.label

@@ -117,7 +117,6 @@ def test_a_detached_one_outlives_who_started_it(home: Workspace) -> None:
     ("words", "said"),
     [
         (["nosuch"], 'no model "nosuch"'),
-        (["flowers", "--require-key"], "lepton serve keys add NAME"),
         (["flowers", "--canary", "moods@1=0.5"], "no second version"),
     ],
 )
@@ -128,6 +127,15 @@ def test_one_that_cannot_be_says_why_to_who_started_it(
     assert done.returncode == 2
     assert said in done.stderr
     assert Services(home).list() == []
+
+
+def test_where_a_key_is_needed_and_none_is_there_it_says_how_to_make_one(tmp_path: Path) -> None:
+    """In a workspace of its own: other tests give keys to the one they share."""
+    own = Workspace.open(tmp_path / "home")
+    done = lepton(own.home, "serve", "flowers", "--require-key", "--detach", "--port", "0")
+    assert done.returncode == 2
+    assert "lepton serve keys add NAME" in done.stderr
+    assert Services(own).list() == []
 
 
 def test_a_taken_port_is_told(lepton_serve: Start, home: Workspace) -> None:
