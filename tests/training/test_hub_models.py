@@ -34,7 +34,7 @@ FORECAST = {
 }
 WORDS = ("words", {})
 HEAR = {
-    "epochs": 7,
+    "epochs": 12,
     "batch_size": 2,
     "lr": 2e-3,
     "options": {"channels": 32, "width": 64, "layers": 1, "dropout": 0.0},
