@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from core.data.lake.lake import Lake
 from core.data.lake.names import valid_name
+from core.data.lake.version import Version
 from core.data.lake.view import literal
 from core.data.sources.desk import (
     Arrived,
@@ -29,7 +30,14 @@ from core.data.sources.located import Located
 from core.data.sources.naming import default_name
 from core.data.sources.prints import Seen, fingerprints
 from core.data.sources.remote.address import scheme_of, shown
-from core.data.sources.renew import append_arrived, last_import, only_new, seen_files, types_of
+from core.data.sources.renew import (
+    append_arrived,
+    last_import,
+    only_new,
+    origin_of,
+    seen_files,
+    types_of,
+)
 from core.errors import UsageError, nearest
 
 if TYPE_CHECKING:
@@ -159,11 +167,7 @@ def renew_source(
     op: Literal["append", "refresh"] = "append" if source is not None else "refresh"
     kind = imported.params.get("format")
     if source is None:
-        source = imported.params.get("source")
-        if not source:
-            raise UsageError(
-                f"{imported.ref} does not say where it came from", hint="Name the source."
-            )
+        source = origin_of(imported)
         options = reading.options.remembering(imported.params.get("options", {}))
         reading = replace(reading, format=reading.format or kind, options=options)
     # The types are settled: what does not fit them is left out, and said.
@@ -175,9 +179,13 @@ def renew_source(
         with _found(lake, source, reading, seen) as (desk, found):
             return _append_new(lake, name, op, desk, found)
     except NoRecordsError:
-        return ImportReport(lake.version(name), notes=["nothing is new: the source is empty now"])
+        return _unchanged(lake.version(name), ["nothing is new: the source is empty now"])
     except UnchangedError as unchanged:
-        return ImportReport(lake.version(name), notes=[f"nothing is new: {unchanged.what}"])
+        return _unchanged(lake.version(name), [f"nothing is new: {unchanged.what}"])
+
+
+def _unchanged(newest: Version, notes: list[str]) -> ImportReport:
+    return ImportReport(newest, notes=notes, added=0)
 
 
 def _append_new(
@@ -187,7 +195,7 @@ def _append_new(
     newest = lake.version(name)
     if not fresh.paths:
         desk.note("nothing is new: every file of the source was brought in before")
-        return ImportReport(newest, notes=desk.notes)
+        return _unchanged(newest, desk.notes)
     params = dict(found.params)
     with telling(desk):
         version = append_arrived(
@@ -202,7 +210,8 @@ def _append_new(
         )
     if version is None:
         desk.note("nothing is new: every row of the source is there already")
-    return ImportReport(version or newest, desk.rejects, desk.rejected, desk.notes)
+    added = version.params["added"] if version is not None else 0
+    return ImportReport(version or newest, desk.rejects, desk.rejected, desk.notes, added=added)
 
 
 def preview_source(

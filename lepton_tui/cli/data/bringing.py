@@ -239,7 +239,8 @@ def _put_report(report: dict[str, Any], *, json: bool) -> None:
         return
     version = open_lake().version(f"{report['name']}@{report['version']}")
     rows, columns = counted(version.rows, "row"), counted(len(version.columns), "column")
-    put(f"{version.ref}: {rows}, {columns}")
+    added = "" if report["added"] is None else f", {counted(report['added'], 'row')} new"
+    put(f"{version.ref}: {rows}, {columns}{added}")
     _put_task(version)
 
 
