@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, ClassVar
 
 from rich.console import Group, RenderableType
@@ -18,6 +17,7 @@ from core.data.lake.lake import Lake
 from core.data.sources import Options, Preview, Reading
 from core.errors import LeptonError
 from core.tasks import TASKS
+from core.workspace import written_path
 from screens.data.fetching import Fetch
 from screens.text import counted, plain
 from screens.widgets.cells import cell_text
@@ -38,7 +38,7 @@ class ImportRequest:
 
     def spec(self) -> dict[str, Any]:
         """What the run of the import is told."""
-        source = Path(self.source).expanduser()
+        source = written_path(self.source)
         return {
             "source": str(source.absolute()) if source.exists() else self.source,
             "name": self.name,
