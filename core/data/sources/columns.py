@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from core.data.lake.moments import moment
 from core.data.lake.view import ROW_ID, SPLIT, literal, quoted
 from core.data.sources.desk import Arrived, Desk
-from core.data.sources.guess import DOUBT, NOT_A, Out, settle_text, type_named
+from core.data.sources.guess import DOUBT, NOT_A, Out, settle_text, tell_of_zones, type_named
 from core.data.sources.signatures import image_kind, sound_kind
 
 SPLIT_NAMES = {
@@ -34,6 +35,9 @@ def lake_type(desk: Desk, column: str, kind: str) -> Out:
     if column in desk.options.types:
         wanted = type_named(desk.options.types[column])
         # What comes out as that type by itself comes out as it always does.
+        if wanted == "TIMESTAMP" and own.type == "VARCHAR":
+            tell_of_zones(desk, "arrived", column)
+            return Out(column, moment(f"trim({quoted(column)})", strict=True), wanted)
         if wanted != own.type:
             return Out(column, f"CAST({quoted(column)} AS {wanted})", wanted)
     return own

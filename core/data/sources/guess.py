@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from core.data.lake.moments import moment, names_zone
 from core.data.lake.view import literal, quoted
 from core.data.sources.desk import Desk
+from core.data.sources.said import counted
 from core.errors import UsageError, nearest
 
 MISSING_MARKS = ("", "na", "n/a", "nan", "null", "none", "-", "?")
@@ -36,7 +38,6 @@ NOT_A = {
     "TIMESTAMP": "no time",
     "BOOLEAN": "neither true nor false",
 }
-_ZONE = "(Z|[+-][0-9][0-9](:?[0-9][0-9])?)$"
 _MARKS = ", ".join(literal(mark) for mark in MISSING_MARKS)
 
 
@@ -58,8 +59,8 @@ FACTS = {
     "marked": "c IS NOT NULL AND v IS NULL",
     "BOOLEAN": "lower(v) IN ('true', 'false')",
     "DATE": "v LIKE '____-__-__' AND TRY_CAST(v AS DATE) IS NOT NULL",
-    "TIMESTAMP": "v LIKE '____-__-__%' AND TRY_CAST(v AS TIMESTAMP) IS NOT NULL",
-    "zone": f"v LIKE '____-__-__%:%' AND regexp_matches(v, '{_ZONE}')",
+    "TIMESTAMP": f"v LIKE '____-__-__%' AND {moment('v')} IS NOT NULL",
+    "zone": f"v LIKE '____-__-__%' AND {names_zone('v')} AND {moment('v')} IS NOT NULL",
 }
 # What a cell {x} may not be when its column was guessed on a part of them.
 DOUBTS = {
@@ -70,7 +71,10 @@ DOUBTS = {
     # What is no date at all ends the query too, when it is cast; parsing it twice takes as long
     # as reading it.
     "DATE": "strlen({x}) <> 10",
-    "TIMESTAMP": "strlen({x}) > 19 AND ({x}[20] <> '.' OR strlen({x}) > 26)",
+    # A time zone, or AM and PM, would be left out without a word.
+    "TIMESTAMP": "strlen({x}) <> 10 AND ({x}[14] <> ':' OR {x}[-1] NOT BETWEEN '0' AND '9' OR"
+    " (strlen({x}) <> 16 AND ({x}[17] <> ':' OR strlen({x}) < 19 OR strlen({x}) > 26"
+    " OR (strlen({x}) > 19 AND {x}[20] <> '.'))))",
     "BOOLEAN": "lower({x}) NOT IN ('true', 'false')",
     "EMPTY": "true",
 }
@@ -161,7 +165,7 @@ def settle_text(desk: Desk, table: str, column: str) -> Out:
     refused one by one: a person then sees them, instead of a number column that became text.
     """
     if column in desk.options.types:
-        return forced(column, desk.options.types[column])
+        return _forced(desk, table, column, desk.options.types[column])
     name, value = quoted(column), _value(column)
     kept = Out(column, name, "VARCHAR")
     sample = _count(desk, table, column, FACTS, f" LIMIT {SAMPLE}")
@@ -210,16 +214,15 @@ def _exact(desk: Desk, column: str, kind: str, filled: int, zoned: int) -> Out:
         return Out(column, f"CAST({value} AS {kind})", kind)
     if zoned < filled:
         desk.note(
-            f'{filled - zoned:,} times of column "{column}" name no time zone and {zoned:,} do;'
-            " it was kept as text"
+            f'{counted(filled - zoned, "time")} of column "{column}" without a time zone and'
+            f" {zoned:,} with one: kept as text; --type takes them for times in UTC"
         )
         return Out(column, quoted(column), "VARCHAR")
     desk.note(f'the times of column "{column}" were kept in UTC')
-    zone_time = f"CAST({value} AS TIMESTAMP WITH TIME ZONE)"
-    return Out(column, f"({zone_time} AT TIME ZONE 'UTC')", "TIMESTAMP")
+    return Out(column, moment(value), "TIMESTAMP")
 
 
-def forced(column: str, named: str) -> Out:
+def _forced(desk: Desk, table: str, column: str, named: str) -> Out:
     """The column as the type that a person named for it; cells that cannot be are refused.
 
     Raises:
@@ -229,13 +232,27 @@ def forced(column: str, named: str) -> Out:
     value = _value(column)
     if kind == "VARCHAR":
         return Out(column, quoted(column), kind)
-    holds = f"TRY_CAST({value} AS {kind}) IS NOT NULL"
+    cell = f"TRY_CAST({value} AS {kind})"
+    holds = f"{cell} IS NOT NULL"
+    if kind == "TIMESTAMP":
+        cell = moment(value)
+        holds = f"({cell}) IS NOT NULL"
+        tell_of_zones(desk, table, column)
     if kind in ("BIGINT", "DOUBLE"):
         holds = _number(value)
     if kind == "BIGINT":
         holds += f" AND TRY_CAST({value} AS DOUBLE) = TRY_CAST({value} AS BIGINT)"
     bad = f"({value} IS NOT NULL AND NOT coalesce({holds}, false))"
-    return Out(column, f"TRY_CAST({value} AS {kind})", kind, bad)
+    return Out(column, cell, kind, bad)
+
+
+def tell_of_zones(desk: Desk, table: str, column: str) -> None:
+    """Note that times which name a zone became times in UTC, and how many name none."""
+    found = _count(desk, table, column, ("filled", "zone"))
+    if found["zone"]:
+        desk.note(f'the times of column "{column}" were kept in UTC')
+    if found["zone"] and (others := found["filled"] - found["zone"]):
+        desk.note(f'{counted(others, "time")} of column "{column}" without a zone: taken for UTC')
 
 
 def type_named(named: str) -> str:
