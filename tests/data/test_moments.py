@@ -98,6 +98,18 @@ def test_casting_and_splitting_by_time_see_the_zone(lake: Lake, tmp_path: Path) 
     assert times(lake, "a")[0] == "2024-01-01 02:30:00"
 
 
+def test_the_zone_of_the_machine_changes_nothing(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import_source(lake, table(tmp_path / "a.csv", "31/12/2024 23:00 +0200"), "a")
+    form = "%d/%m/%Y %H:%M %z"
+    for place in ("Asia/Tokyo", "America/New_York"):
+        monkeypatch.setenv("TZ", place)
+        step = f'parse-dates columns=at to=timestamp formats="{form}"'
+        made = clean(lake, "a@1", Recipe.from_words([step]))
+        assert times(lake, made.ref) == ["2024-12-31 21:00:00"]
+
+
 def test_infinite_numbers_of_a_database_are_refreshed(lake: Lake, tmp_path: Path) -> None:
     path = tmp_path / "a.sqlite"
     with closing(sqlite3.connect(path)) as database, database:
