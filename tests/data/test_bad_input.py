@@ -318,7 +318,7 @@ CASES: dict[str, Bad] = {
         file("a.jsonl", objects(50) + '{"n": \n' + objects(50)), rows=100, rejects=1
     ),
     "numbers that are none in JSON": Bad(
-        file("a.jsonl", objects(50) + '{"n": NaN}\n'), "1 values such as NaN", rows=51
+        file("a.jsonl", objects(50) + '{"n": NaN}\n'), "1 value such as NaN", rows=51
     ),
     "Latin letters in another encoding": Bad(
         file("a.csv", ("a,b\n" + "é,1\n" * 50).encode("latin-1")), "read as cp1252", rows=50

@@ -56,6 +56,17 @@ def test_texts_of_a_typed_file_too(lake: Lake, tmp_path: Path) -> None:
         import_source(lake, tmp_path / "b.parquet", "b", AS_TIMES)
 
 
+def test_texts_of_json_lines_too(lake: Lake, tmp_path: Path) -> None:
+    """DuckDB sees no time in a fraction of a second, nor in most zones."""
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(f'{{"at": "{cell}"}}\n' for cell in [*ZONED, "2024-01-01 10:00:00.5Z"]))
+    import_source(lake, path)
+    assert times(lake, "a") == [*IN_UTC, "2024-01-01 10:00:00.5"]
+    path.write_text('{"at": "2024-01-01 10:00:00.25"}\n{"at": ""}\n')
+    import_source(lake, path)
+    assert times(lake, "a") == ["2024-01-01 10:00:00.25", ""], "an empty text is not dropped"
+
+
 def test_a_refresh_reads_zones_as_the_import_did(lake: Lake, tmp_path: Path) -> None:
     source = table(tmp_path / "a.csv", *ZONED)
     import_source(lake, source, "a")

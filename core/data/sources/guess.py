@@ -182,11 +182,11 @@ def settle_text(desk: Desk, table: str, column: str) -> Out:
     if not filled or every["leading zero"]:
         return kept
     if every["too long"]:
-        desk.note(f'the numbers of column "{column}" have too many digits; it was kept as text')
+        too_long(desk, column)
         return kept
     for kind in EXACT:
         if every.get(kind) == filled:
-            return _exact(desk, column, kind, filled, every["zone"])
+            return _exact(desk, column, kind, filled, every["zone"] if kind == "TIMESTAMP" else 0)
     whole = every.get("whole")
     if numbers < NUMBERS_ENOUGH * filled:
         commas = every.get("comma", 0)
@@ -200,7 +200,8 @@ def settle_text(desk: Desk, table: str, column: str) -> Out:
     elif not every["marked"]:
         value = name
     if marked := every["marked"]:
-        desk.note(f'{marked:,} cells such as "NA" in the number column "{column}" count as missing')
+        cells = counted(marked, "cell")
+        desk.note(f'{cells} such as "NA" in the number column "{column}" taken for missing')
     kind = "BIGINT" if whole == numbers else "DOUBLE"
     bad = None
     if numbers < filled:
@@ -208,9 +209,19 @@ def settle_text(desk: Desk, table: str, column: str) -> Out:
     return Out(column, f"TRY_CAST({value} AS {kind})", kind, bad)
 
 
+def settle_times(desk: Desk, table: str, column: str) -> Out:
+    """Decide whether a column of text, of a format that tells text from numbers, holds times."""
+    facts = ("filled", "TIMESTAMP", "zone", "marked")
+    for part in (f" LIMIT {SAMPLE}", ""):
+        found = _count(desk, table, column, facts, part)
+        if not found["filled"] or found["marked"] or found["TIMESTAMP"] < found["filled"]:
+            return Out(column, quoted(column), "VARCHAR")
+    return _exact(desk, column, "TIMESTAMP", found["filled"], found["zone"])
+
+
 def _exact(desk: Desk, column: str, kind: str, filled: int, zoned: int) -> Out:
     value = _value(column)
-    if kind != "TIMESTAMP" or not zoned:
+    if not zoned:
         return Out(column, f"CAST({value} AS {kind})", kind)
     if zoned < filled:
         desk.note(
@@ -237,7 +248,8 @@ def _forced(desk: Desk, table: str, column: str, named: str) -> Out:
     if kind == "TIMESTAMP":
         cell = moment(value)
         holds = f"({cell}) IS NOT NULL"
-        tell_of_zones(desk, table, column)
+        found = _count(desk, table, column, ("filled", "zone"))
+        tell_of_zones(desk, column, found["filled"], found["zone"])
     if kind in ("BIGINT", "DOUBLE"):
         holds = _number(value)
     if kind == "BIGINT":
@@ -246,13 +258,18 @@ def _forced(desk: Desk, table: str, column: str, named: str) -> Out:
     return Out(column, cell, kind, bad)
 
 
-def tell_of_zones(desk: Desk, table: str, column: str) -> None:
+def too_long(desk: Desk, column: str) -> None:
+    """Note that a column of numbers is one of text, for a number would lose its last digits."""
+    desk.note(f'the numbers of column "{column}" have too many digits; it was kept as text')
+
+
+def tell_of_zones(desk: Desk, column: str, filled: int, zoned: int) -> None:
     """Note that times which name a zone became times in UTC, and how many name none."""
-    found = _count(desk, table, column, ("filled", "zone"))
-    if found["zone"]:
+    if zoned:
         desk.note(f'the times of column "{column}" were kept in UTC')
-    if found["zone"] and (others := found["filled"] - found["zone"]):
-        desk.note(f'{counted(others, "time")} of column "{column}" without a zone: taken for UTC')
+    if zoned and filled > zoned:
+        others = counted(filled - zoned, "time")
+        desk.note(f'{others} of column "{column}" without a zone: taken for UTC')
 
 
 def type_named(named: str) -> str:
