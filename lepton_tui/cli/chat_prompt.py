@@ -17,8 +17,8 @@ from core.conversations import Conversation
 from core.errors import LeptonError, UsageError
 from core.generation.pieces import Ending
 from core.generation.sampling import LISTED, OPTIONS, Sampling, TooLong
-from core.inference.messages import written_path
 from core.inference.process import EngineProcess
+from core.workspace import written_path
 from lepton_tui.cli.output import DIM, facts, in_terminal, note, put, put_json, styled
 from screens.text import human_number, plain, plain_lines
 

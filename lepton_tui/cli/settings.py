@@ -10,7 +10,7 @@ from typing import Any
 from core.errors import UsageError
 from core.runs.store import Runs
 from core.tuning.outcome import BEST
-from core.workspace import Workspace
+from core.workspace import Workspace, written_path
 
 RESOLVED = Path("artifacts") / "config.json"
 
@@ -22,7 +22,7 @@ def read_config(named: str, workspace: Workspace) -> dict[str, Any]:
     Raises:
         UsageError: there is no such file or run, or it holds no settings.
     """
-    path = Path(named).expanduser()
+    path = written_path(named)
     if path.is_dir():
         path = path / RESOLVED if (path / RESOLVED).exists() else path / "config.json"
     elif not path.exists() and "/" not in named and not path.suffix:

@@ -15,6 +15,7 @@ from core.data.cleaning.step import Step
 from core.data.cleaning.steps import STEPS
 from core.errors import UsageError, nearest
 from core.settings import build, from_words, settings_of
+from core.workspace import written_path
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Recipe:
             UsageError: it is not there or no TOML, or a step of it cannot be; the error names the
                 step, the setting and the nearest one there is.
         """
-        path = Path(path).expanduser()
+        path = written_path(path)
         try:
             content = path.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
@@ -99,7 +100,7 @@ class Recipe:
         Raises:
             UsageError: it cannot be written there.
         """
-        path = Path(path).expanduser()
+        path = written_path(path)
         try:
             write_text(path, self.to_toml())
         except OSError as error:

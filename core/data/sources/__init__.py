@@ -39,6 +39,7 @@ from core.data.sources.renew import (
     types_of,
 )
 from core.errors import UsageError, nearest
+from core.workspace import written_path
 
 if TYPE_CHECKING:
     from core.data.cleaning.recipe import Recipe
@@ -258,7 +259,7 @@ def _found(
     """A desk, and on it the files of the source, unpacked and known by their format."""
     if not str(source):
         raise UsageError("no source is named", hint="Name a file, a folder or a built-in data set.")
-    path = Path(source).expanduser()
+    path = written_path(source)
     remote = scheme_of(str(source)) is not None
     with Desk(
         lake.workspace,
@@ -310,7 +311,7 @@ def _labelled_kind(located: Located, options: Options) -> str | None:
     if options.labels is None:
         return None
     if len(located.paths) == 1 and located.paths[0].is_dir():
-        return labelled_kind(located.paths[0], Path(options.labels).expanduser())
+        return labelled_kind(located.paths[0], written_path(options.labels))
     raise UsageError(
         "a table of labels goes with a folder of images or sounds",
         where=", ".join(located.names[:3]),

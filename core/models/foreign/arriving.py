@@ -29,6 +29,7 @@ from core.models.registry import (
     open_folder,
     task_of,
 )
+from core.workspace import written_path
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -78,7 +79,7 @@ def bring_in(
     """
     if wish.name is not None:
         valid_name(wish.name)
-    path = Path(place).expanduser().absolute()
+    path = written_path(place).absolute()
     staged = models.workspace.tmp / f"{os.getpid()}-{uuid4().hex}.model"
     beside = staged.with_suffix(".safetensors")
     try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, ClassVar
 
 from rich.console import Group, RenderableType
@@ -20,6 +19,7 @@ from core.data.lake.lake import Lake
 from core.data.sources import Options, Preview, Reading
 from core.errors import LeptonError
 from core.tasks import TASKS
+from core.workspace import written_path
 from screens.data.fetching import Fetch
 from screens.text import counted, plain
 from screens.widgets.cells import cell_text
@@ -75,7 +75,7 @@ class ImportRequest:
         """The source as a process in another folder must be told it."""
         if self.source is None:
             return None
-        path = Path(self.source).expanduser()
+        path = written_path(self.source)
         return str(path.absolute()) if path.exists() else self.source
 
     def shell_command(self) -> str:

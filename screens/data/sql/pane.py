@@ -19,6 +19,7 @@ from core.data.sql.answer_file import ENDINGS
 from core.data.sql.console import LIMIT, Answer, Console, History, completions
 from core.data.sql.sandbox import SECONDS
 from core.errors import Cancelled, LeptonError
+from core.workspace import written_path
 from screens.data.pane import Pane
 from screens.data.rows.row_view import RowView
 from screens.data.rows.rows import ListRows
@@ -131,7 +132,7 @@ class SqlPane(Pane):
     def _ask_to_replace(self, typed: str | None) -> None:
         if typed is None:
             return
-        place = Path(typed).expanduser()
+        place = written_path(typed)
         if not place.is_file():
             self._export(place)
             return

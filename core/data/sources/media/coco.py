@@ -21,6 +21,7 @@ from core.data.sources.media.medium import IMAGE
 from core.data.sources.said import counted
 from core.data.sources.tables.json_elements import elements
 from core.errors import LeptonError, UsageError
+from core.workspace import written_path
 
 if TYPE_CHECKING:
     pass
@@ -122,7 +123,7 @@ def _annotation_files(
         UsageError: there is none.
     """
     if desk.options.labels:
-        path = Path(desk.options.labels).expanduser()
+        path = written_path(desk.options.labels)
         return [(path, _split_of(path, root))]
     found = [path for path in files if path.suffix.lower() == ".json" and is_coco(path)]
     if not found:
