@@ -140,6 +140,24 @@ def test_two_processes_end_with_the_weights_of_one(case, train, workspace, reque
     for a, b in zip(alone, together, strict=True):
         assert a["train_loss"] == pytest.approx(b["train_loss"], rel=1e-4)
         assert (a["step"], a["best"]) == (b["step"], b["best"])
+        assert a["metrics"] == pytest.approx(b["metrics"], rel=1e-3, abs=1e-4)
+
+
+@pytest.mark.slow
+def test_two_processes_judge_half_of_the_batches_each(train, workspace):
+    """As many as 500 pictures are."""
+    ingest(workspace, str(SAMPLES / "images" / "mnist5k"), "mnist")
+    settings = {"options": {"width": 4, "dropout": 0.0}, "lr": 1e-5, "optimizer": "sgd"}
+    settings |= {"max_steps": 2, "epochs": 1, "batch_size": 64}
+    runs = [train("mnist", name=f"on{n}", devices=n, **settings) for n in (1, 2)]
+    for run in runs:
+        weights(run)
+    plan, told = (
+        [next(e for e in run.events() if e["event"] == name) for run in runs]
+        for name in ("plan", "epoch")
+    )
+    assert plan[1]["validation_examples"] == plan[0]["validation_examples"] > 256
+    assert told[1]["metrics"] == pytest.approx(told[0]["metrics"], rel=1e-4)
 
 
 @pytest.mark.slow

@@ -177,7 +177,7 @@ def test_balanced_sampling_has_every_class_as_often_and_no_row_left_out_of_the_r
 
 def test_a_plateau_lowers_the_rate(penguins, trainer):
     it = trainer("penguins", epochs=9, batch_size=64, schedule="plateau", warmup=0, lr=1e-2)
-    it.judge.scores = lambda module: {"val/accuracy": 0.5}
+    it.judge.scores = lambda *_: {"val/accuracy": 0.5}
     assert it.fit()
     rates = [event["lr"] for event in it.emit.of("step")]
     assert it.progress.rate == pytest.approx(0.3**2)
