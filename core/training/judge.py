@@ -51,7 +51,8 @@ class Judge:
         own = cut(range(-(-split.rows // size)), ranks)[group.rank % ranks]
         told = None
         if own:
-            examples = portion(split.tensors, own.start * size, own.stop * size)
+            last = min(own.stop * size, split.rows)
+            examples = portion(split.tensors, own.start * size, last)
             told = self._judged(module, examples)
         split.release()
         parts = [told] if group.shards else group.brought(told)

@@ -6,11 +6,12 @@ import pytest
 import torch
 
 from core.errors import LeptonError
+from core.ingest import ingest
 from core.training import loop
 from core.training.ending import ended_by
 from core.training.group import Group
 from core.training.schedule import learning_rate
-from tests.training.conftest import few
+from tests.training.conftest import SAMPLES, few
 
 
 def weights(trainer):
@@ -411,3 +412,17 @@ def test_processes_judge_a_share_each_and_the_scores_are_those_of_one(
         assert told == expected
         assert sorted(seen) == sorted(batches)
         assert max(had) == -(-len(batches) // size)
+
+
+def test_of_examples_of_different_length_each_process_judges_a_share_too(
+    workspace, trainer, monkeypatch
+):
+    """The last share ends with the examples, and not with the batch."""
+    ingest(workspace, str(SAMPLES / "segmentation" / "nuclei"), "nuclei")
+    it = trainer("nuclei", batch_size=8, options={"image_size": 64})
+    monkeypatch.setattr(type(it.task), "at_once", 4)
+    assert it.judge.rows % 4
+    waiting = []
+    for rank in (1, 0):
+        told = it.judge.scores(it.module, Rank(rank, 2, waiting))
+    assert told == it.judge.scores(it.module)
