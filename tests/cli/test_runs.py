@@ -146,7 +146,7 @@ def test_the_newest_unfinished_training_goes_on_by_itself(penguins: Shell) -> No
     assert "no training stands still unfinished" in nothing.err
     ids = []
     for lr in ("0.01", "0.02"):
-        longer = (*BRIEF, "--epochs", "200", "--lr", lr)
+        longer = (*BRIEF, "--epochs", "80", "--lr", lr)
         assert penguins("train", "penguins", *longer, "--detach").code == 0
         run = Runs(Workspace(penguins.home)).all()[0]
         after(run, 1)
