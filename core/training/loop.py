@@ -260,7 +260,7 @@ class Trainer:
         at = self.progress
         self._settle()
         mean = at.loss_sum / max(1, at.loss_rows)
-        metrics = {"train/loss": mean, **self.group.jointly(self._scores)}
+        metrics = {"train/loss": mean, **self._scores()}
         at.metrics = metrics
         at.epoch += 1
         at.position, at.loss_sum, at.loss_rows = 0, 0.0, 0
@@ -304,7 +304,7 @@ class Trainer:
 
     def _scores(self) -> dict[str, float]:
         with judged(self.module, self.average) as module:
-            return self.judge.scores(module)
+            return self.judge.scores(module, self.group)
 
     def _checkpoint_due(self, now: float) -> bool:
         every = self.config.checkpoint_every

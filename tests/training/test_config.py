@@ -97,6 +97,30 @@ def test_the_names_of_other_tools_are_understood_and_answered_with_ours():
     ]
 
 
+@pytest.mark.parametrize(
+    ("given", "expected", "told"),
+    [
+        ({"bf16": True}, "bf16", "bf16 is precision=bf16 here"),
+        ({"fp16": False}, "auto", None),
+        ({"precision": "16-mixed"}, "fp16", None),
+        ({"mixed_precision": "no"}, "fp32", "mixed_precision is called precision here"),
+        ({"num_workers": 4}, "auto", "num_workers is left out: examples are encoded once"),
+        ({"fp16": True, "precision": "bf16"}, "bf16", "fp16 is precision=fp16 here"),
+    ],
+)
+def test_what_others_switch_on_or_need_is_understood(given, expected, told):
+    notes = []
+    assert TrainConfig.from_mapping({"dataset": "d", **given}, notes).precision == expected
+    assert len(notes) == (told is not None)
+    assert all(note.startswith(told) for note in notes)
+
+
+def test_a_batch_that_others_count_for_each_device_is_said_to_be_of_all():
+    notes = []
+    TrainConfig.from_mapping({"dataset": "d", "per_device_train_batch_size": 8}, notes)
+    assert notes[0].endswith("is called batch_size here and counts the examples of all devices")
+
+
 def test_an_option_of_a_model_may_stand_among_the_settings():
     config = TrainConfig.from_mapping({"dataset": "d", "dropout": 0.2, "options": {"width": 8}})
     assert config.options == {"width": 8, "dropout": 0.2}
