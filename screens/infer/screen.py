@@ -136,9 +136,10 @@ class InferScreen(LeptonScreen):
         await self.way.run_action(action)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action != "way":
+        if action not in ("way", "ask", "beside", "other_way"):
             return True
-        return self._model is not None and self.way.can(str(parameters[0]))
+        there = self._model is not None
+        return there and (action != "way" or self.way.can(str(parameters[0])))
 
     def action_leave_field(self) -> None:
         if not self.way.leave(self.focused):
