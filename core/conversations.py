@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from core.atomic import write_json, write_text
 from core.errors import LeptonError, UsageError
 from core.generation.chat import Message
 from core.generation.pieces import Ending
@@ -119,6 +120,23 @@ class Conversation:
             stopped = "\n\n*(stopped)*" if turn.stopped else ""
             parts.append(f"**{turn.message.role.title()}**\n\n{turn.message.content}{stopped}")
         return "\n\n".join(parts) + "\n"
+
+    def write(self, path: Path) -> Path:
+        """Write it as its file's name says: JSON for .json, else Markdown.
+
+        Raises:
+            LeptonError: it cannot be written.
+        """
+        try:
+            if path.suffix == ".json":
+                write_json(path, self.to_json())
+            else:
+                write_text(path, self.in_markdown())
+        except OSError as error:
+            raise LeptonError(
+                f"the conversation cannot be written: {error.strerror}", where=str(path)
+            ) from error
+        return path
 
     def _take(self, changes: Mapping[str, Any]) -> None:
         self.model = changes.get("model", self.model)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 
 from core.data.builtin.datasets import BUILTIN, load_builtin
 from core.data.lake.lake import Lake
@@ -14,7 +14,7 @@ from core.data.splitting.split import ensure_split
 from core.data.splitting.split import split as split_rows
 from core.errors import LeptonError, UsageError, meant, nearest
 from core.models.architectures import ARCHITECTURES
-from core.models.registry import ModelFolder, Models, task_of
+from core.models.registry import RUNTIMES, ModelFolder, Models, task_of
 from core.training.start import start_training
 from core.workspace import Workspace
 
@@ -23,9 +23,13 @@ if TYPE_CHECKING:
 
     from core.data.profile import Profile
     from core.data.quality.check import Finding
+    from core.inference.hearing import Pieces
     from core.inference.messages import Answer
     from core.inference.process import EngineProcess
     from core.runs.run import Run
+
+Said: TypeAlias = str | Sequence[Mapping[str, str]]
+"""A text, or a conversation."""
 
 
 def load(name: str, source: str | Path | None = None) -> Dataset | Model:
@@ -213,20 +217,51 @@ class Model:
         """Judge it on the test split; prints a line and returns the metrics."""
         return self._judge(dataset, "test", batch_size)
 
-    def predict(self, inputs: Any, *, runtime: str = "torch") -> list[Answer]:
+    def predict(self, inputs: Any, *, runtime: str = RUNTIMES[0]) -> list[Answer]:
         """Answers for one input or a sequence of them: paths, texts or mappings of columns.
 
         `runtime` "onnx" has ONNX Runtime answer, with the graph that the model was exported to.
         """
         from core.inference.inputs import read_inputs
-        from core.inference.process import EngineProcess
 
         folder = self._trained()
         one = isinstance(inputs, str | bytes | Path | Mapping) or not isinstance(inputs, Sequence)
         rows = read_inputs(self.workspace, task_of(folder), [inputs] if one else list(inputs))
+        return self._engine(runtime).predict(folder.ref, rows)
+
+    @overload
+    def generate(self, prompt: Said, *, stream: Literal[False] = False, **settings: Any) -> str: ...
+
+    @overload
+    def generate(self, prompt: Said, *, stream: Literal[True], **settings: Any) -> Pieces: ...
+
+    def generate(self, prompt: Said, *, stream: bool = False, **settings: Any) -> str | Pieces:
+        """What a language model says: how a text goes on, or the answer to a conversation.
+
+        A conversation is a list of {"role": "system", "user" or "assistant", "content": …}, which
+        the model's chat template writes. `settings` are those of `lepton chat`: max_tokens,
+        temperature, top_k, top_p, min_p, repetition_penalty, seed, stop, json, schema. With
+        `stream` its parts come as they are said: each has a `text`, the last an `ending` with the
+        speeds; who closes the iterator ends the answer.
+
+        Raises:
+            UsageError: a setting or the prompt cannot be, or the model does not go on with texts.
+            LeptonError: the model cannot go on, or the engine ended.
+        """
+        from core.generation.chat import Message
+        from core.generation.sampling import Sampling
+
+        asked = prompt if isinstance(prompt, str) else [Message.of(each) for each in prompt]
+        sampling = Sampling.of(settings)
+        pieces = self._engine().generate(self._trained().ref, asked, sampling)
+        return pieces if stream else "".join(piece.text for piece in pieces)
+
+    def _engine(self, runtime: str = RUNTIMES[0]) -> EngineProcess:
+        from core.inference.process import EngineProcess
+
         if runtime not in self._engines:
             self._engines[runtime] = EngineProcess(self.workspace, runtime=runtime)
-        return self._engines[runtime].predict(folder.ref, rows)
+        return self._engines[runtime]
 
     def _trained(self) -> ModelFolder:
         if self.folder is None:

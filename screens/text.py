@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 
 from rich.cells import cell_len, get_character_cell_size
 
+from core.generation.pieces import STOP, Ending
+
 ELLIPSIS = "…"
 BARS = " ▁▂▃▄▅▆▇█"
 _JOINERS = frozenset("\u200c\u200d\ufe0e\ufe0f\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff")
@@ -64,6 +66,13 @@ def clip(value: str, width: int, *, tail: bool = False) -> str:
             break
         kept.append(character)
     return ELLIPSIS + "".join(reversed(kept)) if tail else "".join(kept) + ELLIPSIS
+
+
+def around(text: str, word: str, width: int) -> str:
+    """So many letters of a text on one line, in which a word is that it holds in any case."""
+    line = " ".join(text.split())
+    at = max(0, line.casefold().find(word.casefold()) - width // 4)
+    return (ELLIPSIS if at else "") + line[at : at + width]
 
 
 def fit(value: str, width: int, *, right: bool = False) -> str:
@@ -226,6 +235,18 @@ def setting_text(value: object) -> str:
         case list() | tuple():
             return ", ".join(map(setting_text, value)) or "none"
     return plain(str(value))
+
+
+def speeds(ending: Ending | None) -> str:
+    """How quick an answer's prompt was read and its text said; None: it was stopped."""
+    if ending is None:
+        return "stopped"
+    prefill, decode = human_number(ending.prefill_rate), human_number(ending.decode_rate)
+    cut = "" if ending.reason == STOP else "; the answer is cut: its length is all used"
+    return (
+        f"{ending.prompt_tokens:,} tokens read at {prefill}/s,"
+        f" {ending.new_tokens:,} said at {decode}/s{cut}"
+    )
 
 
 NOTHING_SAID = "nothing said"

@@ -16,7 +16,8 @@ Hear: TypeAlias = Callable[[str], None]
 
 
 class Pieces(Iterator[Piece]):
-    """The parts of an answer as they come. Asked for at once; who closes it takes it back.
+    """The parts of an answer as they come. Asked for at once; who closes it, from any thread, takes
+    it back, and no part comes any more.
 
     Waits up to `idle` seconds for each part, or for ever; raises LeptonError when nothing came for
     so long, and whatever `ask` and its future raise.
@@ -42,6 +43,8 @@ class Pieces(Iterator[Piece]):
                 f"the model has said nothing for {self._idle:g} s",
                 hint="It may be loading, or every core may be busy: ask again.",
             ) from None
+        if self._over:
+            raise StopIteration
         if text is not None:
             return Piece(text)
         self._over = True

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from core.errors import LeptonError, UsageError
+from core.opening import bytes_in
 
 PATH = "$path"
 BYTES = "$base64"
@@ -115,10 +116,10 @@ def contents(path: Path) -> bytes:
     """The bytes of a file that a row names.
 
     Raises:
-        UsageError: it cannot be read.
+        UsageError: it cannot be read, or is a pipe or a device.
     """
     try:
-        return path.read_bytes()
+        return bytes_in(path)
     except OSError as error:
         raise UsageError(f"the file cannot be read: {error.strerror}", where=str(path)) from error
 

@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from core.errors import LeptonError, UsageError
+from core.opening import bytes_in
 
 if TYPE_CHECKING:
     import torch
@@ -94,7 +95,7 @@ def image_row(given: object, column: str) -> dict[str, Any]:
     image = row.get(column)
     if isinstance(image, str | Path):
         try:
-            row = {**row, "path": str(image), column: Path(image).read_bytes()}
+            row = {**row, "path": str(image), column: bytes_in(Path(image))}
         except OSError as error:
             raise UsageError(
                 f"the image cannot be opened: {error.strerror}", where=str(image)

@@ -13,6 +13,7 @@ import numpy as np
 from core.data.cleaning.steps import audio
 from core.data.lake.view import View
 from core.errors import LeptonError, UsageError
+from core.opening import bytes_in
 from core.options import Option, resolved
 from core.tasks.base import Fit, Task
 from core.tasks.ctc import Ctc
@@ -315,7 +316,7 @@ class SpeechRecognition(Task):
         sound = row.get(column)
         if isinstance(sound, str | Path):
             try:
-                row = {**row, "path": str(sound), column: Path(sound).read_bytes()}
+                row = {**row, "path": str(sound), column: bytes_in(Path(sound))}
             except OSError as error:
                 raise UsageError(
                     f"the sound cannot be opened: {error.strerror}", where=str(sound)

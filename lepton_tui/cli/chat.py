@@ -72,7 +72,8 @@ def chat(
 ) -> None:
     """Talk with a language model. Ctrl-C stops an answer, and at the prompt it leaves."""
     from core.inference.process import EngineProcess
-    from lepton_tui.cli.chat_prompt import Session, schema_in
+    from core.inference.talking import Talk, schema_in
+    from lepton_tui.cli.chat_prompt import Session
 
     workspace = Workspace.open()
     given = {
@@ -104,7 +105,7 @@ def chat(
     if alone and not asked:
         raise UsageError("there is nothing to ask", hint='Write it: lepton chat MODEL "TEXT"')
     with EngineProcess(workspace, device) as engine:
-        session = Session(engine, talk)
+        session = Session(engine, Talk(engine, talk))
         if alone:
             session.answer_once(asked, json=json)
         else:

@@ -10,11 +10,11 @@ from core.conversations import Conversation, Conversations
 from core.workspace import Workspace
 from lepton_tui.cli.groups import noun
 from lepton_tui.cli.output import confirm, note, put, put_json, table
-from screens.text import plain_lines
+from screens.text import around, plain_lines
 
 app = noun("List, search, show, export and remove conversations.")
 
-AROUND = 60
+AROUND = 120
 _ID = typer.Argument(metavar="ID", help='A conversation, the beginning of its id, or "last".')
 _JSON = typer.Option(False, "--json", help="Print one JSON document.")
 
@@ -45,9 +45,8 @@ def search(
     elif not found:
         note("No message holds all these words.")
     else:
-        first = words[0].casefold()
         rows = [
-            [talk.id, turn.message.role, _around(turn.message.content, first)]
+            [talk.id, turn.message.role, around(turn.message.content, words[0], AROUND)]
             for talk, turn in found
         ]
         table(["id", "who", "message"], rows, whole=("id",))
@@ -70,9 +69,7 @@ def export(
     file: Path = typer.Argument(metavar="FILE", help="JSON for .json, else Markdown."),
 ) -> None:
     """Write one conversation to a file."""
-    from lepton_tui.cli.chat_prompt import save
-
-    note(f"Written: {save(Conversations(Workspace.open()).get(id), file)}")
+    note(f"Written: {Conversations(Workspace.open()).get(id).write(file)}")
 
 
 @app.command(name="rm")
@@ -89,10 +86,3 @@ def remove(
 def _told(talk: Conversation) -> list[object]:
     changed = talk.changed[:16].replace("T", " ")
     return [talk.id, talk.model, len(talk.turns), changed, talk.title]
-
-
-def _around(text: str, word: str) -> str:
-    """The part of a text that a word is in, on one line."""
-    line = " ".join(text.split())
-    at = max(0, line.casefold().find(word) - AROUND // 2)
-    return ("…" if at else "") + line[at : at + 2 * AROUND]

@@ -7,20 +7,19 @@ import shlex
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import closing, suppress
 from json import dumps
 from pathlib import Path
 
-from core.atomic import write_json, write_text
-from core.conversations import Conversation
 from core.errors import LeptonError, UsageError
-from core.generation.pieces import Ending
+from core.generation.pieces import Ending, Piece
 from core.generation.sampling import LISTED, OPTIONS, Sampling, TooLong
 from core.inference.process import EngineProcess
+from core.inference.talking import Talk, schema_in
 from core.workspace import written_path
 from lepton_tui.cli.output import DIM, facts, in_terminal, note, put, put_json, styled
-from screens.text import human_number, plain, plain_lines
+from screens.text import plain, plain_lines, speeds
 
 PROMPT, MORE, FENCE = ">>> ", "... ", '"""'
 HELP = """\
@@ -38,7 +37,7 @@ Ctrl-C stops an answer; at the prompt it leaves."""
 class Session:
     """A conversation with a model behind an engine; what is said is kept as it is said."""
 
-    def __init__(self, engine: EngineProcess, talk: Conversation) -> None:
+    def __init__(self, engine: EngineProcess, talk: Talk) -> None:
         self._engine = engine
         self._talk = talk
         self._commands: dict[str, Callable[[str], None]] = {
@@ -57,12 +56,12 @@ class Session:
         Raises:
             UsageError, LeptonError: there is none.
         """
-        self._talk.say("user", question)
-        self._answer(quiet=json)
-        turn = self._talk.turns[-1]
+        self._answer(self._talk.ask(question), quiet=json)
+        kept = self._talk.kept
+        turn = kept.turns[-1]
         if json:
             ending = turn.ending.to_json() if turn.ending else None
-            told = {"conversation": self._talk.id, "model": self._talk.model}
+            told = {"conversation": kept.id, "model": kept.model}
             put_json(
                 {**told, "question": question, "answer": turn.message.content} | {"ending": ending}
             )
@@ -73,17 +72,18 @@ class Session:
         """Ask and answer until Ctrl-C, Ctrl-D or /quit."""
         import readline  # noqa: F401 - gives `input` a line that can be edited
 
+        kept = self._talk.kept
         self._engine.start()
-        note(f"{self._talk.model} – /help says what can be done, Ctrl-D leaves.")
-        for turn in self._talk.turns:
+        note(f"{kept.model} – /help says what can be done, Ctrl-D leaves.")
+        for turn in kept.turns:
             mark = PROMPT if turn.message.role == "user" else ""
             put(styled(plain_lines(mark + turn.message.content), DIM))
         # Between an answer and the prompt Ctrl-C leaves too.
         with suppress(KeyboardInterrupt):
             while (asked := _asked()) is not None and self._heard(asked):
                 continue
-        if self._talk.path.exists():
-            note(f"Kept. Go on with: lepton chat --conversation {self._talk.id}")
+        if self._talk.kept.path.exists():
+            note(f"Kept. Go on with: lepton chat --conversation {self._talk.kept.id}")
 
     def _heard(self, asked: str) -> bool:
         """Do what is typed; False when that is to leave."""
@@ -91,8 +91,7 @@ class Session:
         try:
             if not asked.startswith("/"):
                 if asked.strip():
-                    self._talk.say("user", asked)
-                    self._answer()
+                    self._answer(self._talk.ask(asked))
             elif name in ("quit", "exit", "bye"):
                 return False
             else:
@@ -109,61 +108,41 @@ class Session:
             raise UsageError(f"there is no /{name}", hint="/help lists what there is.")
         command(rest)
 
-    def _answer(self, *, quiet: bool = False) -> None:
-        """Show an answer to what was said last as it comes, and keep it; Ctrl-C ends it.
-
-        A question that cannot be answered at all is taken back.
-        """
-        talk, parts = self._talk, list[str]()
+    def _answer(self, answer: Generator[Piece], *, quiet: bool = False) -> None:
+        """Show an answer as it comes; Ctrl-C ends it."""
         ending: Ending | None = None
-        stopped = False
-        asked = self._engine.generate(talk.model, talk.messages, Sampling.of(talk.settings))
+        began = False
         try:
-            with closing(asked):
-                for piece in asked:
-                    parts.append(piece.text)
-                    ending = piece.ending
+            # Closed at once, not when nobody holds it any more: what was said is kept then.
+            with suppress(KeyboardInterrupt), closing(answer):
+                for piece in answer:
+                    began, ending = True, piece.ending
                     if not quiet:
                         _show(piece.text)
-        except KeyboardInterrupt:
-            stopped = True
         except LeptonError:
-            if not parts:
-                talk.take_back(1)
-                raise
-            talk.say("assistant", "".join(parts), stopped=True)
-            put()
+            if began:
+                put()
             raise
-        talk.say("assistant", "".join(parts), ending=ending, stopped=stopped)
         if not quiet:
             put()
             if in_terminal(sys.stdout):
-                sys.stderr.write(styled(_speeds(ending), DIM, sys.stderr) + "\n")
+                sys.stderr.write(styled(speeds(ending), DIM, sys.stderr) + "\n")
 
     def _retry(self, _: str) -> None:
-        if not self._talk.turns:
-            raise UsageError("nothing was asked yet")
-        if self._talk.turns[-1].message.role == "assistant":
-            self._talk.take_back(1)
-        self._answer()
+        self._answer(self._talk.retry())
 
     def _edit(self, text: str) -> None:
-        turns = self._talk.turns
-        at = [at for at, turn in enumerate(turns) if turn.message.role == "user"][-1:]
-        if not at:
-            raise UsageError("nothing was asked yet")
-        text = text or _edited(turns[at[0]].message.content)
+        text = text or _edited(self._talk.question)
         if not text.strip():
             raise UsageError("the question is empty; nothing was changed")
-        self._talk.take_back(len(turns) - at[0])
-        self._talk.say("user", text)
+        answer = self._talk.edit(text)
         put(styled(plain_lines(PROMPT + text), DIM))
-        self._answer()
+        self._answer(answer)
 
     def _set(self, text: str) -> None:
         name, _, value = text.partition(" ")
         if not name:
-            told = Sampling.of(self._talk.settings).to_json()
+            told = Sampling.of(self._talk.kept.settings).to_json()
             about = [(option.name, f"{told[option.name]}  {option.help}") for option in OPTIONS]
             facts([*about, *((name, _written(told[name])) for name in LISTED)])
             return
@@ -174,46 +153,30 @@ class Session:
             new = value.strip().lower() in ("1", "on", "true", "yes")
         elif name == "schema":
             new = schema_in(Path(value)) if value else None
-        read = Sampling.of({**self._talk.settings, name: new}).to_json()
-        self._talk.set(settings={name: read[name]})
+        read = Sampling.of({**self._talk.kept.settings, name: new}).to_json()
+        self._talk.kept.set(settings={name: read[name]})
 
     def _system(self, text: str) -> None:
         if not text:
-            note(self._talk.system or "The model is told nothing first.")
+            note(self._talk.kept.system or "The model is told nothing first.")
             return
-        self._talk.set(system=text)
+        self._talk.kept.set(system=text)
 
     def _save(self, text: str) -> None:
         if not text:
             raise UsageError("/save names no file", hint="Write: /save talk.md")
-        note(f"Written: {save(self._talk, written_path(text))}")
+        note(f"Written: {self._talk.kept.write(written_path(text))}")
 
     def _new(self, _: str) -> None:
         from core.conversations import Conversations
         from core.workspace import Workspace
 
-        talk = self._talk
-        kept = Conversations(Workspace.open())
-        self._talk = kept.new(talk.model, system=talk.system, settings=talk.settings)
+        before = self._talk.kept
+        new = Conversations(Workspace.open()).new(
+            before.model, system=before.system, settings=before.settings
+        )
+        self._talk = Talk(self._engine, new)
         note("A new conversation.")
-
-
-def save(talk: Conversation, path: Path) -> Path:
-    """Write a conversation as its file's name says: JSON for .json, else Markdown.
-
-    Raises:
-        LeptonError: it cannot be written.
-    """
-    try:
-        if path.suffix == ".json":
-            write_json(path, talk.to_json())
-        else:
-            write_text(path, talk.in_markdown())
-    except OSError as error:
-        raise LeptonError(
-            f"the conversation cannot be written: {error.strerror}", where=str(path)
-        ) from error
-    return path
 
 
 def _show(text: str) -> None:
@@ -222,32 +185,8 @@ def _show(text: str) -> None:
     sys.stdout.flush()
 
 
-def _speeds(ending: Ending | None) -> str:
-    if ending is None:
-        return "stopped"
-    prefill, decode = human_number(ending.prefill_rate), human_number(ending.decode_rate)
-    return (
-        f"{ending.prompt_tokens:,} tokens read at {prefill}/s,"
-        f" {ending.new_tokens:,} said at {decode}/s"
-        + ("" if ending.reason == "stop" else "; the answer is cut: its length is all used")
-    )
-
-
 def _written(value: object) -> str:
     return dumps(value, ensure_ascii=False) if value else "none"
-
-
-def schema_in(path: Path) -> str:
-    """The text of a JSON schema's file.
-
-    Raises:
-        UsageError: it cannot be read.
-    """
-    try:
-        return written_path(path).read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "it is no text"
-        raise UsageError(f"the schema cannot be read: {why}", where=str(path)) from error
 
 
 def _asked() -> str | None:

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TypeAlias
 
 from core.errors import LeptonError
 from core.inference.correcting import Corrected, correct
-from core.inference.messages import Answer
+from core.inference.messages import Answer, Row
+from screens.base import LeptonScreen
 from screens.infer.tried import Tried, typed
 from screens.text import plain
 from screens.widgets.ask import Ask
 from screens.widgets.pick import Pick
 
-if TYPE_CHECKING:
-    from screens.infer.screen import InferScreen
+Kept: TypeAlias = Callable[[Row, int, tuple[str, int], str], None]
 
 
 class Correcting:
-    """Asks which label a row has: one of those that the model knows, or what is typed."""
+    """Asks which label a row has: one of those that the model knows, or what is typed. `kept` is
+    told the row, its number among the answers, where it stands now, and its label."""
 
-    def __init__(self, screen: InferScreen) -> None:
+    def __init__(self, screen: LeptonScreen, kept: Kept) -> None:
         self._screen = screen
+        self._kept = kept
 
     def ask(self, tried: Tried, at: int) -> None:
         row, answer = tried.rows[at], tried.answers[at]
@@ -56,7 +59,7 @@ class Correcting:
                 title="Kept for the next training",
                 markup=False,
             )
-            screen.corrected(row, at, (made.version.ref, number), label)
+            self._kept(row, at, (made.version.ref, number), label)
 
         screen.fetch(work, done, group="correct")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 
 from core.errors import UsageError
 from core.inference.inputs import read_inputs
-from core.inference.messages import Answer, Row
+from core.inference.messages import Answer, Row, contents
 from core.tasks import Task
 from core.workspace import Workspace
 from tests.inference.conftest import png
@@ -50,6 +51,29 @@ def test_what_is_no_image_is_named(
     assert what in caught.value.what
     assert name in caught.value.where
     assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["pipe.png", "zero.png"])
+def test_what_may_never_end_is_refused_wherever_it_is_named(
+    workspace: Workspace, image_task: Task, pictures: Path, name: str
+) -> None:
+    place = pictures / name
+    if name == "pipe.png":
+        os.mkfifo(place)
+    else:
+        place.symlink_to("/dev/zero")
+    with pytest.raises(UsageError, match=r"this is a (pipe|device), not a file"):
+        read_inputs(workspace, image_task, [str(place)])
+    # Of a folder, a table or an object the rows are made, and read where they are answered.
+    listed = pictures / "list.csv"
+    listed.write_text(f"image\n{name}\n")
+    for given in (pictures, listed):
+        rows = read_inputs(workspace, image_task, [given])
+        (row,) = [each for each in rows if each.values["image"].name == name]
+        with pytest.raises(UsageError, match="not a file"):
+            contents(row.values["image"])
+    with pytest.raises(UsageError, match="not a file"):
+        image_task.row({"image": str(place)})
 
 
 def test_a_table_may_list_image_files_or_hold_images(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -38,12 +40,35 @@ def engine(models: Workspace) -> Iterator[EngineProcess]:
         yield process
 
 
+class Held:
+    """A picture that nobody can open until it is let go, by a lease; who tries waits."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.write_bytes(png(3))
+        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        # The system tells of who tries by a signal; this one means nothing to anybody.
+        fcntl.fcntl(self._descriptor, fcntl.F_SETSIG, signal.SIGURG)
+        fcntl.fcntl(self._descriptor, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+
+    def wait(self) -> None:
+        """Until somebody tries to open it."""
+        until = time.monotonic() + PATIENCE
+        while fcntl.fcntl(self._descriptor, fcntl.F_GETLEASE) == fcntl.F_WRLCK:
+            assert time.monotonic() < until, "nobody has tried to open the picture"
+            time.sleep(0.005)
+
+    def let_go(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+        self._descriptor = -1
+
+
 @pytest.fixture
-def pipe(tmp_path: Path) -> Path:
-    """A named pipe: who reads it as an image waits until somebody writes, and both know."""
-    path = tmp_path / "pipe.png"
-    os.mkfifo(path)
-    return path
+def held(tmp_path: Path) -> Iterator[Held]:
+    made = Held(tmp_path / "held.png")
+    yield made
+    made.let_go()
 
 
 def test_it_answers_as_the_engine_in_process_does(
@@ -75,6 +100,18 @@ def test_it_augments_as_is_done_in_process(engine: EngineProcess) -> None:
     assert [each.partner for each in found] == [9, None, 3]
     with pytest.raises(UsageError, match='no augmentation "crp"'):
         engine.augment(["crp"], "image", rows, [0], timeout=PATIENCE)
+
+
+def test_what_may_never_end_holds_up_no_model(engine: EngineProcess, tmp_path: Path) -> None:
+    pipe, device = tmp_path / "pipe.png", tmp_path / "zero.png"
+    os.mkfifo(pipe)
+    device.symlink_to("/dev/zero")
+    rows = [Row(str(each), {"image": each}) for each in (pipe, device)]
+    answers = engine.predict("digits", [*rows, Row("good", {"image": png(7)})], PATIENCE)
+    errors = [str(answer.error) for answer in answers[:2]]
+    assert "this is a pipe, not a file" in errors[0]
+    assert "this is a device, not a file" in errors[1]
+    assert answers[2].ok
 
 
 def test_many_threads_ask_at_once(engine: EngineProcess) -> None:
@@ -110,25 +147,25 @@ def test_what_the_child_prints_is_no_reply(models: Workspace, tmp_path: Path) ->
 
 
 def test_asked_without_waiting_it_answers_later_or_is_taken_back(
-    models: Workspace, pipe: Path
+    models: Workspace, held: Held
 ) -> None:
     with EngineProcess(models, "cpu", threads=5) as engine:
-        stuck = engine.submit("digits", [Row("p", {"image": pipe})])
-        with pipe.open("wb") as writer:  # opens when the engine has begun to read
-            other = engine.submit("digits", [Row("q", {"image": pipe})])
-            waiting = engine.submit("digits", [Row("r", {"image": png(4)})])
-            assert other.cancel()
-            writer.write(png(3))
+        stuck = engine.submit("digits", [Row("p", {"image": held.path})])
+        held.wait()
+        other = engine.submit("digits", [Row("q", {"image": held.path})])
+        waiting = engine.submit("digits", [Row("r", {"image": png(4)})])
+        assert other.cancel()
+        held.let_go()
         assert stuck.result(PATIENCE)[0].ok
         assert waiting.result(PATIENCE)[0].ok
         with pytest.raises(UsageError, match='no model "flower"'):
             engine.submit("flower", [ROW]).result(PATIENCE)
 
 
-def test_killed_at_work_it_says_so_and_comes_back(models: Workspace, pipe: Path) -> None:
+def test_killed_at_work_it_says_so_and_comes_back(models: Workspace, held: Held) -> None:
     with EngineProcess(models, "cpu", threads=1) as engine, ThreadPoolExecutor(2) as pool:
-        stuck = pool.submit(engine.predict, "digits", [Row("p", {"image": pipe})], PATIENCE)
-        writer = os.open(pipe, os.O_WRONLY)  # returns when the child has begun to read
+        stuck = pool.submit(engine.predict, "digits", [Row("p", {"image": held.path})], PATIENCE)
+        held.wait()
         waiting = engine.submit("digits", [Row("q", {"image": png(3)})])
         first = engine.pid
         assert first is not None
@@ -138,41 +175,39 @@ def test_killed_at_work_it_says_so_and_comes_back(models: Workspace, pipe: Path)
             assert isinstance(error, EngineEnded)
             assert "SIGKILL" in error.what
             assert "Ask again" in error.hint
-        os.close(writer)
         assert engine.predict("flowers", [ROW], PATIENCE)[0].ok
         assert engine.pid not in (None, first)
 
 
-def test_a_late_answer_is_given_up(models: Workspace, pipe: Path) -> None:
+def test_a_late_answer_is_given_up(models: Workspace, held: Held) -> None:
     with EngineProcess(models, "cpu", threads=6) as engine:
         engine.load("digits", PATIENCE)
         with pytest.raises(LeptonError, match="did not answer"):
-            engine.predict("digits", [Row("p", {"image": pipe})], 0.2)
-        # The image came at last, empty; the next request is answered, by the same child.
+            engine.predict("digits", [Row("p", {"image": held.path})], 0.2)
+        # The picture came at last; the next request is answered, by the same child.
         before = engine.pid
-        os.close(os.open(pipe, os.O_WRONLY))
+        held.let_go()
         assert engine.predict("flowers", [ROW], PATIENCE)[0].ok
         assert engine.pid == before
 
 
-def test_closed_it_leaves_even_at_work(models: Workspace, pipe: Path) -> None:
+def test_closed_it_leaves_even_at_work(models: Workspace, held: Held) -> None:
     engine = EngineProcess(models, "cpu", threads=7)
     assert engine.pid is None
     with ThreadPoolExecutor(1) as pool:
-        stuck = pool.submit(engine.predict, "digits", [Row("p", {"image": pipe})], PATIENCE)
-        writer = os.open(pipe, os.O_WRONLY)
+        stuck = pool.submit(engine.predict, "digits", [Row("p", {"image": held.path})], PATIENCE)
+        held.wait()
         assert engine.pid is not None
         process = psutil.Process(engine.pid)
         engine.close()
         assert "closed" in str(stuck.exception(PATIENCE))
     process.wait(PATIENCE)
-    os.close(writer)
     assert engine.predict("flowers", [ROW], PATIENCE)[0].ok
     engine.close()
 
 
 def test_two_processes_share_it_and_one_that_is_killed_takes_nothing_along(
-    models: Workspace, pipe: Path
+    models: Workspace, held: Held
 ) -> None:
     code = (
         "import sys; from pathlib import Path;"
@@ -184,11 +219,12 @@ def test_two_processes_share_it_and_one_that_is_killed_takes_nothing_along(
     )
     with EngineProcess(models, "cpu", threads=8) as engine:
         other = subprocess.Popen(
-            [sys.executable, "-P", "-c", code, str(models.home), str(pipe)], stdout=subprocess.PIPE
+            [sys.executable, "-P", "-c", code, str(models.home), str(held.path)],
+            stdout=subprocess.PIPE,
         )
         assert other.stdout is not None
         process = psutil.Process(int(other.stdout.readline()))
-        writer = os.open(pipe, os.O_WRONLY)
+        held.wait()
         assert process.nice() > psutil.Process().nice()
         assert engine.predict("flowers", [ROW], PATIENCE)[0].ok
         assert engine.pid == process.pid, "a picture that does not come holds up its model alone"
@@ -197,7 +233,6 @@ def test_two_processes_share_it_and_one_that_is_killed_takes_nothing_along(
         assert engine.predict("flowers", [ROW], PATIENCE)[0].ok
         assert engine.pid == process.pid
     process.wait(PATIENCE)
-    os.close(writer)
     other.stdout.close()
 
 

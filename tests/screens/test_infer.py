@@ -25,6 +25,7 @@ from lepton_tui.app import LeptonApp
 from screens.data.rows.boxes import COLOURS
 from screens.infer.screen import InferScreen
 from screens.infer.tried import Tried
+from screens.infer.trying import TryPane
 from screens.widgets.image_view import ImageView
 from screens.widgets.line_chart import LineChart
 from tests.inference.conftest import digits, flowers, learn, png, publish, reviews
@@ -148,7 +149,7 @@ async def test_a_forecast_is_drawn_after_its_past_and_beside_what_came(models: W
         await ask(pilot, "sales")
         await until(pilot, lambda: chart.names == ["past", "forecast"])
         late = Tried(Models(models).get("flowers_model"), [], [], 0.5)
-        pilot.app.screen._show(late)  # type: ignore[attr-defined]
+        pilot.app.screen.query_one(TryPane).show(late)
         assert chart.names, "what another model said late is not shown"
 
 
@@ -360,7 +361,7 @@ async def test_golden(tmp_path: Path, size: tuple[int, int]) -> None:
             "penguins@2#12", {"label": "[b]Gentoo[/b]", "score": 0.912, "scores": scores}
         )
         model = Models(workspace).get("penguins_mlp")
-        screen._show(Tried(model, rows, [answer], 0.5))
+        screen.query_one(TryPane).show(Tried(model, rows, [answer], 0.5))
         await golden(pilot, "infer", size)
         await pilot.press("b", "enter")
         await until(pilot, "─penguins_rival@1─")
@@ -369,7 +370,7 @@ async def test_golden(tmp_path: Path, size: tuple[int, int]) -> None:
         other = {"label": "Adelie", "score": 0.61, "scores": sure}
         both = [answer, Answer("penguins@2#7", answer.output)]
         rival = [Answer("penguins@2#12", other), Answer("penguins@2#7", answer.output)]
-        screen._show(
+        screen.query_one(TryPane).show(
             Tried(model, rows, both, 0.0052),
             Tried(Models(workspace).get("penguins_rival"), rows, rival, 1.5),
         )
@@ -379,5 +380,5 @@ async def test_golden(tmp_path: Path, size: tuple[int, int]) -> None:
         await golden(pilot, "infer-correct", size)
         await pilot.press("escape", "b")
         unread = Answer("a.png", error=LeptonError("it is no [image]", where="a.png"))
-        screen._show(Tried(model, [Row("a.png", {})], [unread], 0.5))
+        screen.query_one(TryPane).show(Tried(model, [Row("a.png", {})], [unread], 0.5))
         await until(pilot, "✗ a.png: it is no [image]")

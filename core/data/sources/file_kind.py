@@ -19,6 +19,7 @@ from core.data.sources.signatures import (
     sound_kind,
 )
 from core.errors import LeptonError, UsageError
+from core.opening import opened
 
 FOREIGN_MAGIC = {
     b"PK\x03\x04": "a zip archive",
@@ -58,18 +59,11 @@ def read_head(path: Path) -> bytes:
     """The first bytes of a file, unpacked when they are gzip.
 
     Raises:
-        UsageError: the file cannot be opened or is empty.
+        UsageError: the file cannot be opened, is none, or is empty.
         LeptonError: it is a damaged gzip file.
     """
-    if path.is_fifo() or path.is_socket():
-        # It is read more than once, and nobody may ever write into it.
-        raise UsageError(
-            "this is a pipe, not a file",
-            where=str(path),
-            hint="Write what comes through it into a file first.",
-        )
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             head = file.read(HEAD)
         if head[:2] == b"\x1f\x8b":
             with gzip.open(path) as unpacked:
