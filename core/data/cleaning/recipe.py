@@ -42,7 +42,11 @@ class Recipe:
             content = path.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
-            raise UsageError(f"the recipe cannot be read: {reason}", where=str(path)) from error
+            raise UsageError(
+                f"the recipe cannot be read: {reason}",
+                where=str(path),
+                hint="Name a TOML file of steps; --save FILE writes one of steps that you ran.",
+            ) from error
         try:
             document = tomllib.loads(content)
         except tomllib.TOMLDecodeError as error:

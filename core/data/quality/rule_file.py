@@ -65,7 +65,11 @@ def load_rules(path: str | Path) -> list[Rule]:
         document = tomllib.loads(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
-        raise UsageError(f"the rules cannot be read: {reason}", where=str(path)) from error
+        raise UsageError(
+            f"the rules cannot be read: {reason}",
+            where=str(path),
+            hint="Begin a file of rules with: lepton data rules DATASET --init",
+        ) from error
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"the rules are no TOML: {error}", where=str(path)) from error
     unknown = [key for key in document if key != "rule"]
