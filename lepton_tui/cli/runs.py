@@ -126,7 +126,7 @@ def set_(
 ) -> None:
     """Change the learning rate of a training that is running."""
     from core.runs.requests import ask
-    from lepton_tui.cli.settings import parse_setting
+    from core.training.spelling import parse_setting
 
     found = _run(run)
     wishes = dict(map(parse_setting, settings))

@@ -518,9 +518,20 @@ async def test_a_run_is_cloned_with_changes(penguins: Workspace) -> None:
         told = "lepton train penguins@1 --target mass --model mlp --epochs 3 --lr 0.125"
         assert asked.command(form.settings()) == f"{told} 'inputs=[\"bill\"]' warmup=0.2 width=32"
         form.query_one("#dataset", Select).value = "penguins"
-        await until(pilot, lambda: form.settings()["dataset"] == "penguins")
-        assert form.settings()["options"] == {"width": 32}
-        assert "inputs" not in form.settings()
+        await until(pilot, "tabular-classification (guessed)")
+        more = form.query_one(f"#{asked.MORE}", Input)
+        assert more.value == "warmup=0.2 width=32"
+        more.value = "warmup=0.3 width=32 optimizer=mion 'augment"
+        await pilot.press("ctrl+s")
+        await until(pilot, "✗ optimizer must be one of adamw, sgd, muon, not 'mion'")
+        assert "Did you mean" in " ".join(str(form.query_one("#more-problem").render()).split())
+        assert form.focused is more
+        more.value = "warmup=0.3 width=32 optimizer=muon dropout=0.1"
+        form._other_model()
+        # The width is that of the model before; what the person wrote stays.
+        await until(pilot, lambda: more.value == "warmup=0.3 optimizer=muon dropout=0.1")
+        given = form.settings()
+        assert (given["warmup"], given["optimizer"], given["dropout"]) == (0.3, "muon", 0.1)
 
 
 async def test_a_model_of_others_is_trained_from_its_folder(
