@@ -16,6 +16,7 @@ from textual.widgets import Input, Select
 
 from core.data.lake.lake import Lake
 from core.errors import LeptonError
+from core.runs.events import EventWriter
 from core.runs.store import Runs
 from core.workspace import Workspace
 from lepton_tui.app import LeptonApp
@@ -636,6 +637,21 @@ async def test_older_runs_come_when_the_cursor_comes_to_them(
         app.visit("train", run=old)
         await until(pilot, "✓ finished")
         await until(pilot, lambda: screen(pilot).query_one("#runs", LineList).chosen == old)
+
+
+async def test_a_run_that_waits_for_room_is_paused_until_it_goes_on(penguins: Workspace) -> None:
+    full = {"event": "paused", "why": "a checkpoint could not be saved: No space left on device"}
+    run = make_run(penguins, "train-20200115-120000-aaaa", [*training(3), full])
+    with alive(run):
+        async with LeptonApp(penguins).run_test(size=(80, 24)) as pilot:
+            await pilot.press("3")
+            await until(pilot, "‖ paused  penguins_mlp on penguins@2")
+            assert "‖ penguins_mlp" in screen_text(pilot.app)
+            assert " left" not in screen_text(pilot.app)
+            with EventWriter(run.events_path) as events:
+                events.write("paused", why=None)
+            await until(pilot, "● running  penguins_mlp on penguins@2")
+            await until(pilot, "│● penguins_mlp")
 
 
 @pytest.mark.parametrize("size", SIZES)
