@@ -1,9 +1,12 @@
-"""The names that other tools have for our settings: understood, and answered with ours."""
+"""How settings are written: as words key=value, and under the names that other tools have."""
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
 from typing import Any
+
+from core.errors import UsageError
 
 ELSEWHERE = {
     "architecture": "model",
@@ -51,7 +54,6 @@ ELSEWHERE = {
     "warmup_ratio": "warmup",
     "warmup_steps": "warmup",
     "max_epochs": "epochs",
-    "epoch": "epochs",
     "n_epoch": "epochs",
     "num_epochs": "epochs",
     "num_train_epochs": "epochs",
@@ -109,3 +111,20 @@ def translated(
             notes.append(f"{key} is called {name} here{of_all}")
         ours[name] = PRECISIONS.get(str(value), value) if name == "precision" else value
     return ours, notes
+
+
+def parse_setting(word: str) -> tuple[str, Any]:
+    """`lr=1e-3` as `("lr", 0.001)`: the value as TOML has it, or else a text.
+
+    Raises:
+        UsageError: the word has no `=`.
+    """
+    key, equals, text = word.partition("=")
+    if not equals or not key:
+        raise UsageError(
+            f'"{word}" is no setting', hint="Write key=value; the data set is one word before."
+        )
+    try:
+        return key, tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key, text

@@ -1,4 +1,4 @@
-"""The settings of a training out of a file, a run, and words of the form key=value."""
+"""The settings of a training out of a file or a run."""
 
 from __future__ import annotations
 
@@ -48,20 +48,3 @@ def read_config(named: str, workspace: Workspace) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise UsageError("the settings are no table of names and values", where=str(path))
     return found
-
-
-def parse_setting(word: str) -> tuple[str, Any]:
-    """`lr=1e-3` as `("lr", 0.001)`: the value as TOML has it, or else a text.
-
-    Raises:
-        UsageError: the word has no `=`.
-    """
-    key, equals, text = word.partition("=")
-    if not equals or not key:
-        raise UsageError(
-            f'"{word}" is no setting', hint="Write key=value; the data set is one word before."
-        )
-    try:
-        return key, tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return key, text

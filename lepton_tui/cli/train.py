@@ -12,12 +12,13 @@ from core.runs.queue import Queue
 from core.runs.run import Run
 from core.runs.state import RunState
 from core.runs.store import Runs
+from core.training.spelling import parse_setting
 from core.workspace import Workspace
 from lepton_tui.cli.follow import follow
 from lepton_tui.cli.groups import single
 from lepton_tui.cli.options import comma_list
 from lepton_tui.cli.output import facts, note, put, put_json
-from lepton_tui.cli.settings import parse_setting, read_config
+from lepton_tui.cli.settings import read_config
 from screens.text import counted, human_bytes, human_duration
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import pytest
 
 from core.errors import UsageError
 from core.training.config import TrainConfig
-from core.training.schedule import learning_rate
+from core.training.schedule import Rates, learning_rate
 
 
 def test_every_mistake_is_named_at_once():
@@ -82,6 +82,21 @@ def test_one_cycle_rises_from_a_25th_to_the_peak_and_falls_to_almost_nothing():
     assert cycle[30] == max(cycle) == 1.0
     assert sorted(cycle[:31]) == cycle[:31]
     assert cycle[-1] < 0.01
+
+
+def test_a_peak_that_was_asked_for_holds_from_its_step_on_whenever_that_comes():
+    config = TrainConfig("d", lr=0.5, schedule="linear", warmup=0)
+    rates = Rates(config, 10, {4: 0.1})
+    whole = [rates.at(step) for step in range(10)]
+    linear = [learning_rate(config, step, 10) for step in range(10)]
+    assert whole == pytest.approx([*linear[:4], *(rate / 5 for rate in linear[4:])])
+    for back in range(10):
+        rates.go_back(back)
+        assert [rates.at(step) for step in range(back, 10)] == whole[back:]
+    rates.ask(9, 0.2)
+    rates.go_back(9)
+    assert rates.peak == 0.1
+    assert rates.at(9) == pytest.approx(whole[9] * 2)
 
 
 def test_the_names_of_other_tools_are_understood_and_answered_with_ours():
