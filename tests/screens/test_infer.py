@@ -432,5 +432,6 @@ async def test_golden_of_pictures(tmp_path: Path, size: tuple[int, int]) -> None
         pane.show(Tried(Models(workspace).get("digits_cnn"), rows, answers, 0.5))
         grid = pilot.app.screen.query_one(PictureGrid)
         await until(pilot, lambda: {*range(6)} <= grid._pictures.keys())
-        await until(pilot, "▀▀▀▀▀▀▀▀▀▀▀▀")
+        whole = pilot.app.screen.query_one("#first ImageView", ImageView)
+        await until(pilot, lambda: whole._pixels is not None)
         await golden(pilot, "infer-pictures", size)
