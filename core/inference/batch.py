@@ -9,22 +9,24 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from core.atomic import write_json
 from core.data.exporting.place import check_place
 from core.data.lake.lake import Lake
+from core.data.lake.layout import ROW_ID
 from core.data.lake.names import valid_name
 from core.data.lake.version import Version
 from core.errors import UsageError, nearest
 from core.inference.answer_rows import together
-from core.inference.filing import kind_of, write_answers
+from core.inference.filing import FIRST, kind_of, write_answers
 from core.inference.parts import Done, Parts
 from core.inference.questions import Asked, Questions
 from core.models.registry import Models, task_of
@@ -112,9 +114,27 @@ def run(job: Job) -> None:
             version = _made(job, plan) or _commit(job, plan, parts)
             made = {"dataset": version.ref, "rows": version.rows}
         counts = {"asked": done.asked, "failed": done.failed}
-        write_json(outcome, {**made, "model": plan.model, **counts})
+        keys = task_of(Models(job.workspace).get(plan.model)).keys
+        faults = _faults(parts, keys) if done.failed else []
+        write_json(outcome, {**made, "model": plan.model, **counts, "faults": faults})
     job.emit("result", **json.loads(outcome.read_text()))
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _faults(parts: Parts, names: Sequence[str]) -> list[dict[str, Any]]:
+    """The first rows without an answer, by their ids, and why each has none; of a series, what
+    names it."""
+    found: list[dict[str, Any]] = []
+    for batch in parts.batches():
+        errors = batch.column(batch.num_columns - 1)
+        failed = batch.filter(pc.is_valid(errors)).slice(0, FIRST - len(found))
+        for row in failed.to_pylist():
+            series = ", ".join(f"{name} {row[name]}" for name in names)
+            fault = row[batch.schema.names[-1]]
+            found.append({"row": row.get(ROW_ID, series), "error": fault})
+        if len(found) == FIRST:
+            break
+    return found
 
 
 def _planned(job: Job) -> Plan:

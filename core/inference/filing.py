@@ -27,6 +27,8 @@ from core.tasks.rows import label_text
 INPUT = "input"
 PART, AHEAD = 256, 4
 """Rows that are asked together, and how often as many are asked before the first are written."""
+FIRST = 5
+"""Rows without an answer that are told one by one."""
 _MEDIA = ("image", "audio")
 
 
@@ -39,6 +41,8 @@ class Filed:
     failed: int
     whose: bool
     """Whether all that failed are the mistakes of whoever asked."""
+    first: tuple[Answer, ...] = ()
+    """The first of those that failed."""
 
 
 def kind_of(out: Path) -> str:
@@ -93,19 +97,21 @@ def answer_into_file(
     """
     asked = failed = 0
     whose = True
+    first: list[Answer] = []
 
     def batches() -> Iterator[pa.RecordBatch]:
         nonlocal asked, failed, whose
         for part, answers in _answered(engine, model, rows):
-            wrong = [answer.error for answer in answers if answer.error is not None]
+            wrong = [answer for answer in answers if not answer.ok]
             asked += len(part)
             failed += len(wrong)
-            whose = whose and all(isinstance(error, UsageError) for error in wrong)
+            first.extend(wrong[: FIRST - len(first)])
+            whose = whose and all(isinstance(each.error, UsageError) for each in wrong)
             yield from _table(task, part, answers).to_batches()
             progress(asked)
 
     written = write_answers(batches(), out)
-    return Filed(written, asked, failed, whose)
+    return Filed(written, asked, failed, whose, tuple(first))
 
 
 def _answered(

@@ -45,6 +45,9 @@ STAY = "LEPTON_ENGINE_STAYS"
 STAY_SECONDS = 120.0
 COMING_SECONDS = 10.0
 """Seconds that who started it has to come."""
+UNREAD_SECONDS = 60.0
+"""So long may parts of an answer wait for who asked to read them; then it ends."""
+BYE_SECONDS = 1.0
 IDLE_SECONDS = 1800.0
 """Seconds that it stays when somebody is connected and asks for nothing."""
 
@@ -74,7 +77,8 @@ class Server:
             self._touch()
         server.close()
         for writer in self._writers:
-            await _write(writer, {"bye": True})
+            with suppress(TimeoutError):
+                await _write(writer, {"bye": True}, BYE_SECONDS)
 
     async def _until_idle(self) -> None:
         loop = asyncio.get_running_loop()
@@ -118,10 +122,11 @@ class Server:
         self._at_work += 1
         try:
             reply = {"id": request["id"], **await self._outcome(request, writer)}
-            await _write(writer, reply)
         finally:
             self._at_work -= 1
             self._touch()
+        # One that is not read keeps the engine from nothing.
+        await _write(writer, reply)
 
     async def _outcome(self, request: Message, writer: StreamWriter) -> Message:
         try:
@@ -205,7 +210,12 @@ async def _told(engine: Engine, request: Message, writer: StreamWriter) -> Messa
         async for part in parts:
             if part.ending is not None:
                 return part.ending.to_json()
-            await _write(writer, {"id": request["id"], "part": part.text})
+            try:
+                await _write(writer, {"id": request["id"], "part": part.text}, UNREAD_SECONDS)
+            except TimeoutError:
+                raise LeptonError(
+                    f"nobody has read the answer for {UNREAD_SECONDS:g} s", hint="Ask again."
+                ) from None
     raise AssertionError("an answer has an end")
 
 
@@ -219,10 +229,16 @@ def _augmented(request: Message) -> list[Any]:
     return [packed(each.to_json()) for each in made]
 
 
-async def _write(writer: StreamWriter, message: Message) -> None:
+async def _write(writer: StreamWriter, message: Message, patience: float | None = None) -> None:
+    """Write it, and wait while too much lies there that is not read.
+
+    Raises:
+        TimeoutError: that was so for `patience` seconds.
+    """
     with suppress(ConnectionError):
         writer.write(frame(message))
-        await writer.drain()
+        async with asyncio.timeout(patience):
+            await writer.drain()
 
 
 def main() -> None:

@@ -1,7 +1,8 @@
 """One client's connection: how many there may be, how large a head, how slow a client.
 
-uvicorn waits for a request for ever and collects headers without end. What is refused here is
-refused before there is a request, so it is written to the connection as it is.
+uvicorn waits for a request for ever, collects headers without end, and keeps an answer for ever for
+a client that does not read it. What is refused here is refused before there is a request, so it is
+written to the connection as it is.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ class _Connection(HttpToolsProtocol):
         """Bytes of the head that is coming in."""
         self._in_head = True
         self._timer: asyncio.TimerHandle | None = None
+        self._unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -40,7 +42,18 @@ class _Connection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._expect(None)
+        self._read_on()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """As much as is kept for it lies there unread: the client has so many seconds to read."""
+        super().pause_writing()
+        # Whoever makes the answer hears by this that the client is gone.
+        self._unread = self.loop.call_later(self.limits.unread_seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._read_on()
 
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing():
@@ -81,6 +94,11 @@ class _Connection(HttpToolsProtocol):
             self._timer = None
         if seconds is not None:
             self._timer = self.loop.call_later(seconds, self._late)
+
+    def _read_on(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
     def _late(self) -> None:
         self._timer = None

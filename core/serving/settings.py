@@ -39,6 +39,8 @@ class Limits:
     body_seconds: float = 30.0
     idle_seconds: float = 15.0
     """A connection between two requests."""
+    unread_seconds: float = 30.0
+    """What is sent may wait so long for a client that does not read it."""
     rate: float = 0.0
     """Requests a second of one key, or of one address where there are no keys; 0: any number."""
     drain: float = 15.0

@@ -10,7 +10,7 @@ from core.runs.state import summary
 from core.runs.store import Runs
 from core.workspace import Workspace
 from lepton_tui.cli.output import note, put, put_json
-from lepton_tui.cli.predict_out import refuse_failed
+from lepton_tui.cli.predict_out import refuse_failed, tell_faults
 from screens.text import counted, plain
 
 STOPPING_SECONDS = 30.0
@@ -54,6 +54,8 @@ def predict_into(
     if state.state != "finished":
         note(f"It was {state.state}. Go on with: lepton runs resume {run.id}")
         return
+    faults = [(_named(plan.dataset, each["row"]), each["error"]) for each in result["faults"]]
+    tell_faults(faults, result["failed"])
     if json:
         put_json({**result, "run": run.id})
     elif plan.out:
@@ -62,6 +64,12 @@ def predict_into(
         failed = result["failed"]
         without = f", {counted(failed, 'row')} without an answer (column error)" if failed else ""
         put(f"Made {result['dataset']}: {counted(result['rows'], 'row')}{without}")
-        put(f"Next: lepton data rows {result['dataset']}")
+        only = " --where 'error IS NOT NULL'" if failed else ""
+        put(f"Next: lepton data rows {result['dataset']}{only}")
     if plan.out:
         refuse_failed(result["failed"], result["asked"], whose=False)
+
+
+def _named(dataset: str, row: int | str) -> str:
+    """A row as it can be asked about again; a series by what names it."""
+    return f"{dataset}#{row}" if isinstance(row, int) else f"{dataset} {row}".rstrip()

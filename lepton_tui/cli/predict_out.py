@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ from core.data.lake.lake import Lake
 from core.errors import LeptonError, UsageError
 from core.models.registry import Models, task_of
 from core.workspace import Workspace
-from lepton_tui.cli.output import put, put_json
+from lepton_tui.cli.output import note, put, put_json
 from screens.text import counted, plain
 
 if TYPE_CHECKING:
@@ -68,7 +68,17 @@ def predict_out(
         put_json({**facts, "asked": filed.asked, "failed": filed.failed})
     else:
         put(f"{plain(str(out))}: {counted(filed.rows, 'row')}")
+    faults = [(answer.input, str(answer.error)) for answer in filed.first]
+    tell_faults(faults, filed.failed)
     refuse_failed(filed.failed, filed.asked, whose=filed.whose)
+
+
+def tell_faults(faults: Sequence[tuple[str, str]], failed: int) -> None:
+    """Name the first inputs that have no answer, each with the reason."""
+    for name, why in faults:
+        note(f"{plain(name)}: {plain(why)}")
+    if failed > len(faults):
+        note(f"… and {failed - len(faults):,} more")
 
 
 def refuse_failed(failed: int, asked: int, *, whose: bool) -> None:

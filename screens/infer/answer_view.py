@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +121,9 @@ class AnswerView(Vertical):
             """The answer has said already that the file cannot be read."""
             self.log.error(error)
 
-        self._fetch(lambda: _content(value, boxes), done, group=f"picture {self.id}", failed=failed)
+        self._fetch(
+            lambda: picture_of(value, boxes), done, group=f"picture {self.id}", failed=failed
+        )
 
     def _draw(self, model: ModelFolder, row: Row, answer: Answer) -> None:
         """What a series was, what it is to become, and what it became where that is known."""
@@ -137,6 +140,11 @@ class AnswerView(Vertical):
             chart.set_series("truth", range(1, len(truth) + 1), truth)
 
 
-def _content(value: bytes | Path, boxes: list[Box]) -> bytes:
+def picture_of(value: bytes | Path, boxes: Sequence[Box]) -> bytes:
+    """What a row holds or names, with the boxes of an answer over it.
+
+    Raises:
+        UsageError: the file cannot be read.
+    """
     content = value if isinstance(value, bytes) else contents(value)
     return boxed(content, boxes) if boxes else content

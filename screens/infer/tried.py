@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
 from rich.text import Text
 
 from core.inference.inputs import read_inputs
@@ -17,7 +18,7 @@ from core.inference.messages import Answer, Row
 from core.models.registry import ModelFolder, task_of
 from core.tasks.rows import label_text
 from core.workspace import Workspace
-from screens.data.rows.boxes import boxes_in
+from screens.data.rows.boxes import Box, boxes_in
 from screens.listing import Line
 from screens.text import (
     answer_words,
@@ -104,6 +105,29 @@ def lines(tried: Sequence[Tried]) -> list[Line]:
     return found
 
 
+@dataclass(frozen=True)
+class Tile:
+    """A picture, the boxes over it, its name, and what each model says of it."""
+
+    picture: bytes | Path | None
+    boxes: tuple[Box, ...]
+    name: str
+    said: tuple[str, ...]
+
+
+def tiles(tried: Sequence[Tried], width: int) -> list[Tile]:
+    """A picture for each row, with words of so many cells for what each model says of it."""
+    found = []
+    for at, row in enumerate(tried[0].rows):
+        answers = [each.answers[at] for each in tried if at < len(each.answers)]
+        given = (value for value in row.values.values() if isinstance(value, bytes | Path))
+        name = clip(plain(row.input.rpartition("/")[2]), width, tail=True)
+        words = tuple(_shortest(answer, row.truth, width) for answer in answers)
+        first = answers[0].output if answers else None
+        found.append(Tile(next(given, None), tuple(boxes_in(first)), name, words))
+    return found
+
+
 def bars(answer: Answer) -> Mapping[str, float]:
     """How sure the answer is: of each label, or of each box, with its number and its corner."""
     if answer.scores or not isinstance(answer.output, dict):
@@ -146,12 +170,26 @@ def _is_file(row: Row) -> bool:
     return any(isinstance(value, Path) for value in row.values.values())
 
 
+def _shortest(answer: Answer, truth: object, width: int) -> str:
+    """An answer in so many cells: its label gives way, how sure it is does not."""
+    if answer.error is not None:
+        return "✗ no answer"
+    if answer.label is None:
+        return clip(answer_words(answer.output), width)
+    tail = f" {percent(answer.score, 0)}{_mark(answer, truth)}"
+    return clip(plain(answer.label), width - cell_len(tail)) + tail
+
+
+def _mark(answer: Answer, truth: object) -> str:
+    """Whether it is right, where that is known."""
+    if truth is None:
+        return ""
+    return " ✓" if label_text(truth) == answer.label else " ✗"
+
+
 def _short(answer: Answer, truth: object) -> str:
     if answer.error is not None:
         return "✗ no answer"
     if answer.label is None:
         return clip(answer_words(answer.output), LINE_ANSWER)
-    mark = ""
-    if truth is not None:
-        mark = " ✓" if label_text(truth) == answer.label else " ✗"
-    return f"{clip(plain(answer.label), LINE_ANSWER)} {percent(answer.score)}{mark}"
+    return f"{clip(plain(answer.label), LINE_ANSWER)} {percent(answer.score)}{_mark(answer, truth)}"

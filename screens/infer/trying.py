@@ -23,7 +23,8 @@ from core.workspace import Workspace
 from screens.infer.alike import ask_alike, reads
 from screens.infer.answer_view import AnswerView
 from screens.infer.correcting import Correcting
-from screens.infer.tried import Tried, ask, lines
+from screens.infer.picture_grid import WIDTH, PictureGrid
+from screens.infer.tried import Tried, ask, lines, tiles
 from screens.infer.way import Way
 from screens.listing import LineList
 from screens.text import counted, plain
@@ -67,8 +68,12 @@ class TryPane(Way):
     TryPane {
         #ask { height: 3; border: round $panel; padding: 0 1; background: $background; }
         #ask:focus { border: round $primary; }
-        #answers { display: none; height: auto; max-height: 40%; }
+        #answers, #pictures { display: none; }
+        #answers { height: auto; max-height: 40%; }
         &.-many #answers { display: block; }
+        &.-pictures #answers { display: none; }
+        &.-pictures.-many #pictures { display: block; height: 1fr; }
+        &.-pictures.-many #views { height: 38%; }
         #views { height: 1fr; }
         #first, #second { width: 1fr; }
         #second { display: none; }
@@ -87,6 +92,7 @@ class TryPane(Way):
     def compose(self) -> ComposeResult:
         yield AskBox(id="ask")
         yield LineList("Answers", id="answers")
+        yield PictureGrid(id="pictures")
         with Horizontal(id="views"):
             yield AnswerView(self._fetch, id="first")
             yield AnswerView(self._fetch, id="second")
@@ -111,6 +117,7 @@ class TryPane(Way):
             self._of_second(before)
             return
         self._unseen, self._next = None, 0
+        self.set_class(reads(models[0]) == "image", "-pictures")
         box = self._box
         box.border_title = plain(models[0].ref)
         box.border_subtitle = str(models[0].info["task"])
@@ -173,6 +180,7 @@ class TryPane(Way):
     def ask(self, given: str) -> None:
         """Have the models answer what a person gave."""
         models = self._models
+        self._tried = []
         for view in self._views:
             view.say("asking…")
         engine = self.infer_screen.studio.engine
@@ -206,33 +214,50 @@ class TryPane(Way):
         self._views[0].fail(error)
 
     def show(self, *tried: Tried) -> None:
-        """Show answers: of a single row as they are, of several as a list to go through."""
+        """Show answers: of a single row as they are, of several as a list to go through, or as
+        the pictures that they are of."""
         self._tried = list(tried)
-        answers = self.query_one("#answers", LineList)
-        answers.show([])
+        self._answers.show([])
         self._show_lines()
-        if answers.option_count:
-            # Where its cursor stands, it tells, and that row is shown.
-            answers.focus()
-        else:
+        # Where the cursor of the list stands, it tells, and that row is shown.
+        if not self._answers.option_count:
             self._show_row()
+        if self.has_class("-many"):
+            (self._pictures if self._drawn else self._answers).focus()
+
+    @property
+    def _answers(self) -> LineList:
+        return self.query_one("#answers", LineList)
+
+    @property
+    def _pictures(self) -> PictureGrid:
+        return self.query_one("#pictures", PictureGrid)
+
+    @property
+    def _drawn(self) -> bool:
+        """Whether answers are of pictures."""
+        return self.has_class("-pictures")
 
     def _show_lines(self) -> None:
         rows = self._tried[0].rows if self._tried else []
-        self.set_class(len(rows) > 1, "-many")
-        answers = self.query_one("#answers", LineList)
-        answers.border_title = counted(len(rows), "answer")
+        many = len(rows) > 1
+        self.set_class(many, "-many")
         more = len(rows) - MOST_LINES
-        answers.border_subtitle = f"and {more:,} more: lepton predict has all" if more > 0 else ""
-        answers.show(lines(self._tried)[:MOST_LINES] if len(rows) > 1 else [])
+        for each in (self._answers, self._pictures):
+            each.border_title = counted(len(rows), "answer")
+            all_of_them = f"and {more:,} more: lepton predict has all"
+            each.border_subtitle = all_of_them if more > 0 else ""
+        shown = self._tried if many else []
+        self._pictures.show(tiles(shown, WIDTH)[:MOST_LINES] if self._drawn and shown else [])
+        self._answers.show(lines(shown)[:MOST_LINES] if shown and not self._drawn else [])
 
     @property
     def _at(self) -> int:
         """Which of the rows is looked at."""
-        highlighted = self.query_one("#answers", LineList).highlighted
-        return highlighted or 0
+        return self._pictures.at if self._drawn else self._answers.highlighted or 0
 
     @on(OptionList.OptionHighlighted, "#answers")
+    @on(PictureGrid.Chosen)
     def _show_row(self) -> None:
         for tried in self._tried:
             for view in self.query(AnswerView):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +90,9 @@ def test_into_a_data_set_it_ends_with_0_and_says_what_failed(asks: Shell) -> Non
     done = asks("predict", "flowers", "mixed", "--into", "mixed-said")
     assert done.code == 0, done.err
     assert "Made mixed-said@1: 2 rows, 1 row without an answer (column error)" in done.out
+    assert re.search(r"^mixed@1#1: 'many' is no number", done.err, re.MULTILINE)
+    only = done.out.partition("Next: lepton ")[2].strip()
+    assert [row["_rid"] for row in asks(*shlex.split(only), "--json").json] == [1]
     (run,) = asks("runs", "ls", "--json").json
     assert (run["kind"], run["state"]) == ("predict", "finished")
     shown = asks("data", "rows", "mixed-said", "--json").json
@@ -117,6 +122,7 @@ def test_a_folder_and_a_pattern_are_answered_into_a_file(
     done = asks("predict", "digits", "*.png", "a.png", "--out", out, cwd=asks.home.parent)
     assert done.code == 1, "cut.png has no answer"
     assert "1 of 3 inputs have no answer" in done.err
+    assert "cut.png: the image cannot be read" in done.err
     found = written(out)
     assert [row["input"] for row in found] == ["a.png", "cut.png", "a.png"]
     assert [row["error"] is None for row in found] == [True, False, True]
@@ -206,7 +212,15 @@ def test_a_data_set_is_answered_out_to_a_file_by_a_run(asks: Shell, tmp_path: Pa
     done = asks("predict", "flowers", "mixed-out", "--force", "--out", "said.jsonl", cwd=tmp_path)
     assert done.code == 1
     assert "1 of 2 inputs have no answer" in done.err
+    assert "mixed-out@1#1: 'many' is no number" in done.err
     assert len(written(out)) == 2
+    texts = [str(at) if at % 3 else "many" for at in range(30)]
+    many = pa.table({"petal length": texts, "colour": ["red"] * 30})
+    Lake(Workspace.open(asks.home)).commit("more-out", many, op="import")
+    done = asks("predict", "flowers", "more-out", "--force", "--out", "said.jsonl", cwd=tmp_path)
+    told = re.findall(r"^more-out@1#(\d+): ", done.err, re.MULTILINE)
+    assert told == ["0", "3", "6", "9", "12"]
+    assert "… and 5 more" in done.err
 
 
 def test_a_wrong_answer_goes_back_to_what_the_model_learnt_from(asks: Shell) -> None:

@@ -256,6 +256,7 @@ def test_a_forecast_has_a_row_for_each_series_and_day_to_come(forecaster: Worksp
     found = rows_of(forecaster, "sales-said")
     horizon = task_of(Models(forecaster).get("sales")).horizon
     assert (told["rows"], told["failed"]) == (2 * horizon + 1, 1)
+    assert told["faults"][0]["row"] == "shop new"
     by_shop = {shop: [row for row in found if row["shop"] == shop] for shop in SHOPS}
     assert [len(by_shop[shop]) for shop in SHOPS] == [horizon, horizon, 1]
     days = [dt.datetime(2026, 3, 2) + dt.timedelta(at) for at in range(horizon)]

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from core.errors import LeptonError, UsageError
 from core.generation.chat import Message
 from core.generation.sampling import Sampling
+from core.inference import server
 from core.inference.engine import Engine
 from core.inference.faults import Busy, EngineEnded
 from core.inference.process import EngineProcess
 from core.inference.streams import AT_WORK, Streams
+from core.inference.wire import frame, messages
 from core.workspace import Workspace
 from tests.generation.conftest import made_module, made_task
 from tests.inference.conftest import publish
@@ -85,6 +91,46 @@ def test_who_stops_reading_ends_the_answer(speaking: Workspace) -> None:
     list(here.generate("walker", "Emma", GREEDY))
     with here.use("walker") as model:
         assert model.streams.waiting == 0
+
+
+async def test_an_answer_that_nobody_reads_ends_and_says_so(
+    speaking: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "UNREAD_SECONDS", 0.3)
+    settings = {"home": str(speaking.home), "device": "cpu", "runtime": "torch", "threads": 1}
+    here = server.Server({**settings, "cache_bytes": 1 << 30})
+    path = str(tmp_path / "engine.sock")
+    asked = {"op": "generate", "model": "walker", "sampling": ENDLESS.to_json()}
+    with socket.socket(socket.AF_UNIX) as client:
+        async with await asyncio.start_unix_server(here._meet, path):
+            client.connect(path)
+            client.sendall(frame({"id": 1, "prompt": "Emma", **asked}))
+            async with asyncio.timeout(PATIENCE):
+                # It is asked, it stands still, and it is at work no more.
+                while not here._at_work:
+                    await asyncio.sleep(0.01)
+                while here._at_work:
+                    await asyncio.sleep(0.01)
+            client.sendall(frame({"id": 2, "op": "ping"}))
+
+            def read() -> list[dict[str, Any]]:
+                found = []
+                with client.makefile("rb") as stream:
+                    for message in messages(stream):
+                        found.append(message)
+                        if message.get("id") == 2:
+                            return found
+                return found
+
+            _, *parts, ended, pong = await asyncio.to_thread(read)
+            assert here._engine is not None
+            with here._engine.use("walker") as model:
+                assert model.streams.waiting == 0
+            client.close()
+    assert all("part" in part for part in parts)
+    assert 100 < len(parts) < LONG
+    assert ended["error"]["what"] == "nobody has read the answer for 0.3 s"
+    assert pong["result"], "the connection is as good as before"
 
 
 def test_a_long_answer_holds_up_neither_rows_nor_other_answers(engine: EngineProcess) -> None:

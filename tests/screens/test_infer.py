@@ -23,6 +23,7 @@ from core.tasks import facts, guess, task
 from core.workspace import Workspace
 from lepton_tui.app import LeptonApp
 from screens.data.rows.boxes import COLOURS
+from screens.infer.picture_grid import PictureGrid
 from screens.infer.screen import InferScreen
 from screens.infer.tried import Tried
 from screens.infer.trying import TryPane
@@ -194,26 +195,58 @@ async def test_what_one_model_was_asked_stays_only_where_the_next_reads_the_same
         assert box.value == ""
 
 
-async def test_the_answers_to_a_folder_are_gone_through(models: Workspace, tmp_path: Path) -> None:
-    for at in range(3):
-        (tmp_path / f"seen-{at}.png").write_bytes(png(at))
-    (tmp_path / "seen-9.png").write_bytes(png(9)[:60])
-    async with LeptonApp(models).run_test(size=(100, 34)) as pilot:
+async def test_the_answers_to_a_folder_stand_beneath_its_pictures(
+    models: Workspace, tmp_path: Path
+) -> None:
+    for at in range(40):
+        (tmp_path / f"seen-{at:02}.png").write_bytes(png(at))
+    (tmp_path / "seen-40.png").write_bytes(png(40)[:60])
+    os.mkfifo(tmp_path / "seen-41.png")
+    async with LeptonApp(models).run_test(size=(100, 40)) as pilot:
         await chosen(pilot, "digits_model")
         await ask(pilot, str(tmp_path))
-        shown = await until(pilot, "4 answers in ")
-        assert re.search(r"seen-0\.png +\d [\d.]+ %│", shown)
-        assert re.search(r"seen-9\.png +✗ no answer", shown)
-        await until(pilot, "▀▀▀▀")
+        shown = await until(pilot, "42 answers in ")
+        assert re.search(r"│seen-00.png ◂ +seen-01.png +seen-02.png ", shown)
+        assert re.search(r"│\d \d\d % +\d \d\d % +\d \d\d % ", shown)
+        grid = pilot.app.screen.query_one(PictureGrid)
+        row = grid._columns
+        await until(pilot, lambda: {*range(2 * row)} <= grid._pictures.keys())
+        shown = screen_text(pilot.app)
+        assert re.search(r"│▀{12} +▀{12} +▀{12}", shown)
+        assert 39 not in grid._pictures, "it is not in sight"
+        await pilot.press("right")
+        await until(pilot, lambda: f"{tmp_path.name}/seen-01.png" in beneath(pilot))
         await pilot.press("down")
-        await until(pilot, lambda: f"{tmp_path.name}/seen-1.png" in beneath(pilot))
+        await until(pilot, lambda: f"seen-{1 + row:02}.png" in beneath(pilot))
         await pilot.press("end")
+        await until(pilot, lambda: "thisisapipe" in beneath(pilot))
+        assert re.search(r"seen-41\.png ◂", await until(pilot, "✗ no answer"))
+        await pilot.press("left")
         await until(pilot, lambda: "cannotberead" in beneath(pilot))
-        await ask(pilot, str(tmp_path / "*-[01].png"))
+        await until(pilot, lambda: grid._pictures.get(40, grid) is None)
+        await pilot.resize_terminal(80, 24)
+        await until(pilot, lambda: grid._columns == 3)
+        await until(pilot, "seen-40.png ◂")
+        assert await pilot.click(PictureGrid, offset=(18, 2))
+        await until(pilot, lambda: grid.at % 3 == 1)
+        await ask(pilot, str(tmp_path / "*-0[01].png"))
         await until(pilot, "2 answers in ")
-        await ask(pilot, str(tmp_path / "seen-2.png"))
+        await until(pilot, "seen-00.png ◂")
+        await ask(pilot, str(tmp_path / "seen-02.png"))
         await until(pilot, "1 answer in ")
         assert "─ 2 answers ─" not in screen_text(pilot.app)
+
+
+async def test_the_answers_to_rows_are_gone_through(models: Workspace) -> None:
+    async with LeptonApp(models).run_test(size=(100, 34)) as pilot:
+        await chosen(pilot, "flowers_model")
+        await ask(pilot, "flowers#0-3")
+        shown = await until(pilot, "4 answers in ")
+        assert len(re.findall(r"flowers#[0-3] +(?:long|short) [\d.]+ % [✓✗]│", shown)) == 4
+        await pilot.press("down")
+        await until(pilot, lambda: "flowers#1" in beneath(pilot))
+        await pilot.press("end")
+        await until(pilot, lambda: "flowers#3" in beneath(pilot))
 
 
 def beneath(pilot: Pilot[None]) -> str:
@@ -233,12 +266,10 @@ async def test_two_models_side_by_side_on_one_input(models: Workspace) -> None:
         await until(pilot, "─rival@1─")
         await ask(pilot, "digits#0-3")
         shown = await until(pilot, lambda: screen_text(pilot.app).count("4 answers in ") == 2)
-        assert len(re.findall(r"digits#[0-3] +\d [\d.]+ % [✓✗] +\d [\d.]+ % [✓✗]", shown)) == 4
-        differ = [line for line in shown.splitlines() if "≠" in line]
-        assert differ, "two models of different seeds"
-        for line in differ:
-            first, second = re.findall(r"(\d) [\d.]+ %", line)
-            assert first != second
+        told = [line for line in shown.splitlines() if re.search(r"\d \d\d % [✓✗]", line)]
+        first, second = (re.findall(r"(\d) \d\d % [✓✗]", line) for line in told)
+        assert len(first) == len(second) == 4, shown
+        assert first != second, "two models of different seeds"
         await pilot.press("escape", "y")
         shown = await until(pilot, "The same in a shell")
         assert "lepton predict digits_model 'digits#0-3'" in shown
@@ -263,7 +294,7 @@ async def test_a_wrong_answer_goes_back_to_the_data_set(models: Workspace, tmp_p
         await pilot.press("1", "enter")
         await until(pilot, "digits@2 says so of row 5: 1")
         await ask(pilot, str(picture))
-        await until(pilot, "seen.png")
+        await until(pilot, lambda: "seen.png" in beneath(pilot))
         await pilot.press("escape", "c")
         await until(pilot, "It becomes a new row of digits, in a new version.")
         await pilot.press("2", "enter")
@@ -382,3 +413,25 @@ async def test_golden(tmp_path: Path, size: tuple[int, int]) -> None:
         unread = Answer("a.png", error=LeptonError("it is no [image]", where="a.png"))
         screen.query_one(TryPane).show(Tried(model, [Row("a.png", {})], [unread], 0.5))
         await until(pilot, "✗ a.png: it is no [image]")
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_golden_of_pictures(tmp_path: Path, size: tuple[int, int]) -> None:
+    workspace = Workspace.open(tmp_path)
+    make_model(workspace, "digits_cnn", task="image-classification", architecture="cnn")
+    rows = [Row(f"photos/{at:02}.png", {"image": png(at)}) for at in range(12)]
+    rows[3] = Row("photos/03.png", {"image": b"none"}, truth="[b]nine[/b]")
+    sure = {"[b]a very long label[/b]": 0.876, "[b]nine[/b]": 0.124}
+    output = {"label": "[b]a very long label[/b]", "score": 0.876, "scores": sure}
+    answers = [Answer(row.input, output) for row in rows]
+    answers[5] = Answer(rows[5].input, error=LeptonError("it is no image"))
+    async with LeptonApp(workspace).run_test(size=size) as pilot:
+        await pilot.press("5")
+        await until(pilot, "digits_cnn@1")
+        pane = pilot.app.screen.query_one(TryPane)
+        pane.show(Tried(Models(workspace).get("digits_cnn"), rows, answers, 0.5))
+        grid = pilot.app.screen.query_one(PictureGrid)
+        await until(pilot, lambda: {*range(6)} <= grid._pictures.keys())
+        whole = pilot.app.screen.query_one("#first ImageView", ImageView)
+        await until(pilot, lambda: whole._pixels is not None)
+        await golden(pilot, "infer-pictures", size)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import openai
@@ -231,6 +233,33 @@ def test_a_client_that_leaves_stops_the_answer(client: openai.OpenAI, speaking: 
         client.with_options(timeout=1.0).chat.completions.create(**endless)
     again = client.chat.completions.create(model="walker", messages=TALK, **SHORT)
     assert again.choices[0].message.content
+
+
+@pytest.mark.slow
+def test_a_client_that_does_not_read_is_left(bounded: Start) -> None:
+    service = bounded("walker", unread_seconds=0.3)
+    endless = {"max_tokens": 150_000, "temperature": 0, "stream": True, "n": 8}
+    body = json.dumps({"model": "walker", "messages": TALK, **endless}).encode()
+    head = (
+        f"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1:{service.port}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    with socket.socket() as client:
+        # What the system keeps for a client is bounded too, but by megabytes.
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(("127.0.0.1", service.port))
+        client.sendall(head.encode() + body)
+        line = service.log(lambda each: each.get("model") == "walker")
+        assert line["error"] == "the client has left"
+        assert service.metric("lepton_queue_requests") == 0
+        client.settimeout(PATIENCE)
+        told = b"".join(iter(partial(client.recv, 65536), b""))
+        assert b"data: {" in told
+        assert b"[DONE]" not in told
+    again = service.client.post(
+        "/v1/completions", json={"model": "walker", "prompt": "It", **SHORT}
+    )
+    assert again.json()["choices"][0]["text"]
 
 
 def test_a_deadline_of_the_client_ends_an_answer(client: openai.OpenAI) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from screens.text import human_number, plain
@@ -48,7 +49,7 @@ def boxes_in(answer: object) -> list[Box]:
     ]
 
 
-def boxed(content: bytes, boxes: list[Box]) -> bytes:
+def boxed(content: bytes, boxes: Sequence[Box]) -> bytes:
     """The picture with its boxes drawn, thick enough to be seen when it is shown small.
 
     Bytes that are no picture, or one too large, come back as they are.
