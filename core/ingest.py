@@ -145,11 +145,19 @@ def note_task(
     except UsageError:
         if target or task or inputs:
             raise
-        return version
+        known = version.task is not None
+        return lake.describe(version, task=None, target=None, inputs=None) if known else version
     if fit.target in fit.inputs and not (target or task):
-        # A text that is to go on is its own target: nobody has said that it is to stay one.
-        return version
+        # A text that is to go on is its own target: nobody has said that it is to stay one, so it
+        # is not noted as the column to label, to balance or to look for in others.
+        return lake.describe(version, task=fit.task, target=None, inputs=None)
     return lake.describe(version, task=fit.task, target=fit.target, inputs=fit.inputs)
+
+
+def note_again(lake: Lake, version: Version) -> Version:
+    """The version that a step made, with its task guessed anew where none was said with a target:
+    the step may have made the column that is to be predicted."""
+    return note_task(lake, version) if version.target is None else version
 
 
 def fit_of(

@@ -92,7 +92,12 @@ def _others(facts: TableFacts, target: str | None, inputs: Sequence[str] | None)
 def _as_imported(
     facts: TableFacts, target: str | None, task: str | None, inputs: Sequence[str] | None
 ) -> TableFacts:
-    """The facts, without what the data set was imported for where that contradicts a person."""
+    """The facts, without what the data set was imported for where that contradicts a person.
+
+    A task without a target was a guess, and columns may have come since.
+    """
+    if facts.target is None and task is None:
+        return replace(facts, task=None)
     if (target and target != facts.target) or (inputs and facts.target in inputs):
         return replace(facts, task=None, target=None, inputs=None)
     gone = set(facts.inputs or ()) - {column.name for column in facts.columns}

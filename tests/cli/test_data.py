@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from core.data.lake.lake import Lake
+from core.ingest import fit_of
+from core.workspace import Workspace
 from tests.cli.conftest import Shell
 
 
@@ -81,3 +84,27 @@ def test_a_question_in_sql(sales: Shell, tmp_path: Path) -> None:
         said = sales("data", "sql", attack)
         assert (said.code, said.out) == (2, "")
     assert 'Did you mean "sales"?' in sales("data", "sql", "FROM sale").err
+
+
+def test_what_a_plain_text_is_for_is_said_alike_everywhere(lepton: Shell, tmp_path: Path) -> None:
+    """In the listing, of the data set, and what a training would take it for."""
+    source = tmp_path / "novel.txt"
+    source.write_text(
+        "".join(f"The rain of day {n} fell on the hills and {n * 7} sheep.\n" for n in range(60))
+    )
+
+    def told() -> set[str]:
+        (listed,) = lepton("data", "ls", "--json").json
+        lake = Lake(Workspace.open(lepton.home))
+        shown = lepton("data", "show", "novel", "--json").json
+        return {listed["task"], shown["task"], fit_of(lake, lake.version("novel")).task}
+
+    said = lepton("data", "import", source).out
+    assert "for text-generation: text, unless you name another" in said
+    assert told() == {"text-generation"}
+    assert "text-generation" in lepton("data", "ls").out
+    # It is no column to label, and a step may make one.
+    assert lepton("data", "ls", "--json").json[0]["target"] is None
+    sort = """derive column=sort sql="CASE WHEN line % 3 = 0 THEN 'a' ELSE 'b' END" """
+    assert lepton("data", "clean", "novel", "--step", sort).code == 0
+    assert told() == {"text-classification"}

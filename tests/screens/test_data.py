@@ -242,7 +242,7 @@ async def test_an_import_is_looked_at_with_its_types_first(lake: Lake, tmp_path:
 
 async def test_what_training_would_take_a_data_set_for_is_said(lake: Lake) -> None:
     novel = "Emma Woodhouse, handsome, clever, and rich, with a comfortable home."
-    lake.commit("emma", pa.table({"text": [novel] * 40}), op="import")
+    lake.commit("emma", pa.table({"text": [novel] * 40}), op="sql")
     lake.commit("nothing", pa.table({"at": [None] * 3}), op="import")
     assert lake.version("emma").task is None
     async with app(lake).run_test(size=(130, 24)) as pilot:

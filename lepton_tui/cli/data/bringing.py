@@ -244,8 +244,8 @@ def _put_report(report: dict[str, Any], *, json: bool) -> None:
 
 
 def _put_task(version: Version) -> None:
-    if version.task:
-        put(f"for {version.task}: {inputs_of(version)} -> {plain(version.target or '')}")
+    if version.task and version.target:
+        put(f"for {version.task}: {inputs_of(version)} -> {plain(version.target)}")
         put(f"Next: lepton train {version.dataset}")
         return
     from core.ingest import fit_of

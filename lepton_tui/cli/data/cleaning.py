@@ -43,6 +43,7 @@ def clean(
 ) -> None:
     """Run cleaning steps on a data set: the answer is its next version."""
     from core.data.cleaning.apply import clean as run_recipe
+    from core.ingest import note_again
 
     steps = _recipe(recipe, step)
     if save is not None:
@@ -60,7 +61,8 @@ def clean(
             _put_preview(found)
         return
     with working(f"Cleaning {dataset}"):
-        version = run_recipe(lake, dataset, steps, each=each, as_learned=as_learned)
+        made = run_recipe(lake, dataset, steps, each=each, as_learned=as_learned)
+        version = note_again(lake, made)
     if json:
         put_json(version.to_json())
         return

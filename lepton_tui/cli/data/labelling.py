@@ -223,11 +223,11 @@ def _undo(
 
 def _publish(lake: Lake, dataset: str, column: str | None, *, json: bool) -> None:
     from core.data.labelling.labels import publish
-    from core.ingest import note_task
+    from core.ingest import note_again
 
     published = publish(lake, dataset, column)
     version = published.version
-    found = note_task(lake, version) if version.task is None else version
+    found = note_again(lake, version)
     if published.gone:
         rows = ", ".join(map(str, published.gone[:10])) + (" …" if len(published.gone) > 10 else "")
         note(f"note: left out the labels of rows that are gone: {rows}")
@@ -238,8 +238,8 @@ def _publish(lake: Lake, dataset: str, column: str | None, *, json: bool) -> Non
         kind = "a new column" if name in published.made else "over what was there"
         put(f"{plain(name)}: {counted(count, 'label')}, {kind}")
     put(f"{version.ref}: {counted(version.rows, 'row')}, {counted(len(version.columns), 'column')}")
-    if found is not version and found.task:
-        put(f"for {found.task}: {inputs_of(found)} -> {plain(found.target or '')}")
+    if found is not version and found.target:
+        put(f"for {found.task}: {inputs_of(found)} -> {plain(found.target)}")
     note(f"A step back: lepton data undo {version.dataset}")
 
 

@@ -276,12 +276,13 @@ class CleanPane(Pane):
             if not isinstance(error, Cancelled):
                 self.data_screen.show_error(error)
 
-        self.data_screen.fetch(
-            lambda: clean(self.lake, version, Recipe.of(steps), should_stop=stop.is_set),
-            done,
-            group="clean",
-            failed=failed,
-        )
+        def work() -> Version:
+            from core.ingest import note_again
+
+            made = clean(self.lake, version, Recipe.of(steps), should_stop=stop.is_set)
+            return note_again(self.lake, made)
+
+        self.data_screen.fetch(work, done, group="clean", failed=failed)
 
     def _ended(self, words: str) -> None:
         self._cleaning = None
