@@ -164,6 +164,11 @@ def by_offset(name: str) -> Style:
     return answer
 
 
+def says_its_offset(asked: Asked, url: str) -> Any:
+    passed = int(asked.get("offset", 0))
+    return {"items": ROWS[passed:][:AT_ONCE], "total": len(ROWS), "offset": passed, "limit": 5}
+
+
 WAYS: dict[str, tuple[Style, dict[str, str], int]] = {
     "a link in the answer": (next_link, {}, 5),
     "a relative link": (relative_link, {}, 5),
@@ -186,6 +191,7 @@ WAYS: dict[str, tuple[Style, dict[str, str], int]] = {
     "counted to a 404": (bare_until_404, {"next_page": "page=1"}, 6),
     "counted to the last again": (stays_at_the_last, {"next_page": "page=1"}, 6),
     "counted, no list at the end": (leaves_the_list_out, {"next_page": "page=1"}, 6),
+    "an offset and a total": (says_its_offset, {}, 5),
     "by offset": (by_offset("offset"), {"next_page": "offset=0"}, 6),
     "by an offset in brackets": (by_offset("page[offset]"), {"next_page": "page[offset]=0"}, 6),
     "by what is left out": (by_offset("$skip"), {"next_page": "$skip=0"}, 6),
@@ -220,6 +226,7 @@ def test_one_page_when_that_is_wanted(lake: Lake, server: Server) -> None:
     ("answer", "words"),
     [
         ({"total": 23, "data": ROWS[:5]}, "speaks of 23 records and holds 5"),
+        ({"data": ROWS[:5], "page": 1}, "calls itself a page"),
         ({"data": ROWS[:5], "has_more": True}, "says that there are more records"),
         ({"data": ROWS[:5], "next": "c8-1x"}, "says that there are more records"),
         ((ROWS[:5], {"X_Total_Count": "23"}), "speaks of 23 records and holds 5"),
@@ -299,6 +306,16 @@ BREAKS: dict[str, tuple[Any, str]] = {
         "an address that is not followed",
     ),
 }
+
+
+@pytest.mark.parametrize("trouble", ["no such key", {"message": "no such key"}])
+def test_a_failure_that_is_called_a_success_is_no_row(
+    lake: Lake, server: Server, refuses: Refuses, trouble: Any
+) -> None:
+    url = api(server, lambda asked, url: {"error": trouble, "code": 7})
+    refuses(url, "tells of a failure: no such key")
+    _, rows = read(lake, url, records=".")
+    assert len(rows) == 1
 
 
 @pytest.mark.parametrize("name", BREAKS)

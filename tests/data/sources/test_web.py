@@ -7,7 +7,7 @@ import io
 import json
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler
@@ -145,6 +145,70 @@ def test_it_is_tried_again_and_then_given_up(
     assert len(server.asked) == 5
     server.does("/a.csv", failing(5, FAILURES[name]))
     refuses(url, f"could not be read in 5 tries: {SAID.get(name, '')}")
+
+
+LONG = "n,m\n" + "".join(f"{n},{n}\n" for n in range(200_000))
+
+
+def pieces(content: bytes, each: int, mark: str) -> Callable[[BaseHTTPRequestHandler], None]:
+    """A server that breaks off after so many bytes, and goes on where it is asked to."""
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        begins, same = request.headers.get("Range"), request.headers.get("If-Range") == mark
+        start = int(begins[6:].split("-")[0]) if begins and same else 0
+        request.send_response(206 if start else 200)
+        if start:
+            request.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+        request.send_header("ETag", mark)
+        request.send_header("Content-Length", str(len(content) - start))
+        request.end_headers()
+        request.wfile.write(content[start:][:each])
+        request.close_connection = True
+
+    return answer
+
+
+def test_what_was_cut_short_goes_on_where_it_ended(lake: Lake, server: Server) -> None:
+    """However often it is cut, for every piece is a step forward."""
+    content = LONG.encode()
+    url = server.does("/a.csv", pieces(content, len(content) // 7, '"a"'))
+    _, rows = read(lake, url)
+    assert [row[0] for row in rows] == list(range(200_000))
+    asked = [headers.get("Range") for _, headers in server.asked]
+    assert asked[0] is None
+    assert asked[1] == f"bytes={len(content) // 7}-"
+    assert len(asked) == 8, "more often than an address is tried that brings nothing"
+
+
+def changed(request: BaseHTTPRequestHandler) -> None:
+    send(request, b"n,m\n7,7\n", headers={"ETag": '"b"'})
+
+
+def another_part(request: BaseHTTPRequestHandler) -> None:
+    if "Range" in request.headers:
+        send(request, b"8,8\n", 206, {"Content_Range": "bytes 0-3/4"})
+    else:
+        changed(request)
+
+
+def no_such_part(request: BaseHTTPRequestHandler) -> None:
+    send(request, b"", 416) if "Range" in request.headers else changed(request)
+
+
+@pytest.mark.parametrize("then", [changed, another_part, no_such_part])
+@pytest.mark.parametrize("mark", ['"a"', 'W/"a"'])
+def test_parts_of_two_files_are_never_put_together(
+    lake: Lake, server: Server, mark: str, then: Callable[[BaseHTTPRequestHandler], None]
+) -> None:
+    """The file was changed in between, or its mark does not promise the same bytes."""
+    first = pieces(LONG.encode(), 300_000, mark)
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        (first if len(server.asked) == 1 else then)(request)
+
+    _, rows = read(lake, server.does("/a.csv", answer))
+    assert rows == [(7, 7)]
+    assert ("Range" in server.asked[1][1]) == (mark == '"a"')
 
 
 @pytest.mark.parametrize(

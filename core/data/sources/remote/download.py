@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import mimetypes
 import re
-from datetime import timedelta
 from email.message import Message
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from core.data.sources.desk import Desk
 from core.data.sources.located import Located
 from core.data.sources.remote.address import shown
+from core.data.sources.remote.marks import is_etag, mark_of
 from core.data.sources.remote.next_page import first_address
 from core.data.sources.remote.pages import read_pages
 from core.data.sources.remote.web import Answer, open_web
 from core.errors import LeptonError
 
 MOST_MARKS = 20
-# From then on, the time at which a file was written is that of its content (RFC 9110, 8.8.2.2).
-SETTLED = timedelta(seconds=60)
 # What servers call the formats that the table of the system does not know.
 SUFFIXES = {
     "application/json": ".json",
@@ -54,7 +51,7 @@ def download(desk: Desk, source: str) -> Located:
             place = records
     desk.stand_for(place, source)
     # The mark of one page says nothing of the others.
-    mark = _mark(answer.headers) if records is None else None
+    mark = mark_of(answer.headers) if records is None else None
     return Located([place], [source], etags={source: mark} if mark else {})
 
 
@@ -63,26 +60,9 @@ def _unless(desk: Desk, source: str) -> dict[str, str]:
     marks = desk.seen.etags(source)
     if not marks or desk.options.records or desk.options.next_page:
         return {}
-    if not _is_etag(marks[0]):
+    if not is_etag(marks[0]):
         return {"If-Modified-Since": marks[0]}
-    return {"If-None-Match": ", ".join([*filter(_is_etag, marks)][:MOST_MARKS])}
-
-
-def _mark(headers: Message) -> str | None:
-    """What tells the content of a file from another: its ETag, or when it was written last."""
-    etag, written = headers.get("ETag", "").strip(), headers.get("Last-Modified", "").strip()
-    if _is_etag(etag):
-        return etag
-    try:
-        age = parsedate_to_datetime(headers.get("Date", "")) - parsedate_to_datetime(written)
-    except (ValueError, TypeError):
-        return None
-    # What was written a moment ago may be written again in the same second.
-    return written if age >= SETTLED else None
-
-
-def _is_etag(mark: str) -> bool:
-    return re.fullmatch(r'(W/)?"[\x21\x23-\x7e]{1,200}"', mark) is not None
+    return {"If-None-Match": ", ".join([*filter(is_etag, marks)][:MOST_MARKS])}
 
 
 def _refuse_web_page(held: Path, answer: Answer) -> None:

@@ -31,6 +31,8 @@ CURSORS = {
     "paging.next.after": "after",
     "paging.cursors.after": "after",
 }
+# How many records were passed over; a parameter of the same name takes that number.
+OFFSETS = ("offset", "skip", "startAt", "start_index", "from")
 MORE = ("has_more", "hasMore", "has_next", "hasNext")
 TOTALS = (
     *("total", "total_count", "totalCount", "count", "total_results", "totalResults"),

@@ -15,8 +15,10 @@ from core.data.sources.remote.json_path import (
     MORE,
     NEXT_LINKS,
     NEXT_NUMBERS,
+    OFFSETS,
     PAGE,
     PAGES,
+    TOTALS,
     dig,
     flag,
     whole_number,
@@ -128,6 +130,16 @@ def _usual(page: Page) -> str | None:
     number, count = whole_number(page.body, PAGE), whole_number(page.body, PAGES)
     if number is not None and count is not None and number < count and page.records:
         return with_parameter(page.url, "page", number + 1)
+    return _after_these(page)
+
+
+def _after_these(page: Page) -> str | None:
+    """The page after so many records, where an answer says how many there were and are in all."""
+    total = whole_number(page.body, TOTALS)
+    for name in OFFSETS if total is not None and page.records else ():
+        passed = whole_number(page.body, (name,))
+        if passed is not None and passed + len(page.records) < (total or 0):
+            return with_parameter(page.url, name, passed + len(page.records))
     return None
 
 

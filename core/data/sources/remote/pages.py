@@ -15,6 +15,8 @@ from core.data.sources.remote.json_path import (
     MISSING,
     MORE,
     NEXT_LINKS,
+    PAGE,
+    PAGES,
     TOTALS,
     TROUBLE,
     dig,
@@ -57,6 +59,8 @@ def read_pages(desk: Desk, web: Web, answer: Answer, first: Path, url: str) -> P
     where = options.records
     if where is None:
         lists = record_lists(body)
+        if not asked and not lists:
+            _refuse_trouble(body, url)
         if len(lists) > 1:
             raise UsageError(
                 f"the answer holds several lists: {', '.join(lists[:8])}",
@@ -174,6 +178,23 @@ def _records(body: Any, where: str, url: str) -> list[Any]:
     )
 
 
+def _refuse_trouble(body: Any, url: str) -> None:
+    """An answer that tells of a failure, and says all the same that all is well, is no row.
+
+    Raises:
+        LeptonError: it is one.
+    """
+    said = next((body[n] for n in TROUBLE if isinstance(body, dict) and body.get(n)), None)
+    if isinstance(said, dict):
+        said = said.get("message") or said
+    if isinstance(said, str | dict):
+        raise LeptonError(
+            f"the answer tells of a failure: {str(said)[:160]}",
+            where=shown(url),
+            hint="Check the address. If that is a row of data: --records .",
+        )
+
+
 def _speak_of_more(desk: Desk, page: Page, rows: int) -> None:
     """Note that an answer which was read as the only page says that there are others."""
     headers = page.answer.headers
@@ -183,9 +204,15 @@ def _speak_of_more(desk: Desk, page: Page, rows: int) -> None:
         what = f"the answer speaks of {total:,} records and holds {rows:,}"
     elif flag(page.body, MORE) or any(dig(page.body, p) not in _NOTHING for p in NEXT_LINKS):
         what = "the answer says that there are more records"
+    elif total is None and whole_number(page.body, PAGES) is None and _is_page(page.body):
+        what = "the answer calls itself a page and does not say of how many"
     else:
         return
     desk.note(f"{what}; say how to go on: --next-page")
+
+
+def _is_page(body: Any) -> bool:
+    return bool(record_lists(body)) and whole_number(body, PAGE) is not None
 
 
 def _may_be_page(answer: Answer, first: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import zlib
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -21,6 +22,7 @@ from core.data.sources.desk import Desk, Progress, UnchangedError
 from core.data.sources.remote.address import followed, same_place, shown
 from core.data.sources.remote.failures import Again, failure, refusal, too_large
 from core.data.sources.remote.headers import headers_for, query_for
+from core.data.sources.remote.marks import mark_of, tells_bytes
 from core.errors import LeptonError, UsageError
 
 CHUNK = 1 << 18
@@ -30,7 +32,7 @@ TRIES = 5
 LOOK_EVERY = 0.1
 TIMEOUT = 30.0
 FIRST_WAIT = 0.5
-NOT_MODIFIED = 304
+PARTIAL, NOT_MODIFIED, NO_SUCH_PART = 206, 304, 416
 NO_CONDITION: Mapping[str, str] = MappingProxyType({})
 
 
@@ -87,6 +89,7 @@ class Web:
         self._portal, self._client = portal, client
         self._left = self._most = desk.options.most_bytes
         self._came = self._promised = 0
+        self._mark: str | None = None
 
     def fetch(
         self,
@@ -123,13 +126,19 @@ class Web:
         return answer
 
     async def _tried(self, url: str, out: BinaryIO, unless: Mapping[str, str]) -> Answer:
-        start, wait_for = out.tell(), FIRST_WAIT
-        for left in reversed(range(TRIES)):
-            out.seek(start)
-            out.truncate()
+        start, wait_for, left = out.tell(), FIRST_WAIT, TRIES
+        self._mark = None
+        while True:
+            if self._mark is None:
+                out.seek(start)
+                out.truncate()
+            have = out.tell() - start
             try:
-                return await self._once(url, out, unless)
+                return await self._once(url, out, unless, have)
             except Again as again:
+                # A long way whose every piece arrives is no failure, however often it is cut.
+                far = self._mark is not None and out.tell() - start - have >= CHUNK
+                left = TRIES if far else left - 1
                 if not left:
                     raise LeptonError(
                         f"the address could not be read in {TRIES} tries: {again}",
@@ -138,11 +147,15 @@ class Web:
                     ) from again
                 jitter = random.uniform(0.5, 1)  # noqa: S311
                 await anyio.sleep(wait_for * jitter if again.wait is None else again.wait)
-                wait_for *= 2
-        raise AssertionError("the last try returns or raises")
+                wait_for = FIRST_WAIT if far else wait_for * 2
 
-    async def _once(self, url: str, out: BinaryIO, unless: Mapping[str, str]) -> Answer:
+    async def _once(self, url: str, out: BinaryIO, unless: Mapping[str, str], have: int) -> Answer:
+        """One try. Of an answer that was cut short, `have` bytes are there: the rest is asked for,
+        and all of it comes where the content is no longer the same.
+        """
         where = url
+        if have and self._mark is not None:
+            unless = {"Range": f"bytes={have}-", "If-Range": self._mark}
         for _ in range(MOST_REDIRECTS + 1):
             async with self._asked(where, unless) as response:
                 if response.has_redirect_location:
@@ -150,18 +163,37 @@ class Web:
                     continue
                 if response.status_code == NOT_MODIFIED and unless:
                     raise UnchangedError("the server says that it is as it was", where=shown(where))
-                if response.status_code not in (200, 203):
+                rest = self._goes_on(response, have)
+                if response.status_code not in (200, 203) and not rest:
                     raise refusal(response, where)
-                size = await self._pour(response, out, where)
                 headers = Message()
                 for name, value in response.headers.multi_items():
                     headers[name] = value
-                return Answer(where, headers, size)
+                if not rest:
+                    out.seek(-have, os.SEEK_CUR)
+                    out.truncate()
+                    have = 0
+                    mark = mark_of(headers)
+                    self._mark = mark if mark is not None and tells_bytes(mark) else None
+                return Answer(where, headers, have + await self._pour(response, out, where, have))
         raise LeptonError(
             f"the address leads on to others more than {MOST_REDIRECTS} times",
             where=shown(url),
             hint="Check the address.",
         )
+
+    def _goes_on(self, response: httpx2.Response, have: int) -> bool:
+        """Whether an answer is the rest of what was cut short.
+
+        Raises:
+            Again: it is some other part, or there is none.
+        """
+        if response.status_code not in (PARTIAL, NO_SUCH_PART) or not have or self._mark is None:
+            return False
+        if response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
+            return True
+        self._mark = None
+        raise Again("another part came than was asked for")
 
     @asynccontextmanager
     async def _asked(self, url: str, unless: Mapping[str, str]) -> AsyncIterator[httpx2.Response]:
@@ -183,7 +215,7 @@ class Web:
         except httpx2.TransportError as error:
             raise failure(error, url) from error
 
-    async def _pour(self, response: httpx2.Response, out: BinaryIO, url: str) -> int:
+    async def _pour(self, response: httpx2.Response, out: BinaryIO, url: str, have: int) -> int:
         """Write the body, unpacked if it was packed for the way; the bytes that were written."""
         packing = response.headers.get("Content-Encoding", "identity").strip().lower()
         if packing not in ("identity", "gzip", "x-gzip", "deflate"):
@@ -193,7 +225,10 @@ class Web:
                 hint="Download it in another way, and name the file.",
             )
         unpacking = None if packing == "identity" else _Unpacking()
-        self._came, self._promised = 0, int(response.headers.get("Content-Length", 0))
+        if packing != "identity":
+            # Where the rest of it begins, only the server knows.
+            self._mark = None
+        self._came, self._promised = have, have + int(response.headers.get("Content-Length", 0))
         written = 0
         if self._promised > self._most:
             raise self._too_large(url)
@@ -201,7 +236,7 @@ class Web:
             self._came += len(chunk)
             for plain in (chunk,) if unpacking is None else unpacking.plain(chunk):
                 written += len(plain)
-                if written > self._most:
+                if have + written > self._most:
                     raise self._too_large(url)
                 out.write(plain)
         if unpacking is not None and self._came and not unpacking.whole:

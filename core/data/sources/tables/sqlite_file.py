@@ -225,8 +225,8 @@ def _load(desk: Desk, database: sqlite3.Connection, table: str, columns: list[Ke
         rows += len(batch)
         desk.progress(rows, 0)
     if broken:
-        texts = counted(broken, "text")
-        desk.note(f"{texts} not in UTF-8: what could not be read shows as \ufffd")
+        lost = counted(broken, "text")
+        desk.note(f"{lost} not in UTF-8: what could not be read shows as \ufffd")
     return rows
 
 
