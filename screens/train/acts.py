@@ -21,6 +21,26 @@ from screens.train.lines import SEARCH, named
 from screens.widgets.ask import Ask
 from screens.widgets.confirm import Confirm
 
+RESUMABLE = frozenset({"stopped", "failed", "interrupted", "queued"})
+
+
+def able(action: str, run: RunState | None) -> bool:
+    """Whether an action can be done with the run that is chosen, or with none."""
+    match action:
+        case "stop":
+            return run is not None and run.pid is not None
+        case "set_rate" | "checkpoint":
+            return run is not None and run.pid is not None and run.kind != SEARCH
+        case "resume":
+            return run is not None and run.pid is None and run.state in RESUMABLE
+        case "evaluate":
+            return run is not None and run.state == "finished"
+        case "switch" | "clone" | "mark" | "filter" | "steer":
+            return run is not None and run.kind != SEARCH
+        case "remove" | "note" | "tab":
+            return run is not None
+    return True
+
 
 class RunActs(LeptonScreen):
     """A screen with a chosen run, and the actions of its keys."""
