@@ -410,6 +410,11 @@ async def test_a_chart_for_every_number_and_those_that_are_asked_for(workspace: 
         await until(pilot, lambda: [each.display for each in shown] == [False, False, True, False])
         await pilot.press("escape")
         await until(pilot, lambda: all(each.display for each in shown))
+        # A word that no chart has is not a run without steps.
+        await pilot.press("slash", *"zzz", "enter")
+        await until(pilot, "no chart has such a name; esc shows all of them")
+        await pilot.press("escape")
+        await until(pilot, lambda: all(each.display for each in shown))
 
 
 async def test_one_crosshair_and_one_zoom_for_all_charts(workspace: Workspace) -> None:
