@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from core.errors import LeptonError, UsageError
@@ -90,15 +90,18 @@ class RunActs(LeptonScreen):
 
     def _start(self, settings: Settings | None) -> None:
         if settings:
+            notes: list[str] = []
             self.fetch(
-                lambda: start_training(self.workspace, settings),
-                self._started,
+                lambda: start_training(self.workspace, settings, notes),
+                lambda run: self._started(run, notes),
                 group="start",
                 # What was typed is not lost: the form comes back with it.
                 failed=lambda error: self.ask_settings(settings, error),
             )
 
-    def _started(self, run: Run) -> None:
+    def _started(self, run: Run, notes: Sequence[str]) -> None:
+        for each in notes:
+            self.notify(each, markup=False)
         self.look(run.id)
 
     def action_stop(self) -> None:
