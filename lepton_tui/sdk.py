@@ -194,7 +194,10 @@ class Model:
 
         version = Lake(self.workspace).version(_ref(dataset))
         settings = {"model": self.architecture, "name": self.name, **settings}
-        self.run = start_training(self.workspace, {"dataset": version.ref, **settings})
+        notes: list[str] = []
+        self.run = start_training(self.workspace, {"dataset": version.ref, **settings}, notes)
+        for each in notes:
+            print(each, flush=True)
         try:
             state = follow(self.run, lambda text: print(text, flush=True))
         except KeyboardInterrupt:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from core.errors import LeptonError, UsageError
@@ -20,6 +20,26 @@ from screens.train.form import StartForm
 from screens.train.lines import SEARCH, named
 from screens.widgets.ask import Ask
 from screens.widgets.confirm import Confirm
+
+RESUMABLE = frozenset({"stopped", "failed", "interrupted", "queued"})
+
+
+def able(action: str, run: RunState | None) -> bool:
+    """Whether an action can be done with the run that is chosen, or with none."""
+    match action:
+        case "stop":
+            return run is not None and run.pid is not None
+        case "set_rate" | "checkpoint":
+            return run is not None and run.pid is not None and run.kind != SEARCH
+        case "resume":
+            return run is not None and run.pid is None and run.state in RESUMABLE
+        case "evaluate":
+            return run is not None and run.state == "finished"
+        case "switch" | "clone" | "mark" | "filter" | "steer":
+            return run is not None and run.kind != SEARCH
+        case "remove" | "note" | "tab":
+            return run is not None
+    return True
 
 
 class RunActs(LeptonScreen):
@@ -70,15 +90,18 @@ class RunActs(LeptonScreen):
 
     def _start(self, settings: Settings | None) -> None:
         if settings:
+            notes: list[str] = []
             self.fetch(
-                lambda: start_training(self.workspace, settings),
-                self._started,
+                lambda: start_training(self.workspace, settings, notes),
+                lambda run: self._started(run, notes),
                 group="start",
                 # What was typed is not lost: the form comes back with it.
                 failed=lambda error: self.ask_settings(settings, error),
             )
 
-    def _started(self, run: Run) -> None:
+    def _started(self, run: Run, notes: Sequence[str]) -> None:
+        for each in notes:
+            self.notify(each, markup=False)
         self.look(run.id)
 
     def action_stop(self) -> None:

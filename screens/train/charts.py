@@ -56,7 +56,7 @@ class ChartGrid(Vertical):
         self._metric = ""
         self._alone: str | None = None
         self._laid_out = (0, 0)
-        self._waiting = ""
+        self._waiting = self._said = ""
         self.set_class(True, "-empty")
 
     def compose(self) -> ComposeResult:
@@ -85,6 +85,14 @@ class ChartGrid(Vertical):
         """What stands where there is no curve yet."""
         if words != self._waiting:
             self._waiting = words
+            self._say_why_empty()
+
+    def _say_why_empty(self) -> None:
+        words = self._waiting
+        if any(chart.names for chart in self._charts.values()):
+            words = "no chart has such a name; esc shows all of them"
+        if words != self._said:
+            self._said = words
             self.query_one("#waiting", Static).update(words)
 
     def draw(self, curves: Mapping[str, Points], *, metric: str, run: str = "") -> None:
@@ -129,6 +137,7 @@ class ChartGrid(Vertical):
         for key, chart in self._charts.items():
             chart.display = key in shown
         self.set_class(not shown, "-empty")
+        self._say_why_empty()
         reaches = [r for key in shown if (r := self._charts[key].reach) is not None]
         if reaches:
             extent = min(low for low, _ in reaches), max(high for _, high in reaches)

@@ -50,6 +50,11 @@ class Snapshot:
     curves: dict[str, Points] = field(default_factory=dict)
     changes: dict[str, int] = field(default_factory=dict)
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether there may be more to read of the run."""
+        return self.alive or self.behind
+
 
 class Follower:
     """Reads one run's log on and on.

@@ -24,9 +24,21 @@ from screens.text import (
     state_badge,
 )
 from screens.train.follower import Snapshot
+from screens.train.lines import Seen
 
 EPOCHS_SHOWN = 4
 LONGEST = 120
+
+NO_DATA = """\
+No runs yet, and no data set to train on.
+
+Press 2 to go to Data and bring one in; mnist-sample is always there.\
+"""
+NO_RUNS = """\
+No runs yet. Press n to start one.
+
+A run goes on when you leave the app or lose the connection.\
+"""
 
 
 class TextPane(VerticalScroll):
@@ -55,6 +67,11 @@ class TextPane(VerticalScroll):
         self.query_one(Static).update(make())
         if follow:
             self.call_after_refresh(self.scroll_end, animate=False)
+
+
+def no_runs_words(seen: Seen) -> str:
+    """What to do where there is no run yet."""
+    return NO_RUNS if seen.datasets else NO_DATA
 
 
 def no_samples_words(seen: Snapshot) -> str:

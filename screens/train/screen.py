@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 from textual import on
@@ -13,35 +12,21 @@ from textual.containers import Container
 from textual.widgets import OptionList, Static
 
 from core.errors import LeptonError
-from core.runs.compare import Comparison, compare, settings
 from core.runs.notes import Notes
 from core.runs.state import RunState
-from screens.base import T
 from screens.listing import LineList
 from screens.refresh import refresh_interval
 from screens.train import asked
-from screens.train.acts import RunActs
+from screens.train.acts import RunActs, able
 from screens.train.follower import Follower, Snapshot
-from screens.train.lines import AT_ONCE, SEARCH, Seen, lines, look, outcome_of, short
-from screens.train.live import CHARTS, COMPARE, FOUND, LOG, SETTINGS, LiveView
-from screens.train.panes import comparison_words, log_words, settings_words
-from screens.train.search import search_words
+from screens.train.lines import AT_ONCE, Seen, lines, look, short
+from screens.train.live import CHARTS, COMPARE, LOG, LiveView
+from screens.train.panes import no_runs_words
+from screens.train.tab_words import TabWords, tab_words
 
 LIST_SECONDS = 2.0
-RESUMABLE = frozenset({"stopped", "failed", "interrupted", "queued"})
 MOST_MARKED = 5
 NEAR_THE_END = 10
-
-NO_DATA = """\
-No runs yet, and no data set to train on.
-
-Press 2 to go to Data and bring one in; mnist-sample is always there.\
-"""
-NO_RUNS = """\
-No runs yet. Press n to start one.
-
-A run goes on when you leave the app or lose the connection.\
-"""
 
 
 class TrainScreen(RunActs):
@@ -122,12 +107,7 @@ class TrainScreen(RunActs):
         self.look()
 
     def arrive(
-        self,
-        *,
-        run: str | None = None,
-        dataset: str | None = None,
-        augment: str = "",
-        **_: Any,
+        self, *, run: str | None = None, dataset: str | None = None, augment: str = "", **_: Any
     ) -> None:
         self._wanted = run
         self._form_for, self._augment = dataset, augment
@@ -171,7 +151,7 @@ class TrainScreen(RunActs):
         self._seen = seen
         self._most = max(self._most, seen.tops)
         self.set_class(not seen.runs, "-empty")
-        self.query_one("#welcome", Static).update(NO_RUNS if seen.datasets else NO_DATA)
+        self.query_one("#welcome", Static).update(no_runs_words(seen))
         there = {run.id for run in seen.runs}
         self._forget_marks(gone=self._marked.keys() - there)
         runs = self.query_one("#runs", LineList)
@@ -261,19 +241,18 @@ class TrainScreen(RunActs):
         others = [
             self._others[name]
             for name, seen in self._marked.items()
-            if name != follower.run.id and _goes_on(seen)
+            if name != follower.run.id and (seen is None or seen.goes_on)
         ]
-        due = [follower, *others] if _goes_on(self._snapshot) else others
+        due = [follower, *others] if self._snapshot is None or self._snapshot.goes_on else others
         if not due:
             return
         self._reading = True
         each = refresh_interval() / len(due)
-        self.fetch(
-            lambda: (follower, [other.advance(each) for other in due]),
-            self._draw,
-            group="live",
-            failed=self._lost,
-        )
+
+        def read() -> tuple[Follower, list[Snapshot]]:
+            return follower, [other.advance(each) for other in due]
+
+        self.fetch(read, self._draw, group="live", failed=self._lost)
 
     def _draw(self, read: tuple[Follower, list[Snapshot]]) -> None:
         follower, snapshots = read
@@ -318,54 +297,22 @@ class TrainScreen(RunActs):
         seen, run = self._snapshot, self.chosen
         if run is None:
             return
-        match self.live.tab:
-            case "log" if seen is not None:
-                self._fetch_words(
-                    lambda: self._runs.get(run.id).log_tail(),
-                    lambda printed: self.live.show_words(
-                        LOG, lambda: log_words(seen.logs, printed), (run.id, seen.logs, printed)
-                    ),
-                )
-            case "found":
-                self._fetch_words(
-                    lambda: outcome_of(self._runs.get(run.id)),
-                    lambda told: self.live.show_words(
-                        FOUND, lambda: search_words(told), (run.id, told)
-                    ),
-                )
-            case "settings":
-                self._fetch_words(
-                    lambda: settings(self._runs.get(run.id)),
-                    lambda found: self.live.show_words(
-                        SETTINGS, lambda: settings_words(found), (run.id, found)
-                    ),
-                )
-            case "compare":
-                names = [run.id, *self._compared()]
-                self._fetch_words(
-                    lambda: compare([self._runs.get(name) for name in names]),
-                    lambda found: self._show_comparison(names, found),
-                )
+        tab = self.live.tab
+        if words := tab_words(tab, self._runs, [run.id, *self._compared()], seen):
+            self._fetch_words(tab, words)
         self.refresh_bindings()
 
-    def _fetch_words(self, work: Callable[[], T], show: Callable[[T], None]) -> None:
-        def done(found: T) -> None:
+    def _fetch_words(self, tab: str, words: TabWords) -> None:
+        def done(found: Any) -> None:
             self._filling = False
-            show(found)
+            self.live.show_words(tab, lambda: words.say(found), (words.of, found))
 
         def failed(error: LeptonError) -> None:
             self._filling = False
             self.show_error(error)
 
         self._filling = True
-        self.fetch(work, done, group="tab", failed=failed)
-
-    def _show_comparison(self, names: list[str], found: Comparison) -> None:
-        self.live.show_words(
-            COMPARE,
-            lambda: comparison_words(found, [short(name) for name in names]),
-            found,
-        )
+        self.fetch(words.read, done, group="tab", failed=failed)
 
     def _compared(self) -> list[str]:
         """The marked runs beside the chosen one."""
@@ -409,11 +356,7 @@ class TrainScreen(RunActs):
         elif len(self._marked) == MOST_MARKED:
             self.notify("space takes a mark away.", title=f"{MOST_MARKED} runs are marked")
         else:
-            self.fetch(
-                lambda: Follower(self._runs.get(run.id)),
-                self._mark,
-                group="mark",
-            )
+            self.fetch(lambda: Follower(self._runs.get(run.id)), self._mark, group="mark")
 
     def _mark(self, follower: Follower) -> None:
         self._others[follower.run.id] = follower
@@ -436,22 +379,9 @@ class TrainScreen(RunActs):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         run = self.chosen if self.is_mounted else None
-        match action:
-            case "stop":
-                return run is not None and run.pid is not None
-            case "set_rate" | "checkpoint":
-                return run is not None and run.pid is not None and run.kind != SEARCH
-            case "resume":
-                return run is not None and run.pid is None and run.state in RESUMABLE
-            case "evaluate":
-                return run is not None and run.state == "finished"
-            case "trials":
-                return run is not None and self._seen.of.get(run.id, run.id) in self._seen.searches
-            case "switch" | "clone" | "mark" | "filter" | "steer":
-                return run is not None and run.kind != SEARCH
-            case "remove" | "note" | "tab":
-                return run is not None
-        return True
+        if action == "trials":
+            return run is not None and self._seen.of.get(run.id, run.id) in self._seen.searches
+        return able(action, run)
 
     def shell_command(self) -> str:
         run = self.chosen
@@ -463,8 +393,3 @@ class TrainScreen(RunActs):
             return shlex.join(["lepton", "runs", "log", run.id])
         verb = "attach" if run.pid is not None else "show"
         return shlex.join(["lepton", "runs", verb, run.id])
-
-
-def _goes_on(seen: Snapshot | None) -> bool:
-    """Whether there may be more to read of a run than was seen of it."""
-    return seen is None or seen.alive or seen.behind

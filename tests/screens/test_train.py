@@ -91,15 +91,17 @@ async def test_without_data_it_says_where_to_begin(workspace: Workspace) -> None
 @pytest.mark.slow
 async def test_a_run_from_the_form_to_its_model(penguins: Workspace) -> None:
     torch_was_there = "torch" in sys.modules
-    async with LeptonApp(penguins).run_test(size=(100, 30)) as pilot:
+    async with LeptonApp(penguins).run_test(size=(100, 30), notifications=True) as pilot:
         await pilot.press("3")
         await until(pilot, "Press n to start one")
         await pilot.press("n")
         await until(pilot, "tabular-classification: ")
         pilot.app.screen.query_one("#epochs", Input).focus()
         await pilot.press("4")
-        await until(pilot, "lepton train penguins --model mlp --epochs 4")
+        pilot.app.screen.query_one(f"#{asked.MORE}", Input).value = "optim=sgd"
+        await until(pilot, "lepton train penguins --model mlp --epochs 4 optim=sgd")
         await pilot.press("enter")
+        await until(pilot, "optim is called optimizer here")
         await until(pilot, "✓ made the model penguins_mlp@1")
         shown = await until(pilot, "✓ finished")
         assert "epoch 4/4" in shown
@@ -112,6 +114,7 @@ async def test_a_run_from_the_form_to_its_model(penguins: Workspace) -> None:
         await until(pilot, "Not evaluated yet")
     [run] = Runs(penguins).list()
     assert run.epochs == 4
+    assert Runs(penguins).get(run.id).spec["optimizer"] == "sgd"
 
 
 async def test_wrong_values_are_said_at_their_fields(penguins: Workspace) -> None:
@@ -408,6 +411,11 @@ async def test_a_chart_for_every_number_and_those_that_are_asked_for(workspace: 
         await until(pilot, lambda: shown[2].has_focus)
         await pilot.press("z")
         await until(pilot, lambda: [each.display for each in shown] == [False, False, True, False])
+        await pilot.press("escape")
+        await until(pilot, lambda: all(each.display for each in shown))
+        # A word that no chart has is not a run without steps.
+        await pilot.press("slash", *"zzz", "enter")
+        await until(pilot, "no chart has such a name; esc shows all of them")
         await pilot.press("escape")
         await until(pilot, lambda: all(each.display for each in shown))
 

@@ -42,10 +42,11 @@ def test_the_sample_digits_are_learnt(capsys: pytest.CaptureFixture[str], tmp_pa
     dataset = l.load("mnist-sample")
     model = l.load("mnist-sample_cnn")
     assert repr(model) == "<Model mnist-sample_cnn: cnn, not trained yet>"
-    assert model.train(dataset, epochs=2, options={"width": 8}) is model
+    assert model.train(dataset, num_epochs=2, options={"width": 8}) is model
     assert repr(model) == "<Model mnist-sample_cnn: cnn, mnist-sample_cnn@1>"
     metrics = model.test(dataset)
     said = capsys.readouterr().out
+    assert said.startswith("num_epochs is called epochs here")
     assert [line.split()[1] for line in said.splitlines() if line.startswith("epoch")] == [
         "1/2",
         "2/2",
