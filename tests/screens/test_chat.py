@@ -265,6 +265,26 @@ async def test_what_cannot_be_answered_comes_back_to_the_box(models: Workspace) 
         assert kept(models) == []
 
 
+async def test_what_cannot_be_kept_or_set_is_told(models: Workspace) -> None:
+    store = Conversations(models)
+    talk = store.new("talker@1", settings={"temperature": "hot"})
+    talk.say("user", "Who?")
+    async with LeptonApp(models).run_test(size=(100, 30), notifications=True) as pilot:
+        pane = await chosen(pilot, "talker")
+        pane._talk.path = models.home / "nowhere" / "deep" / "talk.jsonl"
+        await say(pilot, "Who is Emma?")
+        await until(pilot, "the conversation cannot be kept: No such file or directory")
+        assert pilot.app.screen.query_one(SayBox).text == "Who is Emma?"
+        await pilot.press("escape", "o")
+        await until(pilot, "enter opens")
+        await pilot.press("enter")
+        await until(pilot, "❯ Who?")
+        await pilot.press("escape", "s")
+        await until(pilot, "temperature=hot cannot be")
+        await pilot.press("r")
+        await until(pilot, "✗ temperature=hot cannot be")
+
+
 async def test_a_model_that_is_left_keeps_its_conversation(models: Workspace) -> None:
     async with LeptonApp(models).run_test(size=(100, 30)) as pilot:
         await chosen(pilot, "talker")
