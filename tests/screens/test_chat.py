@@ -131,10 +131,17 @@ async def test_an_answer_comes_piece_by_piece_and_escape_stops_it(
         await until(pilot, "▍")
         await say(pilot, "Harriet")
         await until(pilot, "One at a time")
+        view = pane.query_one("#said", TalkView)
+        await until(pilot, lambda: view.max_scroll_y > 3 and view.scroll_y == view.max_scroll_y)
+        view.focus()
+        await pilot.press("home")
         # A model of this size says some hundred pieces a second.
         await until(pilot, lambda: len(times) >= 4)
         assert times[3] - times[0] > 0.5, "redrawn four times a second"
         await pilot.press("escape")
+        await until(pilot, lambda: not pane.busy)
+        assert view.scroll_y == 0, "who reads further up is left there"
+        await pilot.press("end")
         await until(pilot, "stopped")
         (talk,) = kept(models)
         assert talk.turns[-1].stopped
