@@ -26,7 +26,7 @@ from core.errors import Cancelled, UsageError, meant
 from core.runs.job import Stopped
 from core.tasks import facts, guess
 from core.tasks.base import Fit
-from core.workspace import Workspace
+from core.workspace import Workspace, written_path
 
 if TYPE_CHECKING:
     from core.runs.job import Job
@@ -62,7 +62,7 @@ def ingest(
     known = {version.dataset for version in lake.datasets()}
     if source is None and not (only_new and name):
         raise UsageError("no source is named", hint="Name a file, a folder or a built-in data set.")
-    if source is not None and source in BUILTIN and not Path(source).expanduser().exists():
+    if source is not None and source in BUILTIN and not written_path(source).exists():
         if name not in (None, source):
             raise UsageError(f'"{source}" is built in and keeps its name', hint="Leave --name out.")
         before = {version.ref for version in lake.datasets()}
@@ -84,7 +84,7 @@ def ingest(
     if source is None or (only_new and (name or default_name(source)) in known):
         renewed = renew_source(lake, name or default_name(source or ""), source, reading)
         return _held_to_rules(lake, renewed)
-    if meant := _builtin_meant(source, Path(source).expanduser()):
+    if meant := _builtin_meant(source, written_path(source)):
         raise UsageError("no such file, folder or built-in data set", where=source, hint=meant)
     report = import_source(lake, source, name, reading, target=target, task=task, inputs=inputs)
     return _held_to_rules(lake, _noted(lake, report, target, task, inputs))

@@ -23,8 +23,7 @@ class Workspace:
         Raises:
             UsageError: the folder cannot be made or written.
         """
-        named = home or os.environ.get("LEPTON_HOME") or "~/.lepton"
-        workspace = cls(Path(named).expanduser().absolute())
+        workspace = cls(home_folder(home or os.environ.get("LEPTON_HOME") or "~/.lepton"))
         try:
             for folder in workspace._folders():
                 folder.mkdir(parents=True, exist_ok=True)
@@ -79,6 +78,27 @@ class Workspace:
     def datasets(self) -> Path:
         """Original archives of built-in data sets, downloaded or put here by hand."""
         return self.home / "datasets"
+
+
+def home_folder(named: str | Path) -> Path:
+    """The whole path of a workspace's folder.
+
+    Raises:
+        UsageError: its `~` is nobody's home; a folder of that name would be made here.
+    """
+    try:
+        return Path(named).expanduser().absolute()
+    except RuntimeError as error:
+        raise UsageError(
+            "the workspace cannot be made: its ~ is nobody's home",
+            where=str(named),
+            hint="Name a folder you can write with --home or LEPTON_HOME.",
+        ) from error
+
+
+def written_path(text: str | Path) -> Path:
+    """A path as a person writes it; a `~` that is nobody's home stays as it is."""
+    return Path(os.path.expanduser(text))  # noqa: PTH111 - pathlib's raises there
 
 
 def state_folder(name: str) -> Path:

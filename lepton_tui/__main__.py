@@ -30,7 +30,9 @@ def main(arguments: list[str] | None = None) -> int:
         debug = debug or wanted
         if home is not None:
             # The processes that a command starts must find the same workspace.
-            os.environ["LEPTON_HOME"] = str(Path(home).expanduser().absolute())
+            from core.workspace import home_folder
+
+            os.environ["LEPTON_HOME"] = str(home_folder(home))
         if not rest and sys.stdout.isatty() and "_LEPTON_COMPLETE" not in os.environ:
             from lepton_tui.open_app import open_app
 

@@ -206,6 +206,7 @@ def spark(values: Sequence[float], cells: int = 8) -> str:
 _STATES = {
     "queued": ("…", "$text-muted"),
     "running": ("●", "$text-primary"),
+    "paused": ("‖", "$text-warning"),
     "finished": ("✓", "$text-success"),
     "failed": ("✗", "$text-error"),
     "stopped": ("■", "$text-warning"),

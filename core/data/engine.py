@@ -39,7 +39,8 @@ def connect(
     if threads < (os.cpu_count() or 1):
         config["threads"] = str(threads)
     connection = duckdb.connect(config=config)
-    connection.execute("SET enable_progress_bar = false")
+    # Else the same step would read other times on a machine in another zone.
+    connection.execute("SET enable_progress_bar = false; SET TimeZone = 'UTC'")
     return connection
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +17,7 @@ from core.data.lake.version import Version
 from core.data.lake.view import ROW_ID
 from core.errors import LeptonError
 from core.inference.examples import as_tensors
-from core.inference.forward import Judged, joined, judged, naive
+from core.inference.forward import Judged, judged, naive
 from core.models.folder import load_module
 from core.models.registry import ModelFolder
 from core.tasks.base import Task
@@ -125,8 +124,8 @@ class Judge:
                 f" {self.task.target}, {len(bad)} cannot be read{first}",
                 where=version.ref,
             )
-        found = joined([each.found for each in self._told])
-        if not np.isfinite(found).all():
+        told, baseline = Judged.together(self._told), Judged.together(self._naive)
+        if not np.isfinite(told.found).all():
             raise LeptonError(
                 "the model's output is not a number", hint="Train it again with a smaller lr."
             )
@@ -134,10 +133,10 @@ class Judge:
             self.task,
             np.concatenate(self._rids).astype(np.int64, copy=False),
             _all(self._targets),
-            found,
-            joined([each.found for each in self._naive]),
-            _mean_loss(self._told),
-            _mean_loss(self._naive),
+            told.found,
+            baseline.found,
+            told.loss,
+            baseline.loss,
         )
 
 
@@ -163,12 +162,6 @@ def _quick_turns() -> Iterator[None]:
         yield
     finally:
         sys.setswitchinterval(usual)
-
-
-def _mean_loss(told: list[Judged]) -> float:
-    known = [each for each in told if not math.isnan(each.loss)]
-    rows = sum(len(each.found) for each in known)
-    return sum(each.loss * len(each.found) for each in known) / rows if rows else math.nan
 
 
 def _all(targets: list[Any]) -> Any:

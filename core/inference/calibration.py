@@ -10,10 +10,11 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import torch
 from torch import nn
 
@@ -33,14 +34,20 @@ GOOD_ENOUGH = 0.95
 """A smaller batch that reaches this much of the best rate is better: nobody waits as long."""
 WORTH_THREADS = 1.1
 """More threads must be so much quicker, for they are taken from others."""
+BUSY = 0.1
+"""What others used so much of the processors meanwhile is measured again another time."""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Rows in a batch, and the rates, rows a second, by threads and rows, that say so."""
+    """Rows in a batch, and the rates, rows a second, by threads and rows, that say so.
+
+    `lasting` is what nobody else's work was in the way of.
+    """
 
     rows: int
     rates: Mapping[tuple[int, int], float]
+    lasting: bool = True
 
     def threads(self, rows: int) -> int:
         """Processor threads for a batch of so many rows."""
@@ -83,6 +90,7 @@ def measure(
     """
     timed = _Timed(answer)
     counts = [threads] if threads else _thread_counts(device)
+    others = _Others()
     began = time.perf_counter()
     before = torch.get_num_threads()
     try:
@@ -95,7 +103,27 @@ def measure(
             pass
     finally:
         torch.set_num_threads(before)
-    return choose(timed.rates) if timed.rates else None
+    if not timed.rates:
+        return None
+    return replace(choose(timed.rates), lasting=others.share() < BUSY)
+
+
+class _Others:
+    """What other processes use of the processors, since this was made."""
+
+    def __init__(self) -> None:
+        self._idle, self._whole, self._own = self._now()
+
+    def share(self) -> float:
+        idle, whole, own = self._now()
+        passed = whole - self._whole
+        others = passed - (idle - self._idle) - (own - self._own)
+        return others / passed if passed > 0 else 0.0
+
+    @staticmethod
+    def _now() -> tuple[float, float, float]:
+        times, own = psutil.cpu_times(), time.process_time()
+        return times.idle + getattr(times, "iowait", 0.0), sum(times[:8]), own
 
 
 class _Timed:

@@ -108,6 +108,14 @@ def run(examples: Examples, start: int, stop: int) -> Batch:
     return batch
 
 
+def portion(examples: Examples, start: int, stop: int) -> Examples:
+    """The examples from `start` to before `stop`; views."""
+    return {
+        name: each.run(start, stop) if isinstance(each, RaggedTensor) else each[start:stop]
+        for name, each in examples.items()
+    }
+
+
 def spans(examples: Examples, ranges: Sequence[tuple[int, int]]) -> dict[str, Any]:
     """The examples of several ranges (start, stop), end to end."""
     made: dict[str, Any] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -25,10 +25,24 @@ NOTHING = -1.0
 
 @dataclass(frozen=True)
 class Judged:
-    """What was kept of the outputs, float32 [n, …], and the mean loss; NaN where none is known."""
+    """What was kept of the outputs, float32 [n, …], and of each batch the mean loss and its rows;
+    NaN where none is known."""
 
     found: Array
-    loss: float
+    losses: list[tuple[float, int]]
+
+    @classmethod
+    def together(cls, parts: Sequence[Judged]) -> Judged:
+        """Parts of the same examples, in their order."""
+        losses = [each for part in parts for each in part.losses]
+        return cls(joined([part.found for part in parts]), losses)
+
+    @property
+    def loss(self) -> float:
+        """The mean loss of all rows whose loss is known; NaN where there are none."""
+        known = [(loss * size, size) for loss, size in self.losses if not math.isnan(loss)]
+        total = sum(size for _, size in known)
+        return sum(loss for loss, _ in known) / total if total else math.nan
 
 
 def to_device(batch: Mapping[str, Tensor], device: torch.device) -> Batch:
@@ -94,13 +108,8 @@ def _judged(
             losses.append(loss.float())
             parts.append(found.float())
             sizes.append(len(parts[-1]))
-    known = [
-        (loss * size, size)
-        for loss, size in zip(torch.stack(losses).tolist(), sizes, strict=True)
-        if not math.isnan(loss)
-    ]
-    total = sum(size for _, size in known)
-    return Judged(_together(parts), sum(loss for loss, _ in known) / total if total else math.nan)
+    told = torch.stack(losses).tolist()
+    return Judged(_together(parts), [*zip(told, sizes, strict=True)])
 
 
 def _batches(examples: Examples, device: torch.device, batch_size: int) -> Iterator[Batch]:

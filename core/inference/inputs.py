@@ -14,9 +14,9 @@ from core.data.lake.lake import Lake
 from core.data.sources.file_kind import content_kind, read_head
 from core.data.sources.signatures import IMAGE_SUFFIXES, SOUND_SUFFIXES, image_kind, sound_kind
 from core.errors import UsageError, meant, nearest
-from core.inference.messages import Row, written_path
+from core.inference.messages import Row
 from core.inference.tables import is_table, require, table_rows
-from core.workspace import Workspace
+from core.workspace import Workspace, written_path
 
 if TYPE_CHECKING:
     from core.tasks.base import Task

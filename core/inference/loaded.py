@@ -137,7 +137,7 @@ class Loaded:
             self.device,
             self.threads,
         )
-        if self.calibration is not None:
+        if self.calibration is not None and self.calibration.lasting:
             calibration.save(self._measured, self.device, self.calibration)
 
     def answer(self, rows: Sequence[Given]) -> list[Answer]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
@@ -111,11 +110,6 @@ class Embedded(NamedTuple):
 
     vector: list[float]
     tokens: int
-
-
-def written_path(text: str | Path) -> Path:
-    """A path as a person writes it; a `~` that is nobody's home stays as it is."""
-    return Path(os.path.expanduser(text))  # noqa: PTH111 - pathlib's raises there
 
 
 def contents(path: Path) -> bytes:

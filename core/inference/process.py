@@ -6,7 +6,6 @@ import itertools
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -20,7 +19,7 @@ from core.inference.door import Door
 from core.inference.faults import fault
 from core.inference.hearing import Hear, Pieces
 from core.inference.messages import Answer, Embedded, Row, packed, unpacked
-from core.workspace import Workspace
+from core.workspace import Workspace, written_path
 
 CACHE_BYTES = 4 << 30
 
@@ -230,4 +229,4 @@ def _vectors(found: list[Any]) -> list[Embedded]:
 
 def whole_ref(ref: str) -> str:
     """A folder's whole path: the engine is at home in another folder than this process."""
-    return str(Path(ref).expanduser().absolute()) if "/" in ref else ref
+    return str(written_path(ref).absolute()) if "/" in ref else ref

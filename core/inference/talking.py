@@ -11,7 +11,7 @@ from core.conversations import Conversation, Turn
 from core.errors import LeptonError, UsageError
 from core.generation.pieces import Ending, Piece
 from core.generation.sampling import Sampling
-from core.inference.messages import written_path
+from core.workspace import written_path
 
 if TYPE_CHECKING:
     from core.inference.hearing import Pieces

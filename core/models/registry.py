@@ -15,7 +15,7 @@ from core.data.lake.names import split_ref, valid_name
 from core.errors import LeptonError, UsageError, nearest
 from core.tasks import task
 from core.tasks.base import Task
-from core.workspace import Workspace
+from core.workspace import Workspace, written_path
 
 FORMAT = 1
 INFO = "model.json"
@@ -174,7 +174,7 @@ class Models:
         """
         written = str(ref)
         if isinstance(ref, Path) or _is_path(written):
-            return open_folder(Path(ref).expanduser().absolute())
+            return open_folder(written_path(ref).absolute())
         if Path(written).is_dir() and not self._versions(split_ref(written)[0]):
             return open_folder(Path(written).absolute())
         return self._open(*self._resolve(written))

@@ -39,6 +39,8 @@ class RunHistory:
     logs: list[str] = field(default_factory=list)
     waiting: Event | None = None
     """Where it stands in the queue, while it waits for a device."""
+    paused: str | None = None
+    """Why it waits in the middle of its work."""
     error: dict[str, str] | None = None
     result: Event | None = None
     started: float | None = None
@@ -107,6 +109,9 @@ class RunHistory:
                 _remember(self.logs, obeyed_words(event))
             case "waiting":
                 self.waiting = event
+            case "paused":
+                self.paused = event["why"]
+                self.pace.clear()
             case "result":
                 self.result = event
         self.last = event["time"]
@@ -117,7 +122,7 @@ class RunHistory:
             return
         self.state = event["state"]
         self.stopping = False
-        self.waiting = None
+        self.waiting = self.paused = None
         self.error = event.get("error")
         self.ended = None
         if self.state == "running":

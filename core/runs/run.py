@@ -182,13 +182,14 @@ class Run:
             created=self.created,
             started=told.started,
             ended=told.ended,
-            remaining=told.remaining if alive and place is None else None,
+            remaining=told.remaining if alive and place is None and not told.paused else None,
             note=notes.note,
             tags=notes.tags,
             place=place,
             metric=told.plan.get("metric") or told.result.get("metric"),
             seconds=told.seconds,
             ended_by=told.result.get("ended_by"),
+            paused=told.paused if alive else None,
         )
 
     @property

@@ -26,7 +26,7 @@ class RunState:
     run has told. `seconds` are those in which a process worked on it, up to the last word in its
     log: not those in which it waited, or lay stopped. `ended_by` is the setting that ended a
     training before its last epoch, or a search before its last trial: max_steps, max_time or
-    patience.
+    patience. `paused` is why one that is running waits: its disk is full.
     """
 
     id: str
@@ -52,6 +52,12 @@ class RunState:
     metric: str | None = None
     seconds: float | None = None
     ended_by: str | None = None
+    paused: str | None = None
+
+    @property
+    def standing(self) -> str:
+        """The state as a person is told it: "paused" for one that waits in the middle."""
+        return "paused" if self.paused else self.state
 
     def to_json(self) -> dict[str, Any]:
         """The keys of `lepton runs ls --json`, in the order of the listing."""
@@ -88,6 +94,7 @@ class Summary:
     """Seconds that processes worked on it which have ended."""
     since: float | None = None
     """When the process began that works on it."""
+    paused: str | None = None
 
     @property
     def seconds(self) -> float | None:
@@ -168,6 +175,9 @@ def _told_on(told: Summary, content: bytes) -> Summary:
     """A summary with what some more whole lines say."""
     for at, state in placed_events(content, "state"):
         told = _in_state(replace(told, last=_last_time(content, at, told.last)), state)
+    if pause := last_event(content, "paused"):
+        over = any(at > pause[0] for at, _ in placed_events(content, "state"))
+        told = replace(told, paused=None if over else pause[1]["why"])
     resumed = last_event(content, "resumed")
     step = last_event(content, "step")
     progress = max(
@@ -210,6 +220,7 @@ def _in_state(told: Summary, event: Event) -> Summary:
         ended=event["time"] if state in TERMINAL else None,
         worked=worked,
         since=since,
+        paused=None,
     )
 
 

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import LeptonError, UsageError
-from core.inference.messages import Row, contents, packed, written_path
+from core.inference.messages import Row, contents, packed
 from core.serving.bodies import BYTES, RAW
 from core.serving.forms import MEDIA, Form
 from core.serving.replies import JSON
 from core.serving.running import Running
+from core.workspace import written_path
 
 KEY_VARIABLE = "LEPTON_KEY"
 """What stands for a key in a `curl` line: a key itself would stay in the shell's history."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from core.data.lake.moments import moment
 from core.data.lake.view import ROW_ID, SPLIT, View, literal, quoted
 from core.errors import LeptonError, UsageError
 from core.tasks.base import Fit
@@ -326,6 +327,8 @@ def _named(roles: Roles) -> str:
 def _moment(view: View, time: str) -> str:
     """SQL for a time in microseconds since 1970, NULL where there is none."""
     name = quoted(time)
-    zoned = "TIME ZONE" in view.version.column(time).type
-    moment = name if zoned else f"TRY_CAST({name} AS TIMESTAMP)"
-    return f"CASE WHEN isfinite({moment}) THEN epoch_us({moment}) END"
+    kind = view.version.column(time).type
+    at = moment(name) if kind == "VARCHAR" else name
+    if kind == "DATE":
+        at = f"CAST({name} AS TIMESTAMP)"
+    return f"CASE WHEN isfinite({at}) THEN epoch_us({at}) END"

@@ -7,25 +7,24 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from core.data.lake.layout import ROW_ID
 from core.data.lake.view import View
-from core.errors import LeptonError, UsageError
+from core.errors import LeptonError
 from core.options import Option, resolved
 from core.tasks import series_learning, series_rows
 from core.tasks.answer_table import PREDICTION
 from core.tasks.base import Fit, Task
-from core.tasks.features import Category, UnreadableError, days_of, floats
+from core.tasks.features import Category
 from core.tasks.preprocessing import Reading, SeriesReading
 from core.tasks.reading import LeftOut, Unreadable
 from core.tasks.residuals import residuals
-from core.tasks.rows import column, label_text, place
+from core.tasks.rows import label_text
 from core.tasks.scoring import Scorer
-from core.tasks.series_learning import Learnt, Unit
-from core.tasks.series_rows import Roles, SeriesRows
+from core.tasks.series_learning import Learnt
+from core.tasks.series_rows import Roles
+from core.tasks.series_windows import SeriesWindows
 from core.tasks.tabular_regression import rows_without
 from core.tasks.time_grid import DAY, SECOND
 from core.tasks.verdicts import ERROR, Verdicts
-from core.tasks.windows import Line, UnevenError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -67,6 +66,7 @@ class TimeSeriesForecasting(Task):
 
     def __init__(self, learnt: Learnt) -> None:
         self.learnt = learnt
+        self.windows = SeriesWindows(learnt)
         self.roles, self.past, self.step = learnt.roles, learnt.past, learnt.step
         self.context, self.horizon, self.season = learnt.context, learnt.horizon, learnt.season
         self.columns = learnt.roles.columns
@@ -140,38 +140,28 @@ class TimeSeriesForecasting(Task):
         """Windows, each with the first row that it is to tell."""
         for rows in series_rows.each_series(batches, self.roles, self.past):
             try:
-                line = self._line(rows)
+                line = self.windows.line(rows)
             except LeptonError as error:
                 if left_out is None:
                     raise
                 first = int(rows.rids[0])
                 left_out.unreadable.append(Unreadable(first, error.what, error.where))
                 continue
-            at = line.origins(self.context, self.horizon, self.learnt.stride)
-            if left_out is not None and not len(at) and rows.inside.any():
+            made = False
+            for arrays in self.windows.cut(line, rows):
+                made = True
+                yield arrays
+            if left_out is not None and not made and rows.inside.any():
                 first = int(rows.rids[rows.inside.argmax()])
-                left_out.unreadable.append(Unreadable(first, self._too_short(line), rows.where))
-            yield from self._cut(line, rows, at)
-
-    def _cut(self, line: Line, rows: SeriesRows, at: Array) -> Iterator[Arrays]:
-        phases = self.step.phases(self._times(line, rows))
-        unit = self._unit(rows)
-        ahead = np.arange(self.horizon)
-        for origins, past, target, rids in line.windows(at, self.context, self.horizon):
-            yield {
-                "past": past.astype(np.float32),
-                "phases": phases[origins[:, None] + ahead],
-                "unit": np.tile(np.array(unit, np.float32), (len(origins), 1)),
-                "target": target.astype(np.float32),
-                ROW_ID: rids,
-            }
+                why = self.windows.too_short(line)
+                left_out.unreadable.append(Unreadable(first, why, rows.where))
 
     def encode(self, rows: Rows, *, target: bool) -> Arrays:
         """A window for each row, whose columns are lists: one entry for each step of the past.
 
         With `target`, the last `horizon` steps of each are what is to be told.
         """
-        made = [self._window(rows, at, target=target) for at in range(len(rows))]
+        made = [self.windows.given(rows, at, target=target) for at in range(len(rows))]
         arrays = {name: np.concatenate([each[name] for each in made]) for name in made[0]}
         return arrays | ({"row": np.arange(len(made))} if target else {})
 
@@ -321,103 +311,6 @@ class TimeSeriesForecasting(Task):
                 truth = {"values": following[: self.horizon]} if following else None
                 found[rid] = past, truth
         return found
-
-    def _window(self, rows: Rows, at: int, *, target: bool) -> Arrays:
-        given = self._given(rows, at)
-        known = np.flatnonzero(np.isfinite(given.values))
-        if not len(known):
-            raise LeptonError(f"there is no {self.target}", where=given.where)
-        told = self.horizon if target else 0
-        until = given.times[known].max()
-        reach = until - self.step.span(self.context + told)
-        line = self._line(given := given.only((given.times > reach) & (given.times <= until)))
-        origin = len(line) - told
-        if origin < self.context:
-            what = self._too_short(line)
-            if target:
-                raise LeptonError(what, where=given.where)
-            raise UsageError(
-                what, where=given.where, hint=f"Give {self.context} steps of the past, or more."
-            )
-        phases = self.step.phases(self._times(line, given))
-        made: Arrays = {
-            "past": line.filled()[None, origin - self.context : origin].astype(np.float32),
-            "phases": phases[None, origin : origin + self.horizon],
-            "unit": np.array([self._unit(given)], np.float32),
-        }
-        if target:
-            return made | {"target": line.values[None, origin:, 0].astype(np.float32)}
-        return made | {"origin": np.array([self._times(line, given)[origin - 1]])}
-
-    def _given(self, rows: Rows, at: int) -> SeriesRows:
-        """A row whose columns are lists; one alone is a list of one."""
-
-        def listed(name: str) -> list[Any]:
-            value = column(rows, name)[at]
-            value = value.as_py() if hasattr(value, "as_py") else value
-            return value if isinstance(value, list) else [value]
-
-        where = place(rows, at)
-        named = ""
-        try:
-            named = self.roles.time
-            times = days_of(listed(named))
-            named = self.roles.value
-            values = floats(listed(named))
-            past = []
-            for each in self.past:
-                named = each.column
-                past.append(each.encode(listed(named)))
-        except UnreadableError as error:
-            raise LeptonError(str(error), where=f"column {named}, {where}") from error
-        series = listed(self.roles.series)[0] if self.roles.series else ""
-        there = np.isfinite(times)
-        whole = SeriesRows(
-            label_text(series) or "",
-            np.round(np.where(there, times, 0.0) * DAY).astype(np.int64),
-            values,
-            np.concatenate([np.empty((len(times), 0)), *past], axis=1),
-            np.arange(len(times)),
-            np.ones(len(times), bool),
-            where,
-        )
-        return whole.only(there)
-
-    def _line(self, rows: SeriesRows) -> Line:
-        """The rows on the grid, standardised.
-
-        Raises:
-            LeptonError: their times are too uneven.
-        """
-        unit = self._unit(rows)
-        own = (rows.values - unit.mean) / unit.deviation
-        try:
-            return Line.lay(
-                self.step.places(rows.times),
-                np.concatenate([own[:, None], rows.past], axis=1),
-                rows.rids,
-                rows.inside,
-            )
-        except UnevenError:
-            raise LeptonError(
-                f"the times lie too far apart for steps of {self.step.words}", where=rows.where
-            ) from None
-
-    def _unit(self, rows: SeriesRows) -> Unit:
-        """What training learnt of the series; of one it never saw, what its own rows say."""
-        known = self.learnt.units.get(rows.name)
-        return known or Unit.learn(
-            rows.values[np.isfinite(rows.values)], self.learnt.units.values()
-        )
-
-    def _times(self, line: Line, rows: SeriesRows) -> Array:
-        """The times of the line's places and of a horizon more."""
-        first = int(rows.times.min())
-        return np.concatenate([[first], self.step.after(first, len(line) + self.horizon - 1)])
-
-    def _too_short(self, line: Line) -> str:
-        read, told = self.context, self.horizon
-        return f"the series has {len(line)} steps: {read} are read, to tell {told} more"
 
     def _told(self, found: Array, target: Array) -> tuple[Array, Array, Array]:
         """Answers and truths [n, horizon] in their own unit, and the scale [n, 1]."""

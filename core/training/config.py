@@ -193,9 +193,6 @@ def _of_shards(values: Mapping[str, Any]) -> list[str]:
         mistakes.append("shard needs devices: it cuts the model in as many parts")
     if values.get("nodes", 1) > 1:
         mistakes.append("shard is for the devices of one machine: leave nodes out")
-    for name, what in (("optimizer", "muon"), ("precision", "fp16")):
-        if values.get(name) == what:
-            mistakes.append(f"shard cuts weights that {name}={what} needs whole: use another")
     return mistakes
 
 

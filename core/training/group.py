@@ -46,14 +46,14 @@ def pieces(rows: int, parts: int, rank: int, size: int) -> list[Piece]:
     Every process has as many pieces, for they meet in each.
     """
     made = []
-    for part in _cut(range(rows), parts):
+    for part in cut(range(rows), parts):
         if part:
-            own = _cut(part, size)[rank]
+            own = cut(part, size)[rank]
             made.append(Piece(own or part[:1], len(own) / rows))
     return made
 
 
-def _cut(rows: range, parts: int) -> list[range]:
+def cut(rows: range, parts: int) -> list[range]:
     """As `Tensor.tensor_split`: the first ones have a row more where they are not all alike."""
     least, more = divmod(len(rows), parts)
     ends = [at * least + min(at, more) for at in range(parts + 1)]
@@ -72,7 +72,7 @@ class Group:
 
     @property
     def leads(self) -> bool:
-        """Whether this one records, judges, saves and publishes for all."""
+        """Whether this one scores, records, saves and publishes for all."""
         return self.rank == 0
 
     def agreed(self, *wishes: bool) -> tuple[bool, ...]:
@@ -83,16 +83,16 @@ class Group:
         """What the leader says; only there is `say` called."""
         return say()
 
-    def jointly(self, work: Callable[[], T]) -> T:
-        """What the leader finds out with the model; all work on it where each has but a part."""
-        return work()
-
     def summed(self, values: Tensor) -> Tensor:
         """The sum of each value over all."""
         return values
 
     def gathered(self, value: T) -> list[T]:
         """The value of each, in the order of their ranks."""
+        return [value]
+
+    def brought(self, value: T) -> list[T]:
+        """The same for the leader alone; the others have nothing."""
         return [value]
 
     def share(self, batch: Batch, parts: int) -> Batch:
@@ -159,12 +159,6 @@ class Together(Group):
         found: T = said[0]
         return found
 
-    def jointly(self, work: Callable[[], T]) -> T:
-        if not self.shards:
-            return self.told(work)
-        found = work()
-        return self.told(lambda: found)
-
     def summed(self, values: Tensor) -> Tensor:
         found = values.detach().cpu()
         self._distributed.all_reduce(found, group=self.words)
@@ -174,6 +168,11 @@ class Together(Group):
         found: list[Any] = [None] * self.size
         self._distributed.all_gather_object(found, value, group=self.words)
         return found
+
+    def brought(self, value: T) -> list[T]:
+        found: list[Any] | None = [None] * self.size if self.leads else None
+        self._distributed.gather_object(value, found, 0, group=self.words)
+        return found or []
 
     def share(self, batch: Batch, parts: int) -> Batch:
         rows = len(next(iter(batch.values())))

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from core.inference.examples import Examples, portion
 from core.inference.forward import Judged, judged, naive
 from core.training.config import TrainConfig
 from core.training.feed import Split
+from core.training.group import ALONE, Group, cut
 from core.training.progress import Best, Progress
 from core.training.schedule import PLATEAU_EPOCHS, PLATEAU_FACTOR
 
@@ -34,20 +36,37 @@ class Judge:
         """How many rows it judges by."""
         return self.validation.rows if self.validation else 0
 
-    def scores(self, module: nn.Module) -> dict[str, float]:
-        """The loss and the metrics, named `val/…`; none without a validation split."""
-        if self.validation is None:
+    def scores(self, module: nn.Module, group: Group = ALONE) -> dict[str, float]:
+        """The loss and the metrics, named `val/…`; none without a validation split.
+
+        In a group each process judges some of the batches that one would judge, and the leader
+        scores what all have brought.
+        """
+        split = self.validation
+        if split is None:
             return {}
-        told = judged(
+        size = self._task.at_once
+        # Where each has but a part of the model all go through the same batches, step by step.
+        ranks = 1 if group.shards else group.size
+        own = cut(range(-(-split.rows // size)), ranks)[group.rank % ranks]
+        told = None
+        if own:
+            last = min(own.stop * size, split.rows)
+            examples = portion(split.tensors, own.start * size, last)
+            told = self._judged(module, examples)
+        split.release()
+        parts = [told] if group.shards else group.brought(told)
+        return group.told(lambda: self._named(Judged.together([each for each in parts if each])))
+
+    def _judged(self, module: nn.Module, examples: Examples) -> Judged:
+        return judged(
             module,
             self._task,
-            self.validation.tensors,
+            examples,
             device=self._device,
             batch_size=self._task.at_once,
             precision=self._config.precision,
         )
-        self.validation.release()
-        return self._named(told)
 
     def baseline(self) -> dict[str, float]:
         """What the task's baseline reaches on the validation split, named as `scores`."""

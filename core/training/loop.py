@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -17,7 +16,7 @@ from core.augmentation.augmenter import Augmenter
 from core.augmentation.written import read
 from core.data.lake.layout import ROW_ID
 from core.devices.usage import DeviceUse
-from core.errors import LeptonError, UsageError
+from core.errors import UsageError
 from core.inference.examples import Batch
 from core.inference.forward import to_device
 from core.runs.requests import OBEYED, Requests
@@ -29,13 +28,13 @@ from core.training.ending import ending_words
 from core.training.feed import Split
 from core.training.group import ALONE, Group
 from core.training.judge import Judge
-from core.training.losses import Losses
+from core.training.losses import DivergedError, Losses
 from core.training.patience import at_once
 from core.training.progress import Best, Progress
 from core.training.samples import Samples
-from core.training.schedule import learning_rate
+from core.training.schedule import Rates
 from core.training.shuffle import steps_in_epoch
-from core.training.stepper import Stepper, class_weights
+from core.training.stepper import Stepper
 
 if TYPE_CHECKING:
     from core.tasks.base import Task
@@ -51,10 +50,6 @@ class Emit(Protocol):
     """Where events go: a run's log."""
 
     def __call__(self, event: str, **fields: Any) -> None: ...
-
-
-class DivergedError(LeptonError):
-    """The loss or the weights are no longer numbers."""
 
 
 class Trainer:
@@ -106,7 +101,7 @@ class Trainer:
             task,
             config,
             device,
-            classes=self._classes(),
+            targets=train.target,
             on_split=self._told_split,
             group=group,
         )
@@ -128,7 +123,8 @@ class Trainer:
         """Rows whose answers are recorded as training goes on; None: of no row."""
         self._device_use = DeviceUse(str(device))
         self._lr = -1.0
-        self._peaks = group.told(lambda: dict(requests.rates) if requests else {})
+        asked = group.told(lambda: dict(requests.rates) if requests else {})
+        self.rates = Rates(config, self.steps, asked)
         self._fresh: dict[str, Tensor] = {}
         self._time_is_up = False
         self._losses = Losses(group, self._diverged)
@@ -174,9 +170,7 @@ class Trainer:
         In a group `batch` is this process's share of `rows`.
         """
         step = self.progress.step
-        if step in self._peaks:
-            self.config = self.config.with_(lr=self._peaks[step])
-        rate = learning_rate(self.config, step, self.steps) * self.progress.rate
+        rate = self.rates.at(step) * self.progress.rate
         if rate != self._lr:
             self._lr = rate
             self.stepper.optimizer.set_rate(rate)
@@ -260,7 +254,7 @@ class Trainer:
         at = self.progress
         self._settle()
         mean = at.loss_sum / max(1, at.loss_rows)
-        metrics = {"train/loss": mean, **self.group.jointly(self._scores)}
+        metrics = {"train/loss": mean, **self._scores()}
         at.metrics = metrics
         at.epoch += 1
         at.position, at.loss_sum, at.loss_rows = 0, 0.0, 0
@@ -304,7 +298,7 @@ class Trainer:
 
     def _scores(self) -> dict[str, float]:
         with judged(self.module, self.average) as module:
-            return self.judge.scores(module)
+            return self.judge.scores(module, self.group)
 
     def _checkpoint_due(self, now: float) -> bool:
         every = self.config.checkpoint_every
@@ -340,8 +334,7 @@ class Trainer:
         """Stand where the checkpoint was taken."""
         snapshot.restore(self, checkpoint)
         self._lr = -1.0
-        for step in sorted(step for step in self._peaks if step <= self.progress.step):
-            self.config = self.config.with_(lr=self._peaks[step])
+        self.rates.go_back(self.progress.step)
 
     def _go_back(self, error: DivergedError) -> None:
         """To the last good checkpoint or the start, and on with half the rate.
@@ -359,6 +352,7 @@ class Trainer:
         else:
             snapshot.begin_again(self, self._fresh)
             self._lr = -1.0
+            self.rates.go_back(0)
         self.progress.setbacks, self.progress.rate = setbacks, rate
         step = self.progress.step
         self.emit("resumed", step=step, epoch=self.progress.epoch + 1)
@@ -377,7 +371,7 @@ class Trainer:
         for number, wish in self.group.told(lambda: self.requests.new() if self.requests else []):
             step = self.progress.step
             if "lr" in wish:
-                self._peaks[step] = float(wish["lr"])
+                self.rates.ask(step, float(wish["lr"]))
             self.emit(OBEYED, request=number, step=step, **wish)
             if wish.get("checkpoint"):
                 self.save()
@@ -388,13 +382,6 @@ class Trainer:
         most = self.config.max_time
         return most is not None and self.progress.seconds + now - self._clock >= most
 
-    def _classes(self) -> Tensor | None:
-        """How much each class counts, on the device; None where all count as they come."""
-        if self.config.balance != "weights":
-            return None
-        targets = np.asarray(self.train.target)
-        return class_weights(targets, self.task.shape["outputs"]).to(self.device)
-
     def _told_split(self, parts: int) -> None:
         text = f"the memory is full: a step now takes its examples in {parts} parts"
         self.emit("log", text=text)
@@ -404,5 +391,5 @@ class Trainer:
         return DivergedError(
             f"training has diverged: at step {step} {what}",
             where=f"the last good checkpoint is {kept[0].name}" if kept else "",
-            hint=f"Train again with a smaller lr than {self.config.lr:g}, or with clip=1.",
+            hint=f"Train again with a smaller lr than {self.rates.peak:g}, or with clip=1.",
         )

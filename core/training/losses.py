@@ -13,10 +13,14 @@ from core.training.group import Group
 from core.training.progress import Progress
 
 
+class DivergedError(LeptonError):
+    """The loss or the weights are no longer numbers."""
+
+
 class Losses:
     """What steps have lost since it was last fetched: fetching waits for the device, adding not."""
 
-    def __init__(self, group: Group, diverged: Callable[[int, str], LeptonError]) -> None:
+    def __init__(self, group: Group, diverged: Callable[[int, str], DivergedError]) -> None:
         self._group = group
         self._diverged = diverged
         self._losses: list[Tensor] = []
@@ -41,7 +45,7 @@ class Losses:
         The sum goes step by step in Python, so it does not depend on when it was taken.
 
         Raises:
-            LeptonError: a loss is no number.
+            DivergedError: a loss is no number.
         """
         total, rows = 0.0, 0
         values = self._group.summed(torch.stack(self._losses)).tolist() if self._losses else []

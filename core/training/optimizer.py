@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import torch
 from torch import Tensor, nn
 
+from core.training import sharding
+
 if TYPE_CHECKING:
     from core.training.config import TrainConfig
 
@@ -55,12 +57,41 @@ class Muon(torch.optim.Muon):
         self.matrices = {each: nn.Parameter(_matrix(each.detach())) for each in parameters}
         super().__init__(self.matrices.values(), adjust_lr_fn="match_rms_adamw", **settings)
 
+    def take_gradients(self) -> None:
+        """Have the gradients of the parameters, in the same memory."""
+        for parameter, matrix in self.matrices.items():
+            matrix.grad = None if parameter.grad is None else _matrix(parameter.grad)
+
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         """Update every parameter that has a gradient, in place, through its matrix."""
-        for parameter, matrix in self.matrices.items():
-            matrix.grad = None if parameter.grad is None else _matrix(parameter.grad)
-        _bare(torch.optim.Muon.step)(self, closure)
+        self.take_gradients()
+        if any(map(sharding.is_part, self.matrices)):
+            for group in self.param_groups:
+                self._step_in_parts(group)
+        else:
+            _bare(torch.optim.Muon.step)(self, closure)
+
+    def _step_in_parts(self, group: dict[str, Any]) -> None:
+        """The same for matrices of which each process has some rows.
+
+        What is to be made orthogonal is whole for that moment, in every process, one matrix after
+        the other: torch's own step would send rows to and fro for each of its products.
+        """
+        from torch.optim._muon import _adjust_lr, _zeropower_via_newtonschulz
+
+        parts: list[Tensor] = []
+        gradients: list[Tensor] = []
+        buffers: list[Tensor] = []
+        self._init_group(group, parts, gradients, buffers)
+        rate, momentum = group["lr"], group["momentum"]
+        settings = group["ns_coefficients"], group["ns_steps"], group["eps"]
+        for part, gradient, buffer in zip(parts, gradients, buffers, strict=True):
+            buffer.lerp_(gradient, 1 - momentum)
+            whole = sharding.whole(gradient.lerp(buffer, momentum))
+            step = sharding.part_like(part, _zeropower_via_newtonschulz(whole, *settings))
+            part.mul_(1 - rate * group["weight_decay"])
+            part.add_(step, alpha=-_adjust_lr(rate, group["adjust_lr_fn"], part.shape))
 
 
 def _matrix(tensor: Tensor) -> Tensor:
@@ -70,6 +101,14 @@ def _matrix(tensor: Tensor) -> Tensor:
     if tensor.is_contiguous():
         return tensor.view(len(tensor), -1)
     return tensor.permute(0, *range(2, tensor.dim()), 1).reshape(len(tensor), -1)
+
+
+def _unfolded(matrix: Tensor, parameter: Tensor) -> Tensor:
+    """What a parameter's `_matrix` is made of: the same numbers in the parameter's shape."""
+    if parameter.is_contiguous():
+        return matrix.view(parameter.shape)
+    rows, columns, *rest = parameter.shape
+    return matrix.view(rows, *rest, columns).movedim(-1, 1)
 
 
 class Optimizer:
@@ -82,11 +121,14 @@ class Optimizer:
         assert isinstance(lr, float)
         fused = device.type in ("cpu", "cuda")
         parameters = list(named.values())
+        in_parts = any(map(sharding.is_part, parameters))
         self._parts: list[AdamW | SGD | Muon]
         if config.optimizer == "sgd":
             nesterov = config.momentum > 0
             sgd: dict[str, Any] = {"momentum": config.momentum, "nesterov": nesterov}
-            self._parts = [SGD(parameters, lr=lr, weight_decay=decay, fused=fused, **sgd)]
+            # torch's fused SGD knows no weights in parts.
+            sgd["fused"] = fused and not in_parts
+            self._parts = [SGD(parameters, lr=lr, weight_decay=decay, **sgd)]
         elif config.optimizer == "muon":
             inner = _inner_matrices(module)
             matrices = [each for each in parameters if id(each) in inner]
@@ -116,10 +158,12 @@ class Optimizer:
 
     def unscale(self, scaler: torch.amp.GradScaler) -> None:
         for part in self._parts:
+            if isinstance(part, Muon):
+                part.take_gradients()
             scaler.unscale_(part)
 
     def tensors(self) -> dict[str, Tensor]:
-        """The state of each parameter, under NAME.KEY."""
+        """The state of each parameter, under NAME.KEY, in the parameter's shape or a number."""
         return {
             f"{name}.{key}": value
             for name, state in self._states()
@@ -146,15 +190,15 @@ class Optimizer:
             found = {n: t for n, t in found.items() if "." not in n}
             if found:
                 # Each tensor is laid out as its parameter, as if the optimizer had made it.
-                part.state[key] = {
-                    n: torch.empty_like(key if t.dim() else t, device=key.device).copy_(t)
-                    for n, t in found.items()
-                }
+                part.state[key] = {n: _laid_out(t, parameter, key) for n, t in found.items()}
 
     def _states(self) -> Iterator[tuple[str, dict[str, Any]]]:
         for name, parameter in self._named.items():
             part, key = self._place(parameter)
-            yield name, part.state.get(key, {})
+            state = part.state.get(key, {})
+            if key is not parameter:
+                state = {n: _unfolded(t, parameter) for n, t in state.items()}
+            yield name, state
 
     def _place(self, parameter: nn.Parameter) -> tuple[AdamW | SGD | Muon, nn.Parameter]:
         """The optimizer that a parameter belongs to, and by what it knows it there."""
@@ -162,6 +206,16 @@ class Optimizer:
         if isinstance(last, Muon) and parameter in last.matrices:
             return last, last.matrices[parameter]
         return self._parts[0], parameter
+
+
+def _laid_out(saved: Tensor, parameter: nn.Parameter, key: nn.Parameter) -> Tensor:
+    """A saved state as the optimizer that knows `parameter` as `key` would have made it."""
+    if not saved.dim():
+        return torch.empty_like(saved, device=key.device).copy_(saved)
+    if saved.shape != parameter.shape:
+        return torch.empty_like(key).copy_(saved)  # of a Muon that kept matrices
+    made = torch.empty_like(parameter).copy_(saved)
+    return made if key is parameter else _matrix(made)
 
 
 def _inner_matrices(module: nn.Module) -> set[int]:

@@ -9,6 +9,8 @@ from core.errors import DiskFullError
 
 T = TypeVar("T")
 
+PAUSED = "paused"
+"""The event that says why a run waits, and with None that it goes on."""
 ROOM_SECONDS = 5.0
 """How long to wait before looking again."""
 
@@ -48,20 +50,22 @@ class Patience:
             except DiskFullError as error:
                 if not told:
                     # The event may find no room either: then the log of the process has it.
-                    self._say(f"paused: {error.what}; training goes on when there is room")
+                    words = f"paused: {error.what}; training goes on when there is room"
+                    self._say(words, why=error.what)
                 told = True
                 if self._wait(ROOM_SECONDS):
                     raise
             else:
                 if told:
-                    self._say("there is room again: training goes on")
+                    self._say("there is room again: training goes on", why=None)
                 return done
 
-    def _say(self, text: str) -> None:
+    def _say(self, text: str, *, why: str | None) -> None:
         if not self._speaks:
             return
         print(text, flush=True)  # noqa: T201 - this is the log of the run's process
         try:
+            self._tell(PAUSED, why=why)
             self._tell("log", text=text)
         except DiskFullError:
             return

@@ -1,7 +1,7 @@
 """One process of a training by several: `python -P -m core.training.rank RUN_FOLDER`.
 
 Started by `launching.launch` through torch's elastic launcher, which names its rank in the
-environment. The first one records, judges, saves and publishes for all.
+environment. The first one scores, records, saves and publishes for all.
 """
 
 from __future__ import annotations

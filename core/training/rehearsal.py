@@ -131,7 +131,7 @@ def rehearse(workspace: Workspace, config: TrainConfig) -> Rehearsal:
         stepper = Stepper(module.to(device), task, settled, device)
         _check_memory(stepper, sample.arrays, share, device)
         took = pace.step_seconds(stepper, sample.arrays, share)
-        judging = _judging(stepper, held_out)
+        judging = _judging(stepper, held_out) / (1 if settled.shard else settled.processes)
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise LeptonError(
             f"a step of {share} examples does not fit into the memory of {device}",
@@ -247,7 +247,7 @@ def _sample(task: Task, view: View, split: str | None, rows: int, wanted: int) -
 
 
 def _judging(stepper: Stepper, held_out: _Sample | None) -> float:
-    """Seconds in which a model is judged once."""
+    """Seconds in which one process judges the model once."""
     return held_out.examples * pace.judging_seconds(stepper, held_out.arrays) if held_out else 0.0
 
 

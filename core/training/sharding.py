@@ -72,13 +72,14 @@ def own(tensor: Tensor) -> Tensor:
 
 
 def part_like(like: Tensor, tensor: Tensor) -> Tensor:
-    """This process's part of a whole tensor, cut as `like` is; all must ask for it."""
+    """This process's part of a tensor that all have whole, cut as `like` is."""
     if not is_part(like) or is_part(tensor) or not tensor.dim():
         return tensor
     from torch.distributed.tensor import distribute_tensor
 
     cut: Any = like
-    return distribute_tensor(tensor.to(cut.device), cut.device_mesh, cut.placements)
+    mesh, placements = cut.device_mesh, cut.placements
+    return distribute_tensor(tensor.to(cut.device), mesh, placements, src_data_rank=None)
 
 
 def write(folder: Path, tensors: Mapping[str, Tensor], group: Group) -> None:

@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
 
 class Stepper:
-    """Takes steps with a module that is on the device. `parts` may grow when memory is full."""
+    """Takes steps with a module that is on the device. `parts` may grow when memory is full.
+
+    `targets` are those of all examples, by which the classes are weighed where they are to be.
+    """
 
     def __init__(
         self,
@@ -34,7 +37,7 @@ class Stepper:
         config: TrainConfig,
         device: torch.device,
         *,
-        classes: Tensor | None = None,
+        targets: Any = None,
         on_split: Callable[[int], None] = lambda _: None,
         may_split: bool = True,
         group: Group = ALONE,
@@ -53,7 +56,10 @@ class Stepper:
         self._forward: Callable[..., Any] = (
             _compiled(self._joined) if config.compile else self._joined
         )
-        self._classes = classes
+        self._classes: Tensor | None = None
+        if config.balance == "weights" and targets is not None:
+            weights = class_weights(np.asarray(targets), task.shape["outputs"])
+            self._classes = weights.to(device)
         self._on_split = on_split
         # Who splits alone keeps the others waiting.
         self._may_split = may_split and group.size == 1

@@ -15,9 +15,9 @@ from pathlib import Path
 from core.errors import LeptonError, UsageError
 from core.generation.pieces import Ending, Piece
 from core.generation.sampling import LISTED, OPTIONS, Sampling, TooLong
-from core.inference.messages import written_path
 from core.inference.process import EngineProcess
 from core.inference.talking import Talk, schema_in
+from core.workspace import written_path
 from lepton_tui.cli.output import DIM, facts, in_terminal, note, put, put_json, styled
 from screens.text import plain, plain_lines, speeds
 

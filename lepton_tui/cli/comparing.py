@@ -36,7 +36,7 @@ def compare_(
         return
     labels = [run.id.rpartition("-")[2] for run in chosen]
     rows: list[list[object]] = [
-        ["state", *(state_badge(run.state) for run in found.runs)],
+        ["state", *(state_badge(run.standing) for run in found.runs)],
         ["model", *(run.model for run in found.runs)],
         ["epoch", *(run.epoch for run in found.runs)],
         ["step", *(run.step for run in found.runs)],

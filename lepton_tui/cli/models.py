@@ -181,6 +181,12 @@ def import_(
     target: str | None = typer.Option(
         None, "--target", metavar="COLUMN", help="The column that it is to tell."
     ),
+    language: str | None = typer.Option(
+        None,
+        "--language",
+        metavar="CODE",
+        help="What a Whisper writes down, as de; else what its files say, or en.",
+    ),
     sha256: str | None = typer.Option(
         None, "--sha256", metavar="HEX", help="What the file of its weights must have."
     ),
@@ -189,7 +195,7 @@ def import_(
     """Bring in a model that was made elsewhere. What would run code is refused."""
     from core.models.foreign.arriving import Wish, bring_in
 
-    wish = Wish(name, like, column, target, sha256)
+    wish = Wish(name, like, column, target, language, sha256)
     found = bring_in(Models(Workspace.open()), place, wish, say=note)
     if json:
         put_json(found.to_json())

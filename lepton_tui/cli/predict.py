@@ -11,7 +11,7 @@ import typer
 from core.errors import LeptonError, UsageError
 from core.models.registry import Models, task_of
 from core.tasks.rows import label_text
-from core.workspace import Workspace
+from core.workspace import Workspace, written_path
 from lepton_tui.cli.groups import RUNTIME, single
 from lepton_tui.cli.output import (
     bar,
@@ -83,7 +83,7 @@ def predict(
     from core.inference.process import EngineProcess
 
     workspace = Workspace.open()
-    place = None if out is None else Path(out).expanduser()
+    place = None if out is None else written_path(out)
     for named, other in (("--into", into), ("--out", out), ("--batch", batch)):
         if correct is not None and other is not None:
             what = f"{named} and --correct do not go together"
@@ -93,7 +93,7 @@ def predict(
             raise UsageError("--batch takes its inputs from its file", hint="Add only --out FILE.")
         from lepton_tui.cli.predict_batch import predict_batch
 
-        requests = Path(batch).expanduser()
+        requests = written_path(batch)
         with EngineProcess(workspace, device, runtime=runtime) as engine:
             predict_batch(workspace, engine, model, requests, place, force=force, json=json)
         return

@@ -126,7 +126,7 @@ def set_(
 ) -> None:
     """Change the learning rate of a training that is running."""
     from core.runs.requests import ask
-    from lepton_tui.cli.settings import parse_setting
+    from core.training.spelling import parse_setting
 
     found = _run(run)
     wishes = dict(map(parse_setting, settings))
@@ -223,7 +223,8 @@ def put_run(run: Run, *, json: bool) -> None:
     facts(
         [
             ("run", state.id),
-            ("state", state_badge(state.state) + _at(state)),
+            ("state", state_badge(state.standing) + _at(state)),
+            ("paused", state.paused),
             ("place", state.place and f"{state.place} in the queue"),
             ("process", state.pid),
             ("dataset", state.dataset),
@@ -252,7 +253,7 @@ def _error_facts(state: RunState) -> list[tuple[str, str | None]]:
 
 def _ended(state: RunState) -> str:
     """The state, or the setting that ended it before its last epoch: ✓ max_time."""
-    badge = state_badge(state.state)
+    badge = state_badge(state.standing)
     return badge.replace(state.state, state.ended_by) if state.ended_by else badge
 
 

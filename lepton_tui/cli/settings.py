@@ -1,4 +1,4 @@
-"""The settings of a training out of a file, a run, and words of the form key=value."""
+"""The settings of a training out of a file or a run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from core.errors import UsageError
 from core.runs.store import Runs
 from core.tuning.outcome import BEST
-from core.workspace import Workspace
+from core.workspace import Workspace, written_path
 
 RESOLVED = Path("artifacts") / "config.json"
 
@@ -22,7 +22,7 @@ def read_config(named: str, workspace: Workspace) -> dict[str, Any]:
     Raises:
         UsageError: there is no such file or run, or it holds no settings.
     """
-    path = Path(named).expanduser()
+    path = written_path(named)
     if path.is_dir():
         path = path / RESOLVED if (path / RESOLVED).exists() else path / "config.json"
     elif not path.exists() and "/" not in named and not path.suffix:
@@ -48,20 +48,3 @@ def read_config(named: str, workspace: Workspace) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise UsageError("the settings are no table of names and values", where=str(path))
     return found
-
-
-def parse_setting(word: str) -> tuple[str, Any]:
-    """`lr=1e-3` as `("lr", 0.001)`: the value as TOML has it, or else a text.
-
-    Raises:
-        UsageError: the word has no `=`.
-    """
-    key, equals, text = word.partition("=")
-    if not equals or not key:
-        raise UsageError(
-            f'"{word}" is no setting', hint="Write key=value; the data set is one word before."
-        )
-    try:
-        return key, tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return key, text

@@ -11,18 +11,23 @@ from core.runs.history import waiting_words
 from core.runs.queue import Queue
 from core.runs.run import Run
 from core.runs.state import RunState
+from core.runs.store import Runs
+from core.training.spelling import parse_setting
 from core.workspace import Workspace
 from lepton_tui.cli.follow import follow
 from lepton_tui.cli.groups import single
 from lepton_tui.cli.options import comma_list
 from lepton_tui.cli.output import facts, note, put, put_json
-from lepton_tui.cli.settings import parse_setting, read_config
+from lepton_tui.cli.settings import read_config
 from screens.text import counted, human_bytes, human_duration
 
 if TYPE_CHECKING:
     from core.training.rehearsal import Rehearsal
 
 app = single()
+
+STILL = ("stopped", "interrupted", "failed")
+"""How a run stands that can be gone on with."""
 
 
 @app.command(
@@ -99,7 +104,9 @@ def train(
     options: bool = typer.Option(
         False, "--options", help="List what KEY=VALUE may be for this data set; start nothing."
     ),
-    resume: str = typer.Option(None, metavar="RUN", help="Go on with a run."),
+    resume: str = typer.Option(
+        None, metavar="RUN", help="Go on with a run; auto: the newest that has not ended."
+    ),
     dry_run: bool = typer.Option(False, "--dry-run", help="Say what it would cost; start nothing."),
     detach: bool = typer.Option(False, "--detach", "-d", help="Start it and leave it."),
     json: bool = typer.Option(False, "--json", help="Print the run as one JSON document."),
@@ -108,11 +115,6 @@ def train(
     workspace = Workspace.open()
     if recipes:
         put_recipes(json=json)
-        return
-    if resume:
-        from lepton_tui.cli.runs import resume as go_on
-
-        go_on(resume, detach=detach, json=json)
         return
     given = read_config(config, workspace) if config else {}
     if dataset and "=" in dataset and (words is None or "dataset" in given):
@@ -157,6 +159,9 @@ def train(
         "threads": threads,
     }
     given |= {key: value for key, value in flags.items() if value is not None}
+    if resume := resume or given.pop("resume", None):
+        go_on(workspace, str(resume), given, detach=detach, json=json)
+        return
     if not given.get("dataset"):
         raise UsageError("DATASET is missing", where="lepton train", hint=_which_datasets())
     if recipe:
@@ -192,6 +197,39 @@ def train(
         put_json(state.to_json())
     else:
         put_outcome(state)
+
+
+def go_on(
+    workspace: Workspace, named: str, given: dict[str, Any], *, detach: bool, json: bool
+) -> None:
+    """Go on with a run; "auto": the newest training (of `dataset`) that stands still unfinished.
+
+    Raises:
+        UsageError: there is none, or other settings are named than a run can take up.
+    """
+    from lepton_tui.cli.runs import resume
+
+    devices = {key: given[key] for key in ("devices", "shard") if key in given}
+    if extra := [key for key in given if key not in (*devices, "dataset")]:
+        raise UsageError(
+            f"a run goes on with its own settings: leave out {', '.join(extra)}",
+            where="--resume",
+            hint="To train on with others: lepton train DATASET --from MODEL. To change the rate"
+            " of a run that goes: lepton runs set RUN lr=…",
+        )
+    if named == "auto":
+        named = _standing_still(workspace, given.get("dataset"))
+    resume(named, **{"devices": None, "shard": None, **devices}, detach=detach, json=json)
+
+
+def _standing_still(workspace: Workspace, dataset: str | None) -> str:
+    for run in Runs(workspace).newest("train"):
+        state = run.state()
+        of_it = dataset is None or dataset in (state.dataset, str(state.dataset).split("@")[0])
+        if of_it and state.state in STILL and run.info.get("parent") is None:
+            return run.id
+    of = f" on {dataset}" if dataset else ""
+    raise UsageError(f"no training{of} stands still unfinished", hint="See: lepton runs ls")
 
 
 def _number(text: str | None) -> Any:

@@ -296,7 +296,9 @@ class DataScreen(LeptonScreen):
         if self.query_one(ImportLine).busy:
             self.notify("One import at a time; esc stops it.", title="Importing", timeout=5)
             return
-        self.app.push_screen(ImportForm(self._lake, self.fetch), self._import)
+        chosen = self._version.dataset if self._version is not None else None
+        form = ImportForm(self._lake, self.fetch, list(self._versions), chosen)
+        self.app.push_screen(form, self._import)
 
     def _import(self, request: ImportRequest | None) -> None:
         if request is not None:

@@ -131,7 +131,7 @@ def _run(run: RunState) -> Line:
     place = f"{run.epoch}/{run.epochs}" if unfinished else ""
     what = run.model or run.dataset or run.id
     kind = "" if run.kind == "train" else run.kind
-    facts = (kind, place, state_badge(run.state), relative_time(run.created))
+    facts = (kind, place, state_badge(run.standing), relative_time(run.created))
     return Line(run.id, what, facts)
 
 

@@ -20,12 +20,15 @@ from core.models.hub.table import PRETRAINED
 from core.models.registry import ModelFolder, Models
 from core.tasks import TASKS, Fit, TableFacts, facts, guess, task
 from core.training.config import TrainConfig
+from core.training.spelling import parse_setting
 from core.workspace import Workspace
 
 FIELDS = (
     *("dataset", "task", "target", "model", "init_from", "tune"),
     *("epochs", "batch_size", "lr", "augment", "device", "devices", "queue", "name"),
 )
+MORE = "more"
+"""The field of all other settings and options, as words key=value."""
 FLAGS = {"init_from": "from"}
 """How the command line calls a setting, where that is another name."""
 OTHERS, OURS = "pretrained", "trained"
@@ -126,7 +129,8 @@ def augmentations(name: str) -> str:
 def settings(typed: Mapping[str, str]) -> Settings:
     """What the fields hold, those left empty out; what cannot be read as a number stays text.
 
-    Where `model` is `OTHERS`, "pretrained" says which; where it is `OURS`, "init_from" does.
+    Where `model` is `OTHERS`, "pretrained" says which; where it is `OURS`, "init_from" does. What
+    is said in `MORE` goes before what another field holds.
     """
     chosen, place = typed.get("model"), typed.get("pretrained", "").strip()
     if chosen == OTHERS and place:
@@ -144,7 +148,25 @@ def settings(typed: Mapping[str, str]) -> Settings:
             given[name] = QUEUES[text]
         else:
             given[name] = _number(name, text)
-    return given
+    more = dict(map(_setting, words(typed.get(MORE, ""))))
+    if "tune" in more:
+        given["options"] = {"tune": more.pop("tune")}
+    return given | more
+
+
+def words(text: str) -> list[str]:
+    """The words of a line, as a shell would part them."""
+    try:
+        return shlex.split(text)
+    except ValueError:  # a quotation that goes on
+        return text.split()
+
+
+def _setting(word: str) -> tuple[str, Any]:
+    try:
+        return parse_setting(word)
+    except UsageError:
+        return word, ""  # of which it is told that there is no such setting, or what it must be
 
 
 def _number(name: str, text: str) -> Any:
@@ -211,7 +233,15 @@ def held(given: Mapping[str, Any]) -> dict[str, str]:
         fields["tune"] = tune
     if "queue" in fields:
         fields["queue"] = next(words for words, way in QUEUES.items() if way == fields["queue"])
-    return {name: typed(value) for name, value in fields.items()}
+    told = {name: typed(value) for name, value in fields.items()}
+    return told | {MORE: shlex.join(others(given))}
+
+
+def others(given: Mapping[str, Any]) -> list[str]:
+    """What no field asks for, as words key=value; `tune` has one."""
+    named = {name: value for name, value in given.items() if name not in FIELDS}
+    options = {name: value for name, value in named.pop("options", {}).items() if name != "tune"}
+    return [f"{name}={_as_word(value)}" for name, value in {**named, **options}.items()]
 
 
 def is_tuned(ref: str, trained: Iterable[ModelFolder]) -> bool:
@@ -229,21 +259,18 @@ def typed(value: Any) -> str:
 
 def command(given: Mapping[str, Any]) -> str:
     """The same training from a shell."""
-    words = ["lepton", "train", str(given.get("dataset", "DATASET"))]
+    said = ["lepton", "train", str(given.get("dataset", "DATASET"))]
     for name in FIELDS[1:]:
         flag = FLAGS.get(name, name).replace("_", "-")
         match given.get(name):
             case None:
                 continue
-            case bool() as said:
-                words.append(f"--{flag}" if said else f"--no-{flag}")
+            case bool() as way:
+                said.append(f"--{flag}" if way else f"--no-{flag}")
             case value:
-                words += [f"--{flag}", typed(value)]
-    # What no field asks for: a run that is cloned may have been set in other ways too.
-    others = {name: value for name, value in given.items() if name not in FIELDS}
-    others |= others.pop("options", {})
-    words += [f"{name}={_as_word(value)}" for name, value in others.items()]
-    return shlex.join(words)
+                said += [f"--{flag}", typed(value)]
+    tune = given.get("options", {}).get("tune")
+    return shlex.join([*said, *others(given), *([f"tune={tune}"] if tune else [])])
 
 
 def _as_word(value: Any) -> str:

@@ -22,9 +22,10 @@ _POLL_SECONDS = 2.0
 class Snapshot:
     """A run as it was read so far.
 
-    `state` is a run's state, or "stopping". `curves` has the series that are not as they were last
-    taken, each as a whole, and `changes` how often each had changed. `elapsed` and `remaining` are
-    seconds, `remaining` None when nothing tells. `behind` says that the log goes on.
+    `state` is a run's state, "stopping" or "paused". `curves` has the series that are not as they
+    were last taken, each as a whole, and `changes` how often each had changed. `elapsed` and
+    `remaining` are seconds, `remaining` None when nothing tells. `behind` says that the log goes
+    on.
     """
 
     run: str
@@ -102,6 +103,8 @@ class Follower:
             state, error = known.state, known.error
         elif alive and told.stopping:
             state = "stopping"
+        elif alive and told.paused:
+            state = "paused"
         given = self._given
         changed = {
             name: series

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Protocol
 
@@ -35,6 +36,7 @@ LABELS = {
     "devices": "Devices",
     "queue": "Queue",
     "name": "Model name",
+    asked.MORE: "More",
 }
 
 FULL = "full: all of it"
@@ -103,9 +105,8 @@ class StartForm(ModalScreen[Settings | None]):
         if "@" in chosen and chosen.partition("@")[0] in datasets:
             self._datasets = [chosen, *datasets]
         self._given = asked.held(given)
-        self._model = given.get("model"), given.get("init_from")
         self._wrong = wrong
-        self._others = {n: value for n, value in given.items() if n not in asked.FIELDS}
+        self._of_model = asked.others({"options": given.get("options", {})})
         self._chosen = chosen if chosen in self._datasets else datasets[0]
         self._survey = survey
         self._fetch = fetch
@@ -134,7 +135,8 @@ class StartForm(ModalScreen[Settings | None]):
             for name in ("augment", "device", "devices"):
                 yield from self._row(name, self._input(name))
             yield from self._row("queue", _select(list(asked.QUEUES), prompt=NOT_ON_CPU))
-            yield from self._row("name", self._input("name"))
+            for name in ("name", asked.MORE):
+                yield from self._row(name, self._input(name))
             yield Static(id="found", markup=False)
             yield Static(id="command", markup=False)
             with Horizontal(id="buttons"):
@@ -159,6 +161,7 @@ class StartForm(ModalScreen[Settings | None]):
                     self.query_one(f"#{name}", Select).value = value
         self.query_one("#device", Input).placeholder = "auto: the first free one; cpu, cuda:1"
         self.query_one("#devices", Input).placeholder = "1; more train it together"
+        self.query_one(f"#{asked.MORE}", Input).placeholder = "optimizer=muon dropout=0.2 …"
         self._look()
         self._say()
         if self._wrong is not None:
@@ -233,6 +236,7 @@ class StartForm(ModalScreen[Settings | None]):
         with self.prevent(Select.Changed):
             self.query_one("#task", Select).clear()
             self.query_one("#target", Select).set_options([])
+        self._forget(lambda word: word.startswith("inputs="))
         self._look()
         self._say()
 
@@ -244,11 +248,23 @@ class StartForm(ModalScreen[Settings | None]):
 
     @on(Select.Changed, "#model")
     def _other_model(self) -> None:
-        self._say()
+        self._other_origin()
         if self._typed("model") == asked.OTHERS and not self._typed("pretrained"):
             self.query_one("#pretrained").focus()
 
     @on(Select.Changed, "#init_from")
+    def _other_origin(self) -> None:
+        # The options of a run that is cloned are those of its model.
+        self._forget(self._of_model.__contains__)
+        self._say()
+
+    def _forget(self, unfit: Callable[[str], bool]) -> None:
+        """Take the words away that do not fit any more."""
+        more = self.query_one(f"#{asked.MORE}", Input)
+        kept = [word for word in asked.words(more.value) if not unfit(word)]
+        if kept != asked.words(more.value):
+            more.value = shlex.join(kept)
+
     @on(Select.Changed, "#tune")
     @on(Select.Changed, "#queue")
     @on(Input.Changed)
@@ -292,6 +308,9 @@ class StartForm(ModalScreen[Settings | None]):
         wrong = asked.mistakes(given, self._fit)
         if "model" in wrong and self._typed("model") == asked.OTHERS:
             wrong["pretrained"] = wrong.pop("model")
+        strange = [name for name in wrong if name not in LABELS]
+        if more := ". ".join(wrong.pop(name).rstrip(".") for name in strange):
+            wrong[asked.MORE] = more
         if wrong:
             self._show_problems(wrong)
             self.query_one(f"#{next(iter(wrong))}").focus()
@@ -309,19 +328,11 @@ class StartForm(ModalScreen[Settings | None]):
     # Fields
 
     def settings(self) -> Settings:
-        """What the fields hold, without those left empty, and what a cloned run has besides."""
-        typed = {name: self._typed(name) for name in (*asked.FIELDS, "pretrained")}
+        """What the fields hold, without those left empty."""
+        typed = {name: self._typed(name) for name in (*asked.FIELDS, "pretrained", asked.MORE)}
         if not self._there()["tune"]:
             typed["tune"] = ""
-        given = asked.settings(typed)
-        others = dict(self._others)
-        # Options are those of a model, inputs those of a data set.
-        if (given.get("model"), given.get("init_from")) != self._model:
-            others.pop("options", None)
-        if given.get("dataset") != self._chosen:
-            others.pop("inputs", None)
-        options = {**others.pop("options", {}), **given.pop("options", {})}
-        return given | others | ({"options": options} if options else {})
+        return asked.settings(typed)
 
     def _typed(self, name: str) -> str:
         field = self.query_one(f"#{name}")

@@ -57,7 +57,7 @@ def _progress(seen: Snapshot) -> str:
         parts.append(f"{done} trials" if seen.kind == SEARCH else f"step {done}")
         if seen.alive:
             parts.append(f"{bar(share, BAR_WIDTH)} {share:.0%}")
-    if seen.remaining is not None:
+    if seen.alive and seen.remaining is not None:
         parts.append(f"{human_duration(seen.remaining)} left")
     elif seen.elapsed is not None:
         parts.append(

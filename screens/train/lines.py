@@ -135,7 +135,7 @@ def _fitted(run: RunState, seen: Seen, widths: list[int]) -> tuple[str, ...]:
 
 def _words(run: RunState, seen: Seen, *, marked: bool) -> str:
     words = ["+"] if marked else []
-    words.append(state_badge(run.state)[0])
+    words.append(state_badge(run.standing)[0])
     if run.kind == SEARCH:
         words += ["▾" if run.id in seen.unfolded else "▸", named(run), "search"]
     elif search := seen.of.get(run.id):

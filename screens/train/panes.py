@@ -130,7 +130,7 @@ def settings_words(settings: Mapping[str, Any]) -> RenderableType:
 def comparison_words(found: Comparison, labels: Sequence[str]) -> RenderableType:
     """What several runs reached, the best in bold, and in what they were set differently."""
     metrics = plain_table("", *map(plain, labels))
-    metrics.add_row(Text("state", "dim"), *(state_badge(run.state) for run in found.runs))
+    metrics.add_row(Text("state", "dim"), *(state_badge(run.standing) for run in found.runs))
     steps = (str(run.step) if run.step is not None else "–" for run in found.runs)
     metrics.add_row(Text("step", "dim"), *steps)
     for name, values in found.metrics.items():

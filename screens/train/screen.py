@@ -307,7 +307,7 @@ class TrainScreen(RunActs):
     def _wake(self) -> None:
         """A run that had ended may have been resumed, here or from a shell."""
         run, seen = self.chosen, self._snapshot
-        if run and seen and run.id == seen.run and run.state != seen.state:
+        if run and seen and run.id == seen.run and run.standing != seen.state:
             self._snapshot = None
             self._read_on()
 

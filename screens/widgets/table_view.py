@@ -6,25 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.cache import LRUCache
 from textual.geometry import Size
 from textual.message import Message
 from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from screens import text
-from screens.widgets.cells import cell_text
+from screens.text import plain
 from screens.widgets.column_layout import ColumnLayout, wanted_widths
 from screens.widgets.pages import ColumnHead, Loaded, Pages, Row, RowSource
+from screens.widgets.table_lines import TableLines
 
 __all__ = ["ColumnHead", "RowSource", "TableView"]
-
-PENDING = "·"
 
 
 class TableView(ScrollView, can_focus=True):
@@ -32,8 +28,8 @@ class TableView(ScrollView, can_focus=True):
 
     With `cell_cursor` it is on one of its cells too. The first `fixed` columns do not scroll away.
 
-    Set `source` to show another one. Pages of rows are fetched in a thread when they come into
-    view; until then a row shows `·`. An answer that comes after the source has changed is dropped.
+    Set `source` to show another one. Pages of cells are fetched in a thread when they come into
+    view; until then a cell shows `·`. An answer that comes after the source has changed is dropped.
     """
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
@@ -86,11 +82,10 @@ class TableView(ScrollView, can_focus=True):
 
     @dataclass
     class RowHighlighted(Message):
-        """The cursor is on a row, and its values are here."""
+        """The cursor is on a row."""
 
         table: TableView
         index: int
-        row: Row
 
         @property
         def control(self) -> TableView:
@@ -113,11 +108,16 @@ class TableView(ScrollView, can_focus=True):
 
     @dataclass
     class _Brought(Message):
-        """What a thread brought for these pages, or why it could not."""
+        """What a thread brought for these pages, or why it could not.
+
+        `widths` are what its columns want for their cells, and `names` what all want for their
+        heads.
+        """
 
         pages: Pages
         answer: Loaded | Exception
         widths: Sequence[int] = ()
+        names: Sequence[int] = ()
 
         bubble: ClassVar[bool] = False
 
@@ -137,14 +137,13 @@ class TableView(ScrollView, can_focus=True):
         self.head_height = 2 if show_types else 1
         self.cell_cursor = cell_cursor
         self.fixed = 0
-        self._strips: LRUCache[tuple[int, int | None, int], Strip] = LRUCache(512)
         self._start(Pages(source))
 
     def _start(self, pages: Pages) -> None:
         self._pages = pages
         self._layout = ColumnLayout(self.fixed)
+        self._lines = TableLines(pages, self._layout, self._style_of)
         self._announce: type[TableView.RowHighlighted] | None = TableView.RowHighlighted
-        self._strips.clear()
 
     # The source
 
@@ -188,18 +187,23 @@ class TableView(ScrollView, can_focus=True):
         """Ask for a page that is in view and not here."""
         first = int(self.scroll_y)
         pages = self._pages
-        page = pages.ask(first, first + max(self._body_height, 1) - 1, self.cursor_row)
+        spans = self._layout.shown(int(self.scroll_x), max(self._view_width, 1))
+        columns = [column for span in spans for column in span.columns]
+        page = pages.ask(first, first + max(self._body_height, 1) - 1, columns)
         if page is None:
             return
 
         def bring() -> None:
+            # A table may have thousands of columns: nobody waits for their widths.
             measured: tuple[Sequence[Row], list[int]] | None = None
             try:
                 for loaded in pages.fetch(page):
-                    # A table may have thousands of columns: nobody waits for their widths.
+                    names = wanted_widths(loaded.columns, ()) if loaded.columns else ()
+                    there = page.columns(len(pages.heads))
                     if measured is None or measured[0] is not loaded.rows:
-                        measured = (loaded.rows, wanted_widths(pages.heads, loaded.rows))
-                    self.post_message(self._Brought(pages, loaded, measured[1]))
+                        heads = pages.heads[there.start : there.stop]
+                        measured = (loaded.rows, wanted_widths(heads, loaded.rows))
+                    self.post_message(self._Brought(pages, loaded, measured[1], names))
             except Exception as error:
                 self.post_message(self._Brought(pages, error))
 
@@ -215,9 +219,9 @@ class TableView(ScrollView, can_focus=True):
             self.post_message(self.LoadFailed(self, answer))
             return
         pages.take(answer)
-        self._strips.clear()
-        self._layout.grow(message.widths)
-        self.virtual_size = Size(self._total, pages.known + self.head_height)
+        self._lines.forget()
+        self._layout.grow(message.names)
+        self._grow(message.widths, answer.page.columns(len(pages.columns)).start)
         if answer.columns is not None:
             self.set_reactive(TableView.cursor_column, self._column_there(self.cursor_column))
             self._show_column()
@@ -229,6 +233,18 @@ class TableView(ScrollView, can_focus=True):
         self._announce_cursor()
         self._ensure_rows()
 
+    def _grow(self, widths: Sequence[int], first: int) -> None:
+        """Make room for the cells that came; the column at the left of what scrolls stays there."""
+        layout, scrolled = self._layout, int(self.scroll_x)
+        seen = layout.shown(scrolled, self._view_width)[-1].columns
+        before = layout.edges[seen.start] - layout.unmoved
+        layout.grow(widths, first)
+        self.virtual_size = Size(self._total, self._pages.known + self.head_height)
+        if moved := layout.edges[seen.start] - layout.unmoved - before:
+            self.scroll_to(x=scrolled + moved, animate=False, force=True)
+        if self.cursor_column in seen:
+            self._show_column()
+
     # Drawing
 
     @property
@@ -237,68 +253,32 @@ class TableView(ScrollView, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width
+        scrolled = self.scroll_offset.x
         if y < self.head_height:
-            head = self._layout.window(self._head(y), self.scroll_offset.x, width)
-            return head.extend_cell_length(width, self.get_component_rich_style("table-view--head"))
+            return self._lines.head(scrolled, width, types=y > 0)
         index = y - self.head_height + self.scroll_offset.y
-        at_cursor = index == self.cursor_row
         if index >= self._pages.known or self._pages.error is not None:
             return self._note(width, y == self.head_height)
-        key = (index, self.cursor_column if at_cursor else None, width)
-        if (strip := self._strips.get(key)) is None:
-            style = self._row_style(index, at_cursor=at_cursor)
-            strip = self._row(index, style, at_cursor=at_cursor)
-            strip = strip.extend_cell_length(self._layout.edges[-1] + width, style)
-            self._strips[key] = strip
-        return self._layout.window(strip, self.scroll_offset.x, width)
-
-    def _head(self, y: int) -> Strip:
-        style = self.get_component_rich_style("table-view--type" if y else "table-view--head")
-        return Strip(
-            [
-                Segment(_padded(column.type if y else column.name, width), style)
-                for column, width in zip(self._pages.columns, self._layout.widths, strict=True)
-            ]
-        )
+        at_cursor = index == self.cursor_row
+        pointed = self.cursor_column if at_cursor and self.cell_cursor else None
+        return self._lines.row(index, scrolled, width, at_cursor=at_cursor, pointed=pointed)
 
     def _note(self, width: int, first: bool) -> Strip:
         """What stands where no row is."""
         if not first:
             return Strip.blank(width, self.rich_style)
         if self._pages.error is not None:
-            style = self.get_component_rich_style("table-view--error")
-            words = f"✗ the rows cannot be read: {text.plain(str(self._pages.error))}"
-        else:
-            style = self.get_component_rich_style("table-view--dim")
-            words = "…" if self.row_count is None and self.source is not None else self.empty
-        return Strip([Segment(text.fit(" " + words, width), style)], width)
+            words = f"✗ the rows cannot be read: {plain(str(self._pages.error))}"
+            return self._lines.note(words, width, wrong=True)
+        words = "…" if self.row_count is None and self.source is not None else self.empty
+        return self._lines.note(words, width, wrong=False)
 
-    def _row_style(self, index: int, *, at_cursor: bool) -> Style:
-        name = "cursor" if at_cursor else "odd-row" if index % 2 else "row"
-        return self.get_component_rich_style(f"table-view--{name}")
-
-    def _row(self, index: int, row_style: Style, *, at_cursor: bool) -> Strip:
-        row = self._pages.row(index)
-        grey = Style(color=self.get_component_rich_style("table-view--dim").color)
-        # Only what the class itself says: the row's colours stay.
-        pointed = self.get_component_rich_style("table-view--cell", partial=True)
-        segments = []
-        for place, width in enumerate(self._layout.widths):
-            style = row_style
-            if at_cursor and self.cell_cursor and place == self.cursor_column:
-                style += pointed
-            dim = style if at_cursor else style + grey
-            if row is None:
-                segments.append(Segment(_padded(PENDING, width), dim))
-                continue
-            cell = cell_text(row[place] if place < len(row) else None, width)
-            shown = text.fit(cell.text, width, right=cell.right)
-            segments.append(Segment(f" {shown} ", dim if cell.dim else style))
-        return Strip(segments)
+    def _style_of(self, part: str, *, partial: bool = False) -> Style:
+        return self.get_component_rich_style(f"table-view--{part}", partial=partial)
 
     def notify_style_update(self) -> None:
         super().notify_style_update()
-        self._strips.clear()
+        self._lines.forget()
 
     # Cursor, keys and mouse
 
@@ -325,14 +305,17 @@ class TableView(ScrollView, can_focus=True):
             self.scroll_to(y=self.cursor_row - height + 1, animate=False, force=True)
 
     def _announce_cursor(self) -> None:
-        """Post what is owed for the row at the cursor, once its values are here."""
-        row = self.row_at(self.cursor_row)
-        if self._announce is not None and self.row_count and row is not None:
-            self.post_message(self._announce(self, self.cursor_row, row))
+        """Post what is owed for the row at the cursor, once it is known that there is one."""
+        if self._announce is not None and self.row_count:
+            self.post_message(self._announce(self, self.cursor_row))
             self._announce = None
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
+        self._ensure_rows()
+
+    def watch_scroll_x(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_x(old_value, new_value)
         self._ensure_rows()
 
     def on_resize(self) -> None:
@@ -401,7 +384,3 @@ class TableView(ScrollView, can_focus=True):
                 self.action_select()
             self.cursor_row = index
             self.cursor_column = self.cursor_column if column is None else column
-
-
-def _padded(words: str, width: int) -> str:
-    return f" {text.fit(text.plain(words), width)} "

@@ -164,6 +164,32 @@ def test_a_wrong_word_changes_nothing(
     refused(words, code, what, to_do=to_do)
 
 
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        (["data", "import", "~{}/a.csv"], "no such file or folder"),
+        (["data", "import", "plants.csv", "--recipe", "~{}/r.toml"], "the recipe cannot be read"),
+        (["data", "clean", "plants", "--recipe", "~{}/r.toml"], "the recipe cannot be read"),
+        (["data", "rules", "plants", "--check", "~{}/r.toml"], "the rules cannot be read"),
+        (["data", "label", "plants", "--file", "~{}/l.csv"], "No such file"),
+        (["data", "export", "plants", "~{}/p.csv"], "no such folder"),
+        (["data", "sql", "FROM plants", "--output", "~{}/p.csv"], "no such folder"),
+        (["data", "check", "plants", "--save", "~{}/m.toml"], "cannot be written"),
+        (["train", "plants", "--config", "~{}/c.toml"], "the settings cannot be read"),
+        (["predict", "~{}/model", "height=1"], "this folder is no model"),
+        (["models", "import", "~{}/model"], "there is no such folder"),
+        (["data", "ls", "--home", "~{}/home"], "nobody's home"),
+    ],
+)
+def test_a_home_that_is_nobodys_is_an_error_like_another(
+    lepton: Shell, here: Path, words: list[str], what: str
+) -> None:
+    said = lepton(*[word.format("no-such-person") for word in words], cwd=here)
+    is_told(said, 2, what, "", "")
+    assert "no-such-person" in said.err
+    assert {each.name for each in here.iterdir()} == {"plants.csv"}
+
+
 def test_a_wrong_column_does_not_cost_a_data_set_that_is_there(lepton: Shell) -> None:
     assert lepton("data", "import", "mnist-sample").code == 0
     before = lepton("data", "versions", "mnist-sample", "--json").json

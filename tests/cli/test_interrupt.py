@@ -23,7 +23,7 @@ from tests.app.terminal import Terminal, lepton
     [
         # One works in Python, one in DuckDB.
         "fill columns=x,y with=neighbours",
-        "derive column=z sql='list_sum(list_transform(range(500), lambda v: v * y))'",
+        "derive column=z sql='list_sum(list_transform(range(5000), lambda v: v * y))'",
     ],
 )
 def test_ctrl_c_in_the_middle_of_a_cleaning(tmp_path: Path, step: str) -> None:

@@ -106,6 +106,23 @@ def test_a_file_of_rules_from_its_template_to_a_failure(sales: Shell, tmp_path: 
     assert (said.code, str(rules_file(sales)) in said.err) == (2, True)
 
 
+@pytest.mark.parametrize("where", ["sold > 3", "sold > 3 -- at least"])
+def test_the_command_that_mends_a_rule_in_sql_can_be_typed(sales: Shell, where: str) -> None:
+    rules_file(sales).parent.mkdir()
+    rules_file(sales).write_text(f'[[rule]]\ncheck = "sql"\nwhere = "{where}"\n')
+    said = sales("data", "check", "sales")
+    assert said.code == 1
+    assert "⏎" not in said.out, "what is shown of a line break is no line break"
+    mends = [line for line in said.out.splitlines() if "lepton data c" in line and "filter" in line]
+    if "--" in where:
+        assert not mends
+        assert "lepton data check sales@1 --save FILE" in said.out
+        return
+    _, *words = shlex.split(mends[0])
+    assert sales(*words).code == 0
+    assert sales("data", "check", "sales").code == 0
+
+
 def test_an_import_that_breaks_a_rule_is_kept_and_told(sales: Shell, tmp_path: Path) -> None:
     rules_file(sales).parent.mkdir()
     rules_file(sales).write_text(RULES)

@@ -139,6 +139,28 @@ def test_killed_it_is_interrupted_for_everybody_and_can_be_gone_on_with(penguins
     assert penguins("runs", "ls", "--kind", "train", "--json").json == []
 
 
+def test_the_newest_unfinished_training_goes_on_by_itself(penguins: Shell) -> None:
+    """With its own settings: what is named beside is refused, and not left out without a word."""
+    nothing = penguins("train", "resume=auto")
+    assert (nothing.code, nothing.out) == (2, "")
+    assert "no training stands still unfinished" in nothing.err
+    ids = []
+    for lr in ("0.01", "0.02"):
+        longer = (*BRIEF, "--epochs", "80", "--lr", lr)
+        assert penguins("train", "penguins", *longer, "--detach").code == 0
+        run = Runs(Workspace(penguins.home)).all()[0]
+        after(run, 1)
+        run.stop(wait=DEADLINE)
+        ids.append(run.id)
+    other = penguins("train", "penguins", "--resume", "auto", "--epochs", "9", "lr=1")
+    assert (other.code, other.out) == (2, "")
+    assert "leave out lr, epochs" in other.err
+    assert penguins("train", "--resume", "auto", "--json").json["id"] == ids[1]
+    gone_on = penguins("train", "penguins", "resume=auto", "--json")
+    assert (gone_on.json["id"], gone_on.json["state"]) == (ids[0], "finished")
+    assert "on dogs" in penguins("train", "dogs", "resume=auto").err
+
+
 def test_an_interrupt_of_the_training_command_stops_and_saves(penguins: Shell) -> None:
     with Terminal(command("train", "penguins", *ENDLESS), home=penguins.home) as terminal:
         terminal.wait_for(lambda text: re.search(r"epoch +\d+/100000", text) is not None)

@@ -318,7 +318,7 @@ CASES: dict[str, Bad] = {
         file("a.jsonl", objects(50) + '{"n": \n' + objects(50)), rows=100, rejects=1
     ),
     "numbers that are none in JSON": Bad(
-        file("a.jsonl", objects(50) + '{"n": NaN}\n'), "1 values such as NaN", rows=51
+        file("a.jsonl", objects(50) + '{"n": NaN}\n'), "1 value such as NaN", rows=51
     ),
     "Latin letters in another encoding": Bad(
         file("a.csv", ("a,b\n" + "é,1\n" * 50).encode("latin-1")), "read as cp1252", rows=50
@@ -361,7 +361,7 @@ CASES: dict[str, Bad] = {
     "5,000 columns": Bad(file("a.csv", wide(5000)), rows=3),
     "times of several zones": Bad(
         file("a.csv", "t,n\n2026-01-01 10:00:00+02:00,1\n2026-01-01 10:00:00,2\n"),
-        "name no time zone",
+        "without a time zone",
         rows=2,
     ),
     "numbers of 30 digits": Bad(file("a.csv", f"n,m\n{'9' * 30},1\n1,2\n"), rows=2),

@@ -111,7 +111,7 @@ def test_no_class_leads_out_of_the_folder_and_none_is_mixed_with_another(
     with lake.open("pictures") as view:
         done = export(view, tmp_path / "in" / "out")
     assert done.rows == 8
-    assert done.notes == ["1 rows without image or class were left out"]
+    assert done.notes == ["1 row without image or class left out"]
     folders = sorted((tmp_path / "in" / "out").iterdir())
     assert len(folders) == 8
     assert all(len(list(folder.glob("*.png"))) == 1 for folder in folders)

@@ -101,11 +101,11 @@ def test_what_excel_cannot_hold_is_written_as_text_and_said(lake: Lake, tmp_path
     )
     assert rows[1] == ["9007199254740993", "inf", "1815-12-10", "1.12345678901234567890"]
     assert rows[2] == [2**53, "", dt.date(1900, 1, 1), 1]
-    assert [note.split(" were")[0] for note in notes] == [
-        "1 large whole numbers",
-        "1 infinite numbers",
-        "1 dates before 1900",
-        "1 numbers of many digits",
+    assert [note.replace(" written as text, for Excel cannot hold them", "") for note in notes] == [
+        "large whole numbers: 1",
+        "infinite numbers: 1",
+        "dates before 1900: 1",
+        "numbers of many digits: 1",
     ]
 
 

@@ -17,6 +17,7 @@ from core.data.exporting import huggingface
 from core.data.exporting.export import export
 from core.data.lake.lake import Lake
 from core.data.lake.version import Version
+from core.data.sources import import_source
 from core.data.splitting.split import split
 from core.errors import LeptonError, UsageError
 
@@ -110,8 +111,8 @@ def test_coco_leaves_out_what_is_no_image_and_says_so(lake: Lake, tmp_path: Path
     done = written(lake, base, tmp_path / "out", "coco")
     assert done.rows == 1
     assert done.notes == [
-        "1 rows without image were left out",
-        "1 images that do not decode were left out",
+        "1 row without image left out",
+        "1 image left out: not decoded",
     ]
 
 
@@ -188,7 +189,7 @@ def test_huggingface_leaves_out_rows_of_no_split(lake: Lake, tmp_path: Path) -> 
     table = pa.table({"x": [1, 2, 3], "split": ["train", None, "my test!"]})
     base = lake.commit("things", table, op="import")
     done = written(lake, base, tmp_path / "out", "huggingface")
-    assert (done.rows, done.notes) == (2, ["1 rows of no split were left out"])
+    assert (done.rows, done.notes) == (2, ["1 row of no split left out"])
     names = sorted(p.name for p in (tmp_path / "out" / "data").iterdir())
     assert names == ["my_test-00000-of-00001.parquet", "train-00000-of-00001.parquet"]
     only = written(lake, base, tmp_path / "only", "huggingface", split="train", columns=["x"])
@@ -220,3 +221,22 @@ def test_a_folder_that_is_there_is_never_replaced(lake: Lake, tmp_path: Path) ->
     with pytest.raises(UsageError, match="something is there already"):
         written(lake, base, tmp_path / "out", "huggingface", replace=True)
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["mine"]
+
+
+def test_a_set_of_objects_is_no_folder_of_classes(lake: Lake, tmp_path: Path) -> None:
+    table = pa.table(
+        {
+            "image": [png(number) for number in range(3)],
+            "objects": ['[{"label": "cat", "bbox": [0, 0, 2, 2], "difficult": 1}]', "[]", "[]"],
+        }
+    )
+    lake.commit("seen", table, op="import", media={"image": "image"}, target="objects")
+    with lake.open("seen") as view:
+        with pytest.raises(UsageError, match="objects in them") as caught:
+            export(view, tmp_path / "classes", format="images")
+        assert "coco" in caught.value.hint
+        assert export(view, tmp_path / "out").format == "coco", "the folder that suits it"
+    import_source(lake, tmp_path / "out", "again")
+    with lake.open("seen") as one, lake.open("again") as other:
+        query = "SELECT image, objects FROM rows ORDER BY _rid"
+        assert one.sql(query) == other.sql(query)

@@ -196,3 +196,18 @@ def test_a_parquet_without_rows(tmp_path: Path, refuses: Refuses) -> None:
     path = tmp_path / "t.parquet"
     pq.write_table(table(0), path)
     refuses(path, "there are no rows", code=2)
+
+
+def test_a_number_that_would_lose_digits_is_kept_as_text(lake: Lake, tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"id": 18446744073709551615}\n{"id": 1}\n')
+    report = import_source(lake, tmp_path / "a.jsonl")
+    with lake.open("a") as view:
+        assert view.sql("SELECT id FROM rows") == [("18446744073709551615",), ("1",)]
+    assert any("too many digits" in note for note in report.notes)
+    numbers = [Decimal("12345678901234567.89"), Decimal("0.10"), None]
+    table = pa.table({"paid": numbers, "due": [Decimal("0.10")] * 3})
+    pq.write_table(table, tmp_path / "b.parquet")
+    import_source(lake, tmp_path / "b.parquet")
+    assert [c.type for c in lake.version("b").columns] == ["VARCHAR", "DOUBLE"]
+    with lake.open("b") as view:
+        assert view.sql("SELECT paid, due FROM rows")[0] == ("12345678901234567.89", 0.1)

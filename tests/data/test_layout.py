@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import duckdb
+import pyarrow as pa
 
-from core.data.lake.layout import quoted, readable
+from core.data.lake.lake import Lake
+from core.data.lake.layout import Layout, quoted, readable
 
 
 def test_a_name_has_quotes_only_where_it_needs_them() -> None:
@@ -18,3 +20,16 @@ def test_a_name_has_quotes_only_where_it_needs_them() -> None:
             where = f"{own} IS NULL OR {own} IN (1) AND CAST({own} AS VARCHAR) = '1'"
             assert db.execute(f"SELECT {own} FROM t WHERE {where}").fetchall() == [(1,)]
     assert [readable(name) for name in ("age", "class", "select")] == ["age", "class", '"select"']
+
+
+def test_a_few_columns_are_read_without_a_look_at_the_others(lake: Lake) -> None:
+    rows = {f"c{n}": [n, n + 1] for n in range(50)}
+    version = lake.commit("wide", pa.table(rows), op="import")
+    parts = pa.table({"_rid": [0, 1], "split": ["a", "b"]})
+    split = lake.commit_columns(version, parts, op="split")
+    with lake.open(split) as view:
+        assert view.page(0, 9, ["c7", "split"]) == [(0, 7, "a"), (1, 8, "b")]
+        assert view.page(0, 9, ["split"]) == [(0, "a"), (1, "b")]
+        assert view.at([1], ["c49", "c0"]) == [(1, 50, 1)]
+        assert view.page(0, 9, []) == [(0,), (1,)]
+    assert "*" not in Layout(split, lambda file: file.name).joined(columns=["c7", "split"])

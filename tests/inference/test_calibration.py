@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -69,6 +71,24 @@ def test_it_is_measured_once(
     assert max(rows for _, rows in first.rates) > 1
     monkeypatch.setattr(calibration, "measure", lambda *_: pytest.fail("measured again"))
     assert measured(models, folder, ROW) == first
+
+
+def test_what_others_were_in_the_way_of_is_measured_again(
+    models: Workspace, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calibration, "BUSY", -2.0)
+    assert measured(models, folder, ROW) is not None
+    assert not (folder / FILE).exists()
+    monkeypatch.setattr(calibration, "BUSY", 2.0)
+    assert measured(models, folder, ROW) is not None
+    assert (folder / FILE).exists()
+
+
+def test_what_others_use_of_the_processors_is_seen() -> None:
+    others = calibration._Others()
+    work = "import time\nwhile time.process_time() < 0.5: pass"
+    subprocess.run([sys.executable, "-c", work], check=True)
+    assert others.share() > 0
 
 
 def test_a_row_that_has_no_answer_measures_nothing_and_the_next_one_does(

@@ -14,6 +14,7 @@ from core.errors import LeptonError, UsageError
 from core.models.architectures import build, resolve
 from core.models.folder import load_module, save_model
 from core.models.foreign.arriving import Wish, bring_in
+from core.models.hub.base import Base
 from core.models.registry import Models, task_of
 from core.tasks import facts, guess, task
 from core.workspace import Workspace
@@ -133,6 +134,27 @@ def test_what_it_was_made_for_is_its_task(models, tmp_path, make, name):
     assert found.name == "mine"
     assert found.info["task"] == name
     load_module(models.get("mine"))
+
+
+def test_a_whisper_writes_the_language_that_is_named(models, tmp_path):
+    """Else it would write German sounds down in English words, and nobody were told."""
+    folder = bases.whisper(tmp_path / "it", TEXTS)
+
+    def prefix(**wish):
+        said = []
+        found = bring_in(models, str(folder), Wish(**wish), said.append)
+        return load_module(found).prefix, task_of(found).transcribing.prefix, said[-1]
+
+    known = Base.find(str(folder)).reading("audio").languages
+    for wish, code in (({}, "en"), ({"language": "de"}, "de")):
+        of_module, of_codec, told = prefix(**wish)
+        assert tuple(of_module) == of_codec
+        assert of_codec[1] == known[code]
+        assert told == f"writes {code}, one of 2 languages it knows"
+    refused(models, folder, "language=fr cannot be", language="fr")
+    refused(models, bases.vit(tmp_path / "vit"), "does not tell languages apart", language="de")
+    found = models.get("it")
+    refused(models, found.path, "goes with a model of transformers", language="de")
 
 
 def test_a_model_without_a_head_or_a_task_is_told_to_be_trained(models, tmp_path):

@@ -93,11 +93,15 @@ async def test_a_check_is_stopped_begun_again_and_held_against_another_version(l
         await pilot.press("down", "enter")
         await turn_to(pilot, "check")
         await pilot.press("escape")
-        await until(pilot, lambda: "looking" not in screen_text(pilot.app))
-        if "stopped; r looks again" in screen_text(pilot.app):
-            await pilot.press("enter", "r")
+        stopped = "stopped; r looks again"
+        await until(
+            pilot, lambda: any(told in screen_text(pilot.app) for told in (stopped, "score "))
+        )
+        await pilot.press("enter")
+        if stopped in screen_text(pilot.app):
+            await pilot.press("r")
         await until(pilot, "score ")
-        await pilot.press("enter", "c", "ctrl+u", *"later@1", "enter")
+        await pilot.press("c", "ctrl+u", *"later@1", "enter")
         await until(pilot, "against later@1")
         await pilot.press("y")
         await until(pilot, "lepton data check trips --against later@1")

@@ -16,6 +16,7 @@ from textual.widgets import Input, Select
 
 from core.data.lake.lake import Lake
 from core.errors import LeptonError
+from core.runs.events import EventWriter
 from core.runs.store import Runs
 from core.workspace import Workspace
 from lepton_tui.app import LeptonApp
@@ -518,9 +519,20 @@ async def test_a_run_is_cloned_with_changes(penguins: Workspace) -> None:
         told = "lepton train penguins@1 --target mass --model mlp --epochs 3 --lr 0.125"
         assert asked.command(form.settings()) == f"{told} 'inputs=[\"bill\"]' warmup=0.2 width=32"
         form.query_one("#dataset", Select).value = "penguins"
-        await until(pilot, lambda: form.settings()["dataset"] == "penguins")
-        assert form.settings()["options"] == {"width": 32}
-        assert "inputs" not in form.settings()
+        await until(pilot, "tabular-classification (guessed)")
+        more = form.query_one(f"#{asked.MORE}", Input)
+        assert more.value == "warmup=0.2 width=32"
+        more.value = "warmup=0.3 width=32 optimizer=mion 'augment"
+        await pilot.press("ctrl+s")
+        await until(pilot, "✗ optimizer must be one of adamw, sgd, muon, not 'mion'")
+        assert "Did you mean" in " ".join(str(form.query_one("#more-problem").render()).split())
+        assert form.focused is more
+        more.value = "warmup=0.3 width=32 optimizer=muon dropout=0.1"
+        form._other_model()
+        # The width is that of the model before; what the person wrote stays.
+        await until(pilot, lambda: more.value == "warmup=0.3 optimizer=muon dropout=0.1")
+        given = form.settings()
+        assert (given["warmup"], given["optimizer"], given["dropout"]) == (0.3, "muon", 0.1)
 
 
 async def test_a_model_of_others_is_trained_from_its_folder(
@@ -625,6 +637,21 @@ async def test_older_runs_come_when_the_cursor_comes_to_them(
         app.visit("train", run=old)
         await until(pilot, "✓ finished")
         await until(pilot, lambda: screen(pilot).query_one("#runs", LineList).chosen == old)
+
+
+async def test_a_run_that_waits_for_room_is_paused_until_it_goes_on(penguins: Workspace) -> None:
+    full = {"event": "paused", "why": "a checkpoint could not be saved: No space left on device"}
+    run = make_run(penguins, "train-20200115-120000-aaaa", [*training(3), full])
+    with alive(run):
+        async with LeptonApp(penguins).run_test(size=(80, 24)) as pilot:
+            await pilot.press("3")
+            await until(pilot, "‖ paused  penguins_mlp on penguins@2")
+            assert "‖ penguins_mlp" in screen_text(pilot.app)
+            assert " left" not in screen_text(pilot.app)
+            with EventWriter(run.events_path) as events:
+                events.write("paused", why=None)
+            await until(pilot, "● running  penguins_mlp on penguins@2")
+            await until(pilot, "│● penguins_mlp")
 
 
 @pytest.mark.parametrize("size", SIZES)

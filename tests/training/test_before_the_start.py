@@ -13,12 +13,14 @@ from core.errors import LeptonError, UsageError
 from core.ingest import ingest
 from core.runs.compare import lower_is_better
 from core.runs.store import Runs
+from core.tasks import TASKS
 from core.training import rehearsal, searching
 from core.training.choice import choose
 from core.training.config import TrainConfig
 from core.training.recipes import recipe, recipes, with_recipe
 from core.training.rehearsal import rehearse
 from core.training.start import start_training
+from tests.tasks.speaker import spoken
 from tests.training.conftest import SAMPLES
 
 DEADLINE = 900
@@ -202,7 +204,13 @@ LEARNT = {
         "mean_absolute_scaled_error",
         1.05,
     ),
+    "speech": ("spoken", {}, "word_error_rate", 0.2),
 }
+WORDS = ("red", "blue", "green", "seven", "nine", "open", "close", "door")
+
+
+def test_every_task_has_a_recipe():
+    assert {each.task for each in recipes()} == {*TASKS}
 
 
 @pytest.mark.slow
@@ -211,7 +219,11 @@ def test_every_recipe_beats_its_baseline_on_rows_it_never_saw(workspace, each):
     from core.evaluation.evaluate import evaluate_model
 
     source, columns, metric, least = LEARNT[each.name]
-    ingest(workspace, str(SAMPLES / source), "sample", **columns)
+    if source == "spoken":
+        heard = spoken(WORDS, 200, most=3)
+        Lake(workspace).commit("sample", heard, op="test", media={"audio": "audio"})
+    else:
+        ingest(workspace, str(SAMPLES / source), "sample", **columns)
     run = start_training(workspace, with_recipe(each, {"dataset": "sample", "threads": 1}))
     state = run.wait(DEADLINE)
     assert state.state == "finished", run.log_tail()

@@ -6,7 +6,7 @@ import pytest
 
 from core.errors import UsageError
 from core.training.config import TrainConfig
-from core.training.schedule import learning_rate
+from core.training.schedule import Rates, learning_rate
 
 
 def test_every_mistake_is_named_at_once():
@@ -84,6 +84,21 @@ def test_one_cycle_rises_from_a_25th_to_the_peak_and_falls_to_almost_nothing():
     assert cycle[-1] < 0.01
 
 
+def test_a_peak_that_was_asked_for_holds_from_its_step_on_whenever_that_comes():
+    config = TrainConfig("d", lr=0.5, schedule="linear", warmup=0)
+    rates = Rates(config, 10, {4: 0.1})
+    whole = [rates.at(step) for step in range(10)]
+    linear = [learning_rate(config, step, 10) for step in range(10)]
+    assert whole == pytest.approx([*linear[:4], *(rate / 5 for rate in linear[4:])])
+    for back in range(10):
+        rates.go_back(back)
+        assert [rates.at(step) for step in range(back, 10)] == whole[back:]
+    rates.ask(9, 0.2)
+    rates.go_back(9)
+    assert rates.peak == 0.1
+    assert rates.at(9) == pytest.approx(whole[9] * 2)
+
+
 def test_the_names_of_other_tools_are_understood_and_answered_with_ours():
     notes = []
     config = TrainConfig.from_mapping(
@@ -95,6 +110,30 @@ def test_the_names_of_other_tools_are_understood_and_answered_with_ours():
         "lr0 is called lr here",
         "bs is left out: batch_size says the same",
     ]
+
+
+@pytest.mark.parametrize(
+    ("given", "expected", "told"),
+    [
+        ({"bf16": True}, "bf16", "bf16 is precision=bf16 here"),
+        ({"fp16": False}, "auto", None),
+        ({"precision": "16-mixed"}, "fp16", None),
+        ({"mixed_precision": "no"}, "fp32", "mixed_precision is called precision here"),
+        ({"num_workers": 4}, "auto", "num_workers is left out: examples are encoded once"),
+        ({"fp16": True, "precision": "bf16"}, "bf16", "fp16 is precision=fp16 here"),
+    ],
+)
+def test_what_others_switch_on_or_need_is_understood(given, expected, told):
+    notes = []
+    assert TrainConfig.from_mapping({"dataset": "d", **given}, notes).precision == expected
+    assert len(notes) == (told is not None)
+    assert all(note.startswith(told) for note in notes)
+
+
+def test_a_batch_that_others_count_for_each_device_is_said_to_be_of_all():
+    notes = []
+    TrainConfig.from_mapping({"dataset": "d", "per_device_train_batch_size": 8}, notes)
+    assert notes[0].endswith("is called batch_size here and counts the examples of all devices")
 
 
 def test_an_option_of_a_model_may_stand_among_the_settings():

@@ -28,9 +28,10 @@ from core.runs.store import Runs
 from core.training import launching, sharding
 from core.training.averaging import Average, judged
 from core.training.checkpoint import Checkpoints
-from core.training.config import TrainConfig
+from core.training.config import OPTIMIZERS, TrainConfig
 from core.training.group import pieces
 from core.training.launching import MEMBER
+from core.training.optimizer import Optimizer
 from core.training.snapshot import copied
 from core.training.start import change_devices, start_training
 from core.training.synced import SyncedBatchNorm, synced
@@ -39,6 +40,7 @@ from tests.models import bases
 from tests.training.conftest import SAMPLES
 from tests.training.test_run_processes import small_disk
 
+CPU = torch.device("cpu")
 DEADLINE = 200
 
 
@@ -138,6 +140,24 @@ def test_two_processes_end_with_the_weights_of_one(case, train, workspace, reque
     for a, b in zip(alone, together, strict=True):
         assert a["train_loss"] == pytest.approx(b["train_loss"], rel=1e-4)
         assert (a["step"], a["best"]) == (b["step"], b["best"])
+        assert a["metrics"] == pytest.approx(b["metrics"], rel=1e-3, abs=1e-4)
+
+
+@pytest.mark.slow
+def test_two_processes_judge_half_of_the_batches_each(train, workspace):
+    """As many as 500 pictures are."""
+    ingest(workspace, str(SAMPLES / "images" / "mnist5k"), "mnist")
+    settings = {"options": {"width": 4, "dropout": 0.0}, "lr": 1e-5, "optimizer": "sgd"}
+    settings |= {"max_steps": 2, "epochs": 1, "batch_size": 64}
+    runs = [train("mnist", name=f"on{n}", devices=n, **settings) for n in (1, 2)]
+    for run in runs:
+        weights(run)
+    plan, told = (
+        [next(e for e in run.events() if e["event"] == name) for run in runs]
+        for name in ("plan", "epoch")
+    )
+    assert plan[1]["validation_examples"] == plan[0]["validation_examples"] > 256
+    assert told[1]["metrics"] == pytest.approx(told[0]["metrics"], rel=1e-4)
 
 
 @pytest.mark.slow
@@ -403,6 +423,70 @@ def test_a_model_in_parts_ends_with_the_weights_of_one(train, penguins, tmp_path
     torch.testing.assert_close(published(run), expected, rtol=1e-2, atol=1e-3)
     plans = [event["devices"] for event in run.events() if event["event"] == "plan"]
     assert plans == [2, 2, 3, 1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("optimizer", "dataset", "rate"), [("sgd", "penguins", 0.01), ("muon", "digits", 0.0005)]
+)
+def test_a_model_in_parts_is_stepped_by_every_optimizer(train, request, optimizer, dataset, rate):
+    """Stopped and gone on with as a whole: what is kept of a step fits there."""
+    request.getfixturevalue(dataset)
+    options = {"dropout": 0.0, **({"width": 8} if dataset == "digits" else {})}
+    settings = {"batch_size": 20, "epochs": 3, "lr": rate, "optimizer": optimizer}
+    settings |= {"options": options, "checkpoint_every": 10}
+    expected = weights(train(dataset, name="alone", **settings))
+    run = train(dataset, name="parts", devices=2, shard=True, **settings)
+    run.launch()
+    after(run, "checkpoint", 10)
+    assert run.stop(wait=DEADLINE).state == "stopped", run.log_tail()
+    change_devices(run, devices=1, shard=False)
+    torch.testing.assert_close(weights(run), expected, rtol=1e-2, atol=1e-3)
+    plans = [event["devices"] for event in run.events() if event["event"] == "plan"]
+    assert plans == [2, 1]
+
+
+def in_half_precision(rank, folder):
+    """A gradient too large in one of two processes is too large for both."""
+    place = f"file://{folder / 'meeting'}"
+    distributed.init_process_group("gloo", init_method=place, rank=rank, world_size=2)
+    torch.set_num_threads(1)
+    for optimizer in OPTIMIZERS:
+        config = TrainConfig("d", optimizer=optimizer, lr=1.0 if optimizer == "sgd" else 0.01)
+        one, parts = halves(config, slice(8)), halves(config, slice(4 * rank, 4 + 4 * rank), size=2)
+        for whole, part in zip(one, parts, strict=True):
+            # What half precision rounds away, an orthogonal step may make large in a single place.
+            assert (sharding.whole(part) - whole).abs().mean() < 5e-4, optimizer
+    distributed.destroy_process_group()
+
+
+def halves(config, rows, size=1):
+    """Weights after four steps on those rows of each batch, the second of which overflows."""
+    module = nn.Sequential(nn.Linear(40, 33), nn.ReLU(), nn.Linear(33, 17), nn.Linear(17, 3))
+    for at, parameter in enumerate(module.parameters()):
+        parameter.data.uniform_(-0.2, 0.2, generator=torch.Generator().manual_seed(at))
+    before = module[0].weight.detach().clone()
+    if size > 1:
+        sharding.shard(module, CPU, size)
+    scaler, steps = torch.amp.GradScaler("cpu"), Optimizer(module, config, CPU)
+    for step in range(4):
+        x = torch.randn(8, 40, generator=torch.Generator().manual_seed(step))
+        x[0] *= 1e6 if step == 1 else 1
+        module.zero_grad()
+        with torch.autocast("cpu", dtype=torch.float16):
+            loss = module(x[rows]).float().pow(2).mean()
+        scaler.scale(loss).backward()
+        steps.unscale(scaler)
+        steps.step_scaled(scaler)
+        scaler.update()
+    assert scaler.get_scale() == 2.0**15, "one step of four is left out"
+    assert (sharding.whole(module[0].weight) - before).abs().mean() > 2e-3
+    return module.parameters()
+
+
+@pytest.mark.slow
+def test_a_model_in_parts_is_trained_in_half_precision(tmp_path):
+    torch.multiprocessing.spawn(in_half_precision, (tmp_path,), nprocs=2)
 
 
 @pytest.mark.slow

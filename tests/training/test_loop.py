@@ -6,10 +6,12 @@ import pytest
 import torch
 
 from core.errors import LeptonError
+from core.ingest import ingest
 from core.training import loop
 from core.training.ending import ended_by
+from core.training.group import Group
 from core.training.schedule import learning_rate
-from tests.training.conftest import few
+from tests.training.conftest import SAMPLES, few
 
 
 def weights(trainer):
@@ -146,7 +148,7 @@ def test_training_stops_early_and_keeps_the_best_epoch(penguins, trainer):
     it = trainer("penguins", epochs=50, patience=2, batch_size=16)
     scores = iter([0.5, 0.7, 0.6, 0.7, 0.9])
     kept = []
-    it.judge.scores = lambda module: {"val/accuracy": next(scores), "val/loss": 0.5}
+    it.judge.scores = lambda *_: {"val/accuracy": next(scores), "val/loss": 0.5}
     it.emit = lambda event, **fields: event == "epoch" and kept.append(weights(it))
     assert it.fit()
     assert it.progress.epoch == 4
@@ -164,7 +166,7 @@ def test_a_lower_error_is_better_where_the_task_says_so(penguins, trainer):
     it = trainer("penguins", epochs=3)
     it.task.higher_is_better = False
     scores = iter([5.0, 3.0, 4.0])
-    it.judge.scores = lambda module: {f"val/{it.task.metric}": next(scores), "val/loss": 0.5}
+    it.judge.scores = lambda *_: {f"val/{it.task.metric}": next(scores), "val/loss": 0.5}
     it.fit()
     assert it.best.epoch == 2
 
@@ -173,7 +175,7 @@ def test_of_epochs_alike_by_the_metric_the_one_with_the_lower_loss_is_kept(pengu
     it = trainer("penguins", epochs=6)
     told = iter([(0.9, 0.5), (1.0, 0.4), (1.0, 0.2), (1.0, 0.3), (0.8, 0.1), (1.0, math.nan)])
     names = ("val/accuracy", "val/loss")
-    it.judge.scores = lambda module: dict(zip(names, next(told), strict=True))
+    it.judge.scores = lambda *_: dict(zip(names, next(told), strict=True))
     it.fit()
     assert it.best.epoch == 3
     assert it.progress.waited == 4, "it is no better by the metric that is waited for"
@@ -198,7 +200,7 @@ def test_max_steps_ends_in_the_middle_of_an_epoch(penguins, trainer):
 )
 def test_what_ended_it_before_its_last_epoch_is_told(penguins, trainer, settings, name, said):
     it = trainer("penguins", epochs=3, batch_size=64, **settings)
-    it.judge.scores = lambda module: {"val/accuracy": 0.5, "val/loss": 0.5}
+    it.judge.scores = lambda *_: {"val/accuracy": 0.5, "val/loss": 0.5}
     assert it.fit()
     told = [event["text"].split(" (")[0] for event in it.emit.of("log")]
     assert told == ([said] if said else [])
@@ -365,3 +367,62 @@ def test_only_what_is_trained_on_is_augmented(digits, trainer):
     assert judged.count(torch.float32) == it.steps_per_epoch
     assert judged[it.steps_per_epoch :] == [torch.uint8] * (len(judged) - it.steps_per_epoch)
     assert it.judge.validation.tensors["image"].dtype == torch.uint8
+
+
+class Rank(Group):
+    """One of several processes that take turns, the leader last: what the others brought waits."""
+
+    def __init__(self, rank, size, waiting):
+        self.rank, self.size, self.waiting = rank, size, waiting
+
+    def brought(self, value):
+        if not self.leads:
+            self.waiting.append(value)
+            return []
+        return [value, *reversed(self.waiting)]
+
+    def told(self, say):
+        return say() if self.leads else None
+
+
+def test_processes_judge_a_share_each_and_the_scores_are_those_of_one(
+    penguins, trainer, monkeypatch
+):
+    """To the bit, for the batches are the same; of six processes some have nothing to judge."""
+    it = trainer("penguins", batch_size=16)
+    monkeypatch.setattr(type(it.task), "at_once", 11)
+    seen = []
+    own = it.task.judge
+
+    def judge(module, batch):
+        seen.append(len(batch["target"]))
+        return own(module, batch)
+
+    it.task.judge = judge
+    expected = it.judge.scores(it.module)
+    batches = seen.copy()
+    assert sum(batches) == it.judge.rows > 3 * 11
+    for size in (2, 6):
+        seen.clear()
+        waiting, had = [], []
+        for rank in reversed(range(size)):
+            before = len(seen)
+            told = it.judge.scores(it.module, Rank(rank, size, waiting))
+            had.append(len(seen) - before)
+        assert told == expected
+        assert sorted(seen) == sorted(batches)
+        assert max(had) == -(-len(batches) // size)
+
+
+def test_of_examples_of_different_length_each_process_judges_a_share_too(
+    workspace, trainer, monkeypatch
+):
+    """The last share ends with the examples, and not with the batch."""
+    ingest(workspace, str(SAMPLES / "segmentation" / "nuclei"), "nuclei")
+    it = trainer("nuclei", batch_size=8, options={"image_size": 64})
+    monkeypatch.setattr(type(it.task), "at_once", 4)
+    assert it.judge.rows % 4
+    waiting = []
+    for rank in (1, 0):
+        told = it.judge.scores(it.module, Rank(rank, 2, waiting))
+    assert told == it.judge.scores(it.module)

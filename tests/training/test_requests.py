@@ -90,4 +90,4 @@ def test_a_rate_holds_from_its_step_on_wherever_training_begins_again(penguins, 
     assert set(rates[7:]) == {1e-4}
     again = trainer("penguins", requests=Requests(tmp_path, met), **settings)
     again.restore(again.checkpoints.latest()[0])
-    assert again.config.lr == 1e-4
+    assert again.rates.peak == 1e-4

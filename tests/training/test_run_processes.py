@@ -11,6 +11,7 @@ import pytest
 
 from core.errors import UsageError
 from core.models.registry import Models
+from core.runs.history import history
 from core.runs.store import Runs
 from core.training.checkpoint import Checkpoints
 
@@ -283,11 +284,16 @@ def test_a_full_disk_pauses_the_run_and_it_goes_on_when_there_is_room(train, pen
         run.launch()
         told = after(run, "log", says="paused: a checkpoint could not be saved")
         assert "No space left" in told["text"]
-        assert run.state().state == "running"
+        state = run.state()
+        assert (state.state, state.standing, state.remaining) == ("running", "paused", None)
+        assert "No space left" in state.paused
+        assert history(run.events()).paused == state.paused
         assert [path.name for path in run.checkpoints.iterdir() if path.name.startswith(".")] == []
         grow("64m")
         after(run, "log", says="there is room again")
+        assert run.state().paused is None
         assert run.wait(DEADLINE).state == "finished"
+        assert history(run.events()).paused is None
         (result,) = [event for event in run.events() if event["event"] == "result"]
         weights = Models(workspace).get(result["model"]).weights.read_bytes()
     assert weights == undisturbed[0]

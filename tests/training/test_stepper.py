@@ -72,10 +72,12 @@ def test_an_example_that_is_too_large_by_itself_is_an_error(penguins, trainer):
     assert it.stepper.parts == 16
 
 
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd", "muon"])
-def test_every_optimizer_learns(penguins, trainer, optimizer):
+def test_every_optimizer_learns(penguins, trainer, optimizer, precision):
     rate = {"adamw": 3e-3, "sgd": 0.05, "muon": 3e-3}[optimizer]
-    it = trainer("penguins", optimizer=optimizer, lr=rate, epochs=10, batch_size=16)
+    settings = {"optimizer": optimizer, "lr": rate, "precision": precision}
+    it = trainer("penguins", **settings, epochs=10, batch_size=16)
     assert it.fit()
     assert it.best.metrics["val/accuracy"] > 0.9  # the commonest kind is 44 in 100
 
@@ -96,6 +98,31 @@ def test_muon_moves_filters_by_an_orthogonal_step_and_leaves_the_head_to_adamw()
     assert values.max() / values.min() < 2
     # AdamW's first step moves every number by the rate.
     assert torch.allclose(moved[4].abs(), torch.full_like(moved[4], 0.1), atol=1e-4)
+
+
+def test_what_muon_keeps_of_a_filter_has_its_shape_however_the_filter_lies_in_memory():
+    """A checkpoint of one process is gone on with in parts, which lie otherwise."""
+    config = TrainConfig("d", optimizer="muon", lr=0.1)
+    gradient = torch.randn(8, 4, 3, 3, generator=torch.Generator().manual_seed(1))
+
+    def stepped(layout, kept=None):
+        torch.manual_seed(0)
+        module = nn.Sequential(nn.Conv2d(4, 8, 3, bias=False), nn.Flatten(), nn.Linear(8, 3))
+        module.to(memory_format=layout)
+        optimizer = Optimizer(module, config, CPU)
+        if kept is not None:
+            optimizer.restore(kept, optimizer.settings())
+        module[0].weight.grad = gradient.clone(memory_format=layout)
+        optimizer.step()
+        return optimizer.tensors()["0.weight.momentum_buffer"]
+
+    last, plain = torch.channels_last, torch.contiguous_format
+    first = stepped(last)
+    assert torch.equal(first, stepped(plain))
+    expected = first.lerp(gradient, 0.05)
+    for layout in (last, plain):
+        again = stepped(layout, {"0.weight.momentum_buffer": first.clone()})
+        torch.testing.assert_close(again, expected)
 
 
 def test_an_even_average_is_the_mean_of_what_the_weights_were():
@@ -150,7 +177,7 @@ def test_balanced_sampling_has_every_class_as_often_and_no_row_left_out_of_the_r
 
 def test_a_plateau_lowers_the_rate(penguins, trainer):
     it = trainer("penguins", epochs=9, batch_size=64, schedule="plateau", warmup=0, lr=1e-2)
-    it.judge.scores = lambda module: {"val/accuracy": 0.5}
+    it.judge.scores = lambda *_: {"val/accuracy": 0.5}
     assert it.fit()
     rates = [event["lr"] for event in it.emit.of("step")]
     assert it.progress.rate == pytest.approx(0.3**2)

@@ -20,6 +20,7 @@ from core.data.sources import commit_arrived
 from core.data.sources.desk import Arrived, Desk, Progress
 from core.data.sources.media.idx import Pair, find_pairs, read_idx
 from core.errors import UsageError, nearest
+from core.workspace import written_path
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -66,7 +67,7 @@ def load_builtin(
         return lake.versions(name)[0]
     builtin = BUILTIN[name]
     remarks = notes if notes is not None else []
-    with Desk(lake.workspace, Path(source or name).expanduser(), progress) as desk:
+    with Desk(lake.workspace, written_path(source or name), progress) as desk:
         if name in SAMPLES:
             local: list[Local] = []
             paths = [sample(name)]
@@ -75,7 +76,7 @@ def load_builtin(
                 name,
                 builtin.archives,
                 lake.workspace.datasets,
-                source=Path(source).expanduser() if source is not None else None,
+                source=written_path(source) if source is not None else None,
                 progress=desk.progress,
             )
             paths = [file.path for file in local]

@@ -15,6 +15,7 @@ from core.data.cleaning.step import Step
 from core.data.cleaning.steps import STEPS
 from core.errors import UsageError, nearest
 from core.settings import build, from_words, settings_of
+from core.workspace import written_path
 
 
 @dataclass(frozen=True)
@@ -36,12 +37,16 @@ class Recipe:
             UsageError: it is not there or no TOML, or a step of it cannot be; the error names the
                 step, the setting and the nearest one there is.
         """
-        path = Path(path).expanduser()
+        path = written_path(path)
         try:
             content = path.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
-            raise UsageError(f"the recipe cannot be read: {reason}", where=str(path)) from error
+            raise UsageError(
+                f"the recipe cannot be read: {reason}",
+                where=str(path),
+                hint="Name a TOML file of steps; --save FILE writes one of steps that you ran.",
+            ) from error
         try:
             document = tomllib.loads(content)
         except tomllib.TOMLDecodeError as error:
@@ -99,7 +104,7 @@ class Recipe:
         Raises:
             UsageError: it cannot be written there.
         """
-        path = Path(path).expanduser()
+        path = written_path(path)
         try:
             write_text(path, self.to_toml())
         except OSError as error:

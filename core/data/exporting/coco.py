@@ -1,8 +1,8 @@
 """COCO: images in folders, and a JSON file for each split with boxes or classes.
 
 The column `objects` holds a JSON list for each image: `{"label": "cat", "bbox": [x, y, width,
-height]}` in pixels, and where it is known `segmentation` and `iscrowd`. Without that column the
-target is the class of the whole image.
+height]}` in pixels, and where they are known `segmentation`, `iscrowd` and `difficult`. Without
+that column the target is the class of the whole image.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from core.data.exporting.images import file_name
-from core.data.exporting.request import Request, Written, ending_of, size_of
+from core.data.exporting.request import OBJECTS, Request, Written, ending_of, size_of
 from core.data.lake.view import ROW_ID, SPLIT, quoted
+from core.data.sources.said import counted
 from core.errors import LeptonError, UsageError
 
-OBJECTS = "objects"
 IMAGES = "images"
 BATCH = 256
 
@@ -65,8 +65,8 @@ def write(request: Request, folder: Path) -> Written:
     if not written:
         raise UsageError("there are no images to write", where=version.ref)
     what = "image or split" if by_split else "image"
-    notes = [f"{without:,} rows without {what} were left out"] if without else []
-    notes += [f"{broken:,} images that do not decode were left out"] if broken else []
+    notes = [f"{counted(without, 'row')} without {what} left out"] if without else []
+    notes += [f"{counted(broken, 'image')} left out: not decoded"] if broken else []
     return Written(written, notes)
 
 
@@ -184,6 +184,8 @@ def _annotation(
         "area": _area(box, shape) if area is None else area,
         "segmentation": shape,
         "iscrowd": int(each.get("iscrowd") or 0),
+        # A mark of Pascal VOC's, which readers of COCO pass over.
+        **({"difficult": 1} if each.get("difficult") else {}),
     }
 
 

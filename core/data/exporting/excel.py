@@ -101,7 +101,7 @@ class _Cells:
         self._changed: Counter[str] = Counter()
 
     def notes(self) -> list[str]:
-        return [f"{count:,} {what}" for what, count in self._changed.items()]
+        return [f"{what}: {count:,}" for what, count in self._changed.items()]
 
     def of(self, sheet: Any, value: Any, column: str, rid: int) -> Any:
         """What openpyxl is given for a value: a number, a date, a truth value, text or nothing."""
@@ -143,7 +143,7 @@ class _Cells:
         return cell
 
     def _as_text(self, what: str, value: Any) -> str:
-        self._changed[f"{what} were written as text, for Excel cannot hold them"] += 1
+        self._changed[f"{what} written as text, for Excel cannot hold them"] += 1
         return value.isoformat() if isinstance(value, dt.date) else str(value)
 
 

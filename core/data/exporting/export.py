@@ -9,7 +9,7 @@ from pathlib import Path
 
 from core.data.exporting import coco, excel, huggingface, images, tables
 from core.data.exporting.place import check_place, placed
-from core.data.exporting.request import Request, Written
+from core.data.exporting.request import OBJECTS, Request, Written
 from core.data.lake.version import Version
 from core.data.lake.view import View
 from core.errors import UsageError, nearest
@@ -63,9 +63,10 @@ def export(
     """Write the rows of a version, or of one split of it, in their order.
 
     The format is that of the file's ending, unless it is named; without an ending it is a folder of
-    images: `[SPLIT/]CLASS/ROW.png`, as an import reads it. What is there already is kept until the
-    new file is whole, and is replaced only when `replace` is true, a folder never. `progress` is
-    told the rows done and all of them; `should_stop` is asked as often.
+    images, as an import reads it: `[SPLIT/]CLASS/ROW.png`, or COCO where there are boxes. What is
+    there already is kept until the new file is whole, and is replaced only when `replace` is true,
+    a folder never. `progress` is told the rows done and all of them; `should_stop` is asked as
+    often.
 
     Raises:
         UsageError: the destination, format, split or a column cannot be.
@@ -101,7 +102,7 @@ def _format_of(version: Version, destination: Path) -> str:
     if known := SUFFIXES.get(destination.suffix.lower()):
         return known
     if not destination.suffix and any(column.media == "image" for column in version.columns):
-        return "images"
+        return "coco" if version.target == OBJECTS else "images"
     raise UsageError(
         "the ending does not tell the format",
         where=str(destination),

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from core.data.exporting.request import Request, Written, ending_of
 from core.data.lake.version import Column
 from core.data.lake.view import ROW_ID, SPLIT
+from core.data.sources.said import counted
 from core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def write(request: Request, folder: Path) -> Written:
         each.name_files()
     card = _card(request, ordered[0].schema, columns, ordered)
     (folder / "README.md").write_text(card, encoding="utf-8")
-    notes = [f"{without:,} rows of no split were left out"] if without else []
+    notes = [f"{counted(without, 'row')} of no split left out"] if without else []
     return Written(sum(each.rows for each in ordered), notes)
 
 

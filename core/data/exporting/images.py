@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from core.data.exporting.request import Request, Written, ending_of
+from core.data.exporting.request import OBJECTS, Request, Written, ending_of
 from core.data.lake.view import ROW_ID, SPLIT
+from core.data.sources.said import counted
 from core.errors import UsageError
 
 BATCH = 256
@@ -20,6 +21,11 @@ def write(request: Request, folder: Path) -> Written:
     """
     version = request.version
     image, target = request.image_column("images"), version.target
+    if target == OBJECTS:
+        raise UsageError(
+            f"the images of {version.ref} have no class, but objects in them",
+            hint="Use --format coco, which holds their boxes.",
+        )
     if target is None:
         raise UsageError(
             f"{version.ref} has no column of classes", hint="Use csv, parquet, jsonl or arrow."
@@ -40,7 +46,8 @@ def write(request: Request, folder: Path) -> Written:
     if not written:
         raise UsageError("there are no images to write", where=version.ref)
     what = "image, class or split" if by_split else "image or class"
-    return Written(written, [f"{left_out:,} rows without {what} were left out"] * bool(left_out))
+    lost = f"{counted(left_out, 'row')} without {what} left out"
+    return Written(written, [lost] if left_out else [])
 
 
 class _Folders:

@@ -15,6 +15,8 @@ from core.errors import Cancelled, UsageError
 if TYPE_CHECKING:
     import pyarrow as pa
 
+OBJECTS = "objects"
+"""The column of what is seen in an image, and where."""
 ENDINGS = {
     f"a {kind} image": kind.lower() for kind in ("PNG", "JPEG", "GIF", "WebP", "BMP", "TIFF")
 }

@@ -71,10 +71,20 @@ class Layout:
         """SQL for one file as it is."""
         return f"read_parquet({literal(self._place(self.version.files[number]))})"
 
-    def base(self) -> str:
-        """SQL for the rows in their order, without what is laid over them."""
+    def base(self, columns: Iterable[str] | None = None) -> str:
+        """SQL for the rows in their order, without what is laid over them.
+
+        With `columns` it may hold those alone: of 5,000 DuckDB looks at each, which takes ten times
+        as long as to read a few.
+        """
         files = [file for file in self.version.files if file.provides is None]
-        return f"({' UNION ALL BY NAME '.join(map(self._rows_of, files))})"
+        listed = "*"
+        # Of several files a later one may lack a column, such as a split.
+        if columns is not None and len(files) == 1:
+            laid_over = self.providers()
+            own = dict.fromkeys(name for name in columns if name not in laid_over)
+            listed = ", ".join(map(quoted, own))
+        return f"({' UNION ALL BY NAME '.join(self._rows_of(file, listed) for file in files)})"
 
     def joined(
         self,
@@ -93,7 +103,7 @@ class Layout:
             self.version.column(name)
             table = f"o{provider[name]}" if name in provider else "b"
             parts.append(f", {table}.{quoted(name)}")
-        parts.append(f" FROM {base or self.base()} b")
+        parts.append(f" FROM {base or self.base(columns)} b")
         for number in sorted({provider[name] for name in names if name in provider}):
             table = self.file(number)
             if ids is not None:
@@ -101,13 +111,13 @@ class Layout:
             parts.append(f" LEFT JOIN {table} o{number} ON b.{ROW_ID} = o{number}.{ROW_ID}")
         return "".join(parts)
 
-    def _rows_of(self, file: DataFile) -> str:
-        """SQL for the rows of a base file, with their ids."""
+    def _rows_of(self, file: DataFile, listed: str) -> str:
+        """SQL for the rows of a base file, with their ids and the columns that are `listed`."""
         path = literal(self._place(file))
         if file.first is None:
-            return f"SELECT * FROM read_parquet({path})"
+            own = "*" if listed == "*" else ", ".join(filter(None, (ROW_ID, listed)))
+            return f"SELECT {own} FROM read_parquet({path})"
         place = f"file_row_number + {file.first}" if file.first else "file_row_number"
-        return (
-            f"SELECT {place} AS {ROW_ID}, * EXCLUDE (file_row_number)"
-            f" FROM read_parquet({path}, file_row_number = true)"
-        )
+        own = "* EXCLUDE (file_row_number)" if listed == "*" else listed
+        heads = ", ".join(filter(None, (f"{place} AS {ROW_ID}", own)))
+        return f"SELECT {heads} FROM read_parquet({path}, file_row_number = true)"

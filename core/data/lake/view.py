@@ -211,7 +211,7 @@ class View:
         milliseconds.
         """
         names = columns if columns is not None else self.version.column_names
-        few = f"(SELECT * FROM {self._layout.base()} LIMIT {int(limit)} OFFSET {int(offset)})"
+        few = f"(SELECT * FROM {self._layout.base(names)} LIMIT {int(limit)} OFFSET {int(offset)})"
         return self._fetch(f"{self._of(few, names)} ORDER BY b.{ROW_ID}")
 
     def rows(
@@ -226,7 +226,7 @@ class View:
         """The rows of these ids as `(_rid, *columns)`, in the order asked for."""
         names = columns if columns is not None else self.version.column_names
         wanted = [int(i) for i in ids]
-        few = f"(SELECT * FROM {self._layout.base()} WHERE {among(wanted)})"
+        few = f"(SELECT * FROM {self._layout.base(names)} WHERE {among(wanted)})"
         found = self._fetch(self._of(few, names, wanted))
         by_id = {row[0]: row for row in found}
         return [by_id[i] for i in wanted if i in by_id]
@@ -271,7 +271,7 @@ class View:
             own.append(SPLIT)
         listed = ", ".join(quoted(name) for name in (ROW_ID, *own))
         where = "" if after is None else f" WHERE {ROW_ID} > {int(after)}"
-        scan = self._connection.sql(f"SELECT {listed} FROM {self._layout.base()}{where}")
+        scan = self._connection.sql(f"SELECT {listed} FROM {self._layout.base(own)}{where}")
         for batch in scan.to_arrow_reader(rows):
             table = pa.Table.from_batches([batch])
             ids = table[ROW_ID].to_numpy()

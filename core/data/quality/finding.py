@@ -99,7 +99,7 @@ def stop_if(stopped: bool) -> None:
 
 
 def command_of(mend: Mapping[str, Any]) -> str | None:
-    """A step as `lepton data clean --step` takes it; None where words cannot say it.
+    """A step as `lepton data clean --step` takes it; None where words of one line cannot say it.
 
     A comma or a colon in a list or a table parts its values there, so such a step goes into a
     recipe's file instead.
@@ -144,7 +144,10 @@ def _word(value: Any) -> str | None:
         if any(item is None or "," in item or item != item.strip() or not item for item in items):
             return None
         return ",".join(map(str, items))
-    return value if isinstance(value, str) else json.dumps(value)
+    if isinstance(value, str):
+        # A line break would be shown as a sign that no shell takes for one.
+        return value if value.isprintable() else None
+    return json.dumps(value)
 
 
 def _spaced(pairs: Sequence[tuple[str, str | None]]) -> bool:

@@ -26,7 +26,7 @@ from core.atomic import write_text
 from core.data.lake.version import Version
 from core.data.quality.rules import KINDS, Rule, Scalar
 from core.errors import UsageError, nearest
-from core.workspace import Workspace
+from core.workspace import Workspace, written_path
 
 WORDS = {
     str: "text",
@@ -60,12 +60,16 @@ def load_rules(path: str | Path) -> list[Rule]:
         UsageError: it is not there or no TOML, or a rule of it cannot be; the error names the file,
             the rule and the setting.
     """
-    path = Path(path).expanduser()
+    path = written_path(path)
     try:
         document = tomllib.loads(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
-        raise UsageError(f"the rules cannot be read: {reason}", where=str(path)) from error
+        raise UsageError(
+            f"the rules cannot be read: {reason}",
+            where=str(path),
+            hint="Begin a file of rules with: lepton data rules DATASET --init",
+        ) from error
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"the rules are no TOML: {error}", where=str(path)) from error
     unknown = [key for key in document if key != "rule"]

@@ -366,9 +366,11 @@ class Sql(Rule):
         return " ".join(self.where.split())
 
     def broken(self, version: Version, ask: Ask) -> Broken | None:
-        odd = f"NOT coalesce(CAST(({self.where}\n) AS BOOLEAN), true)"
-        mend = {"do": "filter", "where": f"coalesce(CAST(({self.where}\n) AS BOOLEAN), true)"}
-        return _by_rows(ask, odd, ("is otherwise", "are otherwise"), mend)
+        # A comment at its end would take the bracket along.
+        end = "\n" if "--" in self.where else ""
+        holds = f"coalesce(CAST(({self.where}{end}) AS BOOLEAN), true)"
+        mend = {"do": "filter", "where": holds}
+        return _by_rows(ask, f"NOT {holds}", ("is otherwise", "are otherwise"), mend)
 
 
 def _and(names: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from core.data.lake.lake import Lake
 from core.data.lake.names import valid_name
+from core.data.lake.version import Version
 from core.data.lake.view import literal
 from core.data.sources.desk import (
     Arrived,
@@ -29,8 +30,16 @@ from core.data.sources.located import Located
 from core.data.sources.naming import default_name
 from core.data.sources.prints import Seen, fingerprints
 from core.data.sources.remote.address import scheme_of, shown
-from core.data.sources.renew import append_arrived, last_import, only_new, seen_files, types_of
+from core.data.sources.renew import (
+    append_arrived,
+    last_import,
+    only_new,
+    origin_of,
+    seen_files,
+    types_of,
+)
 from core.errors import UsageError, nearest
+from core.workspace import written_path
 
 if TYPE_CHECKING:
     from core.data.cleaning.recipe import Recipe
@@ -159,11 +168,7 @@ def renew_source(
     op: Literal["append", "refresh"] = "append" if source is not None else "refresh"
     kind = imported.params.get("format")
     if source is None:
-        source = imported.params.get("source")
-        if not source:
-            raise UsageError(
-                f"{imported.ref} does not say where it came from", hint="Name the source."
-            )
+        source = origin_of(imported)
         options = reading.options.remembering(imported.params.get("options", {}))
         reading = replace(reading, format=reading.format or kind, options=options)
     # The types are settled: what does not fit them is left out, and said.
@@ -175,9 +180,13 @@ def renew_source(
         with _found(lake, source, reading, seen) as (desk, found):
             return _append_new(lake, name, op, desk, found)
     except NoRecordsError:
-        return ImportReport(lake.version(name), notes=["nothing is new: the source is empty now"])
+        return _unchanged(lake.version(name), ["nothing is new: the source is empty now"])
     except UnchangedError as unchanged:
-        return ImportReport(lake.version(name), notes=[f"nothing is new: {unchanged.what}"])
+        return _unchanged(lake.version(name), [f"nothing is new: {unchanged.what}"])
+
+
+def _unchanged(newest: Version, notes: list[str]) -> ImportReport:
+    return ImportReport(newest, notes=notes, added=0)
 
 
 def _append_new(
@@ -187,7 +196,7 @@ def _append_new(
     newest = lake.version(name)
     if not fresh.paths:
         desk.note("nothing is new: every file of the source was brought in before")
-        return ImportReport(newest, notes=desk.notes)
+        return _unchanged(newest, desk.notes)
     params = dict(found.params)
     with telling(desk):
         version = append_arrived(
@@ -202,7 +211,8 @@ def _append_new(
         )
     if version is None:
         desk.note("nothing is new: every row of the source is there already")
-    return ImportReport(version or newest, desk.rejects, desk.rejected, desk.notes)
+    added = version.params["added"] if version is not None else 0
+    return ImportReport(version or newest, desk.rejects, desk.rejected, desk.notes, added=added)
 
 
 def preview_source(
@@ -249,7 +259,7 @@ def _found(
     """A desk, and on it the files of the source, unpacked and known by their format."""
     if not str(source):
         raise UsageError("no source is named", hint="Name a file, a folder or a built-in data set.")
-    path = Path(source).expanduser()
+    path = written_path(source)
     remote = scheme_of(str(source)) is not None
     with Desk(
         lake.workspace,
@@ -301,7 +311,7 @@ def _labelled_kind(located: Located, options: Options) -> str | None:
     if options.labels is None:
         return None
     if len(located.paths) == 1 and located.paths[0].is_dir():
-        return labelled_kind(located.paths[0], Path(options.labels).expanduser())
+        return labelled_kind(located.paths[0], written_path(options.labels))
     raise UsageError(
         "a table of labels goes with a folder of images or sounds",
         where=", ".join(located.names[:3]),

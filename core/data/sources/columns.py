@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
+from core.data.lake.moments import moment, names_zone
 from core.data.lake.view import ROW_ID, SPLIT, literal, quoted
 from core.data.sources.desk import Arrived, Desk
-from core.data.sources.guess import DOUBT, NOT_A, Out, settle_text, type_named
+from core.data.sources.guess import (
+    DOUBT,
+    NOT_A,
+    Out,
+    settle_text,
+    tell_of_zones,
+    too_long,
+    type_named,
+)
 from core.data.sources.signatures import image_kind, sound_kind
 
 SPLIT_NAMES = {
@@ -21,6 +31,7 @@ SPLIT_NAMES = {
 }
 HF_IMAGE = "STRUCT(bytes BLOB, path VARCHAR)"
 
+Ask = Callable[[str], tuple[Any, ...]]
 Place = tuple[str | None, str]
 PlaceFinder = Callable[[list[int]], dict[int, Place]]
 """Finds where rows of the table stood: `finder(row ids) -> {row id: (file or None, "line 7")}`."""
@@ -28,18 +39,28 @@ PlaceFinder = Callable[[list[int]], dict[int, Place]]
 __all__ = ["Out", "hand_over", "lake_type", "refuse_bad_cells", "settle_text"]
 
 
-def lake_type(desk: Desk, column: str, kind: str) -> Out:
-    """Make a typed column one of the types that the lake, and the tasks above it, work with."""
-    own = _own_type(desk, column, kind)
-    if column in desk.options.types:
-        wanted = type_named(desk.options.types[column])
-        # What comes out as that type by itself comes out as it always does.
-        if wanted != own.type:
-            return Out(column, f"CAST({quoted(column)} AS {wanted})", wanted)
-    return own
+def lake_type(desk: Desk, column: str, kind: str, ask: Ask | None = None) -> Out:
+    """Make a typed column one of the types that the lake, and the tasks above it, work with.
+
+    `ask` answers aggregates over the rows, where those are not the desk's table `arrived`.
+    """
+    ask = ask or (lambda sql: desk.connection.execute(f"SELECT {sql} FROM arrived").fetchall()[0])
+    wanted = desk.options.types.get(column)
+    if wanted is None:
+        return _own_type(desk, column, kind, ask)
+    named, name = type_named(wanted), quoted(column)
+    own = _own_type(desk, column, kind, ask)
+    # What comes out as that type by itself comes out as it always does.
+    if named == own.type:
+        return own
+    if named == "TIMESTAMP" and own.type == "VARCHAR":
+        text = f"trim({name})"
+        tell_of_zones(desk, column, *ask(f"count({name}), count_if({names_zone(text)})"))
+        return Out(column, moment(text, strict=True), named)
+    return Out(column, f"CAST({name} AS {named})", named)
 
 
-def _own_type(desk: Desk, column: str, kind: str) -> Out:
+def _own_type(desk: Desk, column: str, kind: str, ask: Ask) -> Out:
     name = quoted(column)
     if kind == HF_IMAGE:
         return Out(column, f"struct_extract({name}, 'bytes')", "BLOB")
@@ -52,6 +73,10 @@ def _own_type(desk: Desk, column: str, kind: str) -> Out:
     if kind in ("TIMESTAMP_NS", "TIMESTAMP_MS", "TIMESTAMP_S"):
         return Out(column, f"CAST({name} AS TIMESTAMP)", "TIMESTAMP")
     if kind.startswith(("DECIMAL", "HUGEINT", "UHUGEINT", "BIGNUM")):
+        rounded = f"TRY_CAST(CAST({name} AS DOUBLE) AS {kind})"
+        if ask(f"count_if({rounded} IS DISTINCT FROM {name})")[0]:
+            too_long(desk, column)
+            return Out(column, f"CAST({name} AS VARCHAR)", "VARCHAR")
         return Out(column, f"CAST({name} AS DOUBLE)", "DOUBLE")
     if kind.startswith(("UUID", "ENUM", "INTERVAL", "BIT", "TIME ", "TIME_NS", "GEOMETRY")):
         return Out(column, f"CAST({name} AS VARCHAR)", "VARCHAR")

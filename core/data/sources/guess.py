@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from core.data.lake.moments import moment, names_zone
 from core.data.lake.view import literal, quoted
 from core.data.sources.desk import Desk
+from core.data.sources.said import counted
 from core.errors import UsageError, nearest
 
 MISSING_MARKS = ("", "na", "n/a", "nan", "null", "none", "-", "?")
@@ -36,7 +38,6 @@ NOT_A = {
     "TIMESTAMP": "no time",
     "BOOLEAN": "neither true nor false",
 }
-_ZONE = "(Z|[+-][0-9][0-9](:?[0-9][0-9])?)$"
 _MARKS = ", ".join(literal(mark) for mark in MISSING_MARKS)
 
 
@@ -58,8 +59,8 @@ FACTS = {
     "marked": "c IS NOT NULL AND v IS NULL",
     "BOOLEAN": "lower(v) IN ('true', 'false')",
     "DATE": "v LIKE '____-__-__' AND TRY_CAST(v AS DATE) IS NOT NULL",
-    "TIMESTAMP": "v LIKE '____-__-__%' AND TRY_CAST(v AS TIMESTAMP) IS NOT NULL",
-    "zone": f"v LIKE '____-__-__%:%' AND regexp_matches(v, '{_ZONE}')",
+    "TIMESTAMP": f"v LIKE '____-__-__%' AND {moment('v')} IS NOT NULL",
+    "zone": f"v LIKE '____-__-__%' AND {names_zone('v')} AND {moment('v')} IS NOT NULL",
 }
 # What a cell {x} may not be when its column was guessed on a part of them.
 DOUBTS = {
@@ -70,7 +71,10 @@ DOUBTS = {
     # What is no date at all ends the query too, when it is cast; parsing it twice takes as long
     # as reading it.
     "DATE": "strlen({x}) <> 10",
-    "TIMESTAMP": "strlen({x}) > 19 AND ({x}[20] <> '.' OR strlen({x}) > 26)",
+    # A time zone, or AM and PM, would be left out without a word.
+    "TIMESTAMP": "strlen({x}) <> 10 AND ({x}[14] <> ':' OR {x}[-1] NOT BETWEEN '0' AND '9' OR"
+    " (strlen({x}) <> 16 AND ({x}[17] <> ':' OR strlen({x}) < 19 OR strlen({x}) > 26"
+    " OR (strlen({x}) > 19 AND {x}[20] <> '.'))))",
     "BOOLEAN": "lower({x}) NOT IN ('true', 'false')",
     "EMPTY": "true",
 }
@@ -161,7 +165,7 @@ def settle_text(desk: Desk, table: str, column: str) -> Out:
     refused one by one: a person then sees them, instead of a number column that became text.
     """
     if column in desk.options.types:
-        return forced(column, desk.options.types[column])
+        return _forced(desk, table, column, desk.options.types[column])
     name, value = quoted(column), _value(column)
     kept = Out(column, name, "VARCHAR")
     sample = _count(desk, table, column, FACTS, f" LIMIT {SAMPLE}")
@@ -178,11 +182,11 @@ def settle_text(desk: Desk, table: str, column: str) -> Out:
     if not filled or every["leading zero"]:
         return kept
     if every["too long"]:
-        desk.note(f'the numbers of column "{column}" have too many digits; it was kept as text')
+        too_long(desk, column)
         return kept
     for kind in EXACT:
         if every.get(kind) == filled:
-            return _exact(desk, column, kind, filled, every["zone"])
+            return _exact(desk, column, kind, filled, every["zone"] if kind == "TIMESTAMP" else 0)
     whole = every.get("whole")
     if numbers < NUMBERS_ENOUGH * filled:
         commas = every.get("comma", 0)
@@ -196,7 +200,8 @@ def settle_text(desk: Desk, table: str, column: str) -> Out:
     elif not every["marked"]:
         value = name
     if marked := every["marked"]:
-        desk.note(f'{marked:,} cells such as "NA" in the number column "{column}" count as missing')
+        cells = counted(marked, "cell")
+        desk.note(f'{cells} such as "NA" in the number column "{column}" taken for missing')
     kind = "BIGINT" if whole == numbers else "DOUBLE"
     bad = None
     if numbers < filled:
@@ -204,22 +209,31 @@ def settle_text(desk: Desk, table: str, column: str) -> Out:
     return Out(column, f"TRY_CAST({value} AS {kind})", kind, bad)
 
 
+def settle_times(desk: Desk, table: str, column: str) -> Out:
+    """Decide whether a column of text, of a format that tells text from numbers, holds times."""
+    facts = ("filled", "TIMESTAMP", "zone", "marked")
+    for part in (f" LIMIT {SAMPLE}", ""):
+        found = _count(desk, table, column, facts, part)
+        if not found["filled"] or found["marked"] or found["TIMESTAMP"] < found["filled"]:
+            return Out(column, quoted(column), "VARCHAR")
+    return _exact(desk, column, "TIMESTAMP", found["filled"], found["zone"])
+
+
 def _exact(desk: Desk, column: str, kind: str, filled: int, zoned: int) -> Out:
     value = _value(column)
-    if kind != "TIMESTAMP" or not zoned:
+    if not zoned:
         return Out(column, f"CAST({value} AS {kind})", kind)
     if zoned < filled:
         desk.note(
-            f'{filled - zoned:,} times of column "{column}" name no time zone and {zoned:,} do;'
-            " it was kept as text"
+            f'{counted(filled - zoned, "time")} of column "{column}" without a time zone and'
+            f" {zoned:,} with one: kept as text; --type takes them for times in UTC"
         )
         return Out(column, quoted(column), "VARCHAR")
     desk.note(f'the times of column "{column}" were kept in UTC')
-    zone_time = f"CAST({value} AS TIMESTAMP WITH TIME ZONE)"
-    return Out(column, f"({zone_time} AT TIME ZONE 'UTC')", "TIMESTAMP")
+    return Out(column, moment(value), "TIMESTAMP")
 
 
-def forced(column: str, named: str) -> Out:
+def _forced(desk: Desk, table: str, column: str, named: str) -> Out:
     """The column as the type that a person named for it; cells that cannot be are refused.
 
     Raises:
@@ -229,13 +243,33 @@ def forced(column: str, named: str) -> Out:
     value = _value(column)
     if kind == "VARCHAR":
         return Out(column, quoted(column), kind)
-    holds = f"TRY_CAST({value} AS {kind}) IS NOT NULL"
+    cell = f"TRY_CAST({value} AS {kind})"
+    holds = f"{cell} IS NOT NULL"
+    if kind == "TIMESTAMP":
+        cell = moment(value)
+        holds = f"({cell}) IS NOT NULL"
+        found = _count(desk, table, column, ("filled", "zone"))
+        tell_of_zones(desk, column, found["filled"], found["zone"])
     if kind in ("BIGINT", "DOUBLE"):
         holds = _number(value)
     if kind == "BIGINT":
         holds += f" AND TRY_CAST({value} AS DOUBLE) = TRY_CAST({value} AS BIGINT)"
     bad = f"({value} IS NOT NULL AND NOT coalesce({holds}, false))"
-    return Out(column, f"TRY_CAST({value} AS {kind})", kind, bad)
+    return Out(column, cell, kind, bad)
+
+
+def too_long(desk: Desk, column: str) -> None:
+    """Note that a column of numbers is one of text, for a number would lose its last digits."""
+    desk.note(f'the numbers of column "{column}" have too many digits; it was kept as text')
+
+
+def tell_of_zones(desk: Desk, column: str, filled: int, zoned: int) -> None:
+    """Note that times which name a zone became times in UTC, and how many name none."""
+    if zoned:
+        desk.note(f'the times of column "{column}" were kept in UTC')
+    if zoned and filled > zoned:
+        others = counted(filled - zoned, "time")
+        desk.note(f'{others} of column "{column}" without a zone: taken for UTC')
 
 
 def type_named(named: str) -> str:

@@ -26,6 +26,8 @@ class ImportReport:
     rejected: int = 0
     notes: list[str] = field(default_factory=list)
     failed_rules: int = 0
+    added: int | None = None
+    """Rows that came to those that were there; None where all of a source was brought in."""
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -34,6 +36,7 @@ class ImportReport:
             "rejects": [reject.to_json() for reject in self.rejects],
             "notes": self.notes,
             "failed_rules": self.failed_rules,
+            "added": self.added,
         }
 
 

@@ -15,6 +15,7 @@ from core.data.sources.remote.address import WEB, check_address, scheme_of
 from core.data.sources.said import counted
 from core.data.sources.unpack import unpack
 from core.errors import UsageError
+from core.workspace import written_path
 
 
 def locate(desk: Desk, source: str) -> Located:
@@ -38,7 +39,7 @@ def _named(desk: Desk, source: str) -> Located:
         from core.data.sources.remote.cloud import fetch_cloud
 
         return fetch_cloud(desk, source)
-    path = Path(source).expanduser()
+    path = written_path(source)
     if not path.exists() and glob.has_magic(str(path)):
         matched = [Path(found) for found in sorted(glob.glob(str(path), recursive=True))]  # noqa: PTH207
         files = [found for found in matched if found.is_file()]

@@ -9,11 +9,12 @@ from pathlib import Path
 from core.data.lake.names import as_name
 from core.data.sources.desk import Desk
 from core.data.sources.formats import BY_SUFFIX, PACKED, TEXT_SUFFIXES
+from core.workspace import written_path
 
 
 def default_name(source: str) -> str:
     """A name for the data set, made from the name of its file or folder."""
-    path = Path(source).expanduser()
+    path = written_path(source)
     if "://" in source:
         path = Path(source.partition("?")[0] if source.startswith("http") else source)
         # Of a pattern, its folder has the name that says most.

@@ -37,6 +37,18 @@ def last_import(lake: Lake, name: str) -> Version:
     )
 
 
+def origin_of(version: Version) -> str:
+    """The source that an imported version came from.
+
+    Raises:
+        UsageError: the version does not say so.
+    """
+    source: str | None = version.params.get("source")
+    if not source:
+        raise UsageError(f"{version.ref} does not say where it came from", hint="Name the source.")
+    return source
+
+
 def seen_files(lake: Lake, name: str, *, one_by_one: bool = False) -> Seen:
     """What is known of every file that was brought into a data set, the newest first."""
     files: dict[str, list[dict[str, Any]]] = {}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from core.data.lake.moments import moment
 from core.data.lake.version import Version
 from core.data.lake.view import ROW_ID, View, quoted
 from core.errors import UsageError
@@ -99,8 +100,8 @@ def times(view: View, column: str) -> tuple[NDArray[np.int64], NDArray[np.int64]
     if kind in ("FLOAT", "DOUBLE"):
         value = f"CASE WHEN isnan({name}) THEN NULL ELSE {name} END"
     elif kind == "VARCHAR":
-        value = f"TRY_CAST({name} AS TIMESTAMP)"
-        ((odd,),) = view.sql(f"SELECT min({name}) FROM rows WHERE {value} IS NULL")
+        value = moment(name)
+        ((odd,),) = view.sql(f"SELECT min({name}) FROM rows WHERE ({value}) IS NULL")
         if odd is not None:
             raise UsageError(
                 f'the column "{column}" holds text that is no time, such as "{odd[:40]}"',

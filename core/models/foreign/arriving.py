@@ -29,6 +29,7 @@ from core.models.registry import (
     open_folder,
     task_of,
 )
+from core.workspace import written_path
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -46,13 +47,14 @@ class Wish:
 
     `like` is a model of the workspace whose weights a plain file holds, or that reads and tells the
     same as a graph; `column` and `target` are what a model of transformers reads and tells in the
-    person's data; `sha256` is what its weights must have.
+    person's data, `language` what it writes down; `sha256` is what its weights must have.
     """
 
     name: str | None = None
     like: str | None = None
     column: str | None = None
     target: str | None = None
+    language: str | None = None
     sha256: str | None = None
 
 
@@ -78,10 +80,12 @@ def bring_in(
     """
     if wish.name is not None:
         valid_name(wish.name)
-    path = Path(place).expanduser().absolute()
+    path = written_path(place).absolute()
     staged = models.workspace.tmp / f"{os.getpid()}-{uuid4().hex}.model"
     beside = staged.with_suffix(".safetensors")
     try:
+        if wish.language is not None and (path.is_file() or (path / INFO).is_file()):
+            raise UsageError("--language goes with a model of transformers", where=place)
         if path.is_file() and path.suffix.lower() == ".onnx":
             found = _from_graph(models, path, wish, say)
         elif path.is_file():
@@ -136,8 +140,10 @@ def _from_transformers(place: str, wish: Wish, say: Callable[[str], None]) -> _F
     if wish.sha256 is not None and len(files) > 1:
         raise UsageError("--sha256 goes with weights in one file", where=place)
     digests = [weights.check_digest(file, wish.sha256) for file in files]
-    task = task_of_base(base, wish.column, wish.target)
+    task = task_of_base(base, wish.column, wish.target, wish.language)
     say(f"a model of transformers: {base.structure['model_type']}, for {task.name}")
+    for note in task.notes:
+        say(note)
 
     from core.models.hub.pretrained import read
 

@@ -34,13 +34,20 @@ _SEPARATOR = ","
 _WHOLE = (0.0, 0.0, 1.0, 1.0)
 
 
-def task_of_base(base: Base, column: str | None = None, target: str | None = None) -> Task:
+def task_of_base(
+    base: Base,
+    column: str | None = None,
+    target: str | None = None,
+    language: str | None = None,
+) -> Task:
     """The task of a pretrained model with its head, and the codec that its files make.
 
-    `column` and `target` are the names of what it reads and tells in a person's data.
+    `column` and `target` are the names of what it reads and tells in a person's data, `language`
+    the one that it writes down, where it knows several.
 
     Raises:
-        UsageError: it was made for nothing that is known here, or does not say what it tells.
+        UsageError: it was made for nothing that is known here, does not say what it tells, or does
+            not know that language.
     """
     name = _made_for(base)
     kind = task(name)
@@ -49,6 +56,12 @@ def task_of_base(base: Base, column: str | None = None, target: str | None = Non
         usual = ("image", "objects")
     codec: dict[str, Any] = {"column": column or usual[0], "target": target or usual[1]}
     reading = base.reading(kind.reads)
+    if language and not isinstance(reading, Seq2SeqReading):
+        raise UsageError(
+            f"language={language} cannot be: the model does not tell languages apart",
+            where=base.ref,
+        )
+    notes = []
     if isinstance(reading, TextReading):
         codec |= _of_text(base, reading, name)
     elif isinstance(reading, ImageReading):
@@ -56,14 +69,16 @@ def task_of_base(base: Base, column: str | None = None, target: str | None = Non
     elif isinstance(reading, SoundReading):
         codec |= _of_sound(base, reading)
     elif isinstance(reading, Seq2SeqReading):
-        codec |= _of_writer(reading)
+        codec |= _of_writer(reading, language or "")
+        if several := len(reading.languages):
+            notes = [f"writes {language or reading.language}, one of {several} languages it knows"]
     if name == "object-detection":
         for side in ("height", "width"):
             codec[side] = -(-codec[side] // STEP) * STEP
         codec |= {"labels": _labels(base), "commonest": 0, "usual": _WHOLE}
     elif name.endswith("classification"):
         codec |= _classes(base)
-    return kind.from_json({**codec, "notes": []})
+    return kind.from_json({**codec, "notes": notes})
 
 
 def _made_for(base: Base) -> str:
@@ -116,8 +131,8 @@ def _of_sound(base: Base, reading: SoundReading) -> dict[str, Any]:
     return {**writing.to_json(), "commonest": "", "rate": reading.rate}
 
 
-def _of_writer(reading: Seq2SeqReading) -> dict[str, Any]:
-    writing = Seq2Seq.learn({}, reading, "")
+def _of_writer(reading: Seq2SeqReading, language: str) -> dict[str, Any]:
+    writing = Seq2Seq.learn({}, reading, language)
     return {
         **writing.to_json(),
         "commonest": "",

@@ -18,6 +18,7 @@ from core.models.architecture import Architecture
 from core.models.hub.reading import FACTS, TOKENIZER, json_of, reading_of
 from core.models.hub.table import PRETRAINED
 from core.tasks.preprocessing import Reading
+from core.workspace import written_path
 
 CONFIG = "config.json"
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
@@ -35,7 +36,7 @@ def is_base(model: str | None) -> bool:
 
 def placed(model: str) -> str:
     """The same with a folder's whole path, so that it means the same from everywhere."""
-    return str(Path(model).expanduser().absolute()) if model.startswith(_FOLDER) else model
+    return str(written_path(model).absolute()) if model.startswith(_FOLDER) else model
 
 
 @dataclass(frozen=True)

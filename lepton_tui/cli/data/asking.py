@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from core.errors import LeptonError, UsageError
+from core.workspace import written_path
 from lepton_tui.cli.data.group import JSON, app, open_lake
 from lepton_tui.cli.interrupt import interruptible
 from lepton_tui.cli.output import note, put_json, table
@@ -57,7 +58,7 @@ def sql(
         statement = sys.stdin.read()
     asked = statement
     if output is not None:
-        place = output.expanduser()
+        place = written_path(output)
         rows = interruptible(lambda: console.export(asked, place, replace=force), console.interrupt)
         note(f"{counted(rows, 'row')} written to {output}")
         return

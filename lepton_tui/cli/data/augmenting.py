@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from core.errors import LeptonError, UsageError
+from core.workspace import written_path
 from lepton_tui.cli.data.entries import put_entry, put_settings
 from lepton_tui.cli.data.group import JSON, app, open_lake
 from lepton_tui.cli.output import in_colour, note, put, put_json, width
@@ -112,7 +113,7 @@ def _write(
     """Files for all of them, by row and name; none is written when one is there already."""
     from core.atomic import write_bytes
 
-    folder = folder.expanduser()
+    folder = written_path(folder)
     paths = {
         (each.row, name): folder / f"row-{each.row}-{name.replace(' ', '-')}{suffix}"
         for each in made

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -11,7 +10,7 @@ import typer
 from core.data.lake.rejected import rejected_rows
 from core.data.lake.version import Version
 from core.errors import LeptonError, UsageError
-from core.workspace import Workspace
+from core.workspace import Workspace, written_path
 from lepton_tui.cli.data.group import DATASET, JSON, app, inputs_of, open_lake
 from lepton_tui.cli.options import comma_list
 from lepton_tui.cli.output import bar, note, put, put_json, table
@@ -161,7 +160,7 @@ def whole_path(source: str) -> str:
 
     A word that is no file here, such as the name of a built-in data set, stays as it is.
     """
-    path = Path(source).expanduser()
+    path = written_path(source)
     a_word = not path.suffix and path.name == source and not path.exists()
     return source if "://" in source or a_word else str(path.absolute())
 
@@ -239,7 +238,8 @@ def _put_report(report: dict[str, Any], *, json: bool) -> None:
         return
     version = open_lake().version(f"{report['name']}@{report['version']}")
     rows, columns = counted(version.rows, "row"), counted(len(version.columns), "column")
-    put(f"{version.ref}: {rows}, {columns}")
+    added = "" if report["added"] is None else f", {counted(report['added'], 'row')} new"
+    put(f"{version.ref}: {rows}, {columns}{added}")
     _put_task(version)
 
 

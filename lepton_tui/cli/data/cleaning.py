@@ -101,7 +101,7 @@ def _put_preview(found: Preview) -> None:
     rows = counted(found.looked_at, "row")
     of = f"{rows} of {found.rows:,}" if found.sampled else rows
     put(f"{found.step['do']}, on {of}:")
-    put(f"  {found.rows_changed:,} rows changed, {found.rows_dropped:,} dropped")
+    put(f"  {counted(found.rows_changed, 'row')} changed, {found.rows_dropped:,} dropped")
     for what, names in (
         ("added", found.columns_added),
         ("removed", found.columns_removed),

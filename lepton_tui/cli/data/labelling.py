@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from core.errors import LeptonError, UsageError
+from core.workspace import written_path
 from lepton_tui.cli.data.group import DATASET, JSON, app, inputs_of, open_lake
 from lepton_tui.cli.output import note, put, put_json, table
 from screens.text import counted, plain, relative_time
@@ -167,7 +167,7 @@ def _read(file: str, column: str, progress: Callable[[int, int], None]) -> tuple
         source = (
             nullcontext(sys.stdin)
             if file == "-"
-            else Path(file).expanduser().open(encoding="utf-8", newline="")
+            else written_path(file).open(encoding="utf-8", newline="")
         )
         with source as lines:
             return read_labels(_counted(lines, progress), name, column)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from core.errors import LeptonError, UsageError
-from core.workspace import Workspace
+from core.workspace import Workspace, written_path
 from lepton_tui.cli.data.group import DATASET, JSON, app, open_lake
 from lepton_tui.cli.output import note, put, put_json, table
 from lepton_tui.cli.status import working
@@ -81,7 +81,7 @@ def check(
                 put()
             _put_report(report)
     if save:
-        _save(save.expanduser(), reports[0])
+        _save(written_path(save), reports[0])
     failed = sum(report["failed_rules"] for report in reports)
     if failed:
         note(f"{counted(failed, 'rule')} failed.")

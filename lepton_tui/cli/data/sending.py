@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import typer
 
+from core.workspace import written_path
 from lepton_tui.cli.data.group import DATASET, JSON, app, open_lake
 from lepton_tui.cli.options import comma_list
 from lepton_tui.cli.output import note, put, put_json
@@ -37,7 +36,7 @@ def export(
     with open_lake().open(dataset) as view, counting(f"Exporting {dataset}") as progress:
         done = write(
             view,
-            Path(destination).expanduser(),
+            written_path(destination),
             format=format,
             split=split,
             columns=comma_list(columns),

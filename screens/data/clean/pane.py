@@ -23,6 +23,7 @@ from core.data.cleaning.recipe import Recipe
 from core.data.lake.lake import Lake
 from core.data.lake.version import Version
 from core.errors import Cancelled, LeptonError
+from core.workspace import written_path
 from screens.data.clean.previewer import Previewer
 from screens.data.clean.step_form import StepChoice, StepForm
 from screens.data.clean.step_words import clean_command, settings_words
@@ -216,7 +217,7 @@ class CleanPane(Pane):
     def _ask_to_replace(self, typed: str | None) -> None:
         if typed is None:
             return
-        path = Path(typed).expanduser()
+        path = written_path(typed)
         if not path.exists():
             self._save(path)
             return

@@ -21,6 +21,7 @@ from core.data.lake.lake import Lake
 from core.data.lake.version import Version
 from core.data.lake.view import SPLIT
 from core.errors import Cancelled, LeptonError
+from core.workspace import written_path
 from screens.data.fetching import Fetch
 from screens.refresh import refresh_interval
 from screens.text import counted, human_count, plain
@@ -48,7 +49,7 @@ class ExportRequest:
 
     @property
     def path(self) -> Path:
-        return Path(self.to).expanduser()
+        return written_path(self.to)
 
     def shell_command(self) -> str:
         words = ["lepton", "data", "export", self.ref, self.to]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, ClassVar
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Input, Select
@@ -18,43 +19,75 @@ from core.data.lake.lake import Lake
 from core.data.sources import Options, Preview, Reading
 from core.errors import LeptonError
 from core.tasks import TASKS
+from core.workspace import written_path
 from screens.data.fetching import Fetch
 from screens.text import counted, plain
 from screens.widgets.cells import cell_text
 from screens.widgets.form import Form, options, row
 
 SHOWN_ROWS = 4
+_EXPLAINED = {
+    "all": "A file, a folder, a pattern ('days/*.csv'), an archive, an address, or a built-in set:"
+    " mnist-sample, mnist, cifar10, imdb.",
+    "append": "Files that were never brought in, and of a file that changed the rows that are not"
+    " there yet, become the next version. The columns must be those of the data set.",
+    "refresh": "Its source is read again: new files, and new rows of files that changed, become the"
+    " next version.",
+}
+
+
+WAYS = {
+    "all": "all of a source, as a data set or its next version",
+    "append": "what is new in a source, added to a data set",
+    "refresh": "what is new where a data set came from",
+}
+FIELDS = {
+    "all": ("source", "name", "target", "task", "types"),
+    "append": ("source", "into", "types"),
+    "refresh": ("into",),
+}
 
 
 @dataclass(frozen=True)
 class ImportRequest:
-    """What a person asked to bring in."""
+    """What a person asked to bring in; without a source, what is new where `name` came from."""
 
-    source: str
+    source: str | None
     name: str | None
-    target: str | None
-    task: str | None
+    target: str | None = None
+    task: str | None = None
     types: dict[str, str] = field(default_factory=dict)
+    only_new: bool = False
 
     def spec(self) -> dict[str, Any]:
         """What the run of the import is told."""
-        source = Path(self.source).expanduser()
         return {
-            "source": str(source.absolute()) if source.exists() else self.source,
+            "source": self.place,
             "name": self.name,
             "target": self.target,
             "task": self.task,
+            "only_new": self.only_new,
             "options": {"types": self.types},
         }
 
+    @property
+    def place(self) -> str | None:
+        """The source as a process in another folder must be told it."""
+        if self.source is None:
+            return None
+        path = written_path(self.source)
+        return str(path.absolute()) if path.exists() else self.source
+
     def shell_command(self) -> str:
-        words = ["lepton", "data", "import", self.source]
+        words = ["lepton", "data", "import", *([self.source] if self.source else [])]
         for flag, value in (
             ("--name", self.name),
             ("--target", self.target),
             ("--task", self.task),
         ):
             words += [flag, value] if value else []
+        if self.only_new:
+            words.append("--append" if self.source else "--refresh")
         for column, kind in self.types.items():
             words += ["--type", f"{column}={kind}"]
         return shlex.join(words)
@@ -64,7 +97,7 @@ class ImportForm(Form[ImportRequest]):
     """Asks for a source; the rest can be left to Lepton, or looked at first."""
 
     HEADING = "Bring data in"
-    KEYS = "enter imports · ^l looks first · tab next field · esc cancels"
+    KEYS = "^s imports · ^l looks first · tab next field · esc cancels"
     BUTTONS = (("cancel", "Cancel"), ("look", "Look"), ("done", "Import"))
     AUTO_FOCUS = "#source"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -72,13 +105,24 @@ class ImportForm(Form[ImportRequest]):
         Binding("ctrl+y", "show_command", "Command"),
     ]
 
-    def __init__(self, lake: Lake, fetch: Fetch[Preview]) -> None:
+    def __init__(
+        self, lake: Lake, fetch: Fetch[Any], datasets: Sequence[str] = (), chosen: str | None = None
+    ) -> None:
         super().__init__()
         self._lake = lake
         self._fetch = fetch
+        self._datasets = datasets
+        self._chosen = chosen
 
     def fields(self) -> ComposeResult:
+        ways = [(Text(words), way) for way, words in WAYS.items()]
+        yield from row(
+            "way", Select(ways, value="all", allow_blank=False, compact=True), "Bring in"
+        )
         yield from row("source", Input(placeholder="~/photos  reviews.csv  mnist-sample"))
+        chosen = self._chosen or Select.NULL
+        into = Select(options(self._datasets), value=chosen, prompt="choose", compact=True)
+        yield from row("into", into, "Data set")
         yield from row("name", Input(placeholder="from the file's name"))
         yield from row("target", Input(placeholder="the column to predict; guessed"))
         tasks = Select(options(TASKS), prompt="guess it", compact=True)
@@ -86,13 +130,46 @@ class ImportForm(Form[ImportRequest]):
         yield from row("types", Input(placeholder="zip=text, day=date; guessed"))
 
     def on_mount(self) -> None:
-        self.found(
-            Text(
-                "A file, a folder, a pattern ('days/*.csv'), an archive, an address, or a"
-                " built-in set: mnist-sample, mnist, cifar10, imdb.",
-                "dim",
-            )
-        )
+        # There is nothing yet that could be added to.
+        self.show("way", bool(self._datasets))
+        self._other_way()
+
+    @property
+    def _way(self) -> str:
+        return self.typed("way") or "all"
+
+    @on(Select.Changed, "#way")
+    def _other_way(self) -> None:
+        """Show the fields that the way needs, and say what it does."""
+        for name in dict.fromkeys(name for names in FIELDS.values() for name in names):
+            self.show(name, name in FIELDS[self._way])
+        types = "guessed" if self._way == "all" else "as the data set has them"
+        self.query_one("#types", Input).placeholder = f"zip=text, day=date; {types}"
+        self.complain("")
+        self.found(Text(_EXPLAINED[self._way], "dim"))
+        self._say_origin()
+
+    @on(Select.Changed, "#into")
+    def _say_origin(self) -> None:
+        """Say where the data set came from, which is where a refresh looks."""
+        name = self.typed("into")
+        if self._way != "refresh" or name is None:
+            return
+        self.complain("")
+
+        def done(source: str) -> None:
+            if self.is_attached and (self._way, self.typed("into")) == ("refresh", name):
+                self.found(
+                    Text.assemble(
+                        (f"{_EXPLAINED['refresh']}\n", "dim"), f"It came from {plain(source)}."
+                    )
+                )
+
+        def failed(error: LeptonError) -> None:
+            if self.is_attached and (self._way, self.typed("into")) == ("refresh", name):
+                self.complain(error)
+
+        self._fetch(lambda: origin(self._lake, name), done, group="origin", failed=failed)
 
     def action_done(self) -> None:
         if (request := self._request()) is not None:
@@ -100,17 +177,25 @@ class ImportForm(Form[ImportRequest]):
 
     def _request(self) -> ImportRequest | None:
         """What the fields ask for; None where they cannot, which is said."""
-        source = self.typed("source")
-        if source is None:
+        shown, only_new = FIELDS[self._way], self._way != "all"
+        source = self.typed("source") if "source" in shown else None
+        if source is None and "source" in shown:
             self.complain("Name a file, a folder or a data set.", "source")
             return None
+        into = self.typed("into")
+        if only_new and into is None:
+            self.complain("Choose the data set that is added to.", "into")
+            return None
         types: dict[str, str] = {}
-        for part in filter(str.strip, (self.typed("types") or "").split(",")):
+        typed = self.typed("types") if "types" in shown else None
+        for part in filter(str.strip, (typed or "").split(",")):
             column, equals, kind = part.partition("=")
             if not equals:
                 self.complain(f'Write COLUMN=TYPE; "{part.strip()}" is none.', "types")
                 return None
             types[column.strip()] = kind.strip()
+        if only_new:
+            return ImportRequest(source, into, types=types, only_new=True)
         return ImportRequest(
             source, self.typed("name"), self.typed("target"), self.typed("task"), types
         )
@@ -126,8 +211,8 @@ class ImportForm(Form[ImportRequest]):
             from core.data.sources import preview_source
 
             options = Options(types=request.types)
-            source = request.spec()["source"]
-            return preview_source(self._lake, source, Reading(options=options))
+            place = request.place or origin(self._lake, str(request.name))
+            return preview_source(self._lake, place, Reading(options=options))
 
         def done(found: Preview) -> None:
             if self.is_attached:
@@ -145,6 +230,17 @@ class ImportForm(Form[ImportRequest]):
 
         if (request := self._request()) is not None:
             self.app.push_screen(CommandModal(request.shell_command()))
+
+
+def origin(lake: Lake, dataset: str) -> str:
+    """Where a data set's last import came from.
+
+    Raises:
+        UsageError: it was not imported, or does not say from where.
+    """
+    from core.data.sources.renew import last_import, origin_of
+
+    return origin_of(last_import(lake, dataset))
 
 
 def preview_of(found: Preview) -> RenderableType:

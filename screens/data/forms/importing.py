@@ -30,11 +30,13 @@ class ImportLine(Static):
 
     @dataclass
     class Ended(Message):
-        """The import made this data set."""
+        """The import made this data set, or brought `added` rows into it."""
 
         dataset: str
         rows: int
         rejected: int
+        added: int | None
+        notes: list[str]
 
         bubble: ClassVar[bool] = True
 
@@ -55,7 +57,7 @@ class ImportLine(Static):
     def start(self, request: ImportRequest) -> None:
         """Begin the import that a person asked for."""
         workspace = self._home.workspace
-        self._what = plain(request.source)
+        self._what = plain(request.source or f"what is new for {request.name}")
         self._stopping = False
         self._tell("starting")
 
@@ -89,10 +91,9 @@ class ImportLine(Static):
         def ended(state: RunState) -> None:
             self._rest()
             if state.state == "finished":
-                result = run.history().result or {}
-                name = str(result["dataset"]).partition("@")[0]
-                rejected = int(result.get("rejects") or 0)
-                self.post_message(self.Ended(name, int(result["rows"]), rejected))
+                report = (run.history().result or {})["report"]
+                facts = (report[key] for key in ("name", "rows", "rejected", "added", "notes"))
+                self.post_message(self.Ended(*facts))
             elif state.state == "stopped":
                 self._home.notify("Nothing of it was kept.", title="Import stopped", timeout=5)
             else:
@@ -112,7 +113,16 @@ class ImportLine(Static):
 
 def ended_words(ended: ImportLine.Ended) -> tuple[str, str]:
     """Title and text of what is said when an import is done."""
-    title = f"{ended.dataset}: {counted(ended.rows, 'row')}"
-    if not ended.rejected:
-        return title, " "
-    return title, (f"{counted(ended.rejected, 'row')} not taken: r among the rows shows them.")
+    rows = counted(ended.rows, "row")
+    title = f"{ended.dataset}: {rows}"
+    if ended.added is not None:
+        new = counted(ended.added, "new row") if ended.added else "nothing new"
+        title = f"{ended.dataset}: {new}, {rows} in all"
+    said = [_sentence(note) for note in ended.notes]
+    if ended.rejected:
+        said.append(f"{counted(ended.rejected, 'row')} not taken: r among the rows shows them.")
+    return title, " ".join(said) or " "
+
+
+def _sentence(note: str) -> str:
+    return plain(note[:1].upper() + note[1:]) + "."

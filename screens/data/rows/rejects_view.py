@@ -30,8 +30,14 @@ class ArrowRows:
     def count(self) -> int:
         return int(self._table.num_rows)
 
-    def page(self, offset: int, limit: int) -> Sequence[tuple[Any, ...]]:
-        return [tuple(row.values()) for row in self._table.slice(offset, limit).to_pylist()]
+    def page(self, offset: int, limit: int, columns: range) -> Sequence[tuple[Any, ...]]:
+        part = self._table.slice(offset, limit).select(list(columns))
+        return [tuple(row.values()) for row in part.to_pylist()]
+
+    def row(self, index: int) -> dict[str, Any]:
+        """One row by its columns."""
+        (row,) = self._table.slice(index, 1).to_pylist()
+        return dict(row)
 
 
 class RejectsView(ModalScreen[None]):
@@ -59,6 +65,5 @@ class RejectsView(ModalScreen[None]):
 
     def on_table_view_row_selected(self, event: TableView.RowSelected) -> None:
         event.stop()
-        names = [column.name for column in self._rows.columns]
-        values = dict(zip(names, event.row, strict=True))
-        self.app.push_screen(RowView(f"left out: {event.index + 1}", values))
+        title = f"left out: {event.index + 1}"
+        self.app.push_screen(RowView(title, self._rows.row(event.index)))

@@ -40,10 +40,11 @@ class LakeRows:
         with self._lock:
             return self._open().find()
 
-    def page(self, offset: int, limit: int) -> list[tuple[Any, ...]]:
+    def page(self, offset: int, limit: int, columns: range) -> list[tuple[Any, ...]]:
         """Rows without their id, in the order of `columns`."""
+        names = self.names[columns.start : columns.stop]
         with self._lock:
-            return [row[1:] for row in self._open().page(offset, limit, self.names)]
+            return [row[1:] for row in self._open().page(offset, limit, names)]
 
     def row(self, index: int) -> tuple[int, dict[str, Any]]:
         """One row whole, hidden columns too: its id and its values by column."""
@@ -83,5 +84,14 @@ class ListRows:
     def count(self) -> int:
         return len(self._rows)
 
-    def page(self, offset: int, limit: int) -> Sequence[tuple[Any, ...]]:
-        return self._rows[offset : offset + limit]
+    def page(self, offset: int, limit: int, columns: range) -> Sequence[tuple[Any, ...]]:
+        rows = self._rows[offset : offset + limit]
+        return [row[columns.start : columns.stop] for row in rows]
+
+    def row(self, index: int) -> dict[str, Any]:
+        """One row by its columns, of which two may have the same name."""
+        values: dict[str, Any] = {}
+        for head, value in zip(self.columns, self._rows[index], strict=True):
+            name = head.name
+            values[name if name not in values else f"{name} ({len(values) + 1})"] = value
+        return values

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from rich.text import Text
 from textual import on
@@ -19,6 +19,7 @@ from core.data.sql.answer_file import ENDINGS
 from core.data.sql.console import LIMIT, Answer, Console, History, completions
 from core.data.sql.sandbox import SECONDS
 from core.errors import Cancelled, LeptonError
+from core.workspace import written_path
 from screens.data.pane import Pane
 from screens.data.rows.row_view import RowView
 from screens.data.rows.rows import ListRows
@@ -116,16 +117,10 @@ class SqlPane(Pane):
 
     def on_table_view_row_selected(self, event: TableView.RowSelected) -> None:
         event.stop()
-        names = [column.name for column in self._answer_columns()]
-        values: dict[str, Any] = {}
-        for name, value in zip(names, event.row, strict=True):
-            # Two columns of an answer may have the same name.
-            values[name if name not in values else f"{name} ({len(values) + 1})"] = value
-        self.app.push_screen(RowView(f"row {event.index + 1} of the answer", values))
-
-    def _answer_columns(self) -> Any:
-        source = self.query_one("#answer", TableView).source
-        return source.columns if source is not None else ()
+        source = event.table.source
+        if isinstance(source, ListRows):
+            title = f"row {event.index + 1} of the answer"
+            self.app.push_screen(RowView(title, source.row(event.index)))
 
     def action_export(self) -> None:
         if self._asked is None:
@@ -137,7 +132,7 @@ class SqlPane(Pane):
     def _ask_to_replace(self, typed: str | None) -> None:
         if typed is None:
             return
-        place = Path(typed).expanduser()
+        place = written_path(typed)
         if not place.is_file():
             self._export(place)
             return

@@ -16,7 +16,7 @@ from textual.widgets import Input, OptionList, Static
 from core.conversations import Conversation, Conversations
 from core.data.exporting.place import check_place
 from core.errors import LeptonError
-from core.inference.messages import written_path
+from core.workspace import written_path
 from screens.data.fetching import Fetch
 from screens.listing import Line, LineList
 from screens.text import around, clip, counted, plain, plain_lines, relative_time

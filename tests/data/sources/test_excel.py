@@ -69,7 +69,7 @@ def test_words_among_numbers_are_rejected_by_their_row(lake: Lake, tmp_path: Pat
     assert types(report)["n"] == "BIGINT"
     assert len(kept) == 59
     assert [(r.where, r.column, r.value) for r in report.rejects] == [("row 32", "n", "oops")]
-    assert any("1 empty rows" in note for note in report.notes)
+    assert any("left out: 1 empty row" in note for note in report.notes)
 
 
 def test_a_column_of_several_kinds_is_text(lake: Lake, tmp_path: Path) -> None:
@@ -118,8 +118,8 @@ def test_titles_gaps_merged_cells_errors_and_equal_names(lake: Lake, tmp_path: P
     notes = "\n".join(report.notes)
     assert 'row 2, "Sales of 2026", stands above the header' in notes
     assert "1 cells with errors" in notes
-    assert "1 groups of merged cells" in notes
-    assert "1 empty rows and 1 empty columns" in notes
+    assert "1 group of merged cells" in notes
+    assert "left out: 1 empty row and 1 empty column" in notes
 
 
 def test_a_folder_of_workbooks(lake: Lake, tmp_path: Path, refuses: Refuses) -> None:

@@ -10,6 +10,7 @@ from core.data.cleaning.expression import check_expression, has_window
 from core.data.cleaning.sheet import Sheet
 from core.data.cleaning.step import Learned, Step
 from core.data.lake.layout import sum_of
+from core.data.lake.moments import moment
 from core.data.lake.version import Column
 from core.data.lake.view import SPLIT, literal, quoted
 from core.data.profile import NUMBERS
@@ -105,6 +106,8 @@ class Cast(Step):
                 f"CASE WHEN {number} = floor({number}) OR {number} IS NULL"
                 f" THEN coalesce(TRY_CAST({name} AS BIGINT), TRY_CAST({number} AS BIGINT)) END"
             )
+        if self.to == "timestamp" and column.type == "VARCHAR":
+            return moment(name)
         return f"TRY_CAST({name} AS {TYPES[self.to]})"
 
 

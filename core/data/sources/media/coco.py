@@ -21,6 +21,7 @@ from core.data.sources.media.medium import IMAGE
 from core.data.sources.said import counted
 from core.data.sources.tables.json_elements import elements
 from core.errors import LeptonError, UsageError
+from core.workspace import written_path
 
 if TYPE_CHECKING:
     pass
@@ -60,9 +61,9 @@ def read_coco(desk: Desk, paths: list[Path]) -> Arrived:
     """Read images with what is seen in them: columns image, objects, path, and split if told.
 
     `objects` is a JSON list for each image: `label`, `bbox` as [x, y, width, height] in pixels,
-    and where they are given `segmentation` and `iscrowd`. The split is told by the names of the
-    JSON files, such as `instances_train2017.json`. An image that is not there, and an annotation
-    that cannot be, are rejected.
+    and where they are given `segmentation`, `iscrowd` and `difficult`. The split is told by the
+    names of the JSON files, such as `instances_train2017.json`. An image that is not there, and an
+    annotation that cannot be, are rejected.
 
     Raises:
         UsageError: there is no such JSON file, or there are no images.
@@ -122,7 +123,7 @@ def _annotation_files(
         UsageError: there is none.
     """
     if desk.options.labels:
-        path = Path(desk.options.labels).expanduser()
+        path = written_path(desk.options.labels)
         return [(path, _split_of(path, root))]
     found = [path for path in files if path.suffix.lower() == ".json" and is_coco(path)]
     if not found:
@@ -237,8 +238,9 @@ def _object(each: dict[str, Any]) -> str:
     kept: dict[str, Any] = {"bbox": [_short(edge) for edge in box]}
     if shape:
         kept["segmentation"] = shape
-    if each.get("iscrowd"):
-        kept["iscrowd"] = 1
+    for mark in ("iscrowd", "difficult"):
+        if each.get(mark):
+            kept[mark] = 1
     return json.dumps(kept, ensure_ascii=False)[1:]
 
 

@@ -17,6 +17,7 @@ from core.data.sources.formats import FORMATS
 from core.data.sources.media.medium import Medium
 from core.data.sources.said import counted
 from core.errors import LeptonError, UsageError
+from core.workspace import written_path
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -39,7 +40,7 @@ def label_files(desk: Desk, root: Path) -> list[Path]:
         UsageError: the one that was named is not there.
     """
     if desk.options.labels:
-        path = Path(desk.options.labels).expanduser()
+        path = written_path(desk.options.labels)
         if not path.is_file():
             raise UsageError(
                 "there is no such file of labels", where=str(path), hint="Check its name."

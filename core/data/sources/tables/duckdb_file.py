@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from core.data.engine import connect
 from core.data.lake.view import literal, quoted
@@ -51,7 +51,12 @@ def read_duckdb(desk: Desk, paths: list[Path]) -> Arrived:
         schema, table = _chosen(desk, path, database)
         name = f"source.{quoted(schema)}.{quoted(table)}"
         described = database.execute(f"DESCRIBE {name}").fetchall()
-        outs = [lake_type(desk, column, kind) for column, kind, *_ in described]
+
+        def ask(sql: str) -> tuple[Any, ...]:
+            (row,) = database.execute(f"SELECT {sql} FROM {name}").fetchall()
+            return tuple(row)
+
+        outs = [lake_type(desk, column, kind, ask) for column, kind, *_ in described]
         selected = ", ".join(f"{out.sql} AS {quoted(out.name)}" for out in outs)
         for batch in database.sql(f"SELECT {selected} FROM {name}").to_arrow_reader(ROWS):
             add(desk, pa.Table.from_batches([batch]))

@@ -15,6 +15,7 @@ from core.data.sources.columns import Out, Place, hand_over, refuse_bad_cells
 from core.data.sources.desk import Arrived, Desk
 from core.data.sources.guess import EXACT_INTEGERS, settle_text
 from core.data.sources.naming import column_names
+from core.data.sources.said import counted
 from core.data.sources.tables.arrow import add
 from core.data.sources.tables.xlsx import extent, unpacked_bytes
 from core.data.sources.unpack import MOST_RATIO, RATIO_FROM
@@ -125,12 +126,14 @@ def _sheet(desk: Desk, path: Path) -> Sheet:
             if len(filled) < 2:
                 continue
             if merged := len(held.merged_cell_ranges or []):
+                groups = counted(merged, "group")
                 desk.note(
-                    f'{merged:,} groups of merged cells in the sheet "{name}": their value stands'
-                    " in the first cell of each, and the others are empty"
+                    f'{groups} of merged cells in the sheet "{name}": their value stands in the'
+                    " first cell of each, and the others are empty"
                 )
             if reach and reach.errors:
-                desk.note(f'{reach.errors:,} cells with errors in the sheet "{name}" are missing')
+                errors = counted(reach.errors, "cell")
+                desk.note(f'{errors} with errors in the sheet "{name}" taken for missing')
             others = [each for each in book.sheet_names if each != name]
             if others and not desk.options.table:
                 desk.note(
@@ -181,7 +184,9 @@ def _rows_below_header(
     inner = len(range(left, max(used) + 1)) - len(used)
     blank = height - table[0][0] + 1 - len(table)
     if inner or blank:
-        desk.note(f"{blank:,} empty rows and {inner:,} empty columns were left out")
+        empty = [(blank, "empty row"), (inner, "empty column")]
+        said = " and ".join(counted(number, what) for number, what in empty if number)
+        desk.note(f"left out: {said}")
     if len(table) < 2:
         raise UsageError(
             "the sheet holds a header and no rows", where=str(path), hint="Name another sheet."

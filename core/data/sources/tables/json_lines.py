@@ -18,6 +18,8 @@ from core.data.sources.columns import (
 )
 from core.data.sources.desk import Arrived, Desk
 from core.data.sources.file_kind import suffix_of
+from core.data.sources.guess import settle_times
+from core.data.sources.said import counted
 from core.data.sources.tables.plain_text import plain_utf8
 from core.errors import LeptonError
 
@@ -125,9 +127,12 @@ def _settle(desk: Desk, name: str, kind: str) -> Out:
             f"SELECT count(*) FROM arrived WHERE NOT isfinite({column})"
         ).fetchall()
         if odd:
-            desk.note(f'{odd:,} values such as NaN in column "{name}" count as missing')
+            values = counted(odd, "value")
+            desk.note(f'{values} such as NaN in column "{name}" taken for missing')
             kept = f"CASE WHEN isfinite({column}) THEN {column} END"
             return Out(name, kept, kind)
+    if kind == "VARCHAR" and name not in desk.options.types:
+        return settle_times(desk, "arrived", name)
     if kind != "JSON":
         return lake_type(desk, name, kind)
     desk.connection.execute(f"ALTER TABLE arrived ALTER {column} TYPE VARCHAR USING {column}->>'$'")

@@ -13,7 +13,8 @@ from urllib.parse import quote
 from core.data.lake.view import quoted
 from core.data.sources.columns import Out, hand_over, refuse_bad_cells
 from core.data.sources.desk import Arrived, Desk
-from core.data.sources.guess import settle_text
+from core.data.sources.guess import settle_text, type_named
+from core.data.sources.said import counted
 from core.data.sources.tables.arrow import add
 from core.errors import LeptonError, UsageError, nearest
 
@@ -177,7 +178,10 @@ def _columns(desk: Desk, database: sqlite3.Connection, table: str) -> list[Kept]
 
 
 def _kept(desk: Desk, name: str, held: dict[str, int], declared: str) -> Kept:
-    if name in desk.options.types:
+    if wanted := desk.options.types.get(name):
+        if type_named(wanted) == "DOUBLE" and not held["text"] and not held["blob"]:
+            # As text an infinite number would be none.
+            return Kept(name, "double")
         return Kept(name, "string", text=True)
     if held["blob"]:
         if held["blob"] < sum(held.values()):
@@ -221,7 +225,8 @@ def _load(desk: Desk, database: sqlite3.Connection, table: str, columns: list[Ke
         rows += len(batch)
         desk.progress(rows, 0)
     if broken:
-        desk.note(f"{broken:,} texts are not UTF-8; what could not be read shows as \ufffd")
+        texts = counted(broken, "text")
+        desk.note(f"{texts} not in UTF-8: what could not be read shows as \ufffd")
     return rows
 
 

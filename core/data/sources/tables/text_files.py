@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from core.data.sources.columns import SPLIT_NAMES
 from core.data.sources.desk import Arrived, Desk
+from core.data.sources.said import counted
 from core.data.sources.tables.plain_text import plain_utf8
 from core.errors import LeptonError, UsageError, nearest
 
@@ -104,7 +105,7 @@ def find_texts(desk: Desk, paths: list[Path]) -> list[Found]:
             if len(place.parts) > 2
         ]
         if others := len(found) - len(kept):
-            desk.note(f"{others:,} files of text that lie in no class folder were left out")
+            desk.note(f"{counted(others, 'file')} of text in no class folder left out")
         order = {"train": 0, "validation": 1, "test": 2}
         return sorted(kept, key=lambda text: order.get(text.split or "", 3))
     if len(tops) > 1 and all(len(place.parts) > 1 for place in places):
