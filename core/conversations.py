@@ -146,11 +146,13 @@ class Conversation:
     def _keep(self, line: Mapping[str, Any]) -> None:
         """Add a line to the file, and with the first one what the conversation is."""
         lines = [line]
-        if not self.path.exists():
+        if begins := not self.path.exists():
             head = {"model": self.model, "created": self.created, "system": self.system}
             lines.insert(0, {**head, "settings": self.settings})
         written = b"".join(json.dumps(one, ensure_ascii=False).encode() + b"\n" for one in lines)
         try:
+            if begins:
+                self.path.parent.mkdir(mode=0o700, exist_ok=True)
             descriptor = os.open(
                 self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600
             )
@@ -177,17 +179,7 @@ class Conversations:
     def new(
         self, model: str, *, system: str = "", settings: Mapping[str, Any] | None = None
     ) -> Conversation:
-        """One that has not begun; its file is made with its first message.
-
-        Raises:
-            LeptonError: there is no place for it.
-        """
-        try:
-            self.folder.mkdir(mode=0o700, exist_ok=True)
-        except OSError as error:
-            raise LeptonError(
-                f"conversations cannot be kept: {error.strerror}", where=str(self.folder)
-            ) from error
+        """One that has not begun; its file is made with its first message."""
         name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{uuid4().hex[:4]}{SUFFIX}"
         return Conversation(self.folder / name, model, _now(), system, dict(settings or {}))
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from core.conversations import Conversation, Turn
 from core.errors import LeptonError, UsageError
 from core.generation.pieces import Ending, Piece
 from core.generation.sampling import Sampling
-from core.inference.hearing import Pieces
-from core.inference.process import EngineProcess
 from core.workspace import written_path
+
+if TYPE_CHECKING:
+    from core.inference.hearing import Pieces
+    from core.inference.process import EngineProcess
 
 
 class Talk:

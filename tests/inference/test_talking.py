@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
@@ -81,12 +82,11 @@ def test_another_thread_stops_it(engine: EngineProcess, kept: Conversations) -> 
         for _ in talk.ask("Emma"):
             began.set()
 
-    reader = threading.Thread(target=read)
-    reader.start()
-    assert began.wait(60)
-    talk.stop()
-    reader.join(60)
-    assert not reader.is_alive()
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(read)
+        assert began.wait(60)
+        talk.stop()
+        reading.result(60)
     assert said(talk) == [("user", False), ("assistant", True)]
     assert talk.kept.turns[-1].message.content
 

@@ -131,10 +131,17 @@ async def test_an_answer_comes_piece_by_piece_and_escape_stops_it(
         await until(pilot, "▍")
         await say(pilot, "Harriet")
         await until(pilot, "One at a time")
+        view = pane.query_one("#said", TalkView)
+        await until(pilot, lambda: view.max_scroll_y > 3 and view.scroll_y == view.max_scroll_y)
+        view.focus()
+        await pilot.press("home")
         # A model of this size says some hundred pieces a second.
         await until(pilot, lambda: len(times) >= 4)
         assert times[3] - times[0] > 0.5, "redrawn four times a second"
         await pilot.press("escape")
+        await until(pilot, lambda: not pane.busy)
+        assert view.scroll_y == 0, "who reads further up is left there"
+        await pilot.press("end")
         await until(pilot, "stopped")
         (talk,) = kept(models)
         assert talk.turns[-1].stopped
@@ -263,6 +270,26 @@ async def test_what_cannot_be_answered_comes_back_to_the_box(models: Workspace) 
         assert "n begins a new conversation" in shown
         assert pilot.app.screen.query_one(SayBox).text == ("Emma " * 300).strip()
         assert kept(models) == []
+
+
+async def test_what_cannot_be_kept_or_set_is_told(models: Workspace) -> None:
+    store = Conversations(models)
+    talk = store.new("talker@1", settings={"temperature": "hot"})
+    talk.say("user", "Who?")
+    async with LeptonApp(models).run_test(size=(100, 30), notifications=True) as pilot:
+        pane = await chosen(pilot, "talker")
+        pane._talk.path = models.home / "nowhere" / "deep" / "talk.jsonl"
+        await say(pilot, "Who is Emma?")
+        await until(pilot, "the conversation cannot be kept: No such file or directory")
+        assert pilot.app.screen.query_one(SayBox).text == "Who is Emma?"
+        await pilot.press("escape", "o")
+        await until(pilot, "enter opens")
+        await pilot.press("enter")
+        await until(pilot, "❯ Who?")
+        await pilot.press("escape", "s")
+        await until(pilot, "temperature=hot cannot be")
+        await pilot.press("r")
+        await until(pilot, "✗ temperature=hot cannot be")
 
 
 async def test_a_model_that_is_left_keeps_its_conversation(models: Workspace) -> None:

@@ -293,7 +293,10 @@ async def test_a_wrong_answer_goes_back_to_the_data_set(models: Workspace, tmp_p
         await until(pilot, "It becomes the label of row 5 of digits, in a new version.")
         await pilot.press("1", "enter")
         await until(pilot, "digits@2 says so of row 5: 1")
-        await ask(pilot, str(picture))
+        pane = pilot.app.screen.query_one(TryPane)
+        pane.ask(str(picture))
+        pane.action_correct()
+        assert pilot.app.screen.query(TryPane), "what was said before is not put right meanwhile"
         await until(pilot, lambda: "seen.png" in beneath(pilot))
         await pilot.press("escape", "c")
         await until(pilot, "It becomes a new row of digits, in a new version.")

@@ -143,7 +143,9 @@ class ChatPane(Way):
                 return asked and not self.busy
             case "new":
                 return asked
-            case "settings" | "conversations":
+            case "settings":
+                return bool(self._models) and not self.busy
+            case "conversations":
                 return bool(self._models)
         return False
 
@@ -240,8 +242,13 @@ class ChatPane(Way):
 
             self.infer_screen.fetch(work, lambda _: self._tell_settings(), group="set")
 
-        form = SettingsForm(talk.system, talk.settings, self.infer_screen.fetch)
-        self.app.push_screen(form, kept)
+        try:
+            form = SettingsForm(talk.system, talk.settings, self.infer_screen.fetch)
+        except UsageError as error:
+            # Somebody has edited the conversation's file.
+            self.infer_screen.show_error(error)
+        else:
+            self.app.push_screen(form, kept)
 
     def action_conversations(self) -> None:
         def chosen(kept: Conversation | None) -> None:

@@ -95,6 +95,7 @@ class TalkView(VerticalScroll):
         self.talk, self.turns, self.lost = talk, list(talk.kept.turns), ""
         self.border_title = plain(title)
         self._show()
+        self.anchor()
 
     def say(self, words: str) -> None:
         """Something in place of an answer."""
@@ -146,6 +147,8 @@ class TalkView(VerticalScroll):
         self.turns = turns
         self._show()
         self.say("reading…")
+        # What comes is followed, until a person scrolls.
+        self.anchor()
         every = refresh_interval()
 
         def work() -> None:
@@ -203,7 +206,6 @@ class TalkView(VerticalScroll):
             words = f"{counted(left, 'earlier message')}: lepton chat show {self.talk.kept.id}"
             earlier.update(Text(words, "dim"))
         self._tell(None)
-        self.anchor()
 
 
 def _asked(question: str) -> Turn:
