@@ -9,6 +9,7 @@ from pathlib import Path
 from time import monotonic
 
 import pytest
+from textual.events import Key
 from textual.pilot import Pilot
 from textual.widgets import Input, Select, TextArea
 
@@ -149,6 +150,20 @@ async def test_an_answer_comes_piece_by_piece_and_escape_stops_it(
         assert not pane.busy
         await pilot.press("escape")
         assert "Retry" in await until(pilot, "n New")
+
+
+async def test_keys_that_come_at_once_are_taken_in_their_order(models: Workspace) -> None:
+    async with LeptonApp(models).run_test(size=(80, 24)) as pilot:
+        await chosen(pilot, "talker")
+        await pilot.press("i")
+        await until(pilot, "Say something")
+        keys = ["W", "h", "o", "ctrl+j", "i", "s", "enter"]
+        for key in keys:
+            pilot.app.post_message(Key(key, key if len(key) == 1 else None))
+        await until(pilot, "❯ Who")
+        await until(pilot, "12 said at")
+    (talk,) = kept(models)
+    assert contents(talk)[0] == "Who\nis"
 
 
 async def test_the_settings_are_those_of_the_shell(models: Workspace, tmp_path: Path) -> None:
