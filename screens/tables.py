@@ -19,6 +19,15 @@ def plain_table(*heads: str) -> Table:
     return table
 
 
+def beside(mark: Text, words: Text, width: int | None = None) -> Table:
+    """Words that go on beside what stands before them, and not under it."""
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    grid.add_column(width=width, no_wrap=True)
+    grid.add_column(ratio=1)
+    grid.add_row(mark, words)
+    return grid
+
+
 def scores_table(metrics: Mapping[str, float], baseline: Mapping[str, float]) -> Table:
     """Each metric beside its baseline, and in words which of them is better."""
     if not baseline:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from core.data.lake.view import MOST_DISTINCT, ROW_ID, SPLIT, quoted
@@ -78,12 +79,13 @@ class TableFacts:
         Raises:
             UsageError: there is none.
         """
-        for column in self.columns:
-            if column.name == name:
-                return column
-        raise UsageError(
-            f'there is no column "{name}"', hint=nearest(name, [c.name for c in self.columns])
-        )
+        if (column := self._by_name.get(name)) is not None:
+            return column
+        raise UsageError(f'there is no column "{name}"', hint=nearest(name, [*self._by_name]))
+
+    @cached_property
+    def _by_name(self) -> dict[str, ColumnFacts]:
+        return {column.name: column for column in self.columns}
 
 
 def described(view: View, name: str) -> ColumnFacts:

@@ -87,6 +87,7 @@ class Pane(Vertical):
         self._newest = newest
         if self.unfinished or self.version is None or self.version.ref != version.ref:
             self.version = version
+            self.place = ""
             self.action_again()
 
     def action_again(self) -> None:

@@ -203,7 +203,6 @@ class DataScreen(LeptonScreen):
         self._version = version
         if self._opened is not None and self._opened.ref != version.ref:
             self._opened = None
-        self._say_facts()
         self._fill()
 
     def _say_facts(self, place: str = "") -> None:
@@ -245,8 +244,8 @@ class DataScreen(LeptonScreen):
 
     def _fill(self) -> None:
         if self._version is not None:
-            self._say_facts(self.pane.place)
             self.pane.look_at(self._version, newest=self._opened is None)
+            self._say_facts(self.pane.place)
 
     def action_tab(self, step: int) -> None:
         self.action_open_tab(self.query_one(TabLine).beside(step))
@@ -366,10 +365,9 @@ def _facts(version: Version, newest: Version, place: str, purpose: str) -> Text:
     said = [
         place or counted(version.rows, "row"),
         counted(len(version.columns), "column"),
+        *([purpose] if purpose else []),
         human_bytes(version.bytes),
     ]
-    if purpose:
-        said.append(purpose)
     earlier = f" (newest is @{newest.n})" if newest.n != version.n else ""
     return Text.assemble(
         (version.ref, "bold"),

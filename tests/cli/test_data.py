@@ -108,3 +108,15 @@ def test_what_a_plain_text_is_for_is_said_alike_everywhere(lepton: Shell, tmp_pa
     sort = """derive column=sort sql="CASE WHEN line % 3 = 0 THEN 'a' ELSE 'b' END" """
     assert lepton("data", "clean", "novel", "--step", sort).code == 0
     assert told() == {"text-classification"}
+
+
+def test_of_many_columns_a_line_names_the_first(lepton: Shell, tmp_path: Path) -> None:
+    source = tmp_path / "wide.csv"
+    heads = [*(f"c{n}" for n in range(40)), "no\x1b[31mte", "label"]
+    rows = [
+        ",".join([*(str(n * m % 17) for m in range(40)), "1.5", "ab"[n % 2]]) for n in range(60)
+    ]
+    source.write_text("\n".join([",".join(heads), *rows]) + "\n")
+    said = lepton("data", "import", source).out
+    assert "c11, c12 and 25 more -> label" in said
+    assert "c11, c12 and 25 more" in lepton("data", "show", "wide").out

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from textual.widgets import Static
 
 from core.data.lake.lake import Lake
 from core.data.sql.console import History
@@ -119,6 +120,42 @@ async def test_columns_are_hidden_held_and_shown_again(lake: Lake) -> None:
         assert "kind" in shown
         await pilot.press("plus")
         await until(pilot, lambda: heads(pilot) == ["id", "age", "city", "comment", "kind"])
+
+
+async def test_columns_are_hidden_one_after_the_other(lake: Lake) -> None:
+    async with app(lake).run_test(size=(80, 24)) as pilot:
+        await enter(pilot)
+        await pilot.press("right", "minus")
+        await until(pilot, lambda: heads(pilot) == ["id", "city", "comment", "kind"])
+        await until(pilot, lambda: table(pilot).row_at(0) is not None)
+        # The cursor is on the column that has come to its place, and not on the first.
+        await pilot.press("minus")
+        await until(pilot, lambda: heads(pilot) == ["id", "comment", "kind"])
+
+
+async def test_a_text_without_quotes_is_no_column(lake: Lake) -> None:
+    async with app(lake).run_test(size=(130, 24)) as pilot:
+        await enter(pilot)
+        await pilot.press("slash")
+        await type_in(pilot, "city = Chur")
+        await until(pilot, "A text stands in single quotes: 'Chur'")
+
+
+async def test_the_place_in_one_data_set_is_not_said_of_another(lake: Lake) -> None:
+    lake.commit("zebras", pa.table({"a": [1, 2]}), op="import")
+    async with app(lake).run_test(size=(80, 24)) as pilot:
+        await enter(pilot)
+        await pilot.press("end")
+        shown = await until(pilot, "row 2,000 of 2,000")
+        # What it is for is more than its size where there is room for one of them.
+        assert "5 columns · tabular-" in shown
+        said = []
+        update = pilot.app.screen.query_one("#facts", Static).update
+        facts = pilot.app.screen.query_one("#facts", Static)
+        facts.update = lambda words: (said.append(str(words)), update(words))  # type: ignore[method-assign,func-returns-value]
+        await pilot.press("escape", "down")
+        await until(pilot, "row 1 of 2 ·")
+        assert not [words for words in said if "zebras" in words and "2,000" in words]
 
 
 async def test_a_row_is_jumped_to_and_a_cell_seen_whole(lake: Lake) -> None:

@@ -211,6 +211,9 @@ def _no_columns() -> pa.Schema:
     return pa.schema([])
 
 
+_NO_COLUMN = re.compile(r"referenced column (\S+) not found in FROM clause!")
+
+
 def told(error: Exception) -> LeptonError:
     """DuckDB's complaint in one line, and whose fault it was."""
     import duckdb
@@ -237,8 +240,10 @@ def told(error: Exception) -> LeptonError:
         )
     for line in lines[1:]:
         if line.startswith("Candidate bindings:"):
-            return UsageError(
-                re.sub(r"referenced column (\S+) not found in FROM clause!", r"no column \1", what),
-                hint=f"Did you mean {line.removeprefix('Candidate bindings:').strip()[:200]}?",
-            )
+            what = _NO_COLUMN.sub(r"no column \1", what)
+            there = line.removeprefix("Candidate bindings:").strip()[:200]
+            # Who writes a text as it is gets it taken for a column's name.
+            missed = re.fullmatch(r'no column "(.*)"', what)
+            quotes = f" A text stands in single quotes: {literal(missed[1])}" if missed else ""
+            return UsageError(what, hint=f"Did you mean {there}?{quotes}")
     return UsageError(what, hint=next((ln for ln in lines if ln.startswith("Did you mean")), ""))

@@ -8,6 +8,7 @@ import typer
 
 from core.workspace import Workspace
 from lepton_tui.cli.groups import noun
+from screens.text import plain
 
 if TYPE_CHECKING:
     from core.data.lake.lake import Lake
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 app = noun("Bring data in, look at it, check it, change it, send it on.")
 
 DATASET = typer.Argument(metavar="DATASET", help='A data set, "name" or "name@version".')
+MOST_NAMED = 12
+"""Of more columns than that, a line names the first."""
 JSON = typer.Option(False, "--json", help="Print one JSON document.")
 
 
@@ -28,4 +31,8 @@ def open_lake() -> Lake:
 
 def inputs_of(version: Version) -> str | None:
     """The columns that a version is predicted from, in a line."""
-    return ", ".join(version.inputs) if version.inputs else None
+    if not version.inputs:
+        return None
+    more = len(version.inputs) - MOST_NAMED
+    names = ", ".join(map(plain, version.inputs[:MOST_NAMED]))
+    return f"{names} and {more:,} more" if more > 0 else names

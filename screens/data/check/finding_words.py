@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from rich.table import Table
 from rich.text import Text
 
 from core.data.quality.finding import Finding
+from screens.tables import beside
 from screens.text import plain
 
 SEVERITY = {
@@ -14,8 +16,8 @@ SEVERITY = {
 }
 
 
-def finding_line(found: Finding) -> Text:
+def finding_line(found: Finding) -> Table:
     """How bad, in which column, and what."""
     glyph, style = SEVERITY[found.severity]
     column = f"{plain(found.column)}: " if found.column else ""
-    return Text.assemble((f"{glyph} ", style), (column, "bold"), plain(found.what))
+    return beside(Text(glyph, style), Text.assemble((column, "bold"), plain(found.what)))

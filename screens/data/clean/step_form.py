@@ -20,6 +20,7 @@ from core.data.cleaning.steps import STEPS
 from core.errors import UsageError
 from core.settings import from_words
 from screens.data.clean.step_words import value_words
+from screens.tables import beside
 from screens.text import plain
 from screens.widgets.form import Form, options, row
 
@@ -74,7 +75,7 @@ class StepChoice(ModalScreen[str | None]):
         found.sort(key=lambda each: not all(word in each["do"] for word in words))
         listed = self.query_one(OptionList)
         listed.set_options(
-            Option(Text.assemble((f"{each['do']:<22} ", "bold"), (each["help"], "dim")), each["do"])
+            Option(beside(Text(each["do"], "bold"), Text(each["help"], "dim"), 22), each["do"])
             for each in found
         )
         listed.highlighted = 0 if found else None

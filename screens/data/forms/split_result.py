@@ -152,5 +152,5 @@ def leaks_told(leaks: list[Finding]) -> RenderableType:
     """What was found; that nothing was is worth a line too."""
     if not leaks:
         return Text("✓ No row is equal or nearly equal to one of another part.", "green")
-    told = [Text(), *(finding_line(leak) for leak in leaks)]
+    told: list[RenderableType] = [Text(), *(finding_line(leak) for leak in leaks)]
     return Group(*told, *(Text(plain(hint), "dim") for hint in {leak.hint for leak in leaks}))

@@ -114,8 +114,11 @@ class RowsPane(Pane):
         table.source = rows
         if old is not None:
             old.close()
-        # The cursor goes with its column.
-        table.cursor_column = rows.names.index(column) if column in rows.names else 0
+        # The cursor goes with its column; where that is hidden now, the next one has its place.
+        if column in rows.names:
+            table.cursor_column = rows.names.index(column)
+        elif column not in rows.look.hidden:
+            table.cursor_column = 0
         self._say_look(count)
 
     def on_unmount(self) -> None:
