@@ -328,7 +328,7 @@ def _moment(view: View, time: str) -> str:
     """SQL for a time in microseconds since 1970, NULL where there is none."""
     name = quoted(time)
     kind = view.version.column(time).type
-    at = moment(name) if kind == "VARCHAR" else name
-    if kind == "DATE":
-        at = f"CAST({name} AS TIMESTAMP)"
+    at = moment(name) if kind == "VARCHAR" else f"TRY_CAST({name} AS TIMESTAMP)"
+    if "TIME ZONE" in kind:
+        at = name
     return f"CASE WHEN isfinite({at}) THEN epoch_us({at}) END"

@@ -139,7 +139,8 @@ def choose(workspace: Workspace, config: TrainConfig) -> Choice:
     base = found.attempt(lambda: _base(own, origin))
     architecture = None
     if kind is not None:
-        architecture = found.attempt(partial(_architecture, own, kind, base))
+        if base is not None or not is_base(own.model):
+            architecture = found.attempt(partial(_architecture, own, kind, base))
         found.attempt(partial(_check_augmentations, own, kind))
         found.attempt(partial(_check_classes, own, kind))
         if base is not None and origin is None and kind.takes_pretrained:

@@ -176,6 +176,7 @@ def test_a_wrong_word_changes_nothing(
         (["data", "sql", "FROM plants", "--output", "~{}/p.csv"], "no such folder"),
         (["data", "check", "plants", "--save", "~{}/m.toml"], "cannot be written"),
         (["train", "plants", "--config", "~{}/c.toml"], "the settings cannot be read"),
+        (["train", "plants", "--model", "~{}/model"], "there is no such folder"),
         (["predict", "~{}/model", "height=1"], "this folder is no model"),
         (["models", "import", "~{}/model"], "there is no such folder"),
         (["data", "ls", "--home", "~{}/home"], "nobody's home"),

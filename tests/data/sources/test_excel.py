@@ -117,7 +117,7 @@ def test_titles_gaps_merged_cells_errors_and_equal_names(lake: Lake, tmp_path: P
     assert rows == [(1, 2, 3), (4, None, 6), (7, None, None)]
     notes = "\n".join(report.notes)
     assert 'row 2, "Sales of 2026", stands above the header' in notes
-    assert "1 cells with errors" in notes
+    assert "1 cell with errors" in notes
     assert "1 group of merged cells" in notes
     assert "left out: 1 empty row and 1 empty column" in notes
 

@@ -172,8 +172,12 @@ def test_what_was_cut_short_goes_on_where_it_ended(lake: Lake, server: Server) -
     """However often it is cut, for every piece is a step forward."""
     content = LONG.encode()
     url = server.does("/a.csv", pieces(content, len(content) // 7, '"a"'))
-    _, rows = read(lake, url)
-    assert [row[0] for row in rows] == list(range(200_000))
+    report, _ = read(lake, url)
+    assert report.version.rows == 200_000
+    with lake.open(report.version) as view:
+        assert view.sql("SELECT sum(n), sum(m), count(DISTINCT n) FROM rows") == [
+            (sum(range(200_000)), sum(range(200_000)), 200_000)
+        ]
     asked = [headers.get("Range") for _, headers in server.asked]
     assert asked[0] is None
     assert asked[1] == f"bytes={len(content) // 7}-"
