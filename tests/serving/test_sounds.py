@@ -70,5 +70,11 @@ def test_sounds_that_are_damaged_or_lie_are_refused(hearing: Running) -> None:
     slow = whole[:24] + struct.pack("<I", 1) + whole[28:]
     assert "1600.0 s long" in refused(post(hearing, slow), 422)["detail"]
     refused(post(hearing, b""), 422)
-    for broken in (b"MZ no sound", whole[:44], whole[:20]):
-        assert refused(post(hearing, broken), 422)["where"].endswith("audio")
+    for broken, why in (
+        (b"MZ no sound", "cannot be read: Format not recognised"),
+        (whole[:44], "cannot be read: it has no samples"),
+        (whole[:20], "cannot be read: it is cut short"),
+    ):
+        told = refused(post(hearing, broken), 422)
+        assert why in told["detail"]
+        assert told["where"] == "instances[0].audio"

@@ -109,6 +109,8 @@ def decode(content: bytes, most: float = math.inf) -> tuple[NDArray[np.float64],
         except wave.Error as error:
             if "unknown format" not in str(error):
                 raise ValueError(str(error)) from error
+        except EOFError as error:
+            raise ValueError("it is cut short") from error
     try:
         import soundfile  # type: ignore[import-not-found,unused-ignore]
     except ImportError as error:
@@ -130,7 +132,8 @@ def decode(content: bytes, most: float = math.inf) -> tuple[NDArray[np.float64],
             if len(samples) == frames:
                 raise TooLongError(max(frames, file.frames) / rate, min(most, frames / rate))
     except RuntimeError as error:
-        raise ValueError(str(error)) from error
+        # The library's own words name an object in memory too.
+        raise ValueError(getattr(error, "error_string", str(error))) from error
     return np.asarray(samples), rate
 
 
