@@ -3,7 +3,8 @@
 A file is only ever added to, a line at a time, so a kill leaves at most a last line that is not
 whole, which is not read. The first line says what the conversation is; the others are messages,
 changed settings, or how many messages were taken back (by an edit, or to try again). A person may
-read them with any editor, and DuckDB reads all at once.
+read them with any editor, and DuckDB reads all at once. One that is removed while it is had stays
+removed: nothing of it is written again.
 """
 
 from __future__ import annotations
@@ -53,6 +54,12 @@ class Conversation:
     system: str = ""
     settings: dict[str, Any] = field(default_factory=dict)
     turns: list[Turn] = field(default_factory=list)
+    begun: bool = False
+    """Whether a file was made of it, which may have been removed since."""
+
+    @property
+    def removed(self) -> bool:
+        return self.begun and not self.path.exists()
 
     @property
     def id(self) -> str:
@@ -93,7 +100,7 @@ class Conversation:
     def set(self, **changes: Any) -> None:
         """Change `model`, `system` or single `settings` from now on."""
         self._take(changes)
-        if self.path.exists():
+        if self.begun:
             self._keep({"set": changes})
 
     def to_json(self, *, whole: bool = True) -> dict[str, Any]:
@@ -146,16 +153,17 @@ class Conversation:
     def _keep(self, line: Mapping[str, Any]) -> None:
         """Add a line to the file, and with the first one what the conversation is."""
         lines = [line]
-        if begins := not self.path.exists():
+        how = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC
+        if begins := not self.begun:
             head = {"model": self.model, "created": self.created, "system": self.system}
             lines.insert(0, {**head, "settings": self.settings})
+            how |= os.O_CREAT
         written = b"".join(json.dumps(one, ensure_ascii=False).encode() + b"\n" for one in lines)
         try:
             if begins:
                 self.path.parent.mkdir(mode=0o700, exist_ok=True)
-            descriptor = os.open(
-                self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600
-            )
+            descriptor = os.open(self.path, how, 0o600)
+            self.begun = True
             with os.fdopen(descriptor, "r+b") as file:
                 size = file.seek(0, os.SEEK_END)
                 # A line that a kill left unfinished must not take this one with it.
@@ -165,6 +173,8 @@ class Conversation:
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
+            if self.removed:
+                return
             raise LeptonError(
                 f"the conversation cannot be kept: {error.strerror}", where=str(self.path)
             ) from error
@@ -229,7 +239,7 @@ def _read(path: Path) -> Conversation | None:
     try:
         lines = path.read_bytes().split(b"\n")
         head, *rest = [line for line in map(_parsed, lines) if line is not None]
-        read = Conversation(path, str(head["model"]), str(head["created"]))
+        read = Conversation(path, str(head["model"]), str(head["created"]), begun=True)
         read._take({"system": head["system"], "settings": head["settings"]})
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -25,6 +25,9 @@ class Decoder(Protocol):
         Several texts at once are given one token each.
         """
 
+    def held(self, cache: Any) -> int:
+        """Bytes that a cache takes."""
+
 
 class Layer:
     """The keys and values of one layer and one text, [1, heads, places, size] each."""
@@ -33,6 +36,10 @@ class Layer:
         self.length = 0
         self._keys: Tensor | None = None
         self._values: Tensor | None = None
+
+    @property
+    def bytes(self) -> int:
+        return sum(each.nbytes for each in (self._keys, self._values) if each is not None)
 
     def add(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         """All keys and values, with these as the newest."""
@@ -65,6 +72,10 @@ class KeyValues:
     def length(self) -> int:
         """Tokens that are remembered."""
         return self.layers[0].length
+
+    @property
+    def bytes(self) -> int:
+        return len(self.layers) * self.layers[0].bytes
 
 
 def attended(query: Tensor, keys: Tensor, values: Tensor) -> Tensor:

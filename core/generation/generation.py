@@ -33,7 +33,8 @@ class Language(Written, Protocol):
 
 
 class Generation:
-    """One text that is going on. `advance` takes it further; `take` says what came since.
+    """One text that is going on. `advance` takes it further; `take` says what came since. What it
+    remembers can be `set_aside`.
 
     Raises:
         UsageError: the prompt has more pieces than fit into `context`, or the schema cannot be.
@@ -55,10 +56,12 @@ class Generation:
         self.error: LeptonError | None = None
         self.pieces: list[int] = []
         self.cache: Any = None
+        self.bytes = 0
+        """What its cache takes."""
         self.is_reading = True
         """Whether it has not read all of its prompt."""
         self._due = list(prompt)
-        self._prompt_tokens = len(prompt)
+        self._prompt = list(prompt)
         self._ends = frozenset(language.ends)
         self._vocabulary = vocabulary
         self._most = min(sampling.max_tokens, context - len(prompt))
@@ -81,7 +84,15 @@ class Generation:
         """Make ready for the first step; once."""
         if self.cache is None:
             self.cache = decoder.new_cache()
-            self._began = time.perf_counter()
+            self._began = self._began or time.perf_counter()
+
+    def set_aside(self) -> int:
+        """Forget what it remembers, and return how many bytes that were: with its next step it
+        reads anew all that was said."""
+        self._due = [*self._prompt, *self.pieces]
+        self.is_reading = True
+        self.cache, freed, self.bytes = None, self.bytes, 0
+        return freed
 
     def read(self, logits: Tensor) -> None:
         """The model has read `due`; logits float [vocabulary] are of what follows.
@@ -119,10 +130,10 @@ class Generation:
         self._told += self._telling.end()
         if self._telling.stopped:
             reason = STOP
-        self.cache = None
+        self.cache, self.bytes = None, 0
         self.ending = Ending(
             reason,
-            self._prompt_tokens,
+            len(self._prompt),
             len(self.pieces),
             self._first - self._began,
             time.perf_counter() - self._first,
@@ -141,6 +152,7 @@ def advance(decoder: Decoder, running: Sequence[Generation]) -> None:
         tokens = torch.tensor([each.due for each in running], device=_device(decoder))
         logits = decoder.next_logits(tokens, [each.cache for each in running]).float().cpu()
     for each, found in zip(running, logits, strict=True):
+        each.bytes = decoder.held(each.cache)
         try:
             each.read(found)
         except LeptonError as error:

@@ -19,15 +19,13 @@ from core.generation.pieces import Ending
 from core.generation.sampling import Sampling
 from core.inference.cache import Cache
 from core.inference.hearing import Pieces
-from core.inference.loaded import Given, Loaded
+from core.inference.loaded import CACHE_BYTES, Given, Loaded
 from core.inference.messages import Answer, Embedded
 from core.models.folder import load_module
 from core.models.graph import exported_graph
 from core.models.registry import ONNX, RUNTIMES, ModelFolder, Models, Stamp, task_of
 from core.tasks.base import Task
 from core.workspace import Workspace
-
-CACHE_BYTES = 4 << 30
 
 # What is still frozen when the interpreter ends is reported as leaked by libraries in C++.
 atexit.register(gc.unfreeze)
@@ -191,7 +189,8 @@ class Engine:
         # A full collection with torch loaded takes 0.1 s; frozen, what stays is not looked at.
         gc.collect()
         gc.freeze()
-        return Loaded(folder, task, module, self.device, self.threads, self.queue)
+        most = self._cache.most_bytes
+        return Loaded(folder, task, module, self.device, self.threads, self.queue, most)
 
     def _module(self, folder: ModelFolder, task: Task) -> nn.Module:
         if self.runtime == "onnx" and folder.info["architecture"] != ONNX:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 Given: TypeAlias = Row | Mapping[str, Any] | str | Path
 
+CACHE_BYTES = 4 << 30
 EMBEDDED = 16
 """Texts that become vectors at once."""
 NO_ANSWER = "the model cannot answer this"
@@ -47,7 +48,8 @@ class Loaded:
     """A model in memory, ready to answer.
 
     `threads` are the processor threads of one call, None: as many as are quickest. Its line holds
-    `queue` rows at most.
+    `queue` rows at most. What it and the texts that it goes on with hold is `bytes` in all, and
+    `most_bytes` at most, where a part of that is enough for the model.
     """
 
     folder: ModelFolder
@@ -56,6 +58,7 @@ class Loaded:
     device: torch.device
     threads: int | None = None
     queue: int | None = None
+    most_bytes: int = CACHE_BYTES
     calibration: Calibration | None = field(init=False)
     lane: Lane[Given, Answer] = field(init=False)
     """The line of rows that wait for it."""
@@ -63,13 +66,13 @@ class Loaded:
     """The line of texts that are to become vectors."""
     streams: Streams = field(init=False)
     """Answers that come piece by piece."""
-    bytes: int = field(init=False)
-    """Of its parameters and buffers, or of its graph."""
+    _weights: int = field(init=False)
+    """Bytes of its parameters and buffers, or of its graph."""
     _measured: Path = field(init=False)
     _example: tuple[Given, Mapping[str, Any]] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        self.bytes = _bytes(self.module)
+        self._weights = _bytes(self.module)
         self._measured = calibration.file_of(self.folder.path, self.module)
         self.calibration = calibration.load(self._measured, self.device)
         # Weak, for objects that hold each other are found by the collector alone, and what was
@@ -80,7 +83,12 @@ class Loaded:
             answer, lambda: me.rows, self.queue, partial(_calibrate, weakref.ref(self))
         )
         self.embedding = Lane(lambda texts: me.embed(texts), lambda: EMBEDDED, self.queue)  # noqa: PLW0108
-        self.streams = Streams(lambda: me.decoder(), self.queue)  # noqa: PLW0108 - the same
+        room = max(self.most_bytes - self._weights, self.most_bytes // 4)
+        self.streams = Streams(lambda: me.decoder(), self.queue, room)  # noqa: PLW0108 - the same
+
+    @property
+    def bytes(self) -> int:
+        return self._weights + self.streams.bytes
 
     @property
     def rows(self) -> int:

@@ -2,11 +2,13 @@
 
 One thread takes all that are at work one step further, again and again: those whose prompts are
 read in one pass of the model together, since that takes little longer than for one alone. A prompt
-is read in parts in between, so a long one holds nobody up.
+is read in parts in between, so a long one holds nobody up. What all of them remember is bounded:
+when it is too much the newest is set aside, and later reads anew what was said.
 """
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -36,6 +38,8 @@ class Stream:
         self._hear = hear
         self.turns = 0
         """Steps that it has had."""
+        self.needs = 0
+        """Bytes that it remembered when it was set aside."""
 
     @property
     def over(self) -> bool:
@@ -61,12 +65,19 @@ class Streams:
     """The answers of one model that are at work, and the line of those that wait; thread-safe.
 
     `decoder` gives the model, ready for a step on the thread that asks for it. The thread starts
-    with the first answer and leaves when it is idle.
+    with the first answer and leaves when it is idle. Those at work remember `room` bytes together;
+    one goes on however much it is.
     """
 
-    def __init__(self, decoder: Callable[[], Decoder], bound: int | None = None) -> None:
+    def __init__(
+        self,
+        decoder: Callable[[], Decoder],
+        bound: int | None = None,
+        room: float = math.inf,
+    ) -> None:
         self._decoder = decoder
         self._bound = WAITING if bound is None else bound
+        self._room = room
         self._line: deque[Stream] = deque()
         self._changed = threading.Condition()
         self._running: list[Stream] = []
@@ -98,6 +109,11 @@ class Streams:
         with self._changed:
             return len(self._line) + len(self._running)
 
+    @property
+    def bytes(self) -> int:
+        """What those at work remember."""
+        return sum(each.generation.bytes for each in [*self._running])
+
     def close(self) -> None:
         """Let the thread leave as soon as nothing is at work, so that it holds on to no model."""
         with self._changed:
@@ -118,13 +134,29 @@ class Streams:
                 self._running = [stream for stream in running if stream not in over]
             for stream in running:
                 stream.tell()
+            self._make_room()
+
+    def _make_room(self) -> None:
+        """Set the newest aside, as long as all together remember too much."""
+        with self._changed:
+            while len(self._running) > 1 and self.bytes > self._room:
+                newest = self._running.pop()
+                newest.needs = newest.generation.set_aside()
+                self._line.appendleft(newest)
+
+    def _fits(self, next: Stream) -> bool:
+        if not self._running:
+            return True
+        # One that was set aside will remember as much again as soon as it has read.
+        held = sum(max(each.generation.bytes, each.needs) for each in self._running)
+        return len(self._running) < AT_WORK and held + next.needs <= self._room
 
     def _admit(self) -> list[Stream]:
         """Those at work, with those for whom there is room; none when the thread is to leave."""
         with self._changed:
             if not self._running:
                 self._changed.wait_for(lambda: self._line or self._closed, IDLE_SECONDS)
-            while self._line and len(self._running) < AT_WORK:
+            while self._line and self._fits(self._line[0]):
                 self._running.append(self._line.popleft())
             self._works = bool(self._running)
             return [*self._running]

@@ -23,7 +23,8 @@ class Talk:
 
     An answer is read piece by piece, and kept when it ends, however that comes about: what was said
     until then is kept as stopped where it is closed, where `stop` is called from another thread, or
-    where the engine ends. A question that cannot be answered at all is taken back.
+    where the engine ends. A question that cannot be answered at all is taken back. A conversation
+    that somebody removed meanwhile is not gone on with.
     """
 
     def __init__(self, engine: EngineProcess, kept: Conversation) -> None:
@@ -33,7 +34,12 @@ class Talk:
 
     def ask(self, question: str) -> Generator[Piece]:
         """The answer to a question, to be read to its end or closed; it raises what `generate`
-        does."""
+        does.
+
+        Raises:
+            UsageError: the conversation was removed.
+        """
+        self._check_there()
         self.kept.say("user", question)
         return self._answer()
 
@@ -41,13 +47,15 @@ class Talk:
         """Another answer to the last question.
 
         Raises:
-            UsageError: nothing was asked yet.
+            UsageError: nothing was asked yet, or the conversation was removed.
         """
+        self._check_there()
         self._take_back(self._last_question() + 1)
         return self._answer()
 
     def edit(self, question: str) -> Generator[Piece]:
         """The answer to the last question, asked in other words; raises what `retry` does."""
+        self._check_there()
         self._take_back(self._last_question())
         return self.ask(question)
 
@@ -60,6 +68,10 @@ class Talk:
         """End the answer that is being read, from any thread."""
         if self._asked is not None:
             self._asked.close()
+
+    def _check_there(self) -> None:
+        if self.kept.removed:
+            raise UsageError("this conversation was removed", hint="Begin another one.")
 
     def _last_question(self) -> int:
         turns = self.kept.turns

@@ -96,6 +96,9 @@ class GPT(nn.Module):
     def new_cache(self) -> KeyValues:
         return KeyValues(len(self.blocks))
 
+    def held(self, cache: KeyValues) -> int:
+        return cache.bytes
+
     def next_logits(self, tokens: Tensor, caches: Sequence[KeyValues]) -> Tensor:
         """See `core.generation.decoder.Decoder`."""
         before = torch.tensor([cache.length for cache in caches], device=tokens.device)

@@ -11,7 +11,7 @@ from core.errors import UsageError
 from core.inference.process import whole_ref
 from core.serving.endpoints import Endpoints, parse_share
 from core.serving.keys import Keys
-from core.serving.settings import Limits, Settings
+from core.serving.settings import Limits, Settings, is_loopback
 from core.workspace import Workspace
 
 
@@ -28,18 +28,23 @@ class Asked:
     runtime: str = "torch"
 
     def endpoints(self, workspace: Workspace) -> Endpoints:
-        """What is served, once all of it is known to be there.
+        """What is served, once all of it is known to be there and somebody could ask it.
 
         Raises:
             UsageError: a model is not there, or nobody could ask for want of a key.
             LeptonError: a model's folder is damaged.
         """
         if self.settings.keys and not Keys(workspace).list():
+            host = self.settings.host
             raise UsageError(
                 "there is no key yet, and a request would need one",
-                where=f"--host {self.settings.host}",
+                where="--require-key" if is_loopback(host) else f"--host {host}",
                 hint="Make one: lepton serve keys add NAME. Or let everybody in with --insecure.",
             )
+        return self.described(workspace)
+
+    def described(self, workspace: Workspace) -> Endpoints:
+        """The same, for who wants to know of it and not to be served."""
         made = Endpoints(workspace, self.settings.limits)
         for ref in self.models:
             made.serve(ref)

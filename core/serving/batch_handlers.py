@@ -13,13 +13,12 @@ from concurrent.futures import Future
 from typing import Any, TypeAlias, TypeVar
 
 from core.errors import UsageError
-from core.generation.chat import Prompt
 from core.generation.pieces import Piece
 from core.inference.faults import Busy, EngineEnded
 from core.inference.process import EngineProcess
 from core.serving.endpoints import Deployed
 from core.serving.openai_answers import CHAT, COMPLETIONS, Answers
-from core.serving.openai_forms import messages_of, read, sampling_of, texts_of
+from core.serving.openai_forms import prompts_of, read, sampling_of, texts_of
 from core.serving.openai_routes import EMBEDDINGS, TASK, each_of, embeddings
 from core.serving.predict_routes import predictions
 from core.serving.problems import Refused
@@ -79,13 +78,13 @@ def _said(deployed: Deployed, engine: EngineProcess, path: str) -> Handler:
         _check_model(asked["model"], deployed)
         if asked.get("stream"):
             raise Refused(400, "a batch file is answered whole", where="stream")
-        prompt: Prompt = messages_of(asked) if path == CHAT else asked["prompt"]
-        answers = Answers.to(path, deployed.name, asked, prompt)
+        prompts = prompts_of(asked)
+        answers = Answers.to(path, deployed.name, asked, prompts)
         texts: list[list[str]] = [[] for _ in range(answers.count)]
-        settings = each_of(sampling_of(asked), answers.count)
+        questions = each_of(prompts, sampling_of(asked), answers.each)
         ends = [
-            engine.stream(deployed.ref, prompt, one, text.append)
-            for one, text in zip(settings, texts, strict=True)
+            engine.stream(deployed.ref, *one, text.append)
+            for one, text in zip(questions, texts, strict=True)
         ]
 
         async def parts() -> AsyncGenerator[tuple[int, Piece]]:

@@ -136,7 +136,7 @@ class Form:
                     raise ValueError(f"it has more than {limits.text:,} characters")
             except ValueError as error:
                 what = "it is no UTF-8" if isinstance(error, UnicodeError) else str(error)
-                raise _wrong([{"row": at, "column": column, "detail": what}]) from None
+                raise wrong_rows([{"row": at, "column": column, "detail": what}]) from None
             given.append({column: cell})
         return self.named(given)
 
@@ -150,7 +150,7 @@ class Form:
         for at, row in enumerate(given):
             if isinstance(row, Mapping) and len(row) > len(self.takes):
                 strange = next(name for name in row if name not in self.takes)
-                raise _wrong([{"row": at, "column": strange, "detail": self._strange(strange)}])
+                raise wrong_rows([{"row": at, "column": strange, "detail": self._strange(strange)}])
 
     def _strange(self, column: str) -> str:
         return f"the model reads no such column. {nearest(column, self.takes)}".strip()
@@ -206,7 +206,7 @@ class Form:
                 told = ", ".join(f"{name} {count}" for name, count in lengths.items())
                 wrong.append({"row": at, "detail": f"its columns differ in length: {told}"})
         if wrong:
-            raise _wrong(wrong)
+            raise wrong_rows(wrong)
 
     def _refused(self, error: ValidationError) -> Refused:
         faults = error.errors(include_url=False, include_context=False)
@@ -228,7 +228,7 @@ class Form:
             told = self._told(fault, column, step)
             # Of the kinds that a cell may be, each says that it is not: once is enough.
             rows.setdefault((at, column, step), {"row": at, "detail": told} | _named(column))
-        return _wrong(list(rows.values()))
+        return wrong_rows(list(rows.values()))
 
     def _told(self, fault: Mapping[str, Any], column: str, step: int | None) -> str:
         """What is wrong with a cell, in words."""
@@ -262,7 +262,8 @@ def type_name(name: str) -> str:
     return made if made[:1].isalpha() else f"Model{made}"
 
 
-def _wrong(rows: list[dict[str, Any]]) -> Refused:
+def wrong_rows(rows: list[dict[str, Any]]) -> Refused:
+    """What a client hears of rows that are wrong: the first of them, and which others."""
     first = rows[0]
     column = f".{first['column']}" if "column" in first else ""
     more = f" (and {len(rows) - 1} more)" if len(rows) > 1 else ""

@@ -23,27 +23,33 @@ DONE = b"data: [DONE]\n\n"
 
 @dataclass(frozen=True)
 class Answers:
-    """The answers to one request: `count` of them, from a model, at the address `path`.
+    """The answers to one request: to each of its prompts `each` so many, from a model, at the
+    address `path`.
 
-    `before` is what each begins with: the prompt, where that is asked for.
+    `before` is what each answer begins with: its prompt, where that is asked for.
     """
 
     path: str
     model: str
-    count: int
-    before: str = ""
+    each: int
+    before: Sequence[str]
     id: str = field(default_factory=lambda: uuid4().hex)
     created: int = field(default_factory=lambda: int(time.time()))
 
     @classmethod
-    def to(cls, path: str, model: str, asked: Mapping[str, Any], prompt: Prompt) -> Self:
+    def to(cls, path: str, model: str, asked: Mapping[str, Any], prompts: Sequence[Prompt]) -> Self:
         """Those that a request asks for."""
-        before = prompt if asked.get("echo") and isinstance(prompt, str) else ""
-        return cls(path, model, asked.get("n") or 1, before)
+        each = asked.get("n") or 1
+        echoed = [one if asked.get("echo") and isinstance(one, str) else "" for one in prompts]
+        return cls(path, model, each, [one for one in echoed for _ in range(each)])
+
+    @property
+    def count(self) -> int:
+        return len(self.before)
 
     async def whole(self, parts: AsyncGenerator[tuple[int, Piece]]) -> dict[str, Any]:
         """The document of all of them, once they have come."""
-        texts, endings = [self.before] * self.count, dict[int, Ending]()
+        texts, endings = [*self.before], dict[int, Ending]()
         async with aclosing(parts):
             async for at, piece in parts:
                 texts[at] += piece.text
@@ -54,7 +60,7 @@ class Answers:
         return {
             **self._head("chat.completion"),
             "choices": choices,
-            "usage": usage(ends),
+            "usage": usage(ends, self.each),
             "timings": timings(ends),
         }
 
@@ -88,7 +94,7 @@ class Answers:
                 return
         if with_usage:
             ends = [endings[each] for each in range(self.count)]
-            yield self._event(usage=usage(ends), timings=timings(ends))
+            yield self._event(usage=usage(ends, self.each), timings=timings(ends))
         yield DONE
 
     @property
@@ -112,7 +118,7 @@ class Answers:
 
     def _begun(self, index: int) -> dict[str, Any]:
         if not self._is_chat:
-            return self._part(index, self.before, None)
+            return self._part(index, self.before[index], None)
         begun = {"delta": {"role": "assistant", "content": ""}}
         return {"index": index, **begun, "logprobs": None, "finish_reason": None}
 

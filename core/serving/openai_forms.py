@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal, NotRequired
 from pydantic import ConfigDict, Field, StrictBool, TypeAdapter, ValidationError, with_config
 from typing_extensions import TypedDict
 
-from core.errors import UsageError
-from core.generation.chat import Message
+from core.errors import UsageError, meant
+from core.generation.chat import Message, Prompt
 from core.generation.pieces import Ending
 from core.generation.sampling import MOST_SEED, MOST_STOP_LETTERS, Sampling
 from core.serving.problems import Refused
@@ -19,11 +19,29 @@ from core.serving.problems import Refused
 MOST_ANSWERS = 8
 MOST_MESSAGES = 1000
 MOST_TEXTS = 256
+MOST_PROMPTS = 32
 _CLOSED = with_config(ConfigDict(extra="forbid", strict=True, allow_inf_nan=False))
 _Text = Annotated[str, Field(max_length=1_000_000)]
 _Stop = Annotated[str, Field(min_length=1, max_length=MOST_STOP_LETTERS)]
 _Note = Annotated[dict[str, str], Field(max_length=16)]
 _Off = Annotated[float, Field(ge=0, le=0)]
+_Empty = Annotated[list[Any], Field(max_length=0)]
+_NoBias = Annotated[dict[str, float], Field(max_length=0)]
+
+_LEAVE = "Leave it out."
+_NOT_BUILT: Mapping[str, tuple[str, str]] = {
+    "tools": ("models call no tools here", _LEAVE),
+    "tool_choice": ("models call no tools here", _LEAVE),
+    "logprobs": ("how likely the tokens were is not told here", _LEAVE),
+    "top_logprobs": ("how likely the tokens were is not told here", _LEAVE),
+    "logit_bias": ("tokens cannot be made likelier one by one here", _LEAVE),
+    "presence_penalty": ("it is not taken here", "Set repetition_penalty, as 1.1."),
+    "frequency_penalty": ("it is not taken here", "Set repetition_penalty, as 1.1."),
+    "suffix": ("models go on with texts here, and fill in none", _LEAVE),
+    "best_of": ("answers are not chosen from here", "Ask for n of them."),
+}
+"""What OpenAI's API has and this one does not: why, and what to do. A value that asks for nothing
+is taken, since clients send those too."""
 
 
 @_CLOSED
@@ -88,6 +106,7 @@ class _Common(TypedDict):
     stream_options: NotRequired[StreamOptions | None]
     presence_penalty: NotRequired[_Off | None]
     frequency_penalty: NotRequired[_Off | None]
+    logit_bias: NotRequired[_NoBias | None]
     user: NotRequired[str]
 
 
@@ -97,18 +116,25 @@ class ChatRequest(_Common):
 
     messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=MOST_MESSAGES)]
     max_completion_tokens: NotRequired[Annotated[int, Field(ge=1, le=1 << 20)] | None]
-    response_format: NotRequired[AnyText | AnyJson | JsonOfSchema]
+    response_format: NotRequired[AnyText | AnyJson | JsonOfSchema | None]
     logprobs: NotRequired[Literal[False] | None]
+    top_logprobs: NotRequired[None]
+    tools: NotRequired[_Empty | None]
+    tool_choice: NotRequired[Literal["none", "auto"] | None]
+    parallel_tool_calls: NotRequired[StrictBool | None]
     store: NotRequired[Literal[False] | None]
     metadata: NotRequired[_Note | None]
 
 
 @_CLOSED
 class CompletionRequest(_Common):
-    """A text to be gone on with."""
+    """A text to be gone on with, or several."""
 
-    prompt: _Text
+    prompt: _Text | Annotated[list[_Text], Field(min_length=1, max_length=MOST_PROMPTS)]
     echo: NotRequired[StrictBool | None]
+    logprobs: NotRequired[None]
+    suffix: NotRequired[Literal[""] | None]
+    best_of: NotRequired[Literal[1] | None]
 
 
 @_CLOSED
@@ -206,12 +232,38 @@ def read(form: str, body: Any) -> dict[str, Any]:
     try:
         found: dict[str, Any] = REQUESTS[form].validate_python(body)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        steps = [each for each in first["loc"] if isinstance(each, int) or each.islower()]
-        where = ".".join(map(str, steps))[:80]
-        what = "is not taken here" if first["type"] == "extra_forbidden" else first["msg"]
-        raise Refused(400, f"{where or 'the body'}: {what}", where=where) from None
+        raise _refused(form, error) from None
     return found
+
+
+def _refused(form: str, error: ValidationError) -> Refused:
+    """The first parameter that is wrong, and why."""
+    found = [(_steps(each), each) for each in error.errors(include_url=False, include_input=False)]
+    # Of what may be one thing or another, that which says most precisely what is wrong.
+    begun = found[0][0]
+    steps, worst = max(
+        (each for each in found if each[0][: len(begun)] == begun), key=lambda each: len(each[0])
+    )
+    where = ".".join(map(str, steps))[:80]
+    if steps and steps[0] in _NOT_BUILT:
+        why, hint = _NOT_BUILT[steps[0]]
+        return Refused(400, f"{steps[0]}: {why}", where=where, hint=hint)
+    if worst["type"] == "extra_forbidden":
+        known = REQUESTS[form].json_schema()["properties"] if len(steps) == 1 else ()
+        return Refused(
+            400, f"{where}: is not taken here", where=where, hint=meant(steps[-1][:80], known)
+        )
+    return Refused(400, f"{where or 'the body'}: {worst['msg']}", where=where)
+
+
+def _steps(error: Any) -> list[Any]:
+    """The way to a value; without the names that pydantic has for the kinds it may be."""
+    loc = error["loc"]
+    if error["type"] == "extra_forbidden":
+        return [*_steps({"loc": loc[:-1], "type": ""}), loc[-1]]
+    return [
+        each for each in loc if isinstance(each, int) or (each.isidentifier() and each.islower())
+    ]
 
 
 def sampling_of(asked: Mapping[str, Any]) -> Sampling:
@@ -240,8 +292,15 @@ def texts_of(asked: Mapping[str, Any]) -> list[str]:
     return [given] if isinstance(given, str) else given
 
 
-def messages_of(asked: Mapping[str, Any]) -> list[Message]:
-    """The conversation of a request."""
+def prompts_of(asked: Mapping[str, Any]) -> list[Prompt]:
+    """What is to be gone on with: a conversation, a text, or several texts."""
+    if "messages" in asked:
+        return [_messages(asked)]
+    given = asked["prompt"]
+    return [given] if isinstance(given, str) else given
+
+
+def _messages(asked: Mapping[str, Any]) -> list[Message]:
     found = []
     for each in asked["messages"]:
         content = each["content"]
@@ -251,9 +310,9 @@ def messages_of(asked: Mapping[str, Any]) -> list[Message]:
     return found
 
 
-def usage(endings: Sequence[Ending]) -> dict[str, int]:
-    """The tokens of answers to one prompt."""
-    prompt = endings[0].prompt_tokens
+def usage(endings: Sequence[Ending], each: int) -> dict[str, int]:
+    """The tokens of prompts with `each` so many answers."""
+    prompt = sum(ending.prompt_tokens for ending in endings[::each])
     new = sum(each.new_tokens for each in endings)
     return {"prompt_tokens": prompt, "completion_tokens": new, "total_tokens": prompt + new}
 

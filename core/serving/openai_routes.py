@@ -22,7 +22,7 @@ from core.serving.calls import Call, call_of
 from core.serving.endpoints import Deployed, Endpoints
 from core.serving.events import Events
 from core.serving.openai_answers import CHAT, COMPLETIONS, Answers, merged
-from core.serving.openai_forms import coded, messages_of, read, sampling_of, texts_of
+from core.serving.openai_forms import coded, prompts_of, read, sampling_of, texts_of
 from core.serving.problems import Refused, document, refusal
 from core.serving.replies import JSON, in_json
 from core.serving.speaking import Speaking
@@ -33,17 +33,14 @@ TASK = "text-generation"
 
 def openai_routes(endpoints: Endpoints, speaking: Speaking) -> list[Route]:
     async def chat(request: Request) -> Response:
-        asked = read("ChatRequest", await _json(request))
-        return await said(request, CHAT, asked, messages_of(asked))
+        return await said(request, CHAT, "ChatRequest")
 
     async def complete(request: Request) -> Response:
-        asked = read("CompletionRequest", await _json(request))
-        return await said(request, COMPLETIONS, asked, asked["prompt"])
+        return await said(request, COMPLETIONS, "CompletionRequest")
 
-    async def said(
-        request: Request, path: str, asked: Mapping[str, Any], prompt: Prompt
-    ) -> Response:
-        call = call_of(request)
+    async def said(request: Request, path: str, form: str) -> Response:
+        call = _meant(request, path)
+        asked = read(form, await _json(request))
         deployed = _chosen(endpoints, call, asked["model"], path)
         if deployed.task.name != TASK:
             raise Refused(
@@ -52,13 +49,14 @@ def openai_routes(endpoints: Endpoints, speaking: Speaking) -> list[Route]:
                 where="model",
                 hint=f"Ask it at /v1/models/{deployed.name}:predict.",
             )
-        answers = Answers.to(path, deployed.name, asked, prompt)
+        prompts = prompts_of(asked)
+        answers = Answers.to(path, deployed.name, asked, prompts)
         call.rows = answers.count
-        settings = each_of(sampling_of(asked), answers.count)
+        questions = each_of(prompts, sampling_of(asked), answers.each)
 
         async def parts() -> AsyncGenerator[tuple[int, Piece]]:
             async with _leaving(request) as left:
-                each = [speaking.say(call, deployed, prompt, one, left) for one in settings]
+                each = [speaking.say(call, deployed, *one, left) for one in questions]
                 async with aclosing(merged(each)) as found:
                     async for part in found:
                         yield part
@@ -75,8 +73,8 @@ def openai_routes(endpoints: Endpoints, speaking: Speaking) -> list[Route]:
         return Events(await anext(events), events)
 
     async def embed(request: Request) -> Response:
+        call = _meant(request, EMBEDDINGS)
         asked = read("EmbeddingRequest", await _json(request))
-        call = call_of(request)
         deployed = _chosen(endpoints, call, asked["model"], EMBEDDINGS)
         if deployed.form.medium != "text":
             raise Refused(400, f"{deployed.name} reads no texts alone", where="model")
@@ -107,11 +105,22 @@ def embeddings(
     return {"object": "list", "model": deployed.name, "data": data, "usage": counted}
 
 
-def each_of(sampling: Sampling, count: int) -> list[Sampling]:
-    """The settings of each answer: of a seed follow others, or all answers would be one."""
-    if sampling.seed < 0:
-        return [sampling] * count
-    return [sampling.but(seed=(sampling.seed + at) % MOST_SEED) for at in range(count)]
+def each_of(
+    prompts: Sequence[Prompt], sampling: Sampling, count: int
+) -> list[tuple[Prompt, Sampling]]:
+    """Each prompt so many times, with the settings of that answer: of a seed follow others, or all
+    answers would be one."""
+    settings = [sampling] * count
+    if sampling.seed >= 0:
+        settings = [sampling.but(seed=(sampling.seed + at) % MOST_SEED) for at in range(count)]
+    return [(prompt, one) for prompt in prompts for one in settings]
+
+
+def _meant(request: Request, path: str) -> Call:
+    """The call, of which metrics and log know from now on what it asks for."""
+    call = call_of(request)
+    call.meant(path.removeprefix("/v1/"))
+    return call
 
 
 async def _json(request: Request) -> Any:

@@ -15,7 +15,7 @@ from core.serving.answering import Answering
 from core.serving.bodies import accepted, read_rows
 from core.serving.calls import call_of
 from core.serving.endpoints import Deployed, Endpoints
-from core.serving.forms import TOLD, fault_of
+from core.serving.forms import fault_of, wrong_rows
 from core.serving.problems import Refused
 from core.serving.replies import in_json
 
@@ -124,7 +124,7 @@ def predictions(deployed: Deployed, answers: Sequence[Answer]) -> dict[str, Any]
         if answer.error is not None
     ]
     if len(errors) == len(answers):
-        raise Refused(422, errors[0]["detail"], where="instances[0]", rows=errors[:TOLD])
+        raise wrong_rows(errors)
     return {
         "model": deployed.name,
         "version": deployed.version,

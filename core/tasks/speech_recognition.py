@@ -38,6 +38,8 @@ RATE = 16_000
 """Samples a second that all sounds are brought to, unless a pretrained model reads others."""
 LEAST = 400
 """Samples that a model reads at once; a shorter sound is filled up with silence."""
+MOST_SECONDS = 600
+"""Of a sound for a model that hears any length."""
 LONGEST = 30
 """Seconds of the longest sound that a model can hear at once."""
 _ROOM = 1.5
@@ -224,12 +226,19 @@ class SpeechRecognition(Task):
         """A sound in one channel at the task's rate, int16 [samples]."""
         (column,) = self.columns
         content = values(rows, column)[at]
+        most = self.seconds or MOST_SECONDS
         try:
             if not isinstance(content, bytes):
                 raise ValueError("there is none" if content is None else "it is not bytes")  # noqa: TRY004
-            samples, rate = audio.decode(content)
+            samples, rate = audio.decode(content, most)
             if not len(samples):
                 raise ValueError("it has no samples")
+        except audio.TooLongError as error:
+            raise LeptonError(
+                f"the sound is {error.seconds:.1f} s long, and the model hears {most} s at once",
+                where=f"column {column}, {place(rows, at)}",
+                hint="Cut it, and what is said in it, into parts.",
+            ) from error
         except (ValueError, EOFError) as error:
             raise LeptonError(
                 f"the sound cannot be read: {error}",
@@ -237,13 +246,6 @@ class SpeechRecognition(Task):
                 hint="Remove the row or replace the file; `lepton data check` finds all of them.",
             ) from error
         one = audio.resample(samples.mean(1, keepdims=True), rate, self.rate)[:, 0]
-        if self.seconds and len(one) > self.seconds * self.rate:
-            raise LeptonError(
-                f"the sound is {len(one) / self.rate:.1f} s long, and the model hears"
-                f" {self.seconds} s at once",
-                where=f"column {column}, {place(rows, at)}",
-                hint="Cut it, and what is said in it, into parts.",
-            )
         whole = (one.clip(-1, 1) * _LOUD).round().astype(np.int16)
         return np.pad(whole, (0, max(0, LEAST - len(whole))))
 

@@ -78,7 +78,7 @@ def predict(
     runtime: str = RUNTIME,
     json: bool = typer.Option(False, "--json", help="Print one JSON document."),
 ) -> None:
-    """Ask a model for answers."""
+    """Ask a model for answers. Ends with 1 where an input has none; the others are kept."""
     from core.inference.inputs import read_inputs
     from core.inference.process import EngineProcess
 

@@ -28,7 +28,7 @@ def predict_into(
 
     Raises:
         UsageError: it cannot be, told before anything is started.
-        LeptonError: the run failed, or rows that were to go into a file have no answer.
+        LeptonError: the run failed, or rows have no answer; what was made stays.
     """
     from core.inference.batch import settle
     from lepton_tui.cli.follow import follow
@@ -66,8 +66,7 @@ def predict_into(
         put(f"Made {result['dataset']}: {counted(result['rows'], 'row')}{without}")
         only = " --where 'error IS NOT NULL'" if failed else ""
         put(f"Next: lepton data rows {result['dataset']}{only}")
-    if plan.out:
-        refuse_failed(result["failed"], result["asked"], whose=False)
+    refuse_failed(result["failed"], result["asked"], whose=False)
 
 
 def _named(dataset: str, row: int | str) -> str:

@@ -120,7 +120,7 @@ def serve(
         tuple(models), tuple(canary or ()), tuple(shadow or ()), settings, device, runtime
     )
     if openapi:
-        _print_document(Documents(settings, asked.endpoints(workspace)).json(None))
+        _print_document(Documents(settings, asked.described(workspace)).json(None))
         return
     if insecure and not is_loopback(host):
         note(f"Everybody who reaches {host} can use these models, and is asked for no key.")

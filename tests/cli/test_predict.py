@@ -84,11 +84,12 @@ def test_what_cannot_be_answered_into_a_data_set_starts_no_run(
     assert asks("runs", "ls", "--json").json == []
 
 
-def test_into_a_data_set_it_ends_with_0_and_says_what_failed(asks: Shell) -> None:
+def test_into_a_data_set_it_ends_with_1_and_says_what_failed(asks: Shell) -> None:
     lengths = pa.table({"petal length": ["1.5", "many"], "colour": ["red", "blue"]})
     Lake(Workspace.open(asks.home)).commit("mixed", lengths, op="import")
     done = asks("predict", "flowers", "mixed", "--into", "mixed-said")
-    assert done.code == 0, done.err
+    assert done.code == 1, "as into a file: a script must not take it for whole"
+    assert "1 of 2 inputs have no answer" in done.err
     assert "Made mixed-said@1: 2 rows, 1 row without an answer (column error)" in done.out
     assert re.search(r"^mixed@1#1: 'many' is no number", done.err, re.MULTILINE)
     only = done.out.partition("Next: lepton ")[2].strip()

@@ -57,6 +57,20 @@ def test_what_is_taken_back_is_gone_and_can_be_read_in_the_file(kept):
     assert "A young lady" in made.path.read_text()
 
 
+def test_one_that_is_removed_while_it_is_had_stays_removed(kept):
+    made = talk(kept)
+    made.say("user", "And?")
+    read = kept.get(made.id)
+    kept.remove(made.id)
+    for each in (made, read):
+        assert each.removed
+        each.say("assistant", "Too late.")
+        each.set(system="x")
+        each.take_back(1)
+    assert not made.path.exists()
+    assert kept.list() == []
+
+
 @pytest.mark.parametrize("cut", [1, 20, 60])
 def test_a_kill_in_the_midst_of_a_line_costs_that_line_alone(kept, cut):
     made = talk(kept)

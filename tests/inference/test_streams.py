@@ -174,6 +174,55 @@ def test_a_full_line_is_told_at_once() -> None:
     streams.close()
 
 
+@pytest.mark.parametrize("architecture", ["gpt", "llama"])
+def test_what_all_remember_together_is_bounded(architecture: str) -> None:
+    task = made_task(LONG)
+    module = made_module(architecture, task)
+    prompts = [task.pairs.prompt(f"{word} was") for word in ("Emma", "She", "It", "The", "A")]
+    sampling = Sampling(max_tokens=90, seed=3, repetition_penalty=1.2)
+
+    def answered(room: float) -> tuple[list[str], list[int]]:
+        seen: list[int] = []
+
+        def decoder() -> object:
+            seen.append(streams.bytes)
+            return module
+
+        streams = Streams(decoder, room=room)
+        texts: list[list[str]] = [[] for _ in prompts]
+        asked = [
+            streams.ask(task.going_on(prompt, sampling), text.append)
+            for prompt, text in zip(prompts, texts, strict=True)
+        ]
+        assert {each.result(PATIENCE).new_tokens for each in asked} == {90}
+        assert streams.bytes == 0
+        streams.close()
+        return ["".join(text) for text in texts], seen
+
+    wanted, free = answered(float("inf"))
+    room = max(free) // 2
+    told, seen = answered(room)
+    assert told == wanted, "one that was set aside says what it would have said"
+    assert room / 2 < max(seen) <= room
+    # One goes on alone, where not even that fits.
+    told, seen = answered(1)
+    assert told == wanted
+    assert max(seen) <= max(free) / len(prompts)
+
+
+def test_a_model_has_room_for_what_its_texts_remember(speaking: Workspace) -> None:
+    here = Engine(speaking, "cpu")
+    with here.use("walker") as model:
+        alone = model.bytes
+        answer = here.generate("walker", "Emma", ENDLESS)
+        for _ in range(100):
+            next(answer)
+        assert model.bytes > alone
+        answer.close()
+        list(here.generate("walker", "Emma", GREEDY))
+        assert model.bytes == alone
+
+
 def test_what_cannot_be_asked_is_told(engine: EngineProcess) -> None:
     with pytest.raises(UsageError, match="does not go on with texts"):
         list(engine.generate("flowers", "Emma", GREEDY, PATIENCE))

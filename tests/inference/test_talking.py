@@ -100,3 +100,17 @@ def test_what_cannot_be_answered_is_taken_back(engine: EngineProcess, kept: Conv
     with pytest.raises(UsageError, match="max_tokens=-4 cannot be"):
         [*talk.ask("And?")]
     assert said(talk) == [("user", False), ("assistant", False)]
+
+
+def test_one_that_is_removed_in_the_midst_of_an_answer_is_not_written_again(
+    engine: EngineProcess, kept: Conversations
+) -> None:
+    talk = Talk(engine, kept.new("walker", settings={"max_tokens": LONG // 2}))
+    with closing(talk.ask("Emma")) as answer:
+        next(answer)
+        kept.remove(talk.kept.id)
+    assert not talk.kept.path.exists()
+    for again in (lambda: talk.ask("And?"), talk.retry, lambda: talk.edit("Or?")):
+        with pytest.raises(UsageError, match="was removed"):
+            again()
+    assert not talk.kept.path.exists()

@@ -400,7 +400,7 @@ def test_no_such_model_and_no_hub_are_told(hub, monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(LeptonError, match="the hub cannot be reached") as caught:
         Base.find("me/tiny")
-    assert "--model ./FOLDER" in caught.value.hint
+    assert "name that instead: ./FOLDER" in caught.value.hint
 
 
 def test_pickled_weights_of_the_hub_are_not_fetched(hub):

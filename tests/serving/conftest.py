@@ -20,6 +20,7 @@ import psutil
 import pyarrow as pa
 import pytest
 
+from core.data.cleaning.steps import audio
 from core.data.lake.lake import Lake
 from core.serving.settings import Limits
 from core.tasks import facts, guess, task
@@ -30,6 +31,8 @@ from tests.inference.conftest import digits, flowers, learn, publish, reviews
 PATIENCE = 60.0
 LONG = 200_000
 FLOWER = {"petal length": 5.5, "colour": "red"}
+TONES = {tone: f"the tone of {tone}" for tone in (200, 300, 500)}
+"""Hertz of the sounds that the listener knows, and what is said in each."""
 _RUN = """
 import json, sys
 from pathlib import Path
@@ -150,6 +153,12 @@ def sales() -> pa.Table:
     return pa.table({"day": days, "value": np.sin(np.arange(120) / 3).round(3) + 5})
 
 
+def sound(tone: int = 200, seconds: float = 0.2, rate: int = 8000) -> bytes:
+    """A WAV file."""
+    wave = np.sin(np.arange(round(seconds * rate)) * tone * 2 * np.pi / rate)
+    return audio.encode(0.3 * wave[:, None], rate)
+
+
 @pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A workspace with a model of each kind of input and answer."""
@@ -159,7 +168,14 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     lake.commit("reviews", reviews(), op="import", target="mood")
     lake.commit("digits", digits(), op="import", target="label", media={"image": "image"})
     lake.commit("sales", sales(), op="import", target="value")
-    for dataset, name in [("flowers", "flowers"), ("reviews", "moods"), ("digits", "digits")]:
+    said = {"audio": [sound(tone) for tone in TONES], "transcript": [*TONES.values()]}
+    lake.commit("tones", pa.table(said), op="import", media={"audio": "audio"})
+    for dataset, name in [
+        ("flowers", "flowers"),
+        ("reviews", "moods"),
+        ("digits", "digits"),
+        ("tones", "listener"),
+    ]:
         publish(made, learn(made, dataset), name)
     # One whose answers are short, and one that goes on for as long as it is let.
     publish(made, made_task(), "talker", width=48, heads=2, layers=3)

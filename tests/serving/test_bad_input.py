@@ -263,6 +263,11 @@ def test_what_there_is_not_and_other_methods(service: Running) -> None:
     refused(reply, 405)
     assert reply.headers["allow"] == "POST"
     refused(service.client.delete("/v1/models"), 405)
+    assert service.client.head(PREDICT.format("moods")).status_code == 405
+    for address in ("/healthz", "/readyz", "/v2/health/ready", "/v1/models", "/openapi.json"):
+        head, whole = service.client.head(address), service.client.get(address)
+        assert (head.status_code, head.content) == (200, b"")
+        assert head.headers["content-length"] == str(len(whole.content))
     assert service.client.get("/v2/models/none").json()["error"] == "no such model is served here"
 
 

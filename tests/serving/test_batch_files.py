@@ -215,6 +215,7 @@ def test_chats_texts_and_vectors_are_answered_as_the_service_does(
         request("chat", url=chat, body={**short, "messages": talk}),
         request("two", url=chat, body={**short, "messages": talk, "n": 2}),
         request("text", url=texts, body={**short, "prompt": "Emma was"}),
+        request("texts", url=texts, body={**short, "prompt": ["Emma was", "She"], "n": 2}),
         request("streamed", url=chat, body={**short, "messages": talk, "stream": True}),
         request("other", url=chat, body={**short, "messages": talk, "model": "walker"}),
         request("long", url=texts, body={**short, "prompt": "Emma was " * 5000}),
@@ -223,7 +224,7 @@ def test_chats_texts_and_vectors_are_answered_as_the_service_does(
     requests, out = write(tmp_path / "requests.jsonl", asked), tmp_path / "results.jsonl"
     shell = Shell(home.home)
     done = shell("predict", "talker", "--batch", requests, "--out", out)
-    assert (done.code, "4 of 7 requests failed" in done.err) == (1, True), done.err
+    assert (done.code, "4 of 8 requests failed" in done.err) == (1, True), done.err
     found = {each["custom_id"]: each["response"] for each in lines_of(out)}
     engine = Engine(home, "cpu")
     sampling = Sampling.of({"max_tokens": 12, "temperature": 0})
@@ -235,6 +236,9 @@ def test_chats_texts_and_vectors_are_answered_as_the_service_does(
         assert (said, choice["finish_reason"]) == (wanted, "length")
         assert body["usage"]["completion_tokens"] == 12
     assert len(found["two"]["body"]["choices"]) == 2
+    several = [each["text"] for each in found["texts"]["body"]["choices"]]
+    assert several[:2] == [found["text"]["body"]["choices"][0]["text"]] * 2
+    assert several[2] == several[3] != several[0]
     for custom_id, status, words in (
         ("streamed", 400, "answered whole"),
         ("other", 404, "another model"),

@@ -18,7 +18,7 @@ CONFIG = Path(__file__).with_name("schemathesis.toml")
 
 @pytest.mark.slow
 def test_the_service_keeps_to_its_document(lepton_serve: Start, tmp_path: Path) -> None:
-    service = lepton_serve("flowers", "moods", "digits", "sales", "talker")
+    service = lepton_serve("flowers", "moods", "digits", "sales", "talker", "listener")
     words = [
         SCRIPT,
         f"--config-file={CONFIG}",

@@ -160,8 +160,16 @@ def test_texts_become_vectors(client: openai.OpenAI) -> None:
 @pytest.mark.parametrize(
     ("more", "param", "words"),
     [
-        ({"logprobs": True}, "logprobs", "logprobs"),
-        ({"tools": []}, "tools", "is not taken here"),
+        ({"logprobs": True}, "logprobs", "how likely the tokens were is not told here"),
+        ({"logprobs": True, "top_logprobs": 2}, "logprobs", "is not told here"),
+        ({"tools": [{"type": "function"}]}, "tools", "models call no tools here"),
+        ({"tool_choice": {"type": "function"}}, "tool_choice", "models call no tools here"),
+        ({"frequency_penalty": 0.5}, "frequency_penalty", "is not taken here"),
+        ({"logit_bias": {"50256": -100}}, "logit_bias", "one by one"),
+        ({"temprature": 0.5}, "temprature", "is not taken here"),
+        ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]},
+         "messages.0.content.0.type", "should be 'text'"),
+        ({"messages": [{"role": "user", "content": 3}]}, "messages.0.content", "a valid string"),
         ({"temperature": 3.0}, "temperature", "less than or equal to 2"),
         ({"n": 100}, "n", "less than or equal to 8"),
         ({"messages": []}, "messages", "at least 1"),
@@ -169,7 +177,7 @@ def test_texts_become_vectors(client: openai.OpenAI) -> None:
         ({"response_format": {"type": "xml"}}, "response_format", "response_format"),
         ({"model": "flowers"}, "model", "does not go on with texts"),
     ],
-)
+)  # fmt: skip
 def test_what_is_not_taken_is_named(
     client: openai.OpenAI, more: dict[str, Any], param: str, words: str
 ) -> None:
@@ -179,6 +187,44 @@ def test_what_is_not_taken_is_named(
     assert told.value.param is not None
     assert told.value.param.startswith(param)
     assert words in told.value.message
+    assert "constrained" not in told.value.message
+
+
+def test_what_asks_for_nothing_is_taken(client: openai.OpenAI, speaking: Running) -> None:
+    """Clients send what they do not use, too."""
+    unused: Any = {"logprobs": False, "top_logprobs": None, "tools": [], "tool_choice": "none"}
+    unused |= {"logit_bias": {}, "frequency_penalty": 0, "presence_penalty": None}
+    unused |= {"parallel_tool_calls": True, "response_format": None, "store": False}
+    body = {"model": "talker", "messages": TALK, **SHORT}
+    plain, both = (
+        client.post(CHAT[3:], body=each, cast_to=object) for each in (body, body | unused)
+    )
+    assert both["choices"] == plain["choices"]
+    text = {"model": "talker", "prompt": "Emma", "suffix": None, "best_of": 1, "logprobs": None}
+    assert client.post("/completions", body=text | SHORT, cast_to=object)["choices"]
+    reply = speaking.client.post(CHAT, json={"model": "talker", "messages": TALK, "temprature": 1})
+    assert reply.json()["hint"] == 'Did you mean "temperature"?'
+    assert speaking.metric("lepton_requests_total", route="chat/completions", status="400") >= 1
+
+
+def test_several_texts_are_gone_on_with(client: openai.OpenAI, here: Engine) -> None:
+    texts = ["Emma was", "She had"]
+    asked: dict[str, Any] = {"model": "talker", "prompt": texts, "n": 2, "echo": True, **SHORT}
+    found = client.completions.create(**asked)
+    wanted = [text + said(here, text) for text in texts]
+    assert [each.text for each in found.choices] == [each for each in wanted for _ in range(2)]
+    assert [each.index for each in found.choices] == [0, 1, 2, 3]
+    alone = [client.completions.create(**{**asked, "prompt": text}).usage for text in texts]
+    assert found.usage is not None
+    assert found.usage.total_tokens == sum(each.total_tokens for each in alone if each)
+    streamed = ["", "", "", ""]
+    for event in client.completions.create(stream=True, **asked):
+        for choice in event.choices:
+            streamed[choice.index] += choice.text
+    assert streamed == [each.text for each in found.choices]
+    for wrong in ([], ["x"] * 33, [1, 2], ["x", "Emma " * 500]):
+        with pytest.raises(openai.BadRequestError):
+            client.completions.create(**{**asked, "prompt": wrong})
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -1,10 +1,14 @@
 """Speech: transcripts, sounds of any rate and length, CTC, and speech that is understood."""
 
+import io
 import json
+import struct
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 
 from core.augmentation import written
@@ -57,6 +61,43 @@ def learn(view, **options):
 
 def batches(task, view):
     return list(task.examples(task.read(view, "train", 64)))
+
+
+def test_a_small_file_that_holds_hours_is_refused_before_it_is_decoded(heard):
+    task = learn(heard)
+
+    def refused(content, why):
+        tracemalloc.start()
+        with pytest.raises(LeptonError, match=why):
+            task.encode([{"audio": content}], target=False)
+        assert tracemalloc.get_traced_memory()[1] < 100 << 20
+        tracemalloc.stop()
+
+    packed = io.BytesIO()
+    with soundfile.SoundFile(packed, "w", 8000, 1, format="FLAC", subtype="PCM_16") as file:
+        for _ in range(3):
+            file.write(np.zeros(1 << 22, np.int16))
+    assert len(packed.getvalue()) < 200_000
+    refused(packed.getvalue(), "1572.9 s long, and the model hears 600 s at once")
+    slow = audio.encode(np.zeros((2000, 1)), 1)
+    refused(slow, "2000.0 s long")
+    for rate in (0, 2**31 - 19):
+        refused(slow[:24] + struct.pack("<I", rate) + slow[28:], "samples a second")
+    task.seconds = 1
+    refused(tone(1.1), r"1.1 s long, and the model hears 1 s")
+    task.encode([{"audio": tone(1)}], target=False)
+
+
+def test_rates_without_a_plain_ratio_need_no_filter_longer_than_the_sound():
+    tone = np.sin(np.arange(99_991) * 0.01)[:, None]
+    tracemalloc.start()
+    odd = audio.resample(tone, 99_991, RATE)
+    assert tracemalloc.get_traced_memory()[1] < 60 << 20
+    tracemalloc.stop()
+    plain = audio.resample(tone, 100_000, RATE)
+    assert len(odd) == RATE
+    assert np.abs(odd[:10_000, 0] - np.sin(np.arange(10_000) * 0.0624943750)).max() < 0.01
+    assert np.abs(plain[100:200] - odd[100:200]).max() < 0.05
 
 
 def test_transcripts_are_compared_without_case_marks_and_spaces():

@@ -360,6 +360,10 @@ export interface components {
         ChatRequest: {
             /** Frequency Penalty */
             frequency_penalty?: number | null;
+            /** Logit Bias */
+            logit_bias?: {
+                [key: string]: number;
+            } | null;
             /** Logprobs */
             logprobs?: false | null;
             /** Max Completion Tokens */
@@ -378,12 +382,14 @@ export interface components {
             model: string;
             /** N */
             n?: number | null;
+            /** Parallel Tool Calls */
+            parallel_tool_calls?: boolean | null;
             /** Presence Penalty */
             presence_penalty?: number | null;
             /** Repetition Penalty */
             repetition_penalty?: number | null;
             /** Response Format */
-            response_format?: components["schemas"]["AnyText"] | components["schemas"]["AnyJson"] | components["schemas"]["JsonOfSchema"];
+            response_format?: components["schemas"]["AnyText"] | components["schemas"]["AnyJson"] | components["schemas"]["JsonOfSchema"] | null;
             /** Seed */
             seed?: number | null;
             /** Stop */
@@ -395,8 +401,14 @@ export interface components {
             stream_options?: components["schemas"]["StreamOptions"] | null;
             /** Temperature */
             temperature?: number | null;
+            /** Tool Choice */
+            tool_choice?: ("none" | "auto") | null;
+            /** Tools */
+            tools?: unknown[] | null;
             /** Top K */
             top_k?: number | null;
+            /** Top Logprobs */
+            top_logprobs?: null;
             /** Top P */
             top_p?: number | null;
             /** User */
@@ -425,13 +437,21 @@ export interface components {
         };
         /**
          * CompletionRequest
-         * @description A text to be gone on with.
+         * @description A text to be gone on with, or several.
          */
         CompletionRequest: {
+            /** Best Of */
+            best_of?: 1 | null;
             /** Echo */
             echo?: boolean | null;
             /** Frequency Penalty */
             frequency_penalty?: number | null;
+            /** Logit Bias */
+            logit_bias?: {
+                [key: string]: number;
+            } | null;
+            /** Logprobs */
+            logprobs?: null;
             /** Max Tokens */
             max_tokens?: number | null;
             /** Min P */
@@ -443,7 +463,7 @@ export interface components {
             /** Presence Penalty */
             presence_penalty?: number | null;
             /** Prompt */
-            prompt: string;
+            prompt: string | string[];
             /** Repetition Penalty */
             repetition_penalty?: number | null;
             /** Seed */
@@ -453,6 +473,8 @@ export interface components {
             /** Stream */
             stream?: boolean | null;
             stream_options?: components["schemas"]["StreamOptions"] | null;
+            /** Suffix */
+            suffix?: "" | null;
             /** Temperature */
             temperature?: number | null;
             /** Top K */

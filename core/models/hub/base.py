@@ -247,7 +247,7 @@ def _fetched(ref: str, name: str, *, revision: str | None = None) -> Path | None
         raise LeptonError(
             f"{name} of {ref} is not in the cache, and the hub cannot be reached",
             hint=f"Put a folder with {CONFIG}, {WEIGHTS} and {TOKENIZER} on this machine and name"
-            " it: --model ./FOLDER.",
+            " that instead: ./FOLDER.",
         ) from error
     except errors.EntryNotFoundError:
         return None

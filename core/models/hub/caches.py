@@ -21,6 +21,10 @@ class _Roomy(DynamicLayer):  # type: ignore[misc]
         super().__init__()
         self._known = Layer()
 
+    @property
+    def bytes(self) -> int:
+        return self._known.bytes
+
     def update(
         self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any
     ) -> tuple[Tensor, Tensor]:
@@ -67,6 +71,16 @@ def new_cache(model: nn.Module) -> Any:
     made = DynamicCache(config=model.config)
     made.layers = [_Roomy() if type(it) is DynamicLayer else it for it in made.layers]
     return made
+
+
+def held(cache: Any) -> int:
+    """Bytes of all that it remembers; what only remembers the newest has tensors of its own."""
+    return sum(
+        layer.bytes
+        if isinstance(layer, _Roomy)
+        else sum(each.nbytes for each in vars(layer).values() if isinstance(each, Tensor))
+        for layer in cache.layers
+    )
 
 
 def heard(model: Any, tokens: Tensor, caches: Sequence[Any], **more: Any) -> Any:

@@ -66,6 +66,11 @@ class Remembering(ABC):
 
         return new_cache(self.model)
 
+    def held(self, cache: Any) -> int:
+        from core.models.hub.caches import held
+
+        return held(cache)
+
     def next_logits(self, tokens: Tensor, caches: Sequence[Any]) -> Tensor:
         from core.models.hub.caches import can_join
 

@@ -275,7 +275,7 @@ class ChatPane(Way):
     def _leave_removed(self) -> None:
         """Begin anew where the conversation that is open was removed."""
         talks = [self._open[model.ref].kept for model in self._models]
-        if not self.busy and any(talk.turns and not talk.path.exists() for talk in talks):
+        if not self.busy and any(talk.removed for talk in talks):
             self.action_new()
 
     def shell_command(self) -> str:

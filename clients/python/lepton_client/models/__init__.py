@@ -11,9 +11,12 @@ from .chat_completion_timings import ChatCompletionTimings
 from .chat_message import ChatMessage
 from .chat_message_role import ChatMessageRole
 from .chat_request import ChatRequest
+from .chat_request_logit_bias_type_0 import ChatRequestLogitBiasType0
 from .chat_request_metadata_type_0 import ChatRequestMetadataType0
+from .chat_request_tool_choice_type_0 import ChatRequestToolChoiceType0
 from .completion import Completion
 from .completion_request import CompletionRequest
+from .completion_request_logit_bias_type_0 import CompletionRequestLogitBiasType0
 from .completion_timings import CompletionTimings
 from .embedding_request import EmbeddingRequest
 from .embedding_request_encoding_format import EmbeddingRequestEncodingFormat
@@ -71,9 +74,12 @@ __all__ = (
     "ChatMessage",
     "ChatMessageRole",
     "ChatRequest",
+    "ChatRequestLogitBiasType0",
     "ChatRequestMetadataType0",
+    "ChatRequestToolChoiceType0",
     "Completion",
     "CompletionRequest",
+    "CompletionRequestLogitBiasType0",
     "CompletionTimings",
     "EmbeddingRequest",
     "EmbeddingRequestEncodingFormat",

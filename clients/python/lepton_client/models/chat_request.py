@@ -5,12 +5,14 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from attrs import define as _attrs_define
 
+from ..models.chat_request_tool_choice_type_0 import ChatRequestToolChoiceType0
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from ..models.any_json import AnyJson
     from ..models.any_text import AnyText
     from ..models.chat_message import ChatMessage
+    from ..models.chat_request_logit_bias_type_0 import ChatRequestLogitBiasType0
     from ..models.chat_request_metadata_type_0 import ChatRequestMetadataType0
     from ..models.json_of_schema import JsonOfSchema
     from ..models.stream_options import StreamOptions
@@ -39,10 +41,15 @@ class ChatRequest:
         stream_options (None | StreamOptions | Unset):
         presence_penalty (float | None | Unset):
         frequency_penalty (float | None | Unset):
+        logit_bias (ChatRequestLogitBiasType0 | None | Unset):
         user (str | Unset):
         max_completion_tokens (int | None | Unset):
-        response_format (AnyJson | AnyText | JsonOfSchema | Unset):
+        response_format (AnyJson | AnyText | JsonOfSchema | None | Unset):
         logprobs (bool | None | Unset):
+        top_logprobs (None | Unset):
+        tools (list[Any] | None | Unset):
+        tool_choice (ChatRequestToolChoiceType0 | None | Unset):
+        parallel_tool_calls (bool | None | Unset):
         store (bool | None | Unset):
         metadata (ChatRequestMetadataType0 | None | Unset):
     """
@@ -62,17 +69,24 @@ class ChatRequest:
     stream_options: None | StreamOptions | Unset = UNSET
     presence_penalty: float | None | Unset = UNSET
     frequency_penalty: float | None | Unset = UNSET
+    logit_bias: ChatRequestLogitBiasType0 | None | Unset = UNSET
     user: str | Unset = UNSET
     max_completion_tokens: int | None | Unset = UNSET
-    response_format: AnyJson | AnyText | JsonOfSchema | Unset = UNSET
+    response_format: AnyJson | AnyText | JsonOfSchema | None | Unset = UNSET
     logprobs: bool | None | Unset = UNSET
+    top_logprobs: None | Unset = UNSET
+    tools: list[Any] | None | Unset = UNSET
+    tool_choice: ChatRequestToolChoiceType0 | None | Unset = UNSET
+    parallel_tool_calls: bool | None | Unset = UNSET
     store: bool | None | Unset = UNSET
     metadata: ChatRequestMetadataType0 | None | Unset = UNSET
 
     def to_dict(self) -> dict[str, Any]:
         from ..models.any_json import AnyJson  # noqa: PLC0415
         from ..models.any_text import AnyText  # noqa: PLC0415
+        from ..models.chat_request_logit_bias_type_0 import ChatRequestLogitBiasType0  # noqa: PLC0415
         from ..models.chat_request_metadata_type_0 import ChatRequestMetadataType0  # noqa: PLC0415
+        from ..models.json_of_schema import JsonOfSchema  # noqa: PLC0415
         from ..models.stream_options import StreamOptions  # noqa: PLC0415
 
         model = self.model
@@ -165,6 +179,14 @@ class ChatRequest:
         else:
             frequency_penalty = self.frequency_penalty
 
+        logit_bias: dict[str, Any] | None | Unset
+        if isinstance(self.logit_bias, Unset):
+            logit_bias = UNSET
+        elif isinstance(self.logit_bias, ChatRequestLogitBiasType0):
+            logit_bias = self.logit_bias.to_dict()
+        else:
+            logit_bias = self.logit_bias
+
         user = self.user
 
         max_completion_tokens: int | None | Unset
@@ -173,21 +195,48 @@ class ChatRequest:
         else:
             max_completion_tokens = self.max_completion_tokens
 
-        response_format: dict[str, Any] | Unset
+        response_format: dict[str, Any] | None | Unset
         if isinstance(self.response_format, Unset):
             response_format = UNSET
         elif isinstance(self.response_format, AnyText):
             response_format = self.response_format.to_dict()
         elif isinstance(self.response_format, AnyJson):
             response_format = self.response_format.to_dict()
-        else:
+        elif isinstance(self.response_format, JsonOfSchema):
             response_format = self.response_format.to_dict()
+        else:
+            response_format = self.response_format
 
         logprobs: bool | None | Unset
         if isinstance(self.logprobs, Unset):
             logprobs = UNSET
         else:
             logprobs = self.logprobs
+
+        top_logprobs = self.top_logprobs
+
+        tools: list[Any] | None | Unset
+        if isinstance(self.tools, Unset):
+            tools = UNSET
+        elif isinstance(self.tools, list):
+            tools = self.tools
+
+        else:
+            tools = self.tools
+
+        tool_choice: None | str | Unset
+        if isinstance(self.tool_choice, Unset):
+            tool_choice = UNSET
+        elif isinstance(self.tool_choice, ChatRequestToolChoiceType0):
+            tool_choice = self.tool_choice.value
+        else:
+            tool_choice = self.tool_choice
+
+        parallel_tool_calls: bool | None | Unset
+        if isinstance(self.parallel_tool_calls, Unset):
+            parallel_tool_calls = UNSET
+        else:
+            parallel_tool_calls = self.parallel_tool_calls
 
         store: bool | None | Unset
         if isinstance(self.store, Unset):
@@ -237,6 +286,8 @@ class ChatRequest:
             field_dict["presence_penalty"] = presence_penalty
         if frequency_penalty is not UNSET:
             field_dict["frequency_penalty"] = frequency_penalty
+        if logit_bias is not UNSET:
+            field_dict["logit_bias"] = logit_bias
         if user is not UNSET:
             field_dict["user"] = user
         if max_completion_tokens is not UNSET:
@@ -245,6 +296,14 @@ class ChatRequest:
             field_dict["response_format"] = response_format
         if logprobs is not UNSET:
             field_dict["logprobs"] = logprobs
+        if top_logprobs is not UNSET:
+            field_dict["top_logprobs"] = top_logprobs
+        if tools is not UNSET:
+            field_dict["tools"] = tools
+        if tool_choice is not UNSET:
+            field_dict["tool_choice"] = tool_choice
+        if parallel_tool_calls is not UNSET:
+            field_dict["parallel_tool_calls"] = parallel_tool_calls
         if store is not UNSET:
             field_dict["store"] = store
         if metadata is not UNSET:
@@ -257,6 +316,7 @@ class ChatRequest:
         from ..models.any_json import AnyJson  # noqa: PLC0415
         from ..models.any_text import AnyText  # noqa: PLC0415
         from ..models.chat_message import ChatMessage  # noqa: PLC0415
+        from ..models.chat_request_logit_bias_type_0 import ChatRequestLogitBiasType0  # noqa: PLC0415
         from ..models.chat_request_metadata_type_0 import ChatRequestMetadataType0  # noqa: PLC0415
         from ..models.json_of_schema import JsonOfSchema  # noqa: PLC0415
         from ..models.stream_options import StreamOptions  # noqa: PLC0415
@@ -406,6 +466,23 @@ class ChatRequest:
 
         frequency_penalty = _parse_frequency_penalty(d.pop("frequency_penalty", UNSET))
 
+        def _parse_logit_bias(data: object) -> ChatRequestLogitBiasType0 | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                logit_bias_type_0 = ChatRequestLogitBiasType0.from_dict(data)
+
+                return logit_bias_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(ChatRequestLogitBiasType0 | None | Unset, data)
+
+        logit_bias = _parse_logit_bias(d.pop("logit_bias", UNSET))
+
         user = d.pop("user", UNSET)
 
         def _parse_max_completion_tokens(data: object) -> int | None | Unset:
@@ -421,7 +498,9 @@ class ChatRequest:
 
         def _parse_response_format(
             data: object,
-        ) -> AnyJson | AnyText | JsonOfSchema | Unset:
+        ) -> AnyJson | AnyText | JsonOfSchema | None | Unset:
+            if data is None:
+                return data
             if isinstance(data, Unset):
                 return data
             try:
@@ -440,11 +519,15 @@ class ChatRequest:
                 return response_format_type_1
             except (TypeError, ValueError, AttributeError, KeyError):
                 pass
-            if not isinstance(data, dict):
-                raise TypeError()
-            response_format_type_2 = JsonOfSchema.from_dict(data)
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                response_format_type_2 = JsonOfSchema.from_dict(data)
 
-            return response_format_type_2
+                return response_format_type_2
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(AnyJson | AnyText | JsonOfSchema | None | Unset, data)
 
         response_format = _parse_response_format(d.pop("response_format", UNSET))
 
@@ -456,6 +539,55 @@ class ChatRequest:
             return cast(bool | None | Unset, data)
 
         logprobs = _parse_logprobs(d.pop("logprobs", UNSET))
+
+        top_logprobs = d.pop("top_logprobs", UNSET)
+
+        def _parse_tools(data: object) -> list[Any] | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, list):
+                    raise TypeError()
+                tools_type_0 = data
+
+                return tools_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(list[Any] | None | Unset, data)
+
+        tools = _parse_tools(d.pop("tools", UNSET))
+
+        def _parse_tool_choice(
+            data: object,
+        ) -> ChatRequestToolChoiceType0 | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, str):
+                    raise TypeError()
+                tool_choice_type_0 = ChatRequestToolChoiceType0(data)
+
+                return tool_choice_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(ChatRequestToolChoiceType0 | None | Unset, data)
+
+        tool_choice = _parse_tool_choice(d.pop("tool_choice", UNSET))
+
+        def _parse_parallel_tool_calls(data: object) -> bool | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(bool | None | Unset, data)
+
+        parallel_tool_calls = _parse_parallel_tool_calls(
+            d.pop("parallel_tool_calls", UNSET)
+        )
 
         def _parse_store(data: object) -> bool | None | Unset:
             if data is None:
@@ -499,10 +631,15 @@ class ChatRequest:
             stream_options=stream_options,
             presence_penalty=presence_penalty,
             frequency_penalty=frequency_penalty,
+            logit_bias=logit_bias,
             user=user,
             max_completion_tokens=max_completion_tokens,
             response_format=response_format,
             logprobs=logprobs,
+            top_logprobs=top_logprobs,
+            tools=tools,
+            tool_choice=tool_choice,
+            parallel_tool_calls=parallel_tool_calls,
             store=store,
             metadata=metadata,
         )

@@ -1,13 +1,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Literal,
+    TypeVar,
+    cast,
+)
 
 from attrs import define as _attrs_define
 
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
+    from ..models.completion_request_logit_bias_type_0 import (
+        CompletionRequestLogitBiasType0,
+    )
     from ..models.stream_options import StreamOptions
 
 
@@ -16,11 +25,11 @@ T = TypeVar("T", bound="CompletionRequest")
 
 @_attrs_define
 class CompletionRequest:
-    """A text to be gone on with.
+    """A text to be gone on with, or several.
 
     Attributes:
         model (str):
-        prompt (str):
+        prompt (list[str] | str):
         max_tokens (int | None | Unset):
         temperature (float | None | Unset):
         top_p (float | None | Unset):
@@ -34,12 +43,16 @@ class CompletionRequest:
         stream_options (None | StreamOptions | Unset):
         presence_penalty (float | None | Unset):
         frequency_penalty (float | None | Unset):
+        logit_bias (CompletionRequestLogitBiasType0 | None | Unset):
         user (str | Unset):
         echo (bool | None | Unset):
+        logprobs (None | Unset):
+        suffix (Literal[''] | None | Unset):
+        best_of (Literal[1] | None | Unset):
     """
 
     model: str
-    prompt: str
+    prompt: list[str] | str
     max_tokens: int | None | Unset = UNSET
     temperature: float | None | Unset = UNSET
     top_p: float | None | Unset = UNSET
@@ -53,15 +66,27 @@ class CompletionRequest:
     stream_options: None | StreamOptions | Unset = UNSET
     presence_penalty: float | None | Unset = UNSET
     frequency_penalty: float | None | Unset = UNSET
+    logit_bias: CompletionRequestLogitBiasType0 | None | Unset = UNSET
     user: str | Unset = UNSET
     echo: bool | None | Unset = UNSET
+    logprobs: None | Unset = UNSET
+    suffix: Literal[""] | None | Unset = UNSET
+    best_of: Literal[1] | None | Unset = UNSET
 
     def to_dict(self) -> dict[str, Any]:
+        from ..models.completion_request_logit_bias_type_0 import (
+            CompletionRequestLogitBiasType0,  # noqa: PLC0415
+        )
         from ..models.stream_options import StreamOptions  # noqa: PLC0415
 
         model = self.model
 
-        prompt = self.prompt
+        prompt: list[str] | str
+        if isinstance(self.prompt, list):
+            prompt = self.prompt
+
+        else:
+            prompt = self.prompt
 
         max_tokens: int | None | Unset
         if isinstance(self.max_tokens, Unset):
@@ -146,6 +171,14 @@ class CompletionRequest:
         else:
             frequency_penalty = self.frequency_penalty
 
+        logit_bias: dict[str, Any] | None | Unset
+        if isinstance(self.logit_bias, Unset):
+            logit_bias = UNSET
+        elif isinstance(self.logit_bias, CompletionRequestLogitBiasType0):
+            logit_bias = self.logit_bias.to_dict()
+        else:
+            logit_bias = self.logit_bias
+
         user = self.user
 
         echo: bool | None | Unset
@@ -153,6 +186,20 @@ class CompletionRequest:
             echo = UNSET
         else:
             echo = self.echo
+
+        logprobs = self.logprobs
+
+        suffix: Literal[""] | None | Unset
+        if isinstance(self.suffix, Unset):
+            suffix = UNSET
+        else:
+            suffix = self.suffix
+
+        best_of: Literal[1] | None | Unset
+        if isinstance(self.best_of, Unset):
+            best_of = UNSET
+        else:
+            best_of = self.best_of
 
         field_dict: dict[str, Any] = {}
 
@@ -188,21 +235,43 @@ class CompletionRequest:
             field_dict["presence_penalty"] = presence_penalty
         if frequency_penalty is not UNSET:
             field_dict["frequency_penalty"] = frequency_penalty
+        if logit_bias is not UNSET:
+            field_dict["logit_bias"] = logit_bias
         if user is not UNSET:
             field_dict["user"] = user
         if echo is not UNSET:
             field_dict["echo"] = echo
+        if logprobs is not UNSET:
+            field_dict["logprobs"] = logprobs
+        if suffix is not UNSET:
+            field_dict["suffix"] = suffix
+        if best_of is not UNSET:
+            field_dict["best_of"] = best_of
 
         return field_dict
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        from ..models.completion_request_logit_bias_type_0 import (
+            CompletionRequestLogitBiasType0,  # noqa: PLC0415
+        )
         from ..models.stream_options import StreamOptions  # noqa: PLC0415
 
         d = dict(src_dict)
         model = d.pop("model")
 
-        prompt = d.pop("prompt")
+        def _parse_prompt(data: object) -> list[str] | str:
+            try:
+                if not isinstance(data, list):
+                    raise TypeError()
+                prompt_type_1 = cast(list[str], data)
+
+                return prompt_type_1
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(list[str] | str, data)
+
+        prompt = _parse_prompt(d.pop("prompt"))
 
         def _parse_max_tokens(data: object) -> int | None | Unset:
             if data is None:
@@ -339,6 +408,25 @@ class CompletionRequest:
 
         frequency_penalty = _parse_frequency_penalty(d.pop("frequency_penalty", UNSET))
 
+        def _parse_logit_bias(
+            data: object,
+        ) -> CompletionRequestLogitBiasType0 | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                logit_bias_type_0 = CompletionRequestLogitBiasType0.from_dict(data)
+
+                return logit_bias_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(CompletionRequestLogitBiasType0 | None | Unset, data)
+
+        logit_bias = _parse_logit_bias(d.pop("logit_bias", UNSET))
+
         user = d.pop("user", UNSET)
 
         def _parse_echo(data: object) -> bool | None | Unset:
@@ -349,6 +437,38 @@ class CompletionRequest:
             return cast(bool | None | Unset, data)
 
         echo = _parse_echo(d.pop("echo", UNSET))
+
+        logprobs = d.pop("logprobs", UNSET)
+
+        def _parse_suffix(data: object) -> Literal[""] | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            suffix_type_0 = cast(Literal[""], data)
+            if suffix_type_0 != "":
+                raise ValueError(
+                    f"suffix_type_0 must match const '', got '{suffix_type_0}'"
+                )
+            return suffix_type_0
+            return cast(Literal[""] | None | Unset, data)
+
+        suffix = _parse_suffix(d.pop("suffix", UNSET))
+
+        def _parse_best_of(data: object) -> Literal[1] | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            best_of_type_0 = cast(Literal[1], data)
+            if best_of_type_0 != 1:
+                raise ValueError(
+                    f"best_of_type_0 must match const 1, got '{best_of_type_0}'"
+                )
+            return best_of_type_0
+            return cast(Literal[1] | None | Unset, data)
+
+        best_of = _parse_best_of(d.pop("best_of", UNSET))
 
         completion_request = cls(
             model=model,
@@ -366,8 +486,12 @@ class CompletionRequest:
             stream_options=stream_options,
             presence_penalty=presence_penalty,
             frequency_penalty=frequency_penalty,
+            logit_bias=logit_bias,
             user=user,
             echo=echo,
+            logprobs=logprobs,
+            suffix=suffix,
+            best_of=best_of,
         )
 
         return completion_request

@@ -6,6 +6,7 @@ import io
 import math
 import wave
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING, ClassVar
 
 from core.data.cleaning.sheet import Sheet
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
 
 AT_ONCE = 16
 HALF_LENGTH = 10
+FINEST = 10_000
+"""The greatest divisor in the ratio of two rates; what that leaves out is 2 ms a minute."""
+MOST_RATE = 768_000
+MOST_VALUES = 1 << 26
+"""Of all channels, where the length is bounded: ten minutes of stereo."""
 OUT_AT_ONCE = 65_536
 
 
@@ -65,12 +71,22 @@ class ResampleAudio(Step):
         return encode(resample(samples, rate, self.rate), self.rate)
 
 
-def decode(content: bytes) -> tuple[NDArray[np.float64], int]:
+class TooLongError(ValueError):
+    """A sound that is longer than may be: `seconds`, as far as its head tells."""
+
+    def __init__(self, seconds: float, most: float) -> None:
+        super().__init__(f"it is {seconds:.1f} s long, and {most:g} s are the most")
+        self.seconds = seconds
+
+
+def decode(content: bytes, most: float = math.inf) -> tuple[NDArray[np.float64], int]:
     """Sound as (samples, channels) from -1 to 1, and its rate.
 
-    WAV needs nothing; other formats are read by the package soundfile.
+    WAV needs nothing; other formats are read by the package soundfile. No more than `most` seconds
+    are decoded: a file of a few bytes can hold hours.
 
     Raises:
+        TooLongError: it is longer than that.
         ValueError: it is damaged, or no sound.
         LeptonError: it needs soundfile, which is not there.
     """
@@ -84,12 +100,17 @@ def decode(content: bytes) -> tuple[NDArray[np.float64], int]:
                     file.getnchannels(),
                     file.getframerate(),
                 )
+                _check_rate(rate)
                 data = file.readframes(file.getnframes())
+            if (long := len(data) / (width * channels * rate)) > most:
+                raise TooLongError(long, most)
             data = data[: len(data) // (width * channels) * width * channels]
             return _samples(data, width).reshape(-1, channels), rate
         except wave.Error as error:
             if "unknown format" not in str(error):
                 raise ValueError(str(error)) from error
+        except EOFError as error:
+            raise ValueError("it is cut short") from error
     try:
         import soundfile  # type: ignore[import-not-found,unused-ignore]
     except ImportError as error:
@@ -98,10 +119,27 @@ def decode(content: bytes) -> tuple[NDArray[np.float64], int]:
             hint="Install it: pip install soundfile",
         ) from error
     try:
-        samples, rate = soundfile.read(io.BytesIO(content), dtype="float64", always_2d=True)
+        with soundfile.SoundFile(io.BytesIO(content)) as file:
+            rate = int(file.samplerate)
+            _check_rate(rate)
+            # Whoever does not know the length says the most that there can be, or nothing.
+            frames = -1
+            if most < math.inf:
+                frames = int(most * rate) + 1
+                if frames * file.channels > MOST_VALUES:
+                    frames = MOST_VALUES // file.channels
+            samples = file.read(frames, dtype="float64", always_2d=True)
+            if len(samples) == frames:
+                raise TooLongError(max(frames, file.frames) / rate, min(most, frames / rate))
     except RuntimeError as error:
-        raise ValueError(str(error)) from error
-    return np.asarray(samples), int(rate)
+        # The library's own words name an object in memory too.
+        raise ValueError(getattr(error, "error_string", str(error))) from error
+    return np.asarray(samples), rate
+
+
+def _check_rate(rate: int) -> None:
+    if not 1 <= rate <= MOST_RATE:
+        raise ValueError(f"it says that it has {rate:,} samples a second")
 
 
 def _samples(data: bytes, width: int) -> NDArray[np.float64]:
@@ -135,12 +173,14 @@ def resample(samples: NDArray[np.float64], rate: int, to: int) -> NDArray[np.flo
     """(samples, channels) at another rate, through a windowed sinc in polyphase form.
 
     A filter of Kaiser's window (beta 5) takes out what the lower rate cannot hold, so nothing is
-    folded back. The result has ceil(samples * to / rate) samples.
+    folded back. The result has ceil(samples * to / rate) samples. Two rates with no plain ratio are
+    taken for the nearest that is one: the filter between them would be longer than any sound.
     """
     import numpy as np
 
-    common = math.gcd(rate, to)
-    up, down = to // common, rate // common
+    ratio = Fraction(to, rate)
+    ratio = ratio.limit_denominator(FINEST) or ratio
+    up, down = ratio.numerator, ratio.denominator
     if up == down:
         return samples
     most = max(up, down)

@@ -41,7 +41,8 @@ def read_sound(content: bytes) -> Sound | str:
         found = _plain_wav(content) if kind == "a WAV sound" else None
         return found or _decoded(content, kind)
     except (wave.Error, EOFError, ValueError, RuntimeError, ZeroDivisionError) as error:
-        return f"the sound does not decode: {error}"
+        why = getattr(error, "error_string", str(error)) or "it is cut short"
+        return f"the sound does not decode: {why}"
 
 
 def _plain_wav(content: bytes) -> Sound | str | None:

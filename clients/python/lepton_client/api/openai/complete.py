@@ -145,7 +145,7 @@ def sync_detailed(
      As OpenAI's clients know it. What is not taken is refused by name.
 
     Args:
-        body (CompletionRequest): A text to be gone on with.
+        body (CompletionRequest): A text to be gone on with, or several.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -176,7 +176,7 @@ def sync(
      As OpenAI's clients know it. What is not taken is refused by name.
 
     Args:
-        body (CompletionRequest): A text to be gone on with.
+        body (CompletionRequest): A text to be gone on with, or several.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -202,7 +202,7 @@ async def asyncio_detailed(
      As OpenAI's clients know it. What is not taken is refused by name.
 
     Args:
-        body (CompletionRequest): A text to be gone on with.
+        body (CompletionRequest): A text to be gone on with, or several.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -231,7 +231,7 @@ async def asyncio(
      As OpenAI's clients know it. What is not taken is refused by name.
 
     Args:
-        body (CompletionRequest): A text to be gone on with.
+        body (CompletionRequest): A text to be gone on with, or several.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
