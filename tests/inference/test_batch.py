@@ -53,10 +53,11 @@ def rows_of(workspace: Workspace, ref: str) -> list[dict[str, Any]]:
         return [row for part in view.batches(view.version.column_names) for row in part.to_pylist()]
 
 
-def many(workspace: Workspace) -> Version:
+@pytest.fixture(scope="module")
+def plenty(models: Workspace) -> Version:
     """So many rows that a run is at them for seconds: the flowers, again and again."""
     rows = flowers().take(np.arange(MANY) % ONCE)
-    return Lake(workspace).commit("plenty", rows, op="import")
+    return Lake(models).commit("plenty", rows, op="import")
 
 
 @contextmanager
@@ -121,9 +122,10 @@ def test_the_answers_are_the_engines_and_stand_beside_the_rows(models: Workspace
     assert {"prediction", "prediction_2", "error_2"} <= {*rows_of(models, "answered@2")[0]}
 
 
-def test_killed_in_the_middle_it_goes_on_behind_the_last_part(models: Workspace) -> None:
-    version = many(models)
-    run = start(models, model="flowers", dataset=version.ref, into="plenty-said")
+def test_killed_in_the_middle_it_goes_on_behind_the_last_part(
+    models: Workspace, plenty: Version
+) -> None:
+    run = start(models, model="flowers", dataset=plenty.ref, into="plenty-said")
     with at_work(run, 2 * batch.PART_ROWS) as pid:
         os.kill(pid, signal.SIGKILL)
     run.wait()
@@ -138,8 +140,8 @@ def test_killed_in_the_middle_it_goes_on_behind_the_last_part(models: Workspace)
     assert len(Lake(models).versions("plenty-said")) == 1
 
 
-def test_a_stopped_one_loses_nothing(models: Workspace) -> None:
-    run = start(models, model="flowers", dataset="plenty", into="stopped-said")
+def test_a_stopped_one_loses_nothing(models: Workspace, plenty: Version) -> None:
+    run = start(models, model="flowers", dataset=plenty.ref, into="stopped-said")
     with at_work(run, 1) as pid:
         os.kill(pid, signal.SIGTERM)
     assert run.wait().state == "stopped"
