@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -98,10 +98,12 @@ class Running:
 
     def listen(self) -> None:
         assert self.process.stderr is not None
-        for line in self.process.stderr:
-            with self._heard:
-                self._lines.append(line)
-                self._heard.notify_all()
+        # It is closed when the service is over.
+        with suppress(ValueError):
+            for line in self.process.stderr:
+                with self._heard:
+                    self._lines.append(line)
+                    self._heard.notify_all()
 
     def text(self) -> str:
         return "".join(self._lines)
