@@ -90,7 +90,11 @@ class RowsPane(Pane):
         def found(count: int) -> None:
             if rows is self._searching:
                 self._searching = None
-                if self.query_one("#filter").has_focus:
+                field = self.query_one("#filter", SqlInput)
+                if look.condition is not None:
+                    earlier = [each for each in field.remembered if each != look.condition]
+                    field.remember([*earlier, look.condition])
+                if field.has_focus:
                     self.table.focus()
                 self.remove_class("-filtering", "-wrong")
                 self._show(rows, count)
@@ -211,8 +215,14 @@ class RowsPane(Pane):
         self.show(Look(self.look.condition, self.look.ids, self.look.said, self.look.sort))
 
     def action_fix(self) -> None:
-        if (column := self._column) is not None:
-            self.show(self.look.fixing(column))
+        if (column := self._column) is None:
+            return
+        if column not in self.look.fixed and not self.table.can_hold(self.table.cursor_column):
+            self.notify(
+                "f frees one that is held, - hides one.", title="No room to hold more", timeout=5
+            )
+            return
+        self.show(self.look.fixing(column))
 
     @property
     def _there(self) -> Version:
