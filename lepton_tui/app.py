@@ -20,6 +20,7 @@ from core.atomic import write_json
 from core.errors import LeptonError
 from core.workspace import Workspace
 from lepton_tui.garbage import LOOK_SECONDS, QuietCollector
+from lepton_tui.keys_in_turn import KeysInTurn
 from screens.mode_bar import ModeBar
 from screens.navigation import MODES
 from screens.text import plain
@@ -74,6 +75,7 @@ class LeptonApp(App[None]):
         self.workspace = workspace
         self.failure: Exception | None = None
         self._garbage = QuietCollector()
+        self._keys = KeysInTurn(self, super().on_event)
         self._engine: EngineProcess | None = None
         self._settings = workspace.home / "settings.json"
         for name, place in SCREENS.items():
@@ -138,7 +140,13 @@ class LeptonApp(App[None]):
     async def on_event(self, event: events.Event) -> None:
         if isinstance(event, events.InputEvent):
             self._garbage.touched()
-        await super().on_event(event)
+        if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
+            await self._keys.take(event)
+        else:
+            await super().on_event(event)
+
+    def on_keys_in_turn_handled(self, message: KeysInTurn.Handled) -> None:
+        self._keys.done(message)
 
     def _leave_by_signal(self, number: int) -> None:
         self.exit(return_code=128 + number)
