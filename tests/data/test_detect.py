@@ -17,6 +17,7 @@ from PIL import Image
 from core.data.lake.lake import Lake
 from core.data.sources import Reading, default_name, import_source
 from core.data.sources.detect import detect
+from core.data.sources.file_kind import file_kind
 from tests.data.conftest import Refuses
 
 PARQUET = io.BytesIO()
@@ -58,6 +59,12 @@ def test_what_is_not_what_its_name_says(
     path = tmp_path / name
     path.write_bytes(content)
     assert name in refuses(path, words, code=2).where
+
+
+def test_what_a_terminal_coloured_is_text(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_bytes(b"level,said\n" + b"\x1b[31mERROR\x1b[0m,\x07x\n" * 50)
+    assert file_kind(path) == "csv"
 
 
 def test_missing_files_name_the_nearest(tmp_path: Path, refuses: Refuses) -> None:

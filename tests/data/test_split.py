@@ -86,6 +86,13 @@ def test_rare_classes_keep_a_training_row(lake: Lake) -> None:
     assert sum(n for (_, part), n in counts.items() if part == "test") >= 14
 
 
+def test_classes_of_one_row_each_take_no_rows_from_the_other_parts(lake: Lake) -> None:
+    base = labelled(lake, [f"only {n}" for n in range(100)])
+    made = split(lake, base, by="label", validation=0.1, test=0.2)
+    assert Counter(marks(lake, made)) == {"train": 70, "validation": 10, "test": 20}
+    assert made.params["by"] is None
+
+
 def test_every_part_asked_for_has_a_row(lake: Lake) -> None:
     made = split(lake, labelled(lake, ["a", "b", "c", "d"]), validation=0.01, test=0.01)
     assert Counter(marks(lake, made)) == {"train": 2, "validation": 1, "test": 1}

@@ -37,6 +37,8 @@ FOREIGN_MAGIC = {
 }
 MAGIC = {magic: name for name, each in FORMATS.items() for magic in each.magic}
 HEAD = 65_536
+# Bell, backspace, tab, line feed, form feed, carriage return, escape.
+TERMINAL = (7, 8, 9, 10, 12, 13, 27)
 PACKED_ALONE = (".gz", ".zst", ".bz2", ".xz")
 # Prose and logs, however many commas are in them.
 NEVER_TABLES = (".md", ".log")
@@ -177,12 +179,13 @@ def content_kind(head: bytes) -> str:
 
 
 def _mostly_text(head: bytes) -> bool:
-    """Whether the bytes could be text in some encoding: hardly any control characters."""
+    """Whether the bytes could be text in some encoding: hardly any control characters, but for
+    those of a terminal, which stand in logs."""
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return True
     nuls = head.count(0)
     wide = nuls > len(head) // 4 and 0 in (head[::2].count(0), head[1::2].count(0))
-    control = sum(head.count(bytes([code])) for code in range(1, 32) if code not in (9, 10, 12, 13))
+    control = sum(head.count(bytes([code])) for code in range(1, 32) if code not in TERMINAL)
     return wide or (nuls + control) * 100 <= len(head)
 
 

@@ -48,12 +48,17 @@ def codes(view: View, column: str | None) -> tuple[NDArray[np.int64], NDArray[np
 
 
 def classes(view: View, column: str | None) -> NDArray[np.int64] | None:
-    """The classes of the rows; None when no column is named, or it has too many for classes."""
+    """The classes of the rows; None when no column is named, or it has too many for classes.
+
+    Each class keeps a training row: where nearly every row is a class of its own, next to none
+    would be left for the other parts.
+    """
     if column is None:
         return None
     text = _short_text(view.version, column)
-    few = f"SELECT DISTINCT {text} FROM rows LIMIT {MOST_CLASSES + 1}"
-    if view.sql(f"SELECT count(*) FROM ({few})")[0][0] > MOST_CLASSES:
+    most = min(MOST_CLASSES, view.version.rows * 3 // 4)
+    few = f"SELECT DISTINCT {text} FROM rows LIMIT {most + 1}"
+    if view.sql(f"SELECT count(*) FROM ({few})")[0][0] > most:
         return None
     return codes(view, column)[1]
 
