@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from textual.binding import ActiveBinding, Binding
+from textual.keys import REPLACED_KEYS, key_to_character
 from textual.screen import Screen
 
 from screens.widgets.action_line import ActionLine, Piece
@@ -66,7 +67,7 @@ class KeyHints(ActionLine):
         before = (self._hints, self._keys, self._palette)
         shown: dict[str, ActiveBinding] = {}
         for active in self.screen.active_bindings.values():
-            if active.binding.show:
+            if active.binding.show and not self._typed(active.binding.key):
                 shown.setdefault(active.binding.action, active)
         keys = shown.pop(SHOW_KEYS, None)
         self._hints = [self._hint(each.binding, each.tooltip) for each in shown.values()]
@@ -75,6 +76,12 @@ class KeyHints(ActionLine):
         self._palette = [self._hint(palette.binding, "", last=True)] if palette else []
         if (self._hints, self._keys, self._palette) != before:
             self.refresh()
+
+    def _typed(self, key: str) -> bool:
+        """Whether the widget with the focus takes a key as a letter; Textual overlooks "slash"."""
+        focused = self.screen.focused
+        character = key_to_character(REPLACED_KEYS.get(key, key))
+        return focused is not None and focused.check_consume_key(key, character)
 
     def _hint(self, binding: Binding, tooltip: str, *, last: bool = False) -> Piece:
         key = self.app.get_key_display(binding)

@@ -15,6 +15,7 @@ from screens.widgets.column_layout import ColumnLayout
 from screens.widgets.pages import COMING, Pages
 
 PENDING = "·"
+RULE = "│"
 
 
 class TableLines:
@@ -72,9 +73,13 @@ class TableLines:
         self, cell: Callable[[int], Segment], scrolled: int, width: int, behind: Style
     ) -> Strip:
         parts = []
-        for columns, skip, cells in self._layout.shown(scrolled, width):
+        spans = self._layout.shown(scrolled, width)
+        for columns, skip, cells in spans:
             strip = Strip([cell(column) for column in columns])
             parts.append(strip.extend_cell_length(skip + cells, behind).crop(skip, skip + cells))
+        if len(spans) > 1:
+            # A line behind the columns that stand still, also where nothing can scroll.
+            parts[0] = Strip([*parts[0].crop(0, spans[0].cells - 1), Segment(RULE, behind)])
         return Strip.join(parts)
 
     def _cell(self, index: int, column: int) -> tuple[str, bool]:

@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from textual.widgets import Static
+from textual.pilot import Pilot
+from textual.widgets import Input, Static
 
 from core.data.lake.lake import Lake
 from core.data.sql.console import History
 from lepton_tui.app import LeptonApp
 from screens.data import screen as data_screen
-from screens.data.sql.completion import SqlInput, column_completions
+from screens.data.rows.row_view import printable
+from screens.data.sql.completion import SqlInput, Suggester, column_completions
 from screens.widgets.table_view import TableView
 from tests.screens.golden import golden, screen_text
 from tests.screens.trips import ROWS, enter, heads, table, type_in
@@ -23,6 +25,11 @@ from tests.screens.walk import until
 
 def app(lake: Lake) -> LeptonApp:
     return LeptonApp(lake.workspace)
+
+
+def words_on(pilot: Pilot[None]) -> str:
+    """The words on the screen without the room between them."""
+    return " ".join(screen_text(pilot.app).split())
 
 
 async def test_rows_are_filtered_by_a_typed_condition(lake: Lake) -> None:
@@ -114,6 +121,8 @@ async def test_columns_are_hidden_held_and_shown_again(lake: Lake) -> None:
         await pilot.press("right", "right", "right", "f")
         await until(pilot, lambda: heads(pilot) == ["kind", "id", "city", "comment"])
         await until(pilot, lambda: table(pilot).row_at(0) is not None)
+        # A rule tells which are held, also where nothing has moved.
+        await until(pilot, lambda: "kind │ id" in words_on(pilot))
         await pilot.press("right", "right", "right")
         # What was scrolled to is there, and what was held still is too.
         shown = await until(pilot, "a comment of")
@@ -308,3 +317,78 @@ async def test_boxes_are_drawn_over_their_picture(lake: Lake) -> None:
         assert drawn.getpixel((25, 15)) == (0, 0, 0)
     assert boxes_of('[{"label": "cat"}]') == [] == boxes_of("[{}, 1")
     assert boxed(b"no picture", boxes) == b"no picture"
+
+
+async def test_the_first_column_is_seen_to_be_held(lake: Lake) -> None:
+    async with app(lake).run_test(size=(80, 24)) as pilot:
+        await enter(pilot)
+        await until(pilot, lambda: "id age" in words_on(pilot))
+        await pilot.press("f")
+        await until(pilot, lambda: "id │ age" in words_on(pilot))
+        await pilot.press("f")
+        await until(pilot, lambda: "id age" in words_on(pilot))
+
+
+async def test_a_condition_is_found_again(lake: Lake) -> None:
+    async with app(lake).run_test(size=(80, 24)) as pilot:
+        await enter(pilot)
+        for condition in ("age > 80", "age > 70"):
+            await pilot.press("slash", "ctrl+u")
+            await type_in(pilot, condition)
+            await until(pilot, f"rows · {condition}")
+        await pilot.press("backspace", "slash", "up", "up")
+        assert pilot.app.screen.query_one("#filter", SqlInput).value == "age > 80"
+
+
+async def test_a_statement_is_left_for_its_answer_and_its_keys_are_told(lake: Lake) -> None:
+    async with app(lake).run_test(size=(80, 24)) as pilot:
+        await enter(pilot, "sql")
+        await until(pilot, "/ Type")
+        await pilot.press("slash")
+        hints = (await until(pilot, "⏎ Run")).splitlines()[-1]
+        assert "tab Complete" in hints
+        assert "/ Type" not in hints
+        await pilot.press("escape")
+        assert pilot.app.screen.query_one("#answer").has_focus
+
+
+async def test_an_offered_statement_goes_with_its_data_set_and_a_typed_one_stays(
+    lake: Lake,
+) -> None:
+    lake.commit("zebras", pa.table({"a": [1]}), op="import")
+    async with app(lake).run_test(size=(80, 24)) as pilot:
+        await enter(pilot, "sql")
+        await until(pilot, "FROM trips LIMIT 100")
+        await pilot.press("escape", "down")
+        await until(pilot, "FROM zebras LIMIT 100")
+        await pilot.press("enter", "slash", "backspace", "escape", "escape", "up")
+        await until(pilot, "trips@1")
+        assert "FROM zebras LIMIT 10" in screen_text(pilot.app)
+
+
+async def test_where_an_answer_cannot_be_written_is_said_and_mended(
+    lake: Lake, tmp_path: Path
+) -> None:
+    async with app(lake).run_test(size=(120, 24)) as pilot:
+        await enter(pilot, "sql")
+        await pilot.press("slash", "enter")
+        await until(pilot, "100 rows in")
+        await pilot.press("e")
+        await type_in(pilot, str(tmp_path / "no" / "a.csv"))
+        assert str(tmp_path / "no") in "".join((await until(pilot, "no such folder")).split("\n"))
+        await pilot.press("e")
+        assert await until(pilot, "Write the whole answer to")
+        assert pilot.app.screen.query_one(Input).value.endswith("/no/a.csv")
+
+
+async def test_a_word_that_is_whole_is_not_taken_for_the_beginning_of_another() -> None:
+    def words(_text: str, _cursor: int) -> list[str]:
+        return ["DESC", "DESCRIBE"]
+
+    suggester = Suggester(words)
+    assert await suggester.get_suggestion("ORDER BY a DESC") is None
+    assert await suggester.get_suggestion("DESCR") == "DESCRIBE"
+
+
+def test_a_control_character_is_told_apart_in_a_value_too() -> None:
+    assert printable("\x1b[31m\x07\r\nb\tc\u202e") == "␛[31m␇\nb   c�"

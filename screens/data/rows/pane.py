@@ -90,7 +90,11 @@ class RowsPane(Pane):
         def found(count: int) -> None:
             if rows is self._searching:
                 self._searching = None
-                if self.query_one("#filter").has_focus:
+                field = self.query_one("#filter", SqlInput)
+                if look.condition is not None:
+                    earlier = [each for each in field.remembered if each != look.condition]
+                    field.remember([*earlier, look.condition])
+                if field.has_focus:
                     self.table.focus()
                 self.remove_class("-filtering", "-wrong")
                 self._show(rows, count)

@@ -107,5 +107,5 @@ def _words(value: object) -> str:
 
 def printable(text: str) -> str:
     """Text with its line breaks, but with no character that a terminal would obey."""
-    spaced = text.expandtabs(4)
-    return "".join(c if c == "\n" or c.isprintable() else "�" for c in spaced)
+    lines = text.replace("\r\n", "\n").expandtabs(4).split("\n")
+    return "\n".join(map(plain, lines))

@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
+from textual import suggester
 from textual.binding import Binding, BindingType
-from textual.suggester import Suggester
 from textual.widgets import Input
 
 from core.data.lake.layout import quoted
@@ -37,7 +37,9 @@ def _typed(text: str) -> str:
     return "" if word.startswith('"') and text.count('"') % 2 == 0 else word
 
 
-class _Suggester(Suggester):
+class Suggester(suggester.Suggester):
+    """What the word at the end could become, shown dim behind it."""
+
     def __init__(self, completions: Completions) -> None:
         super().__init__(use_cache=False, case_sensitive=True)
         self._completions = completions
@@ -46,7 +48,11 @@ class _Suggester(Suggester):
         typed = _typed(value)
         if not typed:
             return None
-        for word in await asyncio.to_thread(self._completions, value, len(value)):
+        words = await asyncio.to_thread(self._completions, value, len(value))
+        # DESC is meant as it stands, and DESCRIBE nowhere behind it.
+        if typed.lower() in (word.lower() for word in words):
+            return None
+        for word in words:
             if word.lower().startswith(typed.lower()) and len(word) > len(typed):
                 return value + word[len(typed) :]
         return None
@@ -57,8 +63,9 @@ class SqlInput(Input):
     what was typed before."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("tab", "complete", "Complete", show=False),
-        Binding("up", "remembered(-1)", "The one before", show=False),
+        Binding("enter", "submit", "Run"),
+        Binding("tab", "complete", "Complete", tooltip="Complete the word; again for the next one"),
+        Binding("up", "remembered(-1)", "Earlier", tooltip="What was typed before"),
         Binding("down", "remembered(1)", "The one after", show=False),
     ]
 
@@ -72,7 +79,7 @@ class SqlInput(Input):
 
     def complete_with(self, completions: Completions) -> None:
         self._completions = completions
-        self.suggester = _Suggester(completions)
+        self.suggester = Suggester(completions)
 
     def remember(self, lines: Sequence[str]) -> None:
         """What up and down go through, the oldest first."""

@@ -10,6 +10,7 @@ from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from core.data.lake.lake import Lake
@@ -43,8 +44,10 @@ class SqlPane(Pane):
         super().__init__(lake, id=id)
         self._sql = Console(lake)
         self._history = History(lake)
-        self._running = False
+        self._asking = False
         self._asked: str | None = None
+        self._offered = ""
+        self._place = ""
 
     def compose(self) -> ComposeResult:
         yield SqlInput(placeholder="SELECT …", id="statement")
@@ -61,8 +64,11 @@ class SqlPane(Pane):
         self._say("/ types · tab completes · ↑ earlier ones · enter runs", "dim")
 
     def changed(self, version: Version) -> None:
-        if not self._field.value:
-            self._field.value = f"SELECT * FROM {_written(version)} LIMIT 100"
+        # What a person typed stays; what was offered of another data set does not.
+        if self._field.value in ("", self._offered):
+            self._offered = f"SELECT * FROM {_written(version)} LIMIT 100"
+            self._field.value = self._offered
+            self._field.cursor_position = len(self._offered)
 
     def enter(self) -> None:
         # Not the line itself, where ] would be typed instead of going on to the next tab.
@@ -70,6 +76,13 @@ class SqlPane(Pane):
 
     def action_type(self) -> None:
         self._field.focus()
+
+    def leave(self, focused: Widget | None) -> bool:
+        """From the statement to its answer."""
+        if focused is not self._field:
+            return False
+        self.query_one("#answer").focus()
+        return True
 
     def _say(self, words: str, style: str = "") -> None:
         self.query_one("#said", Static).update(Text(words, style))
@@ -81,7 +94,7 @@ class SqlPane(Pane):
         if not statement:
             return
         self.stop()
-        self._running = True
+        self._asking = True
         self._say(f"running, {human_duration(SECONDS)} at most… esc stops", "dim")
 
         def work() -> Answer:
@@ -89,7 +102,7 @@ class SqlPane(Pane):
             return self._sql.run(statement)
 
         def done(answer: Answer) -> None:
-            self._running = False
+            self._asking = False
             self._asked = statement
             self._field.remember(self._history.read())
             self.query_one("#answer", TableView).source = ListRows(answer.columns, answer.rows)
@@ -103,17 +116,17 @@ class SqlPane(Pane):
         self.data_screen.fetch(work, done, group="sql", failed=self._failed)
 
     def _failed(self, error: LeptonError) -> None:
-        self._running = False
+        self._asking = False
         if isinstance(error, Cancelled):
             self._say("stopped", "dim")
         else:
-            self._say("✗ " + ". ".join(plain(said) for said in (error.what, error.hint) if said))
+            self._say("✗ " + ". ".join(plain(said) for said in (str(error), error.hint) if said))
 
     def stop(self) -> bool:
         """Stop the statement that runs; whether there was one."""
-        if self._running:
+        if self._asking:
             self._sql.interrupt()
-        return self._running
+        return self._asking
 
     def on_table_view_row_selected(self, event: TableView.RowSelected) -> None:
         event.stop()
@@ -126,12 +139,18 @@ class SqlPane(Pane):
         if self._asked is None:
             self.notify("Run a statement first.", title="Nothing to write", timeout=5)
             return
-        question = Ask("Write the whole answer to", placeholder=f"answer{'  '.join(ENDINGS)}")
+        # Where it could not be written, the name is there to be mended.
+        question = Ask(
+            "Write the whole answer to",
+            value=self._place,
+            placeholder=f"answer{'  '.join(ENDINGS)}",
+        )
         self.app.push_screen(question, self._ask_to_replace)
 
     def _ask_to_replace(self, typed: str | None) -> None:
         if typed is None:
             return
+        self._place = typed
         place = written_path(typed)
         if not place.is_file():
             self._export(place)
@@ -148,10 +167,10 @@ class SqlPane(Pane):
         if statement is None:
             return
         self.stop()
-        self._running = True
+        self._asking = True
 
         def done(rows: int) -> None:
-            self._running = False
+            self._asking = False
             self._say(f"{counted(rows, 'row')} written to {plain(str(place))}", "dim")
 
         self._say("writing… esc stops", "dim")
