@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import ClassVar, TypeVar
 
@@ -112,10 +113,19 @@ class Form(ModalScreen[Answer | None]):
     def complain(self, wrong: str | LeptonError, at: str | None = None) -> None:
         """Say what is wrong, and go to the field where; nothing is wrong with ""."""
         if isinstance(wrong, LeptonError):
-            wrong = ". ".join(said for said in (str(wrong), wrong.hint) if said)
+            hint = re.sub(r"--([a-z]+)", self._called, wrong.hint or "")
+            wrong = ". ".join(said for said in (str(wrong), hint) if said)
         self.query_one("#problem", Static).update(Text(f"✗ {plain(wrong)}" if wrong else ""))
         if at is not None:
             self.query_one(f"#{at}").focus()
+
+    def _called(self, option: re.Match[str]) -> str:
+        """What an option of the shell is called here, where it is a field."""
+        for field in self.query(f"#{option[1]}"):
+            for label in field.siblings:
+                if isinstance(label, Label):
+                    return str(label.content)
+        return option[0]
 
 
 def row(name: str, field: Input | Select[str], label: str = "") -> ComposeResult:

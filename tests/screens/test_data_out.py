@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pyarrow as pa
-from textual.widgets import Select
+from textual.widgets import Input, Select
 
 from core.data.lake.lake import Lake
 from core.data.splitting.split import planned
@@ -85,6 +85,35 @@ async def test_a_column_of_too_many_values_is_told_to_be_no_classes(lake: Lake) 
         await until(pilot, "train 1,600")
         pilot.app.screen.query_one("#by", Select).value = "id"
         await until(pilot, "id has too many values for classes: no shares are kept.")
+
+
+async def test_a_split_that_cannot_be_is_mended_where_it_was_asked_for(lake: Lake) -> None:
+    async with app(lake).run_test(size=(80, 24)) as pilot:
+        await enter(pilot)
+        await pilot.press("s")
+        await until(pilot, "train 1,600")
+        form = pilot.app.screen
+        form.query_one("#way", Select).value = "group"
+        form.query_one("#group", Select).value = "kind"
+        await until(pilot, '✗ column "kind" has too few groups')
+        await pilot.press("ctrl+s")
+        assert pilot.app.screen is form
+        form.query_one("#group", Select).value = "city"
+        await until(pilot, lambda: "✗" not in screen_text(pilot.app))
+        form.query_one("#way", Select).value = "folds"
+        form.query_one("#folds", Input).value = ""
+        form.query_one("#fold", Input).value = "1"
+        # The field is named as it is here, not as in a shell.
+        assert "--" not in await until(pilot, "Name Folds too.")
+
+
+async def test_what_was_wrong_with_an_export_is_gone_with_it(lake: Lake) -> None:
+    async with app(lake).run_test(size=(80, 24)) as pilot:
+        await enter(pilot)
+        await pilot.press("e", *"a.foo", "enter")
+        assert "Name one with Format: csv" in unframed(await until(pilot, "✗ the ending"))
+        await pilot.press("backspace")
+        assert "✗" not in screen_text(pilot.app)
 
 
 async def test_rows_that_leak_are_told_and_looked_at(lake: Lake) -> None:

@@ -65,6 +65,7 @@ class DoubtForm(Form[str]):
             if own:
                 field.value = own[0]
             if not models:
+                field.prompt = "none"
                 self.complain("There is no model that tells classes yet. Train one first: t.")
 
         self._fetch(self._models, there, group="models")

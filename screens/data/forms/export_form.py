@@ -10,6 +10,7 @@ from time import monotonic
 from typing import Any, ClassVar
 
 from rich.text import Text
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.message import Message
@@ -31,7 +32,7 @@ from screens.widgets.form import Form, row
 FORMAT_WORDS = {
     "excel": "excel: a workbook, .xlsx",
     "images": "images: a folder for each class",
-    "coco": "coco: images, and their boxes in annotations.json",
+    "coco": "coco: images, and their boxes in annotations/*.json",
     "huggingface": "huggingface: a folder that its datasets library loads",
 }
 BAR = 24
@@ -118,6 +119,12 @@ class ExportForm(Form[Exported]):
                 self.query_one("#split", Select).set_options(listed)
 
         self._fetch(splits, there, group="splits")
+
+    @on(Input.Changed)
+    @on(Select.Changed)
+    def _otherwise(self) -> None:
+        """What was wrong may be right now."""
+        self.complain("")
 
     def _request(self) -> ExportRequest | None:
         to = self.typed("to")

@@ -49,6 +49,7 @@ class SplitForm(Form[SplitRequest]):
         self._version = version
         self._planner = planner
         self._fetch = fetch
+        self._impossible: SplitRequest | None = None
 
     def heading(self) -> str:
         return f"Split {self._version.ref}"
@@ -71,8 +72,8 @@ class SplitForm(Form[SplitRequest]):
 
     def _numbers(self, *names: str) -> ComposeResult:
         for name in names:
-            none = "none: only number them" if name == "fold" else ""
-            yield from row(name, Input(DEFAULTS[name], placeholder=none), _label(name))
+            unsaid = "none: only number them" if name == "fold" else DEFAULTS[name]
+            yield from row(name, Input(DEFAULTS[name], placeholder=unsaid), _label(name))
 
     def on_mount(self) -> None:
         self._other_way()
@@ -108,6 +109,7 @@ class SplitForm(Form[SplitRequest]):
 
         def failed(error: LeptonError) -> None:
             if self.is_attached and not isinstance(error, Cancelled):
+                self._impossible = request
                 self.found("")
                 self.complain(error)
 
@@ -145,7 +147,9 @@ class SplitForm(Form[SplitRequest]):
         return SplitRequest(self._version.ref, How(**how))  # type: ignore[typeddict-item]
 
     def action_done(self) -> None:
-        if (request := self._request()) is not None:
+        request = self._request()
+        # What is wrong is said already, and is mended here.
+        if request is not None and request != self._impossible:
             self.dismiss(request)
 
     def action_show_command(self) -> None:
