@@ -113,7 +113,10 @@ class Form(ModalScreen[Answer | None]):
     def complain(self, wrong: str | LeptonError, at: str | None = None) -> None:
         """Say what is wrong, and go to the field where; nothing is wrong with ""."""
         if isinstance(wrong, LeptonError):
-            hint = re.sub(r"--([a-z]+)", self._called, wrong.hint or "")
+            hint = wrong.hint or ""
+            # A whole command stays as a shell wants it.
+            if "lepton " not in hint:
+                hint = re.sub(r"--([a-z]+)", self._called, hint)
             wrong = ". ".join(said for said in (str(wrong), hint) if said)
         self.query_one("#problem", Static).update(Text(f"✗ {plain(wrong)}" if wrong else ""))
         if at is not None:

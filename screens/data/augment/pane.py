@@ -185,9 +185,9 @@ class AugmentPane(Pane):
 
         def done(found: list[Example]) -> None:
             self.query_one(Examples).show(looked.material.kind, found, first + 1)
-            off = "" if self._chosen else " (space: on, enter: settings)"
-            column = plain(looked.material.column)
-            self._say(f"{written(shown)}{off} · {column}, rows {found[0].row} to {found[-1].row}")
+            off = "" if self._chosen else " · space on, enter settings"
+            rows = f"{plain(looked.material.column)}, rows {found[0].row} to {found[-1].row}"
+            self._say(f"{written(shown)} · {rows}{off}")
 
         self.data_screen.fetch(work, done, group="augment", failed=self._failed)
 
