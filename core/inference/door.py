@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import LeptonError
+from core.growth import spare
 
 BACKLOG = 128
 
@@ -97,6 +98,7 @@ class Door:
                         "OMP_WAIT_POLICY": "PASSIVE",
                     },
                 )
+        spare(process.pid)
         return there, process
 
     @contextmanager

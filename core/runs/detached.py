@@ -11,6 +11,7 @@ from pathlib import Path
 
 from core.devices import AS_LISTED
 from core.errors import LeptonError
+from core.growth import spare
 
 
 def detached(
@@ -55,6 +56,7 @@ def detached(
         )
     except OSError as error:
         raise LeptonError(f"no process can be started: {error.strerror}") from error
+    spare(process.pid)
     # The app may live for weeks.
     threading.Thread(target=process.wait, name=f"reap {name}", daemon=True).start()
     return process

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -306,6 +308,29 @@ def test_a_statement_that_takes_too_much_memory_is_stopped(things: Lake) -> None
         Console(things, memory="100MB").run("SELECT list(range) FROM range(500000000)")
     with pytest.raises(UsageError, match="no amount of memory"):
         Console(things, memory="1'; SET x").run("SELECT 1")
+
+
+def test_an_answer_larger_than_the_machine_is_stopped_before_it_fills_it(lake: Lake) -> None:
+    rows = pa.table({"text": [f"a text that is not short, number {n}" for n in range(200_000)]})
+    lake.commit("texts", rows, op="import")
+    # 2,048 rows of an answer at once, each a list of all the texts: 6.5 GB in one go.
+    script = (
+        "import resource, sys; from core.data.lake.lake import Lake;"
+        " from core.data.sql.console import Console; from core.errors import LeptonError;"
+        " from core.workspace import Workspace;"
+        " console = Console(Lake(Workspace.open(sys.argv[1])), memory='300MB')\n"
+        "try: console.run('SELECT list(text) OVER () FROM texts'); print('answered')\n"
+        "except LeptonError as error: print(error.what)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, console.run('SELECT 1').rows)"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", script, str(lake.workspace.home)], capture_output=True, text=True
+    )
+    what, after = ended.stdout.splitlines()
+    assert "more memory" in what
+    most, _, rows_after = after.partition(" ")
+    assert int(most) < 3_000_000
+    assert rows_after == "[(1,)]"
 
 
 def test_another_thread_cancels(things: Lake) -> None:

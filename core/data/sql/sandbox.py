@@ -24,6 +24,7 @@ from core.data.engine import connect, interrupt
 from core.data.lake.layout import Layout, literal, quoted
 from core.data.lake.version import DataFile, Version
 from core.errors import Cancelled, LeptonError, UsageError
+from core.growth import growth_bounded
 from core.memory import parse
 from core.workspace import Workspace
 
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 MEMORY = "1GB"
 SECONDS = 30.0
 SCRATCH = "10GB"
+BESIDE = 2 * 1024**3
+"""For what DuckDB does not count against its limit: batches of the answer, its threads."""
 BATCH = 2048
 
 _SHUT_OFF = re.compile(r"required extension|external extensions|Secret Storage|temp_directory")
@@ -74,6 +77,7 @@ class Sandbox:
                 f'"{memory}" is no amount of memory', hint="Write 500MB or 2GB."
             ) from None
         self.seconds = seconds
+        self._most = most
         self._cancelled = False
         self._scratch = workspace.tmp / f"{os.getpid()}-sql-{uuid4().hex[:8]}"
         files = {
@@ -154,7 +158,11 @@ class Sandbox:
             clock = threading.Thread(target=self._stop_late, args=(done,), daemon=True)
             clock.start()
         try:
-            yield self._opened(query, until)
+            # A list as long as the table in every row is in no table or sort that DuckDB counts.
+            with growth_bounded(self._most + BESIDE):
+                yield self._opened(query, until)
+        except MemoryError as error:
+            raise told(error) from error
         finally:
             done.set()
             self._cancelled = False
@@ -184,7 +192,7 @@ class Sandbox:
 
         try:
             yield
-        except (duckdb.Error, RuntimeError, OSError, ValueError) as error:
+        except (duckdb.Error, RuntimeError, OSError, ValueError, MemoryError) as error:
             self._check(until)
             raise told(error) from error
 
@@ -223,7 +231,11 @@ def told(error: Exception) -> LeptonError:
     first = lines[-1] if lines[0].startswith("Traceback") else lines[0]
     first = re.sub(r"^([A-Z][A-Za-z ]+ Error|[A-Za-z]*Exception|PermissionError): ", "", first)
     what = (first[:1].lower() + first[1:])[:300]
-    if isinstance(error, duckdb.OutOfMemoryException) or "Out of Memory" in text:
+    if (
+        isinstance(error, duckdb.OutOfMemoryException | MemoryError)
+        or "Out of Memory" in text
+        or "bad allocation" in text
+    ):
         return LeptonError(
             "the statement needs more memory or scratch space than it may have",
             hint="Allow it more memory, or ask for less: a LIMIT, fewer columns, a sample.",
