@@ -376,8 +376,12 @@ async def test_where_an_answer_cannot_be_written_is_said_and_mended(
         await pilot.press("e")
         await type_in(pilot, str(tmp_path / "no" / "a.csv"))
         assert str(tmp_path / "no") in "".join((await until(pilot, "no such folder")).split("\n"))
-        await pilot.press("e")
-        assert await until(pilot, "Write the whole answer to")
+        await pilot.press("slash", "x", "enter")
+        await until(pilot, "✗ syntax error")
+        await pilot.press("escape", "e")
+        # What is written is the answer that is there, not that of what failed since.
+        await until(pilot, "Write the whole answer to")
+        assert "trips LIMIT 100 │" in words_on(pilot)
         assert pilot.app.screen.query_one(Input).value.endswith("/no/a.csv")
 
 

@@ -25,10 +25,12 @@ from screens.data.pane import Pane
 from screens.data.rows.row_view import RowView
 from screens.data.rows.rows import ListRows
 from screens.data.sql.completion import SqlInput
-from screens.text import counted, human_duration, plain
+from screens.text import clip, counted, human_duration, plain
 from screens.widgets.ask import Ask
 from screens.widgets.confirm import Confirm
 from screens.widgets.table_view import TableView
+
+SAID = 180
 
 
 class SqlPane(Pane):
@@ -139,11 +141,12 @@ class SqlPane(Pane):
         if self._asked is None:
             self.notify("Run a statement first.", title="Nothing to write", timeout=5)
             return
-        # Where it could not be written, the name is there to be mended.
+        # The name stays to be mended; and what failed since is not what is shown and written.
         question = Ask(
             "Write the whole answer to",
             value=self._place,
             placeholder=f"answer{'  '.join(ENDINGS)}",
+            explained=clip(" ".join(self._asked.split()), SAID),
         )
         self.app.push_screen(question, self._ask_to_replace)
 
