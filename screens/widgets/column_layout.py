@@ -63,6 +63,11 @@ class ColumnLayout:
         """Cells at the left that do not scroll; never more than half of the view."""
         return min(self.unmoved, width // 2)
 
+    def can_hold(self, column: int, width: int) -> bool:
+        """Whether one more column may stand still and be seen; the first one always may."""
+        wanted = self.edges[column + 1] - self.edges[column]
+        return self.fixed == 0 or self.unmoved + wanted <= width // 2
+
     def total(self, width: int) -> int:
         """Cells that all columns take in a view of `width`."""
         return self.edges[-1] - self.unmoved + self.still(width)

@@ -349,6 +349,10 @@ class TableView(ScrollView, can_focus=True):
             x = self._layout.scrolled_to(self.cursor_column, int(self.scroll_x), self._view_width)
             self.scroll_to(x=x, animate=False, force=True)
 
+    def can_hold(self, column: int) -> bool:
+        """Whether a column that moves could stand still and be seen."""
+        return self._layout.can_hold(column, self._view_width)
+
     @property
     def _view_width(self) -> int:
         return self.scrollable_content_region.width

@@ -329,6 +329,19 @@ async def test_the_first_column_is_seen_to_be_held(lake: Lake) -> None:
         await until(pilot, lambda: "id age" in words_on(pilot))
 
 
+async def test_no_column_is_held_where_it_could_not_be_seen(lake: Lake) -> None:
+    async with app(lake).run_test(size=(80, 24), notifications=True) as pilot:
+        await enter(pilot)
+        await until(pilot, "a comment of")
+        # The widest fills what may stand still.
+        await pilot.press("right", "right", "right", "f")
+        await until(pilot, lambda: heads(pilot)[0] == "comment")
+        await until(pilot, lambda: table(pilot).row_at(0) is not None)
+        await pilot.press("right", "f")
+        await until(pilot, "No room to hold more")
+        assert heads(pilot) == ["comment", "id", "age", "city", "kind"]
+
+
 async def test_a_condition_is_found_again(lake: Lake) -> None:
     async with app(lake).run_test(size=(80, 24)) as pilot:
         await enter(pilot)

@@ -215,8 +215,14 @@ class RowsPane(Pane):
         self.show(Look(self.look.condition, self.look.ids, self.look.said, self.look.sort))
 
     def action_fix(self) -> None:
-        if (column := self._column) is not None:
-            self.show(self.look.fixing(column))
+        if (column := self._column) is None:
+            return
+        if column not in self.look.fixed and not self.table.can_hold(self.table.cursor_column):
+            self.notify(
+                "f frees one that is held, - hides one.", title="No room to hold more", timeout=5
+            )
+            return
+        self.show(self.look.fixing(column))
 
     @property
     def _there(self) -> Version:
