@@ -324,7 +324,7 @@ async def test_columns_that_stand_still_are_fetched_with_those_far_from_them() -
         await pilot.press("end")
         await done(pilot)
         last = lines(pilot)[-1]
-        assert last.startswith(" value 499.0 ")
+        assert last.startswith(" value 499.0│")
         assert last.endswith(" value 499.4999")
 
 
