@@ -24,7 +24,7 @@ def come_at_once(pilot: Pilot[None], keys: Iterable[str]) -> None:
 async def test_what_is_typed_behind_a_key_that_opens_a_field_goes_into_it(lake: Lake) -> None:
     async with LeptonApp(lake.workspace).run_test(size=(80, 24)) as pilot:
         await enter(pilot)
-        # Taken for commands they would leave the screen, ask to remove the data set, and say yes.
+        # Taken for commands they ask to remove the data set, and leave the screen.
         come_at_once(pilot, "/x3y")
         field = pilot.app.screen.query_one("#filter", Input)
         await until(pilot, lambda: field.value == "x3y")
