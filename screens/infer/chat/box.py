@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.events import Key
 from textual.message import Message
 from textual.widgets import TextArea
 
@@ -15,8 +14,8 @@ class SayBox(TextArea):
     """Enter says it. Several lines are pasted, or broken with ^j."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "say", "Say"),
-        Binding("ctrl+j,shift+enter", "break_line", "New line"),
+        Binding("enter", "say", "Say", priority=True),
+        Binding("ctrl+j,shift+enter", "break_line", "New line", priority=True),
         Binding("escape", "screen.leave_field", "Stop, or leave"),
     ]
     DEFAULT_CSS = """
@@ -37,21 +36,6 @@ class SayBox(TextArea):
         super().__init__(id=id, highlight_cursor_line=False)
         # Over SSH a cursor that blinks is a redraw twice a second.
         self.cursor_blink = False
-
-    async def _on_key(self, event: Key) -> None:
-        # In their turn: a binding that goes first overtakes letters that came with it, as they do
-        # over a slow link.
-        match event.key:
-            case "enter":
-                act = self.action_say
-            case "ctrl+j" | "shift+enter":
-                act = self.action_break_line
-            case _:
-                await super()._on_key(event)
-                return
-        event.stop()
-        event.prevent_default()
-        act()
 
     def action_say(self) -> None:
         if text := self.text.strip():
