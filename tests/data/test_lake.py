@@ -6,6 +6,7 @@ import multiprocessing as mp
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
@@ -227,12 +228,19 @@ def test_a_catalogue_that_is_no_database_is_an_error_not_a_traceback(tmp_path: P
         Lake(workspace).datasets()
 
 
+def of_format(path: Path, number: int) -> None:
+    """Say that a catalogue is of this format."""
+    # Closed by hand: the collector closes it at any time, which writes once more.
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"PRAGMA user_version = {number}")
+
+
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
         (lambda path: path.write_bytes(b""), "cut short"),
-        (lambda path: sqlite3.connect(path).execute("PRAGMA user_version = 0"), "not a catalogue"),
-        (lambda path: sqlite3.connect(path).execute("PRAGMA user_version = 9"), "newer Lepton"),
+        (lambda path: of_format(path, 0), "not a catalogue"),
+        (lambda path: of_format(path, 9), "newer Lepton"),
     ],
 )
 def test_a_catalogue_of_another_kind_is_refused_and_left(

@@ -133,8 +133,11 @@ KILLS = 25
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(8))
 def test_killed_at_200_random_moments_the_weights_are_the_same(seed, train, workspace, penguins):
-    """25 kills a seed, while it starts, trains, judges or saves. A machine may be so quick that a run
-    ends before it had all of them; then another run has the others."""
+    """25 kills a seed, while it starts, trains, judges or saves.
+
+    A machine may be so quick that a run ends before it had all of them; then another run has the
+    others.
+    """
     settings = {
         "batch_size": 8,
         "epochs": 300,
