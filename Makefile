@@ -13,10 +13,10 @@ demo: .venv/installed
 	$(BIN)/lepton demo
 
 test: .venv/installed-dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal tests
 
 test-fast: .venv/installed-dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m "not slow" tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not slow" tests
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .
@@ -33,7 +33,7 @@ bench: .venv/installed-bench
 
 # Draw the screens' goldens again after a change that was meant; read the diff before committing it.
 goldens: .venv/installed-dev
-	LEPTON_GOLDENS=write $(BIN)/python -m pytest -n $(JOBS) tests/screens
+	LEPTON_GOLDENS=write $(BIN)/python -m pytest -n $(JOBS) --dist worksteal tests/screens
 
 # Make the Python and the TypeScript client again from the service's OpenAPI document.
 clients: .venv/installed-dev clients/.venv/installed
