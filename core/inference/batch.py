@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,16 +114,16 @@ def run(job: Job) -> None:
             version = _made(job, plan) or _commit(job, plan, parts)
             made = {"dataset": version.ref, "rows": version.rows}
         counts = {"asked": done.asked, "failed": done.failed}
-        keys = task_of(Models(job.workspace).get(plan.model)).keys
-        faults = _faults(parts, keys) if done.failed else []
+        faults = _faults(job, plan, parts) if done.failed else []
         write_json(outcome, {**made, "model": plan.model, **counts, "faults": faults})
     job.emit("result", **json.loads(outcome.read_text()))
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _faults(parts: Parts, names: Sequence[str]) -> list[dict[str, Any]]:
+def _faults(job: Job, plan: Plan, parts: Parts) -> list[dict[str, Any]]:
     """The first rows without an answer, by their ids, and why each has none; of a series, what
     names it."""
+    names = task_of(Models(job.workspace).get(plan.model)).keys
     found: list[dict[str, Any]] = []
     for batch in parts.batches():
         errors = batch.column(batch.num_columns - 1)

@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
+CACHE_BYTES = 4 << 30
+"""What the models in memory hold at most, where nobody says otherwise."""
+
 
 class Holdable(Protocol):
     """Anything that knows how many bytes it holds, and is told when it is let go."""

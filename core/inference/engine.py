@@ -17,9 +17,9 @@ from core.errors import LeptonError, UsageError, nearest
 from core.generation.chat import Prompt
 from core.generation.pieces import Ending
 from core.generation.sampling import Sampling
-from core.inference.cache import Cache
+from core.inference.cache import CACHE_BYTES, Cache
 from core.inference.hearing import Pieces
-from core.inference.loaded import CACHE_BYTES, Given, Loaded
+from core.inference.loaded import Given, Loaded
 from core.inference.messages import Answer, Embedded
 from core.models.folder import load_module
 from core.models.graph import exported_graph

@@ -17,6 +17,7 @@ from core.devices.facts import choose_threads
 from core.errors import LeptonError, UsageError
 from core.generation.decoder import Decoder
 from core.inference import calibration
+from core.inference.cache import CACHE_BYTES
 from core.inference.calibration import Calibration
 from core.inference.examples import as_tensors, count, take
 from core.inference.faults import as_error
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
 Given: TypeAlias = Row | Mapping[str, Any] | str | Path
 
-CACHE_BYTES = 4 << 30
 EMBEDDED = 16
 """Texts that become vectors at once."""
 NO_ANSWER = "the model cannot answer this"

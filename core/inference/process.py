@@ -14,14 +14,13 @@ from core.errors import LeptonError
 from core.generation.chat import Prompt
 from core.generation.pieces import Ending
 from core.generation.sampling import Sampling
+from core.inference.cache import CACHE_BYTES
 from core.inference.connection import Connection, fail
 from core.inference.door import Door
 from core.inference.faults import fault
 from core.inference.hearing import Hear, Pieces
 from core.inference.messages import Answer, Embedded, Row, packed, unpacked
 from core.workspace import Workspace, written_path
-
-CACHE_BYTES = 4 << 30
 
 Told = TypeVar("Told")
 

@@ -12,7 +12,7 @@ from core.conversations import Conversations
 from core.workspace import Workspace
 from tests.app.terminal import Terminal, lepton
 from tests.cli.conftest import SCRIPT, Shell
-from tests.generation.conftest import made_task
+from tests.generation.conftest import publish_talkers
 from tests.inference.conftest import flowers, learn, publish
 
 LONG = 200_000
@@ -25,8 +25,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from core.data.lake.lake import Lake
 
     made = Workspace.open(tmp_path_factory.mktemp("talking"))
-    publish(made, made_task(), "talker", width=48, heads=2, layers=3)
-    publish(made, made_task(LONG), "walker", width=48, heads=2, layers=3)
+    publish_talkers(made, LONG)
     Lake(made).commit("flowers", flowers(), op="import", target="species")
     publish(made, learn(made, "flowers"), "flowers")
     return made.home
@@ -152,7 +151,8 @@ def test_a_conversation_in_a_terminal(shell: Shell, home: Path, tmp_path: Path) 
         assert last.stopped
         assert last.message.content
         terminal.send(f"/save {tmp_path / 'talk.json'}\r")
-        terminal.wait_for("Written")
+        # Before the prompt is there again, it would only end what is being done.
+        terminal.wait_for(lambda text: ">>>" in text.partition("Written")[2])
         terminal.send("\x03")
         assert terminal.wait_for_exit() == 0
     saved = json.loads((tmp_path / "talk.json").read_text())

@@ -10,6 +10,8 @@ import torch
 from core.models.architectures import build
 from core.tasks.byte_pairs import BytePairs
 from core.tasks.text_generation import TextGeneration
+from core.workspace import Workspace
+from tests.inference.conftest import publish
 from tests.tasks.conftest import SAMPLES
 
 TEXT = (SAMPLES / "text" / "austen_emma_400k.txt").read_text()
@@ -24,6 +26,12 @@ def pairs() -> BytePairs:
 
 def made_task(length: int = LENGTH) -> TextGeneration:
     return TextGeneration("text", pairs(), length, [1] * pairs().size)
+
+
+def publish_talkers(workspace: Workspace, longest: int) -> None:
+    """The language models `talker`, and `walker` that goes on for long."""
+    publish(workspace, made_task(), "talker", width=48, heads=2, layers=3)
+    publish(workspace, made_task(longest), "walker", width=48, heads=2, layers=3)
 
 
 def made_module(architecture: str, task: TextGeneration, seed: int = 0) -> torch.nn.Module:

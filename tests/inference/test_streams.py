@@ -24,8 +24,7 @@ from core.inference.process import EngineProcess
 from core.inference.streams import AT_WORK, Streams
 from core.inference.wire import frame, messages
 from core.workspace import Workspace
-from tests.generation.conftest import made_module, made_task
-from tests.inference.conftest import publish
+from tests.generation.conftest import made_module, made_task, publish_talkers
 
 PATIENCE = 60.0
 LONG = 20_000
@@ -36,8 +35,7 @@ ENDLESS = Sampling(max_tokens=LONG, temperature=0)
 @pytest.fixture(scope="module")
 def speaking(models: Workspace) -> Workspace:
     """The workspace with the language models `talker`, and `walker` that goes on for long."""
-    publish(models, made_task(), "talker", width=48, heads=2, layers=3)
-    publish(models, made_task(LONG), "walker", width=48, heads=2, layers=3)
+    publish_talkers(models, LONG)
     return models
 
 

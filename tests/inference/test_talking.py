@@ -15,8 +15,7 @@ from core.generation.sampling import TooLong
 from core.inference.process import EngineProcess
 from core.inference.talking import Talk
 from core.workspace import Workspace
-from tests.generation.conftest import made_task
-from tests.inference.conftest import publish
+from tests.generation.conftest import publish_talkers
 
 LONG = 20_000
 BRIEF = {"max_tokens": 12, "temperature": 0}
@@ -25,8 +24,7 @@ BRIEF = {"max_tokens": 12, "temperature": 0}
 @pytest.fixture(scope="module")
 def speaking(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     made = Workspace.open(tmp_path_factory.mktemp("talking"))
-    publish(made, made_task(), "talker", width=48, heads=2, layers=3)
-    publish(made, made_task(LONG), "walker", width=48, heads=2, layers=3)
+    publish_talkers(made, LONG)
     return made
 
 

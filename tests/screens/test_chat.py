@@ -23,7 +23,7 @@ from screens.infer.chat.box import SayBox
 from screens.infer.chat.pane import ChatPane
 from screens.infer.chat.talk_view import TalkView
 from screens.infer.screen import InferScreen
-from tests.generation.conftest import made_task
+from tests.generation.conftest import made_task, publish_talkers
 from tests.inference.conftest import learn, publish, reviews
 from tests.screens.golden import golden, screen_text
 from tests.screens.walk import make_model, until
@@ -37,9 +37,8 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     from core.data.lake.lake import Lake
 
     made = Workspace.open(tmp_path_factory.mktemp("home"))
-    publish(made, made_task(), "talker", width=48, heads=2, layers=3)
+    publish_talkers(made, LONG)
     publish(made, made_task(), "rival", seed=3, width=48, heads=2, layers=3)
-    publish(made, made_task(LONG), "walker", width=48, heads=2, layers=3)
     Lake(made).commit("reviews", reviews(), op="import", target="mood")
     publish(made, learn(made, "reviews"), "moods")
     return made

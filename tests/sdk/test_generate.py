@@ -12,7 +12,7 @@ from core.data.lake.lake import Lake
 from core.errors import UsageError
 from core.generation.sampling import TooLong
 from core.workspace import Workspace
-from tests.generation.conftest import made_task
+from tests.generation.conftest import publish_talkers
 from tests.inference.conftest import flowers, learn, publish
 
 TALK = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Who is Emma?"}]
@@ -22,8 +22,7 @@ BRIEF = {"max_tokens": 12, "temperature": 1.2, "seed": 7}
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = Workspace.open(tmp_path_factory.mktemp("home"))
-    publish(made, made_task(), "talker", width=48, heads=2, layers=3)
-    publish(made, made_task(20_000), "walker", width=48, heads=2, layers=3)
+    publish_talkers(made, 20_000)
     Lake(made).commit("flowers", flowers(), op="import", target="species")
     publish(made, learn(made, "flowers"), "flowers_mlp")
     return made.home

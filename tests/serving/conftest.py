@@ -25,7 +25,7 @@ from core.data.lake.lake import Lake
 from core.serving.settings import Limits
 from core.tasks import facts, guess, task
 from core.workspace import Workspace
-from tests.generation.conftest import made_task
+from tests.generation.conftest import publish_talkers
 from tests.inference.conftest import digits, flowers, learn, publish, reviews
 
 PATIENCE = 60.0
@@ -180,8 +180,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     ]:
         publish(made, learn(made, dataset), name)
     # One whose answers are short, and one that goes on for as long as it is let.
-    publish(made, made_task(), "talker", width=48, heads=2, layers=3)
-    publish(made, made_task(LONG), "walker", width=48, heads=2, layers=3)
+    publish_talkers(made, LONG)
     for name, target, kind in [
         ("flowers", "petal length", "tabular-regression"),
         ("sales", "value", "time-series-forecasting"),

@@ -125,9 +125,7 @@ def decode(content: bytes, most: float = math.inf) -> tuple[NDArray[np.float64],
             # Whoever does not know the length says the most that there can be, or nothing.
             frames = -1
             if most < math.inf:
-                frames = int(most * rate) + 1
-                if frames * file.channels > MOST_VALUES:
-                    frames = MOST_VALUES // file.channels
+                frames = min(int(most * rate) + 1, MOST_VALUES // file.channels)
             samples = file.read(frames, dtype="float64", always_2d=True)
             if len(samples) == frames:
                 raise TooLongError(max(frames, file.frames) / rate, min(most, frames / rate))
