@@ -17,7 +17,7 @@ from core.workspace import Workspace
 from tests.benchmarks import cifar_94
 from tests.benchmarks.cifar_by_hand import Plan, main
 
-TRAIN, TEST = 300, 100
+TRAIN, TEST = 200, 100
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def test_both_sides_train_on_the_same_pictures_and_are_told_beside_each_other(
     size = cifar_94.Size(
         seeds=1,
         device="cpu",
-        settings=("epochs=6", "judge_every=6", "batch_size=25", "width=4", "lr=0.05"),
+        settings=("threads=1", "epochs=6", "judge_every=6", "batch_size=25", "width=4", "lr=0.05"),
         plan={"epochs": 6, "batch_size": 25, "width": 4},
     )
     process, training, wrong = cifar_94.compared(workspace, size)
