@@ -190,12 +190,9 @@ def _of_shards(values: Mapping[str, Any]) -> list[str]:
     """What does not go together with a model in parts."""
     if not values.get("shard"):
         return []
-    mistakes = []
-    if values.get("devices", 1) == 1:
-        mistakes.append("shard needs devices: it cuts the model in as many parts")
-    if values.get("nodes", 1) > 1:
-        mistakes.append("shard is for the devices of one machine: leave nodes out")
-    return mistakes
+    if values.get("devices", 1) * values.get("nodes", 1) == 1:
+        return ["shard needs devices or nodes: it cuts the model in as many parts"]
+    return []
 
 
 def _moved(given: Mapping[str, Any]) -> dict[str, Any]:

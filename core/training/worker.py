@@ -23,7 +23,7 @@ from core.models.hub.tuning import merged
 from core.models.registry import ModelFolder, Models
 from core.runs.job import Job, Stopped
 from core.runs.requests import Requests
-from core.training import searching
+from core.training import searching, sharding
 from core.training import setup as setups
 from core.training.checkpoint import Checkpoints
 from core.training.checks import AUTO
@@ -186,7 +186,9 @@ def _trainer(
         synced(module)
     patience = Patience(job.wait, job.emit)
     patiently = patience
+    checkpoints = Checkpoints(job.run.checkpoints)
     if group.shards:
+        checkpoints = Checkpoints(sharding.common(checkpoints.folder, group))
         # All save together, and wait together.
         patiently = Patience(
             lambda seconds: group.agreed(job.wait(seconds))[0], job.emit, speaks=group.leads
@@ -197,7 +199,7 @@ def _trainer(
         train,
         validation,
         config=config,
-        checkpoints=Checkpoints(job.run.checkpoints),
+        checkpoints=checkpoints,
         device=device,
         emit=partial(patience, job.emit),
         should_stop=job.should_stop,
