@@ -36,6 +36,8 @@ WORTH_THREADS = 1.1
 """More threads must be so much quicker, for they are taken from others."""
 BUSY = 0.1
 """What others used so much of the processors meanwhile is measured again another time."""
+AGAIN_SECONDS = 10.0
+"""Of so long the processors must have been free before that."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def measure(
     """
     timed = _Timed(answer)
     counts = [threads] if threads else _thread_counts(device)
-    others = _Others()
+    others = Others()
     began = time.perf_counter()
     before = torch.get_num_threads()
     try:
@@ -108,11 +110,17 @@ def measure(
     return replace(choose(timed.rates), lasting=others.share() < BUSY)
 
 
-class _Others:
+class Others:
     """What other processes use of the processors, since this was made."""
 
     def __init__(self) -> None:
+        self._made = time.monotonic()
         self._idle, self._whole, self._own = self._now()
+
+    @property
+    def seconds(self) -> float:
+        """How long ago that was."""
+        return time.monotonic() - self._made
 
     def share(self) -> float:
         idle, whole, own = self._now()

@@ -84,8 +84,30 @@ def test_what_others_were_in_the_way_of_is_measured_again(
     assert (folder / FILE).exists()
 
 
+def test_it_is_measured_again_as_soon_as_nobody_is_in_the_way(
+    models: Workspace, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measure, times = calibration.measure, []
+    monkeypatch.setattr(calibration, "measure", lambda *of: times.append(0) or measure(*of))
+    engine = Engine(models, "cpu")
+
+    def asked() -> int:
+        for _ in range(2):  # the second waits for what the first had it do
+            engine.predict(str(folder), [ROW])
+        return len(times)
+
+    monkeypatch.setattr(calibration, "BUSY", -2.0)
+    assert asked() == 1
+    monkeypatch.setattr(calibration, "BUSY", 2.0)
+    assert asked() == 1  # a moment later
+    monkeypatch.setattr(calibration, "AGAIN_SECONDS", 0.0)
+    assert asked() == 2
+    assert (folder / FILE).exists()
+    assert asked() == 2
+
+
 def test_what_others_use_of_the_processors_is_seen() -> None:
-    others = calibration._Others()
+    others = calibration.Others()
     work = "import time\nwhile time.process_time() < 0.5: pass"
     subprocess.run([sys.executable, "-c", work], check=True)
     assert others.share() > 0
