@@ -44,7 +44,7 @@ class Pace:
         """Seconds of a training: it saves at the ends of epochs as far as that is a small share of
         the time, by the clock, by steps, and at its end."""
         epochs = -(-steps // per_epoch)
-        seconds = steps * self.step + epochs * self.judging
+        seconds = steps * self.step + -(-epochs // config.judge_every) * self.judging
         saves = 1 + min(epochs - 1, int(SAVING_SHARE * seconds / max(self.saving, 1e-9)))
         if seconds / epochs > config.checkpoint_seconds:
             saves += int(seconds / config.checkpoint_seconds)

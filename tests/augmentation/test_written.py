@@ -27,7 +27,7 @@ def test_words_are_read_in_the_order_of_their_use() -> None:
 def test_what_is_written_is_read_again(name: str) -> None:
     assert written(read(name)) == name
     changed = {
-        "flip": "flip=vertical:p=0.1",
+        "flip": "flip=vertical:turns=alternating:p=0.1",
         "masks": "masks=0.2:pitch=0:count=3",
         "shift": "shift:fill=silence",
     }.get(name, f"{name}:p=0.3")
