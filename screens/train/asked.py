@@ -121,9 +121,10 @@ def named(given: Mapping[str, Any], trained: Iterable[ModelFolder] = ()) -> str:
 
 def augmentations(name: str) -> str:
     """Which augmentations fit a task's inputs, in words."""
-    reads = task(name).reads
-    names = ", ".join(each.name for each in written.fitting(reads))
-    return f"none; there are {names}" if names else f"none; there are none for {KINDS[reads]}"
+    kind = task(name)
+    names = ", ".join(each.name for each in written.suiting(kind))
+    other = name if written.fitting(kind.reads) else KINDS[kind.reads]
+    return f"none; there are {names}" if names else f"none; there are none for {other}"
 
 
 def settings(typed: Mapping[str, str]) -> Settings:
@@ -196,14 +197,7 @@ def mistakes(given: Mapping[str, Any], fit: Fit | None = None) -> dict[str, str]
             if name == "model" and is_base(value) and Path(placed(value)).is_absolute():
                 Base.find(value)
             if name == "augment" and fit is not None:
-                kind = task(fit.task)
-                written.check(
-                    written.read(value),
-                    kind.reads,
-                    mixes=kind.mixes,
-                    boxes=kind.boxes,
-                    what=kind.name,
-                )
+                written.check_task(written.read(value), task(fit.task))
         except UsageError as error:
             # One setting, one mistake: what stands before the colon says only that.
             said = error.what.partition("settings have a mistake: ")
