@@ -277,6 +277,13 @@ class StartForm(ModalScreen[Settings | None]):
         if kept != asked.words(more.value):
             more.value = shlex.join(kept)
 
+    @on(Input.Changed)
+    def _mended(self, event: Input.Changed) -> None:
+        """What was wrong with a field is not said of what stands there now."""
+        kept = {name: words for name, words in self._problems.items() if name != event.input.id}
+        if kept != self._problems:
+            self._show_problems(kept)
+
     @on(Select.Changed, "#tune")
     @on(Select.Changed, "#queue")
     @on(Input.Changed)

@@ -659,10 +659,11 @@ async def test_a_run_at_work_is_asked_for_another_rate_and_a_checkpoint(
             await pilot.press("g")
             await until(pilot, "Learning rate of penguins_mlp")
             await pilot.press(*"fast", "enter")
-            await until(pilot, '"fast" is no learning rate')
-            await pilot.press("g")
-            await until(pilot, "Learning rate of penguins_mlp")
-            await pilot.press(*"3e-4", "enter", "k")
+            await until(pilot, '"fast" is no learning rate. Type a number above 0.')
+            # What cannot be is not taken: it stands there to be mended.
+            await pilot.press(*["backspace"] * 4, *"3e-4")
+            await until(pilot, lambda: "no learning rate" not in screen_text(pilot.app))
+            await pilot.press("enter", "k")
             await until(pilot, "It saves after the step it is at.")
             requests = (run.path / "requests.jsonl").read_text().splitlines()
             assert list(map(json.loads, requests)) == [{"lr": 3e-4}, {"checkpoint": True}]
@@ -745,6 +746,7 @@ async def test_augmentations_that_do_not_fit_are_told_in_the_form(penguins: Work
         await until(pilot, 'there is no augmentation "flp". Did you mean "flip"?')
         assert field.has_focus
         field.value = "flip,drop"
+        await until(pilot, lambda: "flp" not in screen_text(pilot.app))
         await pilot.press("enter")
         await until(pilot, "tabular-classification reads tables. There is none for")
         field.value = ""
