@@ -20,6 +20,7 @@ from torch import nn
 
 from core.atomic import write_json
 from core.devices.facts import choose_threads, devices
+from core.inference import threads as ending
 from core.models.graph import Graph
 
 FORMAT = 2
@@ -105,7 +106,7 @@ def measure(
             pass
     finally:
         torch.set_num_threads(before)
-    if not timed.rates:
+    if not timed.rates or ending.leaving():
         return None
     return replace(choose(timed.rates), lasting=others.share() < BUSY)
 
@@ -143,7 +144,9 @@ class _Timed:
         self._answer = answer
 
     def take(self, threads: int, rows: int) -> float:
-        """Time one call; tells when it ended."""
+        """Time one call; tells when it ended, and never where the process ends meanwhile."""
+        if ending.leaving():
+            return float("inf")
         torch.set_num_threads(threads)
         began = time.perf_counter()
         try:

@@ -156,3 +156,38 @@ def test_a_folder_that_cannot_be_written_to_goes_without(
     monkeypatch.setattr(calibration, "write_json", refuse)
     assert measured(models, folder, ROW) is not None
     assert not (folder / FILE).exists()
+
+
+ASKED_AND_GONE = """
+import sys, threading, torch
+from core.inference import calibration
+from core.inference.engine import Engine
+from core.workspace import Workspace
+
+begun, take = threading.Event(), calibration._Timed.take
+square = torch.rand(700, 700)
+
+def long(self, *given):
+    begun.set()
+    torch.mm(square, square)
+    return take(self, *given)
+
+calibration.SECONDS = calibration.FIRST_SECONDS = 1000.0
+calibration._Timed.take = long
+engine = Engine(Workspace.open(sys.argv[1]), "cpu")
+print(engine.predict(sys.argv[2], [{"petal length": 1, "colour": "red"}])[0].error)
+assert begun.wait(60)
+"""
+
+
+def test_a_process_may_end_while_it_is_measured(models: Workspace, folder: Path) -> None:
+    said = subprocess.run(
+        [sys.executable, "-c", ASKED_AND_GONE, models.home, folder],
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert (said.returncode, said.stdout, said.stderr) == (0, "None\n", "")
+    # What was not measured to its end is not kept.
+    assert not (folder / FILE).exists()
