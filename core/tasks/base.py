@@ -93,6 +93,9 @@ class Task(Answering):
     """Whether `loss` takes weights, so that two examples can be trained on as a mix of both."""
     boxes: ClassVar[bool] = False
     """Whether its examples have "boxes", which move as the picture is moved by augmentations."""
+    in_order: ClassVar[bool] = False
+    """Whether its target goes along its input, as what is said goes along a sound: nothing of the
+    input may change places then."""
     tells_classes: ClassVar[bool] = False
     """Whether a target is one of `shape["outputs"]` classes: then they can be balanced, and the
     truth smoothed over them."""
@@ -183,6 +186,11 @@ class Task(Answering):
         Where rows are answered together (`gathers`), a row has a list of such cells in each.
         """
         return dict.fromkeys(self.columns, "text" if self.reads == "tokens" else self.reads)
+
+    @property
+    def marks(self) -> tuple[int, ...]:
+        """The tokens that are none of a text's own, such as those of its beginning and end."""
+        return ()
 
     @property
     def at_once(self) -> int:

@@ -83,7 +83,7 @@ class Trainer:
         self.batch_size = config.batch_size
         self.train = train.to(device)
         self.judge = Judge(task, validation, config, device)
-        self.augmenter = Augmenter(read(config.augment), config.seed)
+        self.augmenter = Augmenter(read(config.augment), config.seed, task.marks)
         self.checkpoints = checkpoints
         self.patiently = patiently
         self.emit = emit

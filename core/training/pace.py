@@ -57,7 +57,7 @@ def step_seconds(stepper: Stepper, arrays: Arrays, size: int) -> float:
     """Seconds of a step of `size` examples, changed at random as the training does; the mean of
     two after one that does not count."""
     config, examples, rows = stepper.config, as_tensors(arrays), len(arrays["target"])
-    change = Augmenter(read(config.augment), config.seed)
+    change = Augmenter(read(config.augment), config.seed, stepper.task.marks)
     began = 0.0
     for number in range(STEPS + 1):
         if number == 1:

@@ -164,7 +164,7 @@ def rehearse(workspace: Workspace, config: TrainConfig) -> Rehearsal:
         # One more is written before the oldest goes.
         disk=(checkpoint.KEPT + 1) * one + weights + encoded,
         free=free,
-        notes=(*task.notes, *notes, *_of_group(settled, size, share)),
+        notes=(*setup.notes, *notes, *_of_group(settled, size, share)),
     )
 
 

@@ -110,7 +110,7 @@ def _first_start(job: Job) -> Setup:
         precision=precision_on(config.precision, device),
         threads=max(1, choose_threads() // config.devices),
     )
-    for note in setup.task.notes:
+    for note in setup.notes:
         job.emit("log", text=note)
     setup.save(job.run.artifacts)
     return setup

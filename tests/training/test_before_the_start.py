@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from core.data.lake.lake import Lake
-from core.data.splitting.split import ensure_split
+from core.data.splitting.split import ensure_split, split
 from core.errors import LeptonError, UsageError
 from core.ingest import ingest
 from core.runs.compare import lower_is_better
@@ -99,6 +99,16 @@ def test_a_dry_run_tells_the_cost_and_leaves_nothing(workspace, penguins):
     assert told.seconds > told.epoch_seconds * 7 + told.saving_seconds
     assert told.fits
     assert Runs(workspace).all() == []
+
+
+def test_rows_that_train_for_want_of_a_time_are_told_by_the_run(workspace, penguins):
+    split(Lake(workspace), penguins, time="body_mass_g")
+    told = '2 rows have no time in "body_mass_g": they are training rows'
+    config = TrainConfig("penguins", epochs=1)
+    assert told in rehearse(workspace, config).notes
+    run = start_training(workspace, config.to_json())
+    run.wait(timeout=DEADLINE)
+    assert told in [event["text"] for event in run.events() if event["event"] == "log"]
 
 
 def test_a_dry_run_counts_judging_and_saving(workspace, penguins, monkeypatch):
