@@ -107,7 +107,7 @@ class Crop(Geometry):
     RandomResizedCrop has it)."""
 
     name: ClassVar[str] = "crop"
-    summary: ClassVar[str] = "show a part of the picture, as large as the whole"
+    summary: ClassVar[str] = "show a part, as large as the whole"
     kinds: ClassVar[tuple[str, ...]] = (IMAGE,)
 
     scale: float = setting("The least of the area that is kept", 0.6, least=0.01, most=1)
@@ -177,7 +177,7 @@ class Colour(Augmentation):
     """
 
     name: ClassVar[str] = "colour"
-    summary: ClassVar[str] = "change brightness, contrast, saturation and hue"
+    summary: ClassVar[str] = "change brightness, contrast and colours"
     kinds: ClassVar[tuple[str, ...]] = (IMAGE,)
 
     strength: float = setting(

@@ -97,7 +97,7 @@ class Cutmix(Mixing):
     """A rectangle of the partner laid over the picture (Yun et al. 2019, CutMix)."""
 
     name: ClassVar[str] = "cutmix"
-    summary: ClassVar[str] = "lay a part of another picture over it, with its target"
+    summary: ClassVar[str] = "lay a part of another picture over it"
     kinds: ClassVar[tuple[str, ...]] = (IMAGE,)
 
     alpha: float = setting(

@@ -130,6 +130,7 @@ def test_no_class_leads_out_of_the_folder_and_none_is_mixed_with_another(
         ("folder", {}, "something is there already"),
         ("folder", {"format": "parquet", "replace": True}, "something is there already"),
         ("no/where.pq", {}, "no such folder"),
+        ("there.pq/below.pq", {}, "a file, and no folder"),
     ],
 )
 def test_what_cannot_be_is_refused_and_leaves_nothing(
@@ -144,6 +145,16 @@ def test_what_cannot_be_is_refused_and_leaves_nothing(
     assert caught.value.hint
     assert sorted(p.name for p in place.iterdir()) == ["folder", "there.pq"]
     assert (place / "there.pq").read_bytes() == b"mine"
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="no folder here takes no files")
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet", "arrow", "xlsx"])
+def test_a_place_that_takes_nothing_is_told_as_it_was_named(things: Lake, ending: str) -> None:
+    place = Path(f"/proc/things.{ending}")
+    with things.open("things") as view, pytest.raises(LeptonError) as caught:
+        export(view, place)
+    assert str(caught.value) == f"it cannot be written: No such file or directory ({place})"
+    assert "permissions" in caught.value.hint
 
 
 def test_a_file_that_is_there_is_replaced_when_asked(things: Lake, tmp_path: Path) -> None:

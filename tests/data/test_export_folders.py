@@ -199,8 +199,8 @@ def test_huggingface_leaves_out_rows_of_no_split(lake: Lake, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("format", "options", "words"),
     [
-        ("coco", {}, "no images, which coco needs"),
-        ("images", {}, "no images, which images needs"),
+        ("coco", {}, "no images, which the format coco needs"),
+        ("images", {}, "no images, which the format images needs"),
         ("coco", {"columns": ["x"]}, "takes the columns that it needs"),
         ("huggingface", {"columns": ["y"]}, 'no column "y"'),
     ],

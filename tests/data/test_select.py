@@ -134,6 +134,16 @@ def test_a_wrong_condition_is_told(
     assert "Traceback" not in str(caught.value)
 
 
+def test_the_id_of_the_rows_is_not_what_a_word_means(lake: Lake) -> None:
+    kinds = lake.commit("kinds", pa.table({"label": ["birds"], "path": ["a"]}), op="import")
+    with pytest.raises(UsageError) as caught, Selection(lake, kinds, "label = birds") as found:
+        found.find()
+    assert caught.value.hint == "A text stands in single quotes: 'birds'"
+    with pytest.raises(UsageError) as caught, Selection(lake, kinds, "lable = 'birds'") as found:
+        found.find()
+    assert 'Did you mean "label"' in caught.value.hint
+
+
 def test_what_a_condition_may_hold(lake: Lake, things: Version) -> None:
     rows = all_rows(lake, things)
     mean = np.mean([r[1] for r in rows])

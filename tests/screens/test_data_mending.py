@@ -194,3 +194,17 @@ async def test_a_step_is_switched_off_moved_and_kept_from_running(
         await until(pilot, "trips@2")
         assert "1  drop-columns  columns=comment  off" in screen_text(pilot.app)
     assert "comment" in lake.version("trips").column_names
+
+
+async def test_what_is_wrong_with_a_step_wraps_beside_its_mark(lake: Lake) -> None:
+    async with app(lake).run_test(size=(56, 24)) as pilot:
+        await enter(pilot, "clean")
+        await pilot.press("a", *"fill", "enter")
+        await until(pilot, "Columns to fill")
+        await pilot.press(*"nosuch", "enter")
+        shown = await until(pilot, "no column")
+        (at,) = [n for n, line in enumerate(shown.splitlines()) if "✗ step 1" in line]
+        head, *rest = [line[24:] for line in shown.splitlines()[at : at + 4]]
+        assert head.lstrip().startswith("✗")
+        indent = head.index("✗") + 2
+        assert all(line[:indent].isspace() and line[indent:].strip() for line in rest), rest

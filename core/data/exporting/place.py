@@ -19,7 +19,10 @@ def check_place(destination: Path, *, replace: bool, folder: bool = False) -> No
         UsageError: it cannot.
     """
     if not destination.parent.is_dir():
-        raise UsageError("no such folder", where=str(destination.parent), hint="Make it first.")
+        above = destination.parent
+        if above.exists():
+            raise UsageError("a file, and no folder", where=str(above), hint="Name a folder.")
+        raise UsageError("no such folder", where=str(above), hint="Make it first.")
     if destination.exists() and (folder or not replace or destination.is_dir()):
         other = "Name another folder." if folder else "Name another file."
         hint = other if destination.is_dir() else "--force replaces it."
@@ -35,6 +38,9 @@ def placed(destination: Path) -> Iterator[Path]:
     """
     beside = destination.with_name(f".{destination.name}.{uuid4().hex[:8]}")
     try:
+        # The libraries that write would tell of the name beside it, each in its own words.
+        beside.touch(exist_ok=False)
+        beside.unlink()
         yield beside
         if beside.is_dir():
             rename_folder(beside, destination)

@@ -74,7 +74,7 @@ class Request:
             if column.media == "image":
                 return column
         raise UsageError(
-            f"{self.version.ref} has no images, which {format} needs",
+            f"{self.version.ref} has no images, which the format {format} needs",
             hint="Use csv, parquet, jsonl or arrow.",
         )
 

@@ -254,8 +254,10 @@ def told(error: Exception) -> LeptonError:
         if line.startswith("Candidate bindings:"):
             what = _NO_COLUMN.sub(r"no column \1", what)
             there = line.removeprefix("Candidate bindings:").strip()[:200]
+            # The row's id is near to words that mean anything else.
+            asked = "" if there == '"_rid"' else f"Did you mean {there}? "
             # Who writes a text as it is gets it taken for a column's name.
             missed = re.fullmatch(r'no column "(.*)"', what)
-            quotes = f" A text stands in single quotes: {literal(missed[1])}" if missed else ""
-            return UsageError(what, hint=f"Did you mean {there}?{quotes}")
+            quotes = f"A text stands in single quotes: {literal(missed[1])}" if missed else ""
+            return UsageError(what, hint=f"{asked}{quotes}".strip())
     return UsageError(what, hint=next((ln for ln in lines if ln.startswith("Did you mean")), ""))

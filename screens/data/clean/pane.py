@@ -28,6 +28,7 @@ from screens.data.clean.previewer import Previewer
 from screens.data.clean.step_form import StepChoice, StepForm
 from screens.data.clean.step_words import clean_command, settings_words
 from screens.data.pane import Pane
+from screens.tables import beside
 from screens.text import counted, human_count, plain
 from screens.widgets.ask import Ask
 from screens.widgets.cells import cell_text
@@ -143,8 +144,8 @@ class CleanPane(Pane):
 
         def failed(error: LeptonError) -> None:
             if not isinstance(error, Cancelled):
-                told = [error.what, error.hint]
-                shown.update(Text("✗ " + "\n  ".join(plain(each) for each in told if each)))
+                told = [plain(each) for each in (error.what, error.hint) if each]
+                shown.update(beside(Text("✗"), Text("\n".join(told))))
 
         self.data_screen.fetch(
             lambda: self._previewer.preview(version, Recipe.of(steps)),

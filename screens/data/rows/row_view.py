@@ -65,7 +65,8 @@ class RowView(ModalScreen[None]):
                 said = []
                 sound = media_kind(value[:12]) == "sound"
                 yield SoundView(value) if sound else self._picture(value, boxes)
-            yield Static(Text("\n").join(said))
+            if said:
+                yield Static(Text("\n").join(said))
 
     def _picture(self, content: bytes, boxes: list[Box]) -> ImageView:
         return ImageView(boxed(content, boxes) if boxes else content)

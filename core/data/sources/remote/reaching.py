@@ -41,7 +41,8 @@ _UNREACHED = frozenset(
     }
 )
 _WAITED = frozenset({"ConnectTimeout", "ConnectionTimeoutError", "ServiceRequestTimeoutError"})
-GOOGLE = "https://www.googleapis.com/auth/devstorage.read_only"
+# What gcsfs asks for: not every kind of credentials may ask for less.
+GOOGLE = "https://www.googleapis.com/auth/devstorage.full_control"
 
 
 class UnreachedError(ConnectionError):
