@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from core.augmentation.audio import Masks, Noise, Shift
 from core.augmentation.base import KINDS, Augmentation
-from core.augmentation.image import Colour, Crop, Erase, Flip, Rotate
+from core.augmentation.image import Colour, Crop, Erase, Flip, Rotate, Translate
 from core.augmentation.mixing import Cutmix, Mixup
 from core.augmentation.text import Drop, Swap
 
@@ -13,7 +13,7 @@ __all__ = ["AUGMENTATIONS", "KINDS", "Augmentation"]
 AUGMENTATIONS: dict[str, type[Augmentation]] = {
     each.name: each
     for each in (
-        *(Flip, Crop, Rotate, Colour, Erase, Mixup, Cutmix),
+        *(Flip, Crop, Translate, Rotate, Colour, Erase, Mixup, Cutmix),
         *(Drop, Swap),
         *(Shift, Noise, Masks),
     )

@@ -28,6 +28,10 @@ class Shift(Augmentation):
     )
     p: float = part(1.0)
 
+    @property
+    def reorders(self) -> bool:
+        return self.fill == "wrap"
+
     def apply(self, batch: Batch, chance: Chance) -> Batch:
         import torch
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Protocol
 
-from core.augmentation.base import Augmentation
+from core.augmentation.base import TOKENS, Augmentation
 from core.augmentation.chance import Chance
 from core.augmentation.image import Geometry, Warp
 from core.augmentation.mixing import Mix, Mixing
@@ -14,6 +14,9 @@ from core.data.lake.layout import ROW_ID
 
 if TYPE_CHECKING:
     from core.augmentation.base import Batch
+
+
+MARKS = "marks"
 
 
 class _Step(Protocol):
@@ -25,12 +28,15 @@ class Augmenter:
 
     What becomes of an example follows from `seed`, the epoch and the id of its row alone, which a
     batch has under `ROW_ID`, int64 [n]; but for its partner where two are mixed, which is its
-    neighbour in the batch.
+    neighbour in the batch. `marks` are the tokens that are none of a text's own.
     """
 
-    def __init__(self, augmentations: Sequence[Augmentation], seed: int) -> None:
+    def __init__(
+        self, augmentations: Sequence[Augmentation], seed: int, marks: Sequence[int] = ()
+    ) -> None:
         self._steps = list(_steps(augmentations))
         self._seed = seed
+        self._marks = marks
 
     def __bool__(self) -> bool:
         return bool(self._steps)
@@ -43,9 +49,12 @@ class Augmenter:
     def __call__(self, batch: Batch, epoch: int) -> Batch:
         """The batch of epoch `epoch` (0 is the first), changed; the tensors given are not."""
         chance = Chance(self._seed, epoch, batch[ROW_ID])
+        marked = bool(self._steps and self._marks)
+        if marked:
+            batch = {**batch, MARKS: batch[TOKENS].new_tensor(self._marks)}
         for step in self._steps:
             batch = step.apply(batch, chance)
-        return batch
+        return {name: batch[name] for name in batch if name != MARKS} if marked else batch
 
 
 def _steps(augmentations: Iterable[Augmentation]) -> Iterable[_Step]:

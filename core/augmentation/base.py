@@ -31,7 +31,8 @@ class Augmentation(Configured):
 
     A batch holds, by kind: "image", uint8 or float32 [n, channels, height, width] from 0 to 255,
     and perhaps "boxes", float32 [n, k, 4], left, top, right and bottom in its pixels; "tokens",
-    int32 [n, longest], padded with 0, and "length", int32 [n]; or "audio", float32 [n, samples] or
+    int32 [n, longest], padded at the end, "length", int32 [n], and perhaps "marks", the tokens, int
+    [m], that are none of a text's own; or "audio", float32 [n, samples] or
     [n, channels, samples] from -1 to 1, or int16, and perhaps "length" or "audio_length", int [n],
     when sounds are padded with zeros.
     """
@@ -44,6 +45,11 @@ class Augmentation(Configured):
     """Whether it makes one example of two, with the targets of both."""
     parts_boxes: ClassVar[bool] = False
     """Whether it moves what is in a picture so that a box around it is none any more."""
+
+    @property
+    def reorders(self) -> bool:
+        """Whether what comes after what is another than before, or not all of it is there."""
+        return False
 
     @abstractmethod
     def apply(self, batch: Batch, chance: Chance) -> Batch:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -33,13 +33,21 @@ class Flip(Augmentation):
     axis: Literal["horizontal", "vertical", "both"] = setting(
         "Left and right, top and bottom, or both, each by itself", "horizontal"
     )
+    turns: Literal["drawn", "alternating"] = setting(
+        "Drawn anew in each epoch, or drawn once and then the other side each time (Jordan 2024)",
+        "drawn",
+    )
     p: float = part(0.5)
 
     def apply(self, batch: Batch, chance: Chance) -> Batch:
         import torch
 
         image = batch["image"]
-        turned = (chance.uniform(self.name, 2) < self.p)[:, :, None, None, None]
+        alternating = self.turns == "alternating"
+        drawn = replace(chance, epoch=0) if alternating else chance
+        turned = (drawn.uniform(self.name, 2) < self.p)[:, :, None, None, None]
+        if alternating and chance.epoch % 2:
+            turned = ~turned
         if self.axis != "vertical":
             image = torch.where(turned[:, 0], image.flip(3), image)
         if self.axis != "horizontal":
@@ -117,6 +125,28 @@ class Crop(Geometry):
         right = (2 * draw[:, 3] - 1) * (1 - across)
         below = (2 * draw[:, 4] - 1) * (1 - down)
         return _affine(across, 0, right, 0, down, below)
+
+
+@dataclass(frozen=True)
+class Translate(Geometry):
+    """Moved by whole pixels, as far to each side as to the other."""
+
+    name: ClassVar[str] = "translate"
+    summary: ClassVar[str] = "move the picture by some pixels"
+    kinds: ClassVar[tuple[str, ...]] = (IMAGE,)
+
+    most: float = setting("The most that it moves, as a part of each side", 0.0625, least=0, most=1)
+    p: float = part(1.0)
+
+    def map(self, chance: Chance, height: int, width: int) -> Tensor:
+        draw = chance.uniform(self.name, 3)
+        moved = draw[:, 0] < self.p
+        shifts = []
+        for at, side in ((1, width), (2, height)):
+            most = round(self.most * side)
+            pixels = ((2 * most + 1) * draw[:, at]).floor() - most
+            shifts.append(moved * pixels * (2 / side))
+        return _affine(1, 0, shifts[0], 0, 1, shifts[1])
 
 
 @dataclass(frozen=True)

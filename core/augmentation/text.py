@@ -9,6 +9,8 @@ from core.augmentation.base import TOKENS, Augmentation, Batch, part
 from core.settings import setting
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from core.augmentation.chance import Chance
 
 
@@ -23,17 +25,22 @@ class Drop(Augmentation):
     words: float = setting("The part of the words that goes", 0.1, least=0, most=1)
     p: float = part(1.0)
 
+    @property
+    def reorders(self) -> bool:
+        return bool(self.words)
+
     def apply(self, batch: Batch, chance: Chance) -> Batch:
         import torch
 
         tokens, length = batch["tokens"], batch["length"]
         place = torch.arange(tokens.shape[1], device=tokens.device)
         there = place < length[:, None]
+        own = _own(batch, there)
         draw = chance.uniform(self.name, 1 + tokens.shape[1])
-        own = torch.where(there, draw[:, 1:], -1.0)
-        kept = (own >= self.words) | (draw[:, :1] >= self.p)
+        luck = torch.where(own, draw[:, 1:], -1.0)
+        kept = (luck >= self.words) | (draw[:, :1] >= self.p) | ~own
         # The luckiest of a text stays, whatever its chance was.
-        kept = (kept | (own == own.amax(1, keepdim=True))) & there
+        kept = (kept | (luck == luck.amax(1, keepdim=True))) & there
         first = (~kept).to(torch.uint8).argsort(dim=1, stable=True)
         left = kept.sum(1, dtype=length.dtype)
         packed = tokens.gather(1, first) * (place < left[:, None])
@@ -51,17 +58,30 @@ class Swap(Augmentation):
     words: float = setting("Swaps for each word; one at least", 0.1, least=0, most=0.5)
     p: float = part(1.0)
 
+    @property
+    def reorders(self) -> bool:
+        return bool(self.words)
+
     def apply(self, batch: Batch, chance: Chance) -> Batch:
         import torch
 
         tokens, length = batch["tokens"], batch["length"]
         rank = torch.arange(tokens.shape[1], device=tokens.device)
         draw = chance.uniform(self.name, 1 + tokens.shape[1])
-        pairs = (self.words * length).round().clamp(min=1 if self.words else 0)
-        pairs = torch.minimum(pairs, length // 2).masked_fill(draw[:, 0] >= self.p, 0)
+        own = _own(batch, rank < length[:, None])
+        count = own.sum(1)
+        pairs = (self.words * count).round().clamp(min=1 if self.words else 0)
+        pairs = torch.minimum(pairs, count // 2).masked_fill(draw[:, 0] >= self.p, 0)
         # Words in a random order, those that are none last: the first and second of it change
         # places, the third and fourth, and so on.
-        order = draw[:, 1:].masked_fill(rank >= length[:, None], 2).argsort(dim=1, stable=True)
+        order = draw[:, 1:].masked_fill(~own, 2).argsort(dim=1, stable=True)
         partner = torch.where(rank < 2 * pairs[:, None], rank ^ 1, rank)
         swapped = tokens.scatter(1, order, tokens.gather(1, order.gather(1, partner)))
         return {**batch, "tokens": swapped}
+
+
+def _own(batch: Batch, there: Tensor) -> Tensor:
+    """Which tokens are the text's own, bool [n, longest]: a pretrained model's marks stay."""
+    import torch
+
+    return there & ~torch.isin(batch["tokens"], batch["marks"]) if "marks" in batch else there

@@ -8,11 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.augmentation import AUGMENTATIONS, KINDS, Augmentation
+from core.augmentation.base import AUDIO, TOKENS
 from core.errors import UsageError, nearest, together
 from core.settings import build, from_words, settings_of
+from core.tasks import TASKS, task
+
+if TYPE_CHECKING:
+    from core.tasks.base import Task
 
 
 def read(given: str | Iterable[str]) -> tuple[Augmentation, ...]:
@@ -68,18 +73,80 @@ def fitting(kind: str) -> list[type[Augmentation]]:
     return [each for each in AUGMENTATIONS.values() if kind in each.kinds]
 
 
+def suiting(task: type[Task]) -> list[type[Augmentation]]:
+    """Those that a task can be trained with, some of them with other settings than the usual."""
+    return [
+        each
+        for each in fitting(task.reads)
+        if not (each.mixes and not task.mixes)
+        and not (each.parts_boxes and task.boxes)
+        and not (task.in_order and task.reads == TOKENS)
+    ]
+
+
+def check_task(augmentations: Sequence[Augmentation], task: type[Task]) -> None:
+    """Refuse those that a task cannot be trained with.
+
+    Raises:
+        UsageError: one or more; the hint says which there are for it.
+    """
+    check(augmentations, task.reads, what=task.name, suit=suiting(task))
+    turning = [each.name for each in augmentations if each.parts_boxes and task.boxes]
+    if turning:
+        raise UsageError(
+            f"{_all(turning)} cannot be: a box that is turned is no box for {task.name}",
+            hint="flip and crop move the boxes too.",
+        )
+    mixing = [each.name for each in augmentations if each.mixes and not task.mixes]
+    if mixing:
+        raise UsageError(
+            f"{_all(mixing)} cannot be: {task.name} cannot train on mixed targets",
+            hint=_there_are(suiting(task)),
+        )
+    moving = [each for each in augmentations if each.reorders and task.in_order]
+    if moving:
+        raise UsageError(
+            f"{_all(each.word for each in moving)} cannot be: what {task.name} learns goes along"
+            f" the {'text' if task.reads == TOKENS else 'sound'} from beginning to end",
+            hint="shift:fill=silence lets what goes out at an edge not come in at the other."
+            if task.reads == AUDIO
+            else _there_are(suiting(task)),
+        )
+
+
+def refused(augmentations: Sequence[Augmentation], name: str | None) -> str:
+    """Why a data set's task, by its name, cannot be trained with them; empty where it can be, or
+    is not known."""
+    if name not in TASKS:
+        return ""
+    try:
+        check_task(augmentations, task(name))
+    except UsageError as error:
+        return error.what
+    return ""
+
+
+def _all(names: Iterable[str]) -> str:
+    return " and ".join(names)
+
+
+def _there_are(suit: Sequence[type[Augmentation]]) -> str:
+    names = ", ".join(each.name for each in suit)
+    return f"There are: {names}." if names else "There is none for them."
+
+
 def check(
     augmentations: Sequence[Augmentation],
     kind: str,
     *,
-    mixes: bool = True,
-    boxes: bool = False,
     what: str = "it",
+    suit: Sequence[type[Augmentation]] | None = None,
 ) -> None:
-    """Refuse those that do not fit a kind of inputs, or targets that cannot be mixed or moved.
+    """Refuse those that do not fit a kind of inputs.
 
     Raises:
-        UsageError: one or more do not; `what` names whose inputs they are.
+        UsageError: one or more do not; `what` names whose inputs they are, and `suit` which of
+            those that fit are told.
     """
     wrong = [
         f"{each.name} is for {' and '.join(KINDS[suited] for suited in each.kinds)}"
@@ -87,19 +154,9 @@ def check(
         if kind not in each.kinds
     ]
     if wrong:
-        names = ", ".join(each.name for each in fitting(kind))
         raise UsageError(
             f"{', '.join(wrong)}, but {what} reads {KINDS.get(kind, kind)}",
-            hint=f"There are: {names}." if names else "There is none for them.",
-        )
-    mixing = [each.name for each in augmentations if each.mixes and not mixes]
-    if mixing:
-        raise UsageError(f"{' and '.join(mixing)} cannot be: {what} cannot train on mixed targets")
-    turning = [each.name for each in augmentations if each.parts_boxes and boxes]
-    if turning:
-        raise UsageError(
-            f"{' and '.join(turning)} cannot be: a box that is turned is no box for {what}",
-            hint="flip and crop move the boxes too.",
+            hint=_there_are(fitting(kind) if suit is None else suit),
         )
 
 

@@ -18,6 +18,7 @@ from core.evaluation.report import (
     class_rates,
     differences,
     mistakes_head,
+    number,
     rates_words,
     slice_mark,
     support_word,
@@ -63,7 +64,7 @@ def _metrics(report: Report) -> Iterator[str]:
         baseline = report.baseline.get(name)
         span = _span([value, baseline, *(own or ()), *(other or ())])
         chart = svg.reach(_finite(value), own, _finite(baseline), span)
-        numbers = [_number(value), _reach(own), chart, _number(baseline), _reach(other)]
+        numbers = [number(value), _reach(own), chart, number(baseline), _reach(other)]
         rows.append([safe(name), *numbers])
     yield "<h2>Metrics</h2>"
     yield table(["metric", "model", "95 %", "", "baseline", "95 %"], rows)
@@ -80,9 +81,9 @@ def _against(report: Report) -> Iterator[str]:
     rows = [
         [
             safe(name),
-            *map(_number, (own, other, each["difference"])),
+            *map(number, (own, other, each["difference"])),
             _reach(each["interval"]),
-            _number(each["p"]),
+            number(each["p"]),
         ]
         for name, own, other, each in differences(report.metrics, found)
     ]
@@ -105,8 +106,8 @@ def _calibration(report: Report) -> Iterator[str]:
     yield "<h2>Reliability</h2>"
     yield svg.reliability(found["bins"])
     yield (
-        f'<p class="dim">Expected calibration error {_number(found["error"])}, of the baseline'
-        f" {_number(found['baseline'])} (Guo et al. 2017). A point under the diagonal: surer than"
+        f'<p class="dim">Expected calibration error {number(found["error"])}, of the baseline'
+        f" {number(found['baseline'])} (Guo et al. 2017). A point under the diagonal: surer than"
         " right. A larger point has more answers.</p>"
     )
 
@@ -127,8 +128,8 @@ def _slices(report: Report) -> Iterator[str]:
         mark = f'<span class="{kind}">{slice_mark(each)}</span>'
         chart = svg.reach(_finite(value), own, _finite(whole), span)
         count = f"{each['rows']:,}"
-        base = _number(each["baseline"].get(name))
-        told = [count, _number(value), _reach(own), chart, base, mark]
+        base = number(each["baseline"].get(name))
+        told = [count, number(value), _reach(own), chart, base, mark]
         rows.append([safe(each["by"]), safe(each["slice"]), *told])
     yield "<h2>Slices</h2>"
     head = ["by", "slice", f"{safe(report.example)}s", safe(name), "95 %", "", "baseline", ""]
@@ -160,7 +161,7 @@ def _classes(report: Report) -> Iterator[str]:
         return
     rates = class_rates(classes)
     rows = [
-        [safe(each["label"]), *(_number(each[name]) for name in rates), f"{int(each['support']):,}"]
+        [safe(each["label"]), *(number(each[name]) for name in rates), f"{int(each['support']):,}"]
         for each in classes
     ]
     yield "<h2>Classes</h2>"
@@ -172,7 +173,7 @@ def _classes(report: Report) -> Iterator[str]:
 
 def _steps(report: Report) -> Iterator[str]:
     rows = [
-        [str(each["step"]), *(_number(each[name]) for name in STEP_ERRORS)]
+        [str(each["step"]), *(number(each[name]) for name in STEP_ERRORS)]
         for each in report.details.get("by_step", [])
     ]
     if rows:
@@ -185,9 +186,9 @@ def _residuals(report: Report) -> Iterator[str]:
     if not found:
         return
     shape = found["histogram"]
-    ends = [_number(shape["edges"][0]), _number(shape["edges"][-1])]
-    rows = [["mean", _number(found["mean"])], ["standard deviation", _number(found["std"])]]
-    rows += [[f"quantile {q}", _number(value)] for q, value in found["quantiles"].items()]
+    ends = [number(shape["edges"][0]), number(shape["edges"][-1])]
+    rows = [["mean", number(found["mean"])], ["standard deviation", number(found["std"])]]
+    rows += [[f"quantile {q}", number(value)] for q, value in found["quantiles"].items()]
     yield "<h2>Errors (answer - truth)</h2>"
     yield svg.histogram(shape["edges"], shape["counts"], ends)
     yield table(["", "value"], rows)
@@ -266,7 +267,7 @@ def _unreadable(report: Report) -> Iterator[str]:
 
 
 def _value(value: object) -> str:
-    return _number(value) if isinstance(value, float) else safe(value)
+    return number(value) if isinstance(value, float) else safe(value)
 
 
 def _finite(value: float | None) -> float | None:
@@ -279,10 +280,4 @@ def _span(values: Sequence[float | None]) -> tuple[float, float]:
 
 
 def _reach(interval: Sequence[float] | None) -> str:
-    return "–" if interval is None else f"{_number(interval[0])} – {_number(interval[1])}"
-
-
-def _number(value: float | None) -> str:
-    if value is None or not math.isfinite(value):
-        return "–"
-    return f"{value:,.4f}" if abs(value) < 1000 else f"{value:,.1f}"
+    return "–" if interval is None else f"{number(interval[0])} – {number(interval[1])}"

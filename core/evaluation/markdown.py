@@ -15,6 +15,7 @@ from core.evaluation.report import (
     class_rates,
     differences,
     mistakes_head,
+    number,
     rates_words,
     slice_mark,
     support_word,
@@ -52,9 +53,9 @@ def _metrics(report: Report) -> list[str]:
     rows = [
         [
             name,
-            _number(value),
+            number(value),
             _reach(report.intervals.get(name)),
-            _number(report.baseline.get(name)),
+            number(report.baseline.get(name)),
             _reach(report.baseline_intervals.get(name)),
         ]
         for name, value in report.metrics.items()
@@ -74,9 +75,9 @@ def _against(report: Report) -> list[str]:
     rows = [
         [
             name,
-            *map(_number, (own, other, each["difference"])),
+            *map(number, (own, other, each["difference"])),
             _reach(each["interval"]),
-            _number(each["p"]),
+            number(each["p"]),
         ]
         for name, own, other, each in differences(report.metrics, found)
     ]
@@ -103,16 +104,16 @@ def _calibration(report: Report) -> list[str]:
         [
             f"{each['low']:.2f} to {each['high']:.2f}",
             f"{each['rows']:,}",
-            _number(each["confidence"]),
-            _number(each["accuracy"]),
+            number(each["confidence"]),
+            number(each["accuracy"]),
         ]
         for each in found["bins"]
         if each["rows"]
     ]
     return [
         "## Reliability",
-        f"Expected calibration error {_number(found['error'])}, of the baseline"
-        f" {_number(found['baseline'])}: how far confidence lies from the share that is right.",
+        f"Expected calibration error {number(found['error'])}, of the baseline"
+        f" {number(found['baseline'])}: how far confidence lies from the share that is right.",
         _table(["confidence", "answers", "mean confidence", "right"], rows),
     ]
 
@@ -123,9 +124,9 @@ def _slices(report: Report) -> list[str]:
             plain(each["by"]),
             plain(each["slice"]),
             f"{each['rows']:,}",
-            _number(each["metrics"].get(report.metric)),
+            number(each["metrics"].get(report.metric)),
             _reach(each["intervals"].get(report.metric)),
-            _number(each["baseline"].get(report.metric)),
+            number(each["baseline"].get(report.metric)),
             slice_mark(each),
         ]
         for each in report.slices
@@ -162,7 +163,7 @@ def _classes(report: Report) -> list[str]:
     rows = [
         [
             plain(each["label"]),
-            *(_number(each[name]) for name in rates),
+            *(number(each[name]) for name in rates),
             str(int(each["support"])),
         ]
         for each in classes
@@ -174,7 +175,7 @@ def _classes(report: Report) -> list[str]:
 
 def _steps(report: Report) -> list[str]:
     rows = [
-        [str(each["step"]), *(_number(each[name]) for name in STEP_ERRORS)]
+        [str(each["step"]), *(number(each[name]) for name in STEP_ERRORS)]
         for each in report.details.get("by_step", [])
     ]
     head = ["step ahead", *(name.replace("_", " ") for name in STEP_ERRORS)]
@@ -185,8 +186,8 @@ def _residuals(report: Report) -> list[str]:
     found = report.details.get("residuals")
     if not found:
         return []
-    rows = [["mean", _number(found["mean"])], ["standard deviation", _number(found["std"])]]
-    rows += [[f"quantile {q}", _number(value)] for q, value in found["quantiles"].items()]
+    rows = [["mean", number(found["mean"])], ["standard deviation", number(found["std"])]]
+    rows += [[f"quantile {q}", number(value)] for q, value in found["quantiles"].items()]
     return ["## Errors (answer - truth)", _table(["", "value"], rows)]
 
 
@@ -203,7 +204,7 @@ def _mistakes(report: Report) -> list[str]:
             *([given] if shown else []),
             plain(each["truth"]),
             plain(each["answer"]),
-            _number(each[last]),
+            number(each[last]),
         ]
         for each, given in zip(found, inputs, strict=True)
     ]
@@ -228,7 +229,7 @@ def _suspected(report: Report) -> list[str]:
     if not (found and found["rows"]):
         return []
     rows = [
-        [_row(each), plain(each["truth"]), plain(each["seems"]), _number(each["margin"])]
+        [_row(each), plain(each["truth"]), plain(each["seems"]), number(each["margin"])]
         for each in found["labels"]
     ]
     said = (
@@ -251,24 +252,18 @@ def _row(entry: dict[str, Any]) -> str:
 
 
 def _reach(interval: Sequence[float] | None) -> str:
-    return "–" if interval is None else f"{_number(interval[0])} to {_number(interval[1])}"
+    return "–" if interval is None else f"{number(interval[0])} to {number(interval[1])}"
 
 
 def plain(value: object) -> str:
     """Text from data, so that Markdown shows it and reads nothing into it."""
     if isinstance(value, float):
-        return _number(value)
+        return number(value)
     return _SPECIAL.sub(r"\\\1", " ".join(str(value).split()))
 
 
 # An underscore inside a word, as in a column's name, means nothing to Markdown.
 _SPECIAL = re.compile(r"([\\`*{}\[\]<>#!|~&]|(?<!\w)_|_(?!\w))")
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return "–"
-    return f"{value:,.4f}" if abs(value) < 1000 else f"{value:,.1f}"
 
 
 def _table(head: list[str], rows: list[list[str]]) -> str:

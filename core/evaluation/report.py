@@ -178,3 +178,10 @@ def slice_mark(part: Mapping[str, Any]) -> str:
     if part["few"]:
         return "too few to say"
     return f"{part['than_all']} than all" if part["than_all"] else ""
+
+
+def number(value: float | None) -> str:
+    """A number as a page of the report shows it; a dash where there is none."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    return f"{value:,.4f}" if abs(value) < 1000 else f"{value:,.1f}"

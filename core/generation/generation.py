@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
@@ -104,7 +105,8 @@ class Generation:
         if self._due:
             return
         self.is_reading = False
-        if not logits.isfinite().any():
+        # The greatest of them tells it at once, unless one of them is no number.
+        if not (math.isfinite(logits.max()) or logits.isfinite().any()):
             raise LeptonError(
                 "the model's output is not a number", hint="Train it again, or try a checkpoint."
             )

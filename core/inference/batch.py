@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +25,7 @@ from core.data.lake.version import Version
 from core.errors import UsageError, nearest
 from core.inference.answer_rows import together
 from core.inference.filing import FIRST, kind_of, write_answers
-from core.inference.parts import Done, Parts
+from core.inference.parts import Done, Part, Parts
 from core.inference.questions import Asked, Questions
 from core.models.registry import Models, task_of
 from core.runs.job import Job
@@ -38,8 +36,6 @@ if TYPE_CHECKING:
     from core.inference.loaded import Loaded
 
 PLAN = "plan.json"
-PART_ROWS, PART_BYTES, PART_SECONDS = 131_072, 64 << 20, 5.0
-"""A part is kept when it has so many rows or bytes, or after so long: no more is ever lost."""
 WORTH_MEASURING = 1000
 """Rows from which on it pays to find out how the model answers quickest here."""
 _PARTS, _OUTCOME = "parts", "outcome.json"
@@ -163,7 +159,7 @@ def _answer(job: Job, plan: Plan, parts: Parts) -> Done | None:
         questions = Questions(view, loaded.task, plan.split)
         if plan.rows >= WORTH_MEASURING:
             _calibrate(loaded, questions)
-        part = _Part(parts, done, plan.rows)
+        part = Part(parts, done, plan.rows)
         for asked in questions.after(done.reached, rows_at_once(loaded)):
             told, faults = answered(loaded, asked.rows)
             table = together(loaded.task, told, asked.beside, faults)
@@ -182,56 +178,6 @@ def _calibrate(loaded: Loaded, questions: Questions) -> None:
         rows = first.rows
         loaded.answer(rows.slice(0, 1).to_pylist() if isinstance(rows, pa.RecordBatch) else rows)
         loaded.calibrate()
-
-
-class _Part:
-    """Answers that wait to be kept together, `rows` in all.
-
-    A part goes to the disk while the next one is answered: waiting for a disk takes longer than a
-    small model does.
-    """
-
-    def __init__(self, parts: Parts, done: Done, rows: int) -> None:
-        self.done = done
-        self._all = rows
-        self._disk = ThreadPoolExecutor(1, "parts")
-        self._writing: Future[None] | None = None
-        self._parts = parts
-        self._clear()
-
-    def add(self, table: pa.Table, asked: int, failed: int, last: int) -> None:
-        self.done = self.done.and_then(asked, failed, last)
-        self._tables.append(table)
-        self._rows += len(table)
-        self._bytes += table.nbytes
-        late = time.monotonic() - self._began >= PART_SECONDS
-        large = self._rows >= PART_ROWS or self._bytes >= PART_BYTES
-        if self.done.asked == self._all:
-            self.settle()
-        elif late or large:
-            self.keep()
-
-    def keep(self) -> None:
-        self._wait()
-        if self._tables:
-            table = pa.concat_tables(self._tables)
-            self._writing = self._disk.submit(self._parts.add, table, self.done)
-        self._clear()
-
-    def settle(self) -> None:
-        """Keep what waits, and wait until all is on the disk."""
-        self.keep()
-        self._wait()
-
-    def _wait(self) -> None:
-        if self._writing is not None:
-            self._writing.result()
-            self._writing = None
-
-    def _clear(self) -> None:
-        self._tables: list[pa.Table] = []
-        self._rows = self._bytes = 0
-        self._began = time.monotonic()
 
 
 def _made(job: Job, plan: Plan) -> Version | None:

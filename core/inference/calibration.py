@@ -20,6 +20,7 @@ from torch import nn
 
 from core.atomic import write_json
 from core.devices.facts import choose_threads, devices
+from core.inference import threads as ending
 from core.models.graph import Graph
 
 FORMAT = 2
@@ -36,6 +37,8 @@ WORTH_THREADS = 1.1
 """More threads must be so much quicker, for they are taken from others."""
 BUSY = 0.1
 """What others used so much of the processors meanwhile is measured again another time."""
+AGAIN_SECONDS = 10.0
+"""Of so long the processors must have been free before that."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,7 @@ def measure(
     """
     timed = _Timed(answer)
     counts = [threads] if threads else _thread_counts(device)
-    others = _Others()
+    others = Others()
     began = time.perf_counter()
     before = torch.get_num_threads()
     try:
@@ -103,16 +106,22 @@ def measure(
             pass
     finally:
         torch.set_num_threads(before)
-    if not timed.rates:
+    if not timed.rates or ending.leaving():
         return None
     return replace(choose(timed.rates), lasting=others.share() < BUSY)
 
 
-class _Others:
+class Others:
     """What other processes use of the processors, since this was made."""
 
     def __init__(self) -> None:
+        self._made = time.monotonic()
         self._idle, self._whole, self._own = self._now()
+
+    @property
+    def seconds(self) -> float:
+        """How long ago that was."""
+        return time.monotonic() - self._made
 
     def share(self) -> float:
         idle, whole, own = self._now()
@@ -135,7 +144,9 @@ class _Timed:
         self._answer = answer
 
     def take(self, threads: int, rows: int) -> float:
-        """Time one call; tells when it ended."""
+        """Time one call; tells when it ended, and never where the process ends meanwhile."""
+        if ending.leaving():
+            return float("inf")
         torch.set_num_threads(threads)
         began = time.perf_counter()
         try:

@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from typing import Generic, TypeVar
 
 from core.errors import UsageError
+from core.inference import threads
 from core.inference.faults import Busy
 
 Given = TypeVar("Given")
@@ -106,7 +107,7 @@ class Lane(Generic[Given, Told]):
             self._line.append(request)
             if not self._works:
                 self._works = True
-                threading.Thread(target=self._work, name="lane", daemon=True).start()
+                threads.start(self._work, "lane", self._changed)
             self._changed.notify()
         request.answers.add_done_callback(lambda _: self._leave(request))
         return request.answers
@@ -164,8 +165,10 @@ class Lane(Generic[Given, Told]):
         """The rows of the next batch, by request; none when the thread is to leave."""
         taken: list[tuple[Request[Given, Told], Sequence[Given]]] = []
         with self._changed:
-            self._changed.wait_for(lambda: self._line or self._closed, IDLE_SECONDS)
-            if not self._line:
+            self._changed.wait_for(
+                lambda: self._line or self._closed or threads.leaving(), IDLE_SECONDS
+            )
+            if not self._line or threads.leaving():
                 self._works = False
                 return taken
             room = self._batch()

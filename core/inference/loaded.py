@@ -18,7 +18,7 @@ from core.errors import LeptonError, UsageError
 from core.generation.decoder import Decoder
 from core.inference import calibration
 from core.inference.cache import CACHE_BYTES
-from core.inference.calibration import Calibration
+from core.inference.calibration import Calibration, Others
 from core.inference.examples import as_tensors, count, take
 from core.inference.faults import as_error
 from core.inference.forward import Array, solved, to_device
@@ -39,6 +39,7 @@ Given: TypeAlias = Row | Mapping[str, Any] | str | Path
 EMBEDDED = 16
 """Texts that become vectors at once."""
 NO_ANSWER = "the model cannot answer this"
+_PATH = type(Path())
 UNMEASURED = 64
 """Rows in a batch as long as no row could be measured with."""
 
@@ -70,6 +71,8 @@ class Loaded:
     """Bytes of its parameters and buffers, or of its graph."""
     _measured: Path = field(init=False)
     _example: tuple[Given, Mapping[str, Any]] | None = field(init=False, default=None)
+    _others: Others = field(init=False, default_factory=Others)
+    """Since when nobody else must use the processors, for it to be measured again."""
 
     def __post_init__(self) -> None:
         self._weights = _bytes(self.module)
@@ -134,9 +137,10 @@ class Loaded:
     def calibrate(self) -> None:
         """Find out, once, how many rows at once, and on how many threads, it answers quickest.
 
-        It takes a row that it has answered; whoever asked for that has the answer by now.
+        It takes a row that it has answered; whoever asked for that has the answer by now. What
+        others were in the way of is found out again once they are not, and nobody waits.
         """
-        if self._example is None:
+        if self._example is None or (self.calibration and not self._may_measure_again()):
             return
         (row, columns), self._example = self._example, None
         self.calibration = calibration.measure(
@@ -145,8 +149,16 @@ class Loaded:
             self.device,
             self.threads,
         )
+        self._others = Others()
         if self.calibration is not None and self.calibration.lasting:
             calibration.save(self._measured, self.device, self.calibration)
+
+    def _may_measure_again(self) -> bool:
+        if self._others.seconds < calibration.AGAIN_SECONDS or self.lane.waiting:
+            return False
+        free = self._others.share() < calibration.BUSY
+        self._others = Others()
+        return free
 
     def answer(self, rows: Sequence[Given]) -> list[Answer]:
         """One answer for each row of a batch, from a thread that is the model's own."""
@@ -167,7 +179,7 @@ class Loaded:
         columns = [_columns(self.task, each, name) for each, name in zip(rows, named, strict=True)]
         self.use_threads(len(rows))
         told = self._answered(rows, columns)
-        if self.calibration is None:
+        if self.calibration is None or not self.calibration.lasting:
             self._example = rows[0], columns[0]
         return [Answer(name, output) for name, output in zip(named, told, strict=True)]
 
@@ -226,5 +238,7 @@ def _columns(task: Task, given: Given, name: str) -> dict[str, Any]:
     if isinstance(given, Row) and given.error is not None:
         raise given.error
     row = given.values if isinstance(given, Row) else task.row(given)
-    read = {column: contents(value) for column, value in row.items() if isinstance(value, Path)}
-    return {**row, **read} if PATH in task.columns else {PATH: name, **row, **read}
+    made = dict(row) if PATH in task.columns else {PATH: name, **row}
+    if _PATH in map(type, row.values()):  # of wide rows, quicker than to look at each here
+        made |= {each: contents(value) for each, value in row.items() if isinstance(value, Path)}
+    return made

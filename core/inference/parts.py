@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 
 from core.data.exporting.place import placed
+
+PART_ROWS, PART_BYTES, PART_SECONDS = 131_072, 64 << 20, 5.0
+"""A part is kept when it has so many rows or bytes, or after so long: no more is ever lost."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,56 @@ class Parts:
 
     def _files(self) -> list[Path]:
         return sorted(self._folder.glob("*.arrow"))
+
+
+class Part:
+    """Answers that wait to be kept together, `rows` in all.
+
+    A part goes to the disk while the next one is answered: waiting for a disk takes longer than a
+    small model does.
+    """
+
+    def __init__(self, parts: Parts, done: Done, rows: int) -> None:
+        self.done = done
+        self._all = rows
+        self._disk = ThreadPoolExecutor(1, "parts")
+        self._writing: Future[None] | None = None
+        self._parts = parts
+        self._clear()
+
+    def add(self, table: pa.Table, asked: int, failed: int, last: int) -> None:
+        self.done = self.done.and_then(asked, failed, last)
+        self._tables.append(table)
+        self._rows += len(table)
+        self._bytes += table.nbytes
+        late = time.monotonic() - self._began >= PART_SECONDS
+        large = self._rows >= PART_ROWS or self._bytes >= PART_BYTES
+        if self.done.asked == self._all:
+            self.settle()
+        elif late or large:
+            self.keep()
+
+    def keep(self) -> None:
+        self._wait()
+        if self._tables:
+            table = pa.concat_tables(self._tables)
+            self._writing = self._disk.submit(self._parts.add, table, self.done)
+        self._clear()
+
+    def settle(self) -> None:
+        """Keep what waits, and wait until all is on the disk."""
+        self.keep()
+        self._wait()
+
+    def _wait(self) -> None:
+        if self._writing is not None:
+            self._writing.result()
+            self._writing = None
+
+    def _clear(self) -> None:
+        self._tables: list[pa.Table] = []
+        self._rows = self._bytes = 0
+        self._began = time.monotonic()
 
 
 def _opened(path: Path) -> pa.ipc.RecordBatchFileReader:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,9 @@ from core.tasks.rows import PATH
 
 if TYPE_CHECKING:
     from core.tasks.base import Rows
+
+SERIES = 1024
+"""Series whose past is looked up at once: to find it is to go through all rows."""
 
 
 @dataclass(frozen=True)
@@ -66,17 +69,21 @@ class Questions:
             yield Asked(batch, beside, batch.column(ROW_ID)[-1].as_py())
 
     def _gathered(self, reached: int | None, rows: int) -> Iterator[Asked]:
-        task = self._task
         left = [at for at in self._ids if reached is None or at > reached]
-        for start in range(0, len(left), rows):
-            ids = left[start : start + rows]
-            found = task.look_up(self._view, ids)
-            series = [self._named(found[at][0]) for at in ids]
-            keys = [
-                pa.array([row[name][-1] for row in series], kind)
-                for name, kind in zip(task.keys, self._kinds, strict=False)
-            ]
-            yield Asked(series, pa.Table.from_arrays(keys, list(task.keys)), ids[-1])
+        for first in range(0, len(left), SERIES):
+            ids = left[first : first + SERIES]
+            found = self._task.look_up(self._view, ids)
+            for start in range(0, len(ids), rows):
+                several = ids[start : start + rows]
+                yield self._series([found[at][0] for at in several], several[-1])
+
+    def _series(self, found: Sequence[dict[str, Any]], last: int) -> Asked:
+        series = [self._named(each) for each in found]
+        keys = [
+            pa.array([each[name][-1] for each in series], kind)
+            for name, kind in zip(self._task.keys, self._kinds, strict=False)
+        ]
+        return Asked(series, pa.Table.from_arrays(keys, list(self._task.keys)), last)
 
     def _named(self, row: dict[str, Any]) -> dict[str, Any]:
         """With the name by which an error is to call a series."""

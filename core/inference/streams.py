@@ -17,6 +17,7 @@ from concurrent.futures import Future
 from core.generation.decoder import Decoder
 from core.generation.generation import Generation, advance
 from core.generation.pieces import Ending
+from core.inference import threads
 from core.inference.faults import Busy, as_error
 from core.inference.lane import IDLE_SECONDS
 
@@ -98,7 +99,7 @@ class Streams:
             self._line.append(stream)
             if not self._works:
                 self._works = True
-                threading.Thread(target=self._work, name="streams", daemon=True).start()
+                threads.start(self._work, "streams", self._changed)
             self._changed.notify()
         stream.ending.add_done_callback(lambda _: self._leave(stream))
         return stream.ending
@@ -155,7 +156,12 @@ class Streams:
         """Those at work, with those for whom there is room; none when the thread is to leave."""
         with self._changed:
             if not self._running:
-                self._changed.wait_for(lambda: self._line or self._closed, IDLE_SECONDS)
+                self._changed.wait_for(
+                    lambda: self._line or self._closed or threads.leaving(), IDLE_SECONDS
+                )
+            if threads.leaving():
+                self._works = False
+                return []
             while self._line and self._fits(self._line[0]):
                 self._running.append(self._line.popleft())
             self._works = bool(self._running)

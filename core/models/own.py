@@ -43,6 +43,23 @@ OWN = (
         parameters=11_173_962,
     ),
     Architecture(
+        "airbench",
+        "core.models.airbench",
+        ("image",),
+        "the network of airbench94, which learns small pictures in seconds on a GPU",
+        (
+            Option("width", 64, "channels of the first block, a quarter of the later ones", 4, 512),
+            Option(
+                "views",
+                "one",
+                "answers are the mean over a picture, its mirror image, and both moved by a pixel",
+                choices=("one", "mirror", "moved"),
+            ),
+        ),
+        {"lr": 5e-3, "batch_size": 64},
+        parameters=1_972_792,
+    ),
+    Architecture(
         "lstm",
         "core.models.lstm",
         ("tokens",),

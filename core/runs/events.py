@@ -184,6 +184,19 @@ def last_event(content: bytes, event: str, *, end: int | None = None) -> tuple[i
     return None
 
 
+def first_event(content: bytes, event: str, begin: int = 0) -> Event | None:
+    """The first event of this name in a log's bytes from `begin` on."""
+    mark, position = marker(event), begin
+    while (found := content.find(mark, position)) >= 0:
+        start = content.rfind(b"\n", 0, found) + 1
+        stop = content.find(b"\n", found)
+        decoded = decode(content[start:stop]) if stop >= 0 else None
+        if decoded is not None and decoded["event"] == event:
+            return decoded
+        position = found + 1
+    return None
+
+
 def placed_events(content: bytes, event: str) -> list[tuple[int, Event]]:
     """Every event of this name in a log's bytes, in order, and where its line begins."""
     events = []

@@ -62,12 +62,17 @@ def to_tensorboard(run: Run, path: Path, final: Path) -> None:
 
 
 def to_wandb(run: Run, path: Path, final: Path) -> None:
-    """A run of Weights & Biases in its offline form; `wandb sync` uploads it, when one wants to."""
+    """A run of Weights & Biases in its offline form; `wandb sync` uploads it, when one wants to.
+
+    Its records have the times of the run (wandb lets only its own clock say how long one took). Of
+    this process, and of the machine it is on, nothing is told.
+    """
     import wandb
 
     path.mkdir()
     state = run.state()
-    with _environment(WANDB_MODE="offline", WANDB_SILENT="true"):
+    own = {name: str(path / "own") for name in ("WANDB_CACHE_DIR", "WANDB_CONFIG_DIR")}
+    with _environment(WANDB_MODE="offline", WANDB_SILENT="true", **own):
         kept = wandb.init(
             mode="offline",
             dir=str(path),
@@ -78,19 +83,28 @@ def to_wandb(run: Run, path: Path, final: Path) -> None:
             tags=list(state.tags) or None,
             config=settings(run),
             settings=wandb.Settings(
-                silent=True, console="off", disable_git=True, disable_code=True
+                silent=True,
+                console="off",
+                disable_git=True,
+                host="",
+                x_disable_machine_info=True,
+                x_save_requirements=False,
             ),
         )
         try:
             # Its history has one row a step.
             for record in _by_step(records(run)):
-                kept.log({**record.numbers, "epoch": record.epoch}, step=record.step)
+                told = {**record.numbers, "epoch": record.epoch, "_timestamp": record.time}
+                kept.log(told, step=record.step)
         finally:
-            kept.finish()
+            kept.finish(exit_code=int(state.state == "failed"))
+    # What it says of its own work, and what points there.
+    for each in [path / "own", *path.glob("wandb/debug*.log"), *path.glob("wandb/*/logs")]:
+        _remove(each)
 
 
 def to_mlflow(run: Run, path: Path, final: Path) -> None:
-    """A file store of MLflow with one experiment and one run; `mlflow ui` shows it."""
+    """A file store of MLflow with one experiment and one run, which `mlflow ui` shows."""
     with _environment(MLFLOW_ALLOW_FILE_STORE="true", MLFLOW_DISABLE_TELEMETRY="true"):
         from mlflow.entities import Metric, Param
         from mlflow.tracking import MlflowClient
@@ -99,10 +113,11 @@ def to_mlflow(run: Run, path: Path, final: Path) -> None:
         state = run.state()
         name = str(state.dataset or "lepton").partition("@")[0]
         begun = next(records(run), None)
+        note = {"mlflow.note.content": state.note} if state.note else {}
         kept = client.create_run(
-            client.create_experiment(name, artifact_location=(final / "artifacts").as_uri()),
+            client.create_experiment(name),
             start_time=round(begun.time * 1000) if begun else None,
-            tags={"lepton.run": run.id, **dict.fromkeys(state.tags, "true")},
+            tags={"lepton.run": run.id, **note, **dict.fromkeys(state.tags, "true")},
             run_name=state.model or run.id,
         ).info.run_id
         asked = [Param(key, str(v)[:_LONGEST_VALUE]) for key, v in settings(run).items()]
@@ -119,6 +134,10 @@ def to_mlflow(run: Run, path: Path, final: Path) -> None:
         client.log_batch(kept, metrics=waiting)
         status = "FINISHED" if state.state == "finished" else "KILLED"
         client.set_terminated(kept, "FAILED" if state.state == "failed" else status, last)
+    for each in path.rglob("meta.yaml"):
+        # Where a run's files lie stands in each of these, from the root on.
+        moved = each.read_text(encoding="utf-8").replace(path.as_uri(), final.as_uri())
+        each.write_text(moved, encoding="utf-8")
 
 
 def _by_step(each: Iterator[Record]) -> Iterator[Record]:
@@ -149,6 +168,14 @@ def _environment(**variables: str) -> Iterator[None]:
                 os.environ[name] = value
 
 
+OPENED = {
+    "tensorboard": "tensorboard --logdir {}",
+    "wandb": "wandb sync {}/wandb/offline-run-*",
+    # MLflow has come to ask whether files are meant.
+    "mlflow": "MLFLOW_ALLOW_FILE_STORE=true mlflow ui --backend-store-uri {}",
+}
+"""The command by which the other program takes it up."""
+
 WRITERS: dict[str, tuple[Callable[[Run, Path, Path], None], str | None, str]] = {
     "csv": (to_csv, None, ".csv"),
     "tensorboard": (to_tensorboard, "tensorboard", ".tensorboard"),
@@ -176,7 +203,7 @@ def export(run: Run, to: str, path: Path | None = None, *, replace: bool = False
     if package is not None and find_spec(package) is None:
         raise LeptonError(
             f"{to} needs the package {package}, which is not installed",
-            hint=f"Install it: pip install {package}",
+            hint=f"Install it: pip install 'lepton-tui[{to}]'",
         )
     final = Path(f"{run.id}{ending}" if path is None else path).absolute()
     if final.exists() and not replace:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +10,6 @@ from core.runs.events import Event
 from core.runs.series import Series
 
 _NOT_SERIES = frozenset({"time", "event", "step", "epoch"})
-_PACE_OVER = 40
 REMEMBERED = 1000
 """Epochs, checkpoints, samples and lines of the log: the last of each, in a run that has more."""
 
@@ -50,7 +48,8 @@ class RunHistory:
     """Seconds that processes which have ended worked on it; a resumed run has had several."""
     since: float | None = None
     """When the process began that works on it."""
-    pace: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=_PACE_OVER))
+    pace: list[tuple[float, int]] = field(default_factory=list)
+    """When the first and the newest step were told of what goes on without a break, and which."""
     """Time and step of the newest records of this process."""
 
     @property
@@ -71,7 +70,10 @@ class RunHistory:
         return self.worked + max(0.0, (self.last if now is None else now) - self.since)
 
     def remaining(self) -> float | None:
-        """Seconds to the last step at the newest pace; None when nothing tells."""
+        """Seconds to the last step at the pace since the run last began; None when nothing tells.
+
+        Not at the newest pace: that jumps with every epoch's end and with all else on the machine.
+        """
         steps = self.plan.get("steps")
         if not steps or len(self.pace) < 2:
             return None
@@ -89,7 +91,7 @@ class RunHistory:
                 self.plan = event
             case "step":
                 self._at(event)
-                self.pace.append((event["time"], event["step"]))
+                self.pace = [*self.pace[:1], (event["time"], event["step"])]
                 numbers = {name: event[name] for name in event if name not in _NOT_SERIES}
                 self._append(event["step"], numbers)
             case "epoch":
@@ -160,8 +162,7 @@ class RunHistory:
 
     def to_json(self) -> dict[str, Any]:
         """All but the series, as plain JSON values."""
-        told = {name: value for name, value in vars(self).items() if name != "series"}
-        return {**told, "pace": list(self.pace)}
+        return {name: value for name, value in vars(self).items() if name != "series"}
 
     @classmethod
     def from_json(cls, told: dict[str, Any], series: dict[str, Series]) -> RunHistory:
@@ -170,7 +171,7 @@ class RunHistory:
         Raises:
             TypeError: it is of another version.
         """
-        pace = deque(((at, step) for at, step in told.pop("pace")), maxlen=_PACE_OVER)
+        pace = [(at, step) for at, step in told.pop("pace")]
         return cls(**told, pace=pace, series=series)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from core.runs.events import Event, decode, last_event, placed_events
+from core.runs.events import Event, decode, first_event, last_event, placed_events
 
 TERMINAL = frozenset({"finished", "failed", "stopped"})
 
@@ -95,6 +95,8 @@ class Summary:
     since: float | None = None
     """When the process began that works on it."""
     paused: str | None = None
+    paced: Event = field(default_factory=dict)
+    """The first step of what goes on without a break."""
 
     @property
     def seconds(self) -> float | None:
@@ -110,11 +112,16 @@ class Summary:
 
     @property
     def remaining(self) -> float | None:
-        """Seconds to the last step, at the pace that was last recorded."""
+        """Seconds to the last step, at the pace since it last began, or by its first record."""
         steps, speed = self.plan.get("steps"), self.speed
-        if not (steps and speed and self.plan.get("batch_size")):
+        if not steps or not self.paced:
             return None
-        return float(max(steps - self.progress["step"], 0) * self.plan["batch_size"] / speed)
+        left, now = max(steps - self.progress["step"], 0), self.progress
+        if (done := now["step"] - self.paced["step"]) > 0:
+            return float(left * (now["time"] - self.paced["time"]) / done)
+        if not (speed and self.plan.get("batch_size")):
+            return None
+        return float(left * self.plan["batch_size"] / speed)
 
 
 @dataclass(frozen=True)
@@ -185,6 +192,8 @@ def _told_on(told: Summary, content: bytes) -> Summary:
         default=(-1, {}),
         key=lambda found: found[0],
     )
+    broken = _last_break(content)
+    paced = told.paced if broken is None else {}
     plan, result = last_event(content, "plan"), last_event(content, "result")
     return replace(
         told,
@@ -193,6 +202,7 @@ def _told_on(told: Summary, content: bytes) -> Summary:
         result=result[1] if result else told.result,
         progress=progress[1] or told.progress,
         speed=step[1].get("examples_per_second") if step else told.speed,
+        paced=paced or first_event(content, "step", broken or 0) or {},
         epochs=_epochs(told.epochs, content),
     )
 
@@ -222,6 +232,13 @@ def _in_state(told: Summary, event: Event) -> Summary:
         since=since,
         paused=None,
     )
+
+
+def _last_break(content: bytes) -> int | None:
+    """Where a process began, a run stood still, or went back, for the last time."""
+    began = [at for at, event in placed_events(content, "state") if event["state"] == "running"]
+    others = [found[0] for each in ("resumed", "paused") if (found := last_event(content, each))]
+    return max([*began, *others], default=None)
 
 
 def _last_time(content: bytes, end: int, before: float) -> float:

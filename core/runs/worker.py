@@ -11,6 +11,7 @@ import traceback
 from pathlib import Path
 from types import FrameType
 
+from core import memory
 from core.errors import LeptonError, UsageError
 from core.runs import lock
 from core.runs.events import EventWriter
@@ -123,6 +124,13 @@ def explain(error: BaseException, run: Run) -> LeptonError:
     smaller = "Lower batch_size, or choose a smaller model."
     if isinstance(error, MemoryError):
         return LeptonError("the machine's memory is full", where=str(run.log_path), hint=smaller)
+    if type(error).__name__ == "OutOfMemoryException":
+        limit = f"{memory.limit() / 1e9:.1f}GB"
+        return LeptonError(
+            "the rows do not fit into the memory that may be used",
+            where=str(run.log_path),
+            hint=f"Set {memory.VARIABLE} higher than {limit}, and resume the run.",
+        )
     if type(error).__name__ == "OutOfMemoryError":
         return LeptonError("the device's memory is full", where=str(run.log_path), hint=smaller)
     lines = str(error).strip().splitlines()

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import random
-import re
 import time
 from dataclasses import dataclass, field
 
-from core.data.lake.names import split_ref
+from core.data.lake.names import as_name, split_ref
 from core.errors import LeptonError, UsageError, nearest
 from core.models.registry import ModelFolder, Models, task_of
 from core.options import fraction
@@ -19,7 +18,6 @@ from core.workspace import Workspace
 
 LOOKED = 1.0
 """Seconds after which a name without a version is looked up again."""
-_NOT_IN_NAMES = re.compile(r"[^a-z0-9._-]+")
 
 
 @dataclass(frozen=True)
@@ -87,7 +85,7 @@ class Endpoints:
             LeptonError: its folder is damaged.
         """
         folder = self._models.get(ref)
-        name = folder.name if folder.version is not None else _NOT_IN_NAMES.sub("-", folder.name)
+        name = folder.name if folder.version is not None else as_name(folder.name) or "model"
         if name in self._named:
             raise UsageError(
                 f'two models are called "{name}"',

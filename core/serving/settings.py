@@ -56,7 +56,7 @@ class Settings:
     hosts: tuple[str, ...] = ()
     """Names by which it may be called, beside its address."""
     keys: bool = False
-    """Whether a request needs a key."""
+    """Whether a request needs a key; see `needs_keys`."""
     certificate: Path | None = None
     private_key: Path | None = None
     limits: Limits = field(default_factory=Limits)
@@ -69,6 +69,11 @@ class Settings:
     @property
     def scheme(self) -> str:
         return "https" if self.certificate else "http"
+
+
+def needs_keys(host: str, *, wanted: bool) -> bool:
+    """Whether a request to an address needs a key: elsewhere than on this machine always."""
+    return wanted or not is_loopback(host)
 
 
 def is_loopback(host: str) -> bool:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 
-from core.data.lake.layout import ROW_ID
 from core.errors import UsageError
 from core.options import Option
-from core.tasks.answer_table import row_of, schema_of
+from core.tasks.answering import Answering
 from core.tasks.facts import TableFacts
 from core.tasks.reading import LeftOut, row_examples
 from core.tasks.rows import with_place
@@ -64,7 +63,7 @@ class Fit:
     """How the target writes several labels of a row (`core.tasks.targets`); empty: it has one."""
 
 
-class Task(ABC):
+class Task(Answering):
     """A kind of problem; an instance holds its codec: what it learned from the training split.
 
     The road of an example: rows are read (`read`), made examples (`examples`, which for most tasks
@@ -77,7 +76,6 @@ class Task(ABC):
     and comes in a batch padded with zeros, its lengths beside it under NAME_length.
     """
 
-    name: ClassVar[str]
     summary: ClassVar[str]
     needs: ClassVar[str]
     """What columns it reads, in words for the error when a data set has them not."""
@@ -91,27 +89,22 @@ class Task(ABC):
     """What one of its examples is, in a word."""
     reads: ClassVar[str]
     """What a person gives it: image, tokens (text), audio, table or series."""
-    gives: ClassVar[str]
-    """What one of its `answers` is: label, labels, number, text, boxes or forecast."""
     mixes: ClassVar[bool] = False
     """Whether `loss` takes weights, so that two examples can be trained on as a mix of both."""
     boxes: ClassVar[bool] = False
     """Whether its examples have "boxes", which move as the picture is moved by augmentations."""
+    in_order: ClassVar[bool] = False
+    """Whether its target goes along its input, as what is said goes along a sound: nothing of the
+    input may change places then."""
     tells_classes: ClassVar[bool] = False
     """Whether a target is one of `shape["outputs"]` classes: then they can be balanced, and the
     truth smoothed over them."""
-    gathers: ClassVar[bool] = False
-    """Whether rows are answered together, such as the past of a series, and not each by itself:
-    then `part_of` and `latest` say which."""
     takes_pretrained: ClassVar[bool] = False
     """Whether it can be learnt on top of models that others trained: `learn` then also takes a
     `reading`, how such a model, or one of ours that is not to read as usual, reads."""
     options: ClassVar[tuple[Option, ...]] = ()
     """Options of `learn`."""
 
-    columns: tuple[str, ...]
-    """Input columns, in the order in which `encode` reads them."""
-    target: str
     notes: tuple[str, ...]
     """What a person should know before training."""
 
@@ -193,6 +186,11 @@ class Task(ABC):
         Where rows are answered together (`gathers`), a row has a list of such cells in each.
         """
         return dict.fromkeys(self.columns, "text" if self.reads == "tokens" else self.reads)
+
+    @property
+    def marks(self) -> tuple[int, ...]:
+        """The tokens that are none of a text's own, such as those of its beginning and end."""
+        return ()
 
     @property
     def at_once(self) -> int:
@@ -337,84 +335,3 @@ class Task(ABC):
             f"a model for {self.name} does not go on with texts",
             hint="lepton models ls --json says what each model is for.",
         )
-
-    @abstractmethod
-    def answers(self, found: Array) -> list[Any]:
-        """One answer an example, as JSON values, made of what `solve` gave.
-
-        A number; {"label", "score", "scores": {label: probability}}; {"labels", "scores"};
-        {"text"}; {"boxes": [{"label", "score", "box": [left, top, right, bottom]}]}; {"values",
-        "times"}.
-        """
-
-    @property
-    def answer_schema(self) -> pa.Schema:
-        """The columns of an answer in a table, "prediction" first, by what the task `gives`.
-
-        Where rows are answered together (`gathers`) each is a list, with an entry for each row to
-        come; no column is called as one of `keys` then.
-        """
-        return schema_of(self.gives, getattr(self, "labels", ()))
-
-    def tabulate(self, answers: Sequence[Any]) -> pa.Table:
-        """`answers` as columns, a row each; of None, for an answer there is not, a row of nulls."""
-        import pyarrow as pa
-
-        rows = [{} if each is None else row_of(self.gives, each) for each in answers]
-        return pa.Table.from_pylist(rows, schema=self.answer_schema)
-
-    def answers_in_bulk(self, found: Array) -> pa.Table:
-        """The answers of `found` as `tabulate` has them.
-
-        Of very many rows an object for each takes longer than the model does: a task whose answers
-        are numbers makes the columns of arrays.
-        """
-        return self.tabulate(self.answers(found))
-
-    def truth(self, cell: object) -> Any:
-        """The target of a row in the form of an answer, for a person to compare; None without."""
-        return cell
-
-    def row(self, given: object) -> dict[str, Any]:
-        """A row from what a person gave: a mapping of columns, or whatever else the task can read.
-
-        Raises:
-            UsageError: it cannot be read as a row.
-        """
-        if isinstance(given, Mapping):
-            return dict(given)
-        raise UsageError(
-            f"{self.name} reads rows of named columns, not {type(given).__name__}",
-            hint=f"Give the columns {', '.join(self.columns)}.",
-        )
-
-    def part_of(self, row: Mapping[str, Any]) -> str | None:
-        """What a row is only a part of, by name, where rows are answered together; None: it is
-        whole."""
-        return None
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        """The columns that say what a row is a part of, where rows are answered together."""
-        return ()
-
-    def latest(self, view: View, split: str | None = None) -> list[int]:
-        """The ids of the rows by which a data set, or a split, is answered as a whole, where rows
-        are answered together."""
-        return []
-
-    def look_up(self, view: View, ids: Sequence[int]) -> dict[int, tuple[dict[str, Any], Any]]:
-        """Rows of a data set by id, as they are to be answered, each with its truth (None: it is
-        not known). Unknown ids are left out.
-
-        Raises:
-            UsageError: a column is missing.
-        """
-        known = [self.target] if self.target in view.version.column_names else []
-        return {
-            row[ROW_ID]: (
-                {name: row[name] for name in self.columns},
-                self.truth(row.get(self.target)),
-            )
-            for row in view.rows(ids, [*self.columns, *known])
-        }

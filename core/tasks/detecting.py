@@ -33,6 +33,8 @@ def losses(
     if not boxes.shape[1]:
         boxes, truth = F.pad(boxes, (0, 0, 0, 1)), F.pad(truth, (0, 0, 0, 1))
     there = torch.arange(boxes.shape[1], device=boxes.device) < lengths[:, None]
+    # What was cropped away has a box without an inside at the edge: it is not to be found there.
+    there = there & (boxes[..., 2:] > boxes[..., :2]).all(2)
     kinds = truth[..., 0].long()
     known = there & (truth[..., 5] == 0) & (kinds >= 0)
     # A crowd, or a thing of a class that is not known, is neither an object nor background.

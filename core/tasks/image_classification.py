@@ -37,7 +37,7 @@ class ImageClassification(Classification):
     summary: ClassVar[str] = "which class an image belongs to"
     needs: ClassVar[str] = "a column of images and a column of classes"
     reads: ClassVar[str] = "image"
-    architectures: ClassVar[tuple[str, ...]] = ("cnn", "resnet18", "vit", "resnet")
+    architectures: ClassVar[tuple[str, ...]] = ("cnn", "resnet18", "airbench", "vit", "resnet")
     takes_pretrained: ClassVar[bool] = True
     options: ClassVar[tuple[Option, ...]] = (
         Option("image_size", 0, "pixels of a side", 8, 4096, auto=True),

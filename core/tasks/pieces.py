@@ -56,6 +56,11 @@ class Pieces:
     def size(self) -> int:
         return int(self._tokenizer.get_vocab_size())
 
+    @property
+    def marks(self) -> tuple[int, ...]:
+        """The pieces that are put around a text, such as those of its beginning and its end."""
+        return tuple(sorted(set(self._tokenizer.encode("").ids)))
+
     def encode(self, texts: Sequence[str | None]) -> dict[str, np.ndarray[Any, Any]]:
         """ "tokens" int32 [n, length], filled up with `pad`, and "length" int32 [n], at least 1.
 

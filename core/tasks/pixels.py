@@ -30,6 +30,8 @@ _GREY = ("1", "L", "LA", "La", "I;16", "I;16L", "I;16B", "I;16N")
 _ORIENTATION = 0x0112
 _WORTH_THREADS = 4
 """So many pictures are decoded in threads: for one, starting them takes longer than decoding."""
+_TOGETHER = 16
+"""So many at most go to a thread at once."""
 
 
 def decode(content: object, channels: int, size: tuple[int, int] | None = None) -> Array:
@@ -132,8 +134,15 @@ def in_threads(work: Callable[[int], T], count: int) -> Iterator[T]:
     if count < _WORTH_THREADS:
         yield from map(work, range(count))
         return
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1, count)) as pool:
-        yield from pool.map(work, range(count))
+    threads = min(8, os.cpu_count() or 1, count)
+    # To hand a small picture over takes as long as to decode it, so several go together.
+    several = min(_TOGETHER, -(-count // threads))
+    with ThreadPoolExecutor(threads) as pool:
+        starts = range(0, count, several)
+        for made in pool.map(
+            lambda start: [*map(work, range(start, min(start + several, count)))], starts
+        ):
+            yield from made
 
 
 class Survey:

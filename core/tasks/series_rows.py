@@ -6,10 +6,13 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from core.data.lake.layout import among
 from core.data.lake.moments import moment
 from core.data.lake.view import ROW_ID, SPLIT, View, literal, quoted
 from core.errors import LeptonError, UsageError
@@ -26,6 +29,7 @@ Array = np.ndarray[Any, Any]
 
 # A blank before them: no column of a person's is called so.
 _SERIES, _TIME, _VALUE, _INSIDE = " series", " time", " value", " inside"
+_ASKED, _AT, _OF = '" asked"', '" at"', '" of"'
 _NAMES = ("value", "y", "target")
 _FIGURES = re.compile(r"\d{1,4}[-./ ]\w{1,9}[-./ ,]+\d{1,4}|\d{8}")
 _NAMED = 3
@@ -298,25 +302,29 @@ def latest(view: View, roles: Roles, split: str | None) -> list[int]:
 
 
 def around(
-    view: View, roles: Roles, rid: int, back: int, ahead: int
-) -> tuple[dict[str, list[Any]], list[float | None]] | None:
-    """The columns of a series up to a row, from `back` microseconds before it, and the values that
-    follow within `ahead`; None where there is no such row."""
+    view: View, roles: Roles, ids: Sequence[int], back: int, ahead: int
+) -> dict[int, tuple[dict[str, list[Any]], list[float | None]]]:
+    """For each row by id, the columns of its series up to it, from `back` microseconds before it,
+    and the values that follow within `ahead`; ids that no row has are left out."""
     moment, series = _moment(view, roles.time), _named(roles)
-    found = view.sql(f"SELECT {moment}, {series} FROM rows WHERE {ROW_ID} = ?", [rid])
-    if not found:
-        return None
-    ((at, name),) = found
-    listed = ", ".join(map(quoted, roles.columns))
-    rows = view.sql(
-        f"SELECT {moment}, TRY_CAST({quoted(roles.value)} AS DOUBLE), {listed} FROM rows"
-        f" WHERE {series} = ? AND {moment} BETWEEN ? AND ? ORDER BY 1, {ROW_ID}",
-        [name, (at or 0) - back, (at or 0) + ahead],
+    # One query for all of them: each looks at every row of the data set.
+    found = view.sql(
+        f"WITH asked AS MATERIALIZED (SELECT {ROW_ID} AS {_ASKED}, coalesce({moment}, 0) AS {_AT},"
+        f" {series} AS {_OF} FROM rows WHERE {among(ids)}) SELECT {_ASKED}, {moment} > {_AT},"
+        f" TRY_CAST({quoted(roles.value)} AS DOUBLE), {', '.join(map(quoted, roles.columns))}"
+        f" FROM asked LEFT JOIN rows ON {series} = {_OF}"
+        f" AND {moment} BETWEEN {_AT} - {back} AND {_AT} + {ahead}"
+        f" ORDER BY {_ASKED}, {moment}, {ROW_ID}"
     )
-    until = [row[2:] for row in rows if row[0] <= (at or 0)]
-    past = {column: [row[number] for row in until] for number, column in enumerate(roles.columns)}
-    after = [row[1] for row in rows if row[0] > (at or 0)]
-    return past, [v if v is not None and math.isfinite(v) else None for v in after]
+    told: dict[int, tuple[dict[str, list[Any]], list[float | None]]] = {}
+    for rid, rows in groupby(found, itemgetter(0)):
+        # Where there is no time, nothing is before or after it.
+        timed = [row for row in rows if row[1] is not None]
+        until = [row[3:] for row in timed if not row[1]]
+        after = [row[2] for row in timed if row[1]]
+        past = {name: [row[at] for row in until] for at, name in enumerate(roles.columns)}
+        told[rid] = past, [v if v is not None and math.isfinite(v) else None for v in after]
+    return told
 
 
 def _named(roles: Roles) -> str:

@@ -65,6 +65,7 @@ class SpeechRecognition(Task):
     metric: ClassVar[str] = "word_error_rate"
     higher_is_better: ClassVar[bool] = False
     takes_pretrained: ClassVar[bool] = True
+    in_order: ClassVar[bool] = True
     options: ClassVar[tuple[Option, ...]] = (
         Option(
             "seconds",

@@ -146,6 +146,10 @@ class TextClassification(Classification):
             "outputs": len(self.labels),
         }
 
+    @property
+    def marks(self) -> tuple[int, ...]:
+        return self.words.marks if isinstance(self.words, Pieces) else ()
+
     def encode_inputs(self, rows: Rows, kept: Array | None) -> Arrays:
         (column,) = self.columns
         texts = values(rows, column)

@@ -57,6 +57,7 @@ class TextGeneration(Task):
     metric: ClassVar[str] = "bits_per_byte"
     higher_is_better: ClassVar[bool] = False
     takes_pretrained: ClassVar[bool] = True
+    in_order: ClassVar[bool] = True
     example: ClassVar[str] = "block"
     options: ClassVar[tuple[Option, ...]] = (
         Option("length", 0, "pieces of a block of text", 2, 8192, auto=True),

@@ -303,14 +303,12 @@ class TimeSeriesForecasting(Task):
     def look_up(self, view: View, ids: Sequence[int]) -> dict[int, tuple[dict[str, Any], Any]]:
         """The past of each row up to it, and the values that follow, as far as they are known."""
         back, ahead = self.step.span(2 * self.context), self.step.span(self.horizon)
-        found = {}
-        for rid in ids:
-            around = series_rows.around(view, self.roles, rid, back, ahead)
-            if around is not None:
-                past, following = around
-                truth = {"values": following[: self.horizon]} if following else None
-                found[rid] = past, truth
-        return found
+        return {
+            rid: (past, {"values": following[: self.horizon]} if following else None)
+            for rid, (past, following) in series_rows.around(
+                view, self.roles, ids, back, ahead
+            ).items()
+        }
 
     def _told(self, found: Array, target: Array) -> tuple[Array, Array, Array]:
         """Answers and truths [n, horizon] in their own unit, and the scale [n, 1]."""

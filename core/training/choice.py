@@ -179,13 +179,7 @@ def _check_model(config: TrainConfig) -> None:
 
 
 def _check_augmentations(config: TrainConfig, kind: type[Task]) -> None:
-    written.check(
-        written.read(config.augment),
-        kind.reads,
-        mixes=kind.mixes,
-        boxes=kind.boxes,
-        what=kind.name,
-    )
+    written.check_task(written.read(config.augment), kind)
 
 
 def _check_rows(kind: type[Task], fit: Fit, view: View, origin: ModelFolder | None) -> None:

@@ -7,11 +7,13 @@ import json
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.atomic import write_json
 from core.tasks.base import Fit, Task
 from core.tasks.preprocessing import Reading
+from core.training.once import alone
 from core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -57,21 +59,31 @@ def learned(
         as_it_reads["reading"] = reading
     key = hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()
     folder = workspace.compiled / f"{key}.codec"
+    if (kept := _kept(folder, kind)) is not None:
+        return kept
+    with alone(workspace, folder.name):
+        if (kept := _kept(folder, kind)) is not None:
+            return kept
+        task = kind.learn(fit, view, split, options, **as_it_reads)
+        codec = task.to_json()
+        # What cannot be kept is learnt again; a full disk is told by those who need its room.
+        with suppress(OSError):
+            folder.mkdir(exist_ok=True)
+            # The garbage collector asks whose rows these are.
+            write_json(folder / META, {"of": {"version": version, "files": files}})
+            write_json(folder / CODEC, {"codec": codec, "sha256": _digest(codec)})
+    return task
+
+
+def _kept(folder: Path, kind: type[Task]) -> Task | None:
+    """What an earlier run learnt; None where that is missing or damaged."""
     try:
         kept = json.loads((folder / CODEC).read_text())
         if _digest(kept["codec"]) == kept["sha256"]:
             return kind.from_json(kept["codec"])
     except (OSError, ValueError, KeyError, TypeError):
-        kept = None  # missing or damaged
-    task = kind.learn(fit, view, split, options, **as_it_reads)
-    codec = task.to_json()
-    # What cannot be kept is learnt again; a full disk is told by those who need its room.
-    with suppress(OSError):
-        folder.mkdir(exist_ok=True)
-        # The garbage collector asks whose rows these are.
-        write_json(folder / META, {"of": {"version": version, "files": files}})
-        write_json(folder / CODEC, {"codec": codec, "sha256": _digest(codec)})
-    return task
+        pass
+    return None
 
 
 def _digest(codec: Any) -> str:

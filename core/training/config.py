@@ -28,8 +28,8 @@ class TrainConfig:
     """The settings of one training run.
 
     A setting that is None is chosen when the run first starts (`model`, `task`, `target`, `inputs`,
-    `name`, `batch_size`, `lr`, `clip`, `threads`) or is switched off (`max_steps`, `max_time`,
-    `patience`, `checkpoint_every`).
+    `name`, `batch_size`, `lr`, `clip`, `threads`), is the optimizer's own (`momentum`), or is
+    switched off (`max_steps`, `max_time`, `patience`, `checkpoint_every`).
     """
 
     dataset: str
@@ -56,8 +56,8 @@ class TrainConfig:
     """Parts in which a step's examples go through the model, for less memory; the step is one."""
     optimizer: str = "adamw"
     """adamw, sgd (with Nesterov momentum), or muon for matrices and adamw for the rest."""
-    momentum: float = 0.9
-    """What SGD keeps of the step before."""
+    momentum: float | None = None
+    """What SGD (0.9 when not named) or Muon (0.95) keeps of the step before."""
     lr: float | str | None = None
     """The highest learning rate, or "auto": found before the first step."""
     schedule: str = "cosine"
@@ -106,6 +106,8 @@ class TrainConfig:
     """Processor threads of the training process."""
     patience: int | None = None
     """Stop after so many epochs without a better validation metric."""
+    judge_every: int = 1
+    """Judge the model after every so many epochs, and after the last."""
     seed: int = 0
     deterministic: bool = False
     """Refuse operations that may give other results on a second run (matters on a GPU)."""
@@ -188,12 +190,9 @@ def _of_shards(values: Mapping[str, Any]) -> list[str]:
     """What does not go together with a model in parts."""
     if not values.get("shard"):
         return []
-    mistakes = []
-    if values.get("devices", 1) == 1:
-        mistakes.append("shard needs devices: it cuts the model in as many parts")
-    if values.get("nodes", 1) > 1:
-        mistakes.append("shard is for the devices of one machine: leave nodes out")
-    return mistakes
+    if values.get("devices", 1) * values.get("nodes", 1) == 1:
+        return ["shard needs devices or nodes: it cuts the model in as many parts"]
+    return []
 
 
 def _moved(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -233,7 +232,7 @@ _CHECKS: dict[str, Check] = {
     "batch_size": maybe(or_auto(whole(1))),
     "accumulate": whole(1),
     "optimizer": one_of(*OPTIMIZERS),
-    "momentum": number(0, 0.9999),
+    "momentum": maybe(number(0, 0.9999)),
     "lr": maybe(or_auto(number(0, above=True))),
     "schedule": one_of(*SCHEDULES),
     "warmup": number(0),
@@ -255,6 +254,7 @@ _CHECKS: dict[str, Check] = {
     "queue": maybe(checks.flag),
     "threads": maybe(whole(1)),
     "patience": maybe(whole(1)),
+    "judge_every": whole(1),
     "seed": whole(0),
     "deterministic": checks.flag,
     "checkpoint_every": maybe(whole(1)),

@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,7 @@ from core.inference.examples import LENGTH, Batch, Examples, RaggedTensor, joine
 from core.runs.job import Stopped
 from core.tasks.ragged import Ragged
 from core.training.arrays import STAGED, Array, Growing, finish, open_arrays, put
+from core.training.once import alone
 from core.training.shuffle import (
     Window,
     balanced_order,
@@ -223,28 +224,26 @@ def compiled(
         LeptonError: the split is empty, a value cannot be read, or the disk is full.
         Stopped: `should_stop` said so; nothing is left behind.
     """
-    folder = workspace.compiled / _key(view, task, split)
+    key = _key(view, task, split)
+    folder = workspace.compiled / key
     most = min(memory.limit(), psutil.virtual_memory().available) // LOADED_SHARE
     found = open_arrays(folder, most)
     if found is None:
-        say(f"encoding the {split} split of {view.version.ref}")
-        _sweep(workspace.tmp)
-        staged = workspace.tmp / f"{os.getpid()}-{uuid4().hex}{STAGED}"
-        try:
-            staged.mkdir()
-            _encode(view, task, split, staged, should_stop)
-            put(staged, folder)
-        except OSError as error:
-            raise LeptonError(
-                f"the encoded {split} split could not be written: {error.strerror}",
-                where=str(folder),
-                hint="Make room on the disk and try again.",
-            ) from error
-        finally:
-            shutil.rmtree(staged, ignore_errors=True)
-        found = open_arrays(folder, most)
-        if found is None:
-            raise LeptonError("the encoded split cannot be read back", where=str(folder))
+        what = f"the {split} split of {view.version.ref}"
+        waiting = partial(say, f"another run encodes {what}: waiting for it")
+        with alone(workspace, key, waiting=waiting, should_stop=should_stop):
+            found = open_arrays(folder, most)
+            if found is None:
+                say(f"encoding {what}")
+                _make(
+                    workspace,
+                    folder,
+                    split,
+                    lambda staged: _encode(view, task, split, staged, should_stop),
+                )
+                found = open_arrays(folder, most)
+    if found is None:
+        raise LeptonError("the encoded split cannot be read back", where=str(folder))
     rids = found.pop(ROW_ID)
     lengths = {name: found.pop(name + LENGTH) for name in list(found) if name + LENGTH in found}
     mapped = {name: array for name, array in found.items() if isinstance(array, np.memmap)}
@@ -255,6 +254,24 @@ def compiled(
         for name, array in found.items()
     }
     return Split(tensors, rids, mapped)
+
+
+def _make(workspace: Workspace, folder: Path, split: str, encode: Callable[[Path], None]) -> None:
+    """Have a split encoded beside, and put it into `folder`."""
+    _sweep(workspace.tmp)
+    staged = workspace.tmp / f"{os.getpid()}-{uuid4().hex}{STAGED}"
+    try:
+        staged.mkdir()
+        encode(staged)
+        put(staged, folder)
+    except OSError as error:
+        raise LeptonError(
+            f"the encoded {split} split could not be written: {error.strerror}",
+            where=str(folder),
+            hint="Make room on the disk and try again.",
+        ) from error
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
 
 
 def _key(view: View, task: Task, split: str) -> str:

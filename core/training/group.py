@@ -124,7 +124,7 @@ class Together(Group):
         NotTogetherError: the others are not to be reached.
     """
 
-    def __init__(self, device: torch.device, *, shards: bool = False) -> None:
+    def __init__(self, device: torch.device) -> None:
         from torch import distributed
 
         backend = distributed.get_default_backend_for_device(device)
@@ -144,7 +144,6 @@ class Together(Group):
                 hint="Name the network's interface with GLOO_SOCKET_IFNAME and NCCL_SOCKET_IFNAME.",
             ) from error
         self._distributed: Any = distributed
-        self.shards = shards
         self.rank = distributed.get_rank()
         self.size = distributed.get_world_size()
 

@@ -80,6 +80,10 @@ class Judge:
         scores = self._task.scores(told.found, self.validation.target)
         return {"val/loss": told.loss, **{f"val/{name}": value for name, value in scores.items()}}
 
+    def due(self, epoch: int, *, last: bool) -> bool:
+        """Whether the model is judged after epoch `epoch` (1 is the first)."""
+        return last or epoch % self._config.judge_every == 0
+
     def value(self, metrics: dict[str, float]) -> float:
         """The metric that the task goes by; not a number where nothing was judged."""
         return metrics.get(f"val/{self._task.metric}", math.nan)
@@ -97,8 +101,8 @@ class Judge:
         if value > best.value if self._task.higher_is_better else value < best.value:
             at.waited = at.flat = 0
             return True
-        at.waited += 1
-        at.flat += 1
+        at.waited += self._config.judge_every
+        at.flat += self._config.judge_every
         if self._config.schedule == "plateau" and at.flat >= PLATEAU_EPOCHS:
             at.flat = 0
             at.rate *= PLATEAU_FACTOR

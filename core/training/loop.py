@@ -83,7 +83,7 @@ class Trainer:
         self.batch_size = config.batch_size
         self.train = train.to(device)
         self.judge = Judge(task, validation, config, device)
-        self.augmenter = Augmenter(read(config.augment), config.seed)
+        self.augmenter = Augmenter(read(config.augment), config.seed, task.marks)
         self.checkpoints = checkpoints
         self.patiently = patiently
         self.emit = emit
@@ -254,12 +254,14 @@ class Trainer:
         at = self.progress
         self._settle()
         mean = at.loss_sum / max(1, at.loss_rows)
-        metrics = {"train/loss": mean, **self._scores()}
-        at.metrics = metrics
         at.epoch += 1
+        last = at.step >= self.steps or self._time_is_up
+        due = self.judge.due(at.epoch, last=last)
+        metrics = {"train/loss": mean, **(self._scores() if due else {})}
+        at.metrics = metrics
         at.position, at.loss_sum, at.loss_rows = 0, 0.0, 0
-        improved = self._judge(metrics)
-        at.finished = at.step >= self.steps or self.judge.out_of_patience(at) or self._time_is_up
+        improved = due and self._judge(metrics)
+        at.finished = last or (due and self.judge.out_of_patience(at))
         self.emit(
             "epoch",
             epoch=at.epoch,
@@ -271,8 +273,8 @@ class Trainer:
         )
         if why := ending_words(self.config, at, self.whole, self.best, self.task.metric):
             self.emit("log", text=why)
-        due = self.samples is not None and self.samples.due(last=at.finished)
-        if self.group.agreed(due)[0] and self.samples is not None:
+        asks = self.samples is not None and self.samples.due(last=at.finished)
+        if self.group.agreed(asks)[0] and self.samples is not None:
             with judged(self.module, self.average) as module:
                 said = self.samples.ask(module, self.device)
             self.emit("samples", epoch=at.epoch, step=at.step, examples=said)

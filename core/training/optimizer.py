@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from core.training.config import TrainConfig
 
 Groups: TypeAlias = list[dict[str, Any]]
+SGD_MOMENTUM = 0.9
 
 
 def _bare(method: Any) -> Any:
@@ -124,8 +125,8 @@ class Optimizer:
         in_parts = any(map(sharding.is_part, parameters))
         self._parts: list[AdamW | SGD | Muon]
         if config.optimizer == "sgd":
-            nesterov = config.momentum > 0
-            sgd: dict[str, Any] = {"momentum": config.momentum, "nesterov": nesterov}
+            momentum = SGD_MOMENTUM if config.momentum is None else config.momentum
+            sgd: dict[str, Any] = {"momentum": momentum, "nesterov": momentum > 0}
             # torch's fused SGD knows no weights in parts.
             sgd["fused"] = fused and not in_parts
             self._parts = [SGD(parameters, lr=lr, weight_decay=decay, **sgd)]
@@ -134,7 +135,8 @@ class Optimizer:
             matrices = [each for each in parameters if id(each) in inner]
             rest = [each for each in parameters if id(each) not in inner]
             self._parts = [AdamW(rest, lr=lr, weight_decay=decay, fused=fused)] if rest else []
-            self._parts += [Muon(matrices, lr=lr, weight_decay=decay)] if matrices else []
+            keeps = {} if config.momentum is None else {"momentum": config.momentum}
+            self._parts += [Muon(matrices, lr=lr, weight_decay=decay, **keeps)] if matrices else []
         else:
             self._parts = [AdamW(parameters, lr=lr, weight_decay=decay, fused=fused)]
 

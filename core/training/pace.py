@@ -44,7 +44,7 @@ class Pace:
         """Seconds of a training: it saves at the ends of epochs as far as that is a small share of
         the time, by the clock, by steps, and at its end."""
         epochs = -(-steps // per_epoch)
-        seconds = steps * self.step + epochs * self.judging
+        seconds = steps * self.step + -(-epochs // config.judge_every) * self.judging
         saves = 1 + min(epochs - 1, int(SAVING_SHARE * seconds / max(self.saving, 1e-9)))
         if seconds / epochs > config.checkpoint_seconds:
             saves += int(seconds / config.checkpoint_seconds)
@@ -57,7 +57,7 @@ def step_seconds(stepper: Stepper, arrays: Arrays, size: int) -> float:
     """Seconds of a step of `size` examples, changed at random as the training does; the mean of
     two after one that does not count."""
     config, examples, rows = stepper.config, as_tensors(arrays), len(arrays["target"])
-    change = Augmenter(read(config.augment), config.seed)
+    change = Augmenter(read(config.augment), config.seed, stepper.task.marks)
     began = 0.0
     for number in range(STEPS + 1):
         if number == 1:

@@ -97,8 +97,9 @@ def train(job: Job) -> None:
         )
     splits = worker.splits(job, setup)
     device = own_device(setup.config.device)
-    group = Together(device, shards=setup.config.shard)
+    group = Together(device)
     setup = agreed(setup, splits[0], group)
+    group.shards = setup.config.shard
     done = worker.fit(job, setup, *splits, device=device, group=group)
     group.leave()
     if not done:

@@ -122,7 +122,7 @@ def rehearse(workspace: Workspace, config: TrainConfig) -> Rehearsal:
     setup = Setup(settled, choice.version, task, choice.base, origin)
     torch.set_num_threads(settled.threads or 1)
     torch.manual_seed(settled.seed)
-    module = untrained(setup)
+    module = untrained(setup, as_tensors(sample.arrays))
     if task.reads == "image":
         module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if device.type == "cuda":
@@ -164,7 +164,7 @@ def rehearse(workspace: Workspace, config: TrainConfig) -> Rehearsal:
         # One more is written before the oldest goes.
         disk=(checkpoint.KEPT + 1) * one + weights + encoded,
         free=free,
-        notes=(*task.notes, *notes, *_of_group(settled, size, share)),
+        notes=(*setup.notes, *notes, *_of_group(settled, size, share)),
     )
 
 

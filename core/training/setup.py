@@ -11,6 +11,7 @@ from typing import Any
 from core import tasks
 from core.atomic import write_json
 from core.data.lake.lake import Lake
+from core.data.lake.steps import not_placed
 from core.data.lake.version import Version
 from core.data.splitting.split import ensure_split
 from core.errors import LeptonError
@@ -44,6 +45,14 @@ class Setup:
     @property
     def architecture(self) -> str:
         return PRETRAINED.name if self.base else str(self.config.model)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of the rows."""
+        ordered = "time" in self.task.split_way(self.task.columns)
+        # A task that reads the time says itself what becomes of rows without one.
+        note = None if ordered else not_placed(self.version.params)
+        return (*self.task.notes, note) if note else self.task.notes
 
     def model_options(self) -> dict[str, Any]:
         """What its model is built from."""

@@ -10,10 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from socket import gethostname
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import torch
 from torch import Tensor, nn
+
+from core.errors import LeptonError
 
 if TYPE_CHECKING:
     from core.training.group import Group
@@ -80,6 +84,31 @@ def part_like(like: Tensor, tensor: Tensor) -> Tensor:
     cut: Any = like
     mesh, placements = cut.device_mesh, cut.placements
     return distribute_tensor(tensor.to(cut.device), mesh, placements, src_data_rank=None)
+
+
+def common(folder: Path, group: Group) -> Path:
+    """The leader's `folder`, in which every process keeps its parts.
+
+    Raises:
+        LeptonError: a machine of the group does not see it.
+    """
+
+    def marked() -> Path:
+        mark = folder / f".seen-{uuid4().hex}"
+        mark.touch()
+        return mark
+
+    mark = group.told(marked)
+    unseen = [place for place in group.gathered("" if mark.exists() else gethostname()) if place]
+    if group.leads:
+        mark.unlink()
+    if unseen:
+        raise LeptonError(
+            f"the parts of the model have no place in common: {unseen[0]} does not see it",
+            where=str(mark.parent),
+            hint="Have LEPTON_HOME on a disk that the machines share, under one name on all.",
+        )
+    return mark.parent
 
 
 def write(folder: Path, tensors: Mapping[str, Tensor], group: Group) -> None:

@@ -63,6 +63,8 @@ ELSEWHERE = {
     "optim": "optimizer",
     "random_seed": "seed",
     "random_state": "seed",
+    "check_val_every_n_epoch": "judge_every",
+    "val_interval": "judge_every",
     "save_steps": "checkpoint_every",
     "checkpointing_steps": "checkpoint_every",
     "torch_compile": "compile",

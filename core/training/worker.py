@@ -23,7 +23,7 @@ from core.models.hub.tuning import merged
 from core.models.registry import ModelFolder, Models
 from core.runs.job import Job, Stopped
 from core.runs.requests import Requests
-from core.training import searching
+from core.training import searching, sharding
 from core.training import setup as setups
 from core.training.checkpoint import Checkpoints
 from core.training.checks import AUTO
@@ -110,7 +110,7 @@ def _first_start(job: Job) -> Setup:
         precision=precision_on(config.precision, device),
         threads=max(1, choose_threads() // config.devices),
     )
-    for note in setup.task.notes:
+    for note in setup.notes:
         job.emit("log", text=note)
     setup.save(job.run.artifacts)
     return setup
@@ -132,7 +132,7 @@ def splits(job: Job, setup: Setup) -> tuple[Split, Split | None]:
         )
 
 
-def _module(setup: Setup, say: Callable[[str], None]) -> nn.Module:
+def _module(setup: Setup, train: Split | None, say: Callable[[str], None]) -> nn.Module:
     """The module to begin with; what is not pretrained of it is drawn by the run's seed."""
     config = setup.config
     assert config.threads is not None
@@ -141,7 +141,7 @@ def _module(setup: Setup, say: Callable[[str], None]) -> nn.Module:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True)
     torch.manual_seed(config.seed)
-    return untrained(setup, say)
+    return untrained(setup, train.tensors if train else None, say)
 
 
 def _say(job: Job, text: str) -> None:
@@ -153,7 +153,7 @@ def _searched(job: Job, setup: Setup, train: Split) -> Setup:
     config = setup.config
     if AUTO not in (config.batch_size, config.lr):
         return setup
-    module, device = _module(setup, partial(_say, job)), resolve(config.device)
+    module, device = _module(setup, train, partial(_say, job)), resolve(config.device)
     if config.batch_size == AUTO:
         size = searching.batch_size(module, setup.task, train, config, device)
         config = config.with_(batch_size=size)
@@ -181,12 +181,14 @@ def _trainer(
     group: Group,
 ) -> Trainer:
     config = setup.config
-    module = _module(setup, partial(_say, job))
+    module = _module(setup, train, partial(_say, job))
     if group.size > 1:
         synced(module)
     patience = Patience(job.wait, job.emit)
     patiently = patience
+    checkpoints = Checkpoints(job.run.checkpoints)
     if group.shards:
+        checkpoints = Checkpoints(sharding.common(checkpoints.folder, group))
         # All save together, and wait together.
         patiently = Patience(
             lambda seconds: group.agreed(job.wait(seconds))[0], job.emit, speaks=group.leads
@@ -197,7 +199,7 @@ def _trainer(
         train,
         validation,
         config=config,
-        checkpoints=Checkpoints(job.run.checkpoints),
+        checkpoints=checkpoints,
         device=device,
         emit=partial(patience, job.emit),
         should_stop=job.should_stop,
@@ -260,7 +262,7 @@ def _publish(job: Job, setup: Setup, trainer: Trainer) -> ModelFolder:
     assert config.name is not None
     assert best is not None
     # Where the model is in parts here, it is put together in a new one.
-    again = partial(_module, setup, partial(_say, job))
+    again = partial(_module, setup, None, partial(_say, job))
     module = again() if trainer.group.shards else trainer.module
     module.load_state_dict(best.weights)
     info = {

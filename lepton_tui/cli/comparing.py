@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import typer
@@ -102,7 +103,7 @@ def export_(
     json: bool = JSON,
 ) -> None:
     """Write a run's numbers for other programs. Nothing is sent anywhere."""
-    from core.runs.export import export
+    from core.runs.export import OPENED, export
 
     found = Runs(Workspace.open()).get(run)
     path = export(found, to, out, replace=force)
@@ -110,6 +111,8 @@ def export_(
         put_json({"run": found.id, "format": to, "path": str(path)})
     else:
         note(f"Wrote {path}")
+        if to in OPENED:
+            note(f"Open it: {OPENED[to].format(shlex.quote(str(path)))}")
 
 
 def add_to(app: typer.Typer) -> None:

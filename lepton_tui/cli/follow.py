@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from core.errors import LeptonError
 from core.runs.events import Event
 from core.runs.history import obeyed_words, waiting_words
-from lepton_tui.cli.output import bar, in_terminal, width
+from lepton_tui.cli.output import bar, in_pipe, in_terminal, width, wrapped
 from lepton_tui.cli.status import StatusLine
 from screens.text import (
     answer_words,
@@ -73,7 +73,8 @@ class Watcher:
         """Take an event in, and tell it unless it is of the past."""
         match event["event"]:
             case "plan":
-                self._plan = event
+                # A process begins: the time of the one before, and since, does not count.
+                self._plan, self._origin = event, None
                 if told and "space" in event:
                     self._say(_search_plan(event))
                 elif told:
@@ -105,7 +106,8 @@ class Watcher:
 
     def _say(self, text: str) -> None:
         self.line.clear()
-        self._say_line(text)
+        for line in [text] if in_pipe() else wrapped(text, width()):
+            self._say_line(line)
 
     def _step_due(self, event: Event) -> bool:
         """Whether it is time for another line where none is drawn over."""

@@ -217,7 +217,7 @@ def facts(pairs: Iterable[tuple[str, Any]], *, indent: int = 0) -> None:
     longest = max((len(name) for name, _ in shown), default=0)
     room = max(width() - indent - longest - len(GAP), NARROWEST)
     for name, value in shown:
-        lines = [value] if in_pipe() else _wrapped(value, room)
+        lines = [value] if in_pipe() else wrapped(value, room)
         for at, line in enumerate(lines):
             put(" " * indent + fit("" if at else name, longest) + GAP + line)
 
@@ -229,7 +229,8 @@ def bar(share: float, cells: int = 20) -> str:
     return "█" * (eighths // 8) + part
 
 
-def _wrapped(text: str, room: int) -> list[str]:
+def wrapped(text: str, room: int) -> list[str]:
+    """The lines of a text, parted between words; a longer word stays whole."""
     return (
         textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)
         if len(text) > room

@@ -97,7 +97,7 @@ def serve(
     require_extra()
     from core.serving.asked import Asked
     from core.serving.openapi import Documents, any_service
-    from core.serving.settings import Limits, Settings, is_loopback
+    from core.serving.settings import Limits, Settings, is_loopback, needs_keys
 
     if not models:
         if not openapi:
@@ -114,7 +114,7 @@ def serve(
         raise UsageError("TLS needs a certificate and its key", hint="--cert FILE --key FILE")
     if insecure and require_key:
         raise UsageError("--insecure and --require-key contradict each other")
-    needed = require_key or not (insecure or is_loopback(host))
+    needed = not insecure and needs_keys(host, wanted=require_key)
     settings = Settings(host, port, tuple(allow_host or ()), needed, cert, key, limits)
     asked = Asked(
         tuple(models), tuple(canary or ()), tuple(shadow or ()), settings, device, runtime

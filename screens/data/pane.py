@@ -116,6 +116,9 @@ class Pane(Vertical):
         """Stop what a person waits for here; whether there was something."""
         return False
 
+    def grow_older(self) -> None:
+        """Some seconds went by: what tells how long ago something was tells it anew."""
+
     def shell_command(self) -> str:
         """The command that does in a shell what the tab shows."""
         raise NotImplementedError

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -19,6 +18,7 @@ from screens.base import LeptonScreen
 from screens.data.augment.pane import AugmentPane
 from screens.data.check.pane import CheckPane
 from screens.data.clean.pane import CleanPane
+from screens.data.facts_line import FactsLine, Purpose
 from screens.data.forms.export_form import ExportForm, exported_words
 from screens.data.forms.import_form import ImportForm, ImportRequest
 from screens.data.forms.importing import ImportLine, ended_words
@@ -32,7 +32,7 @@ from screens.data.sql.pane import SqlPane
 from screens.data.versions.pane import VersionsPane
 from screens.data.versions.removing import ask_to_remove
 from screens.listing import Line, LineList
-from screens.text import counted, human_bytes, human_count, plain
+from screens.text import human_count
 from screens.widgets.tab_line import TabLine
 
 PANES: dict[str, type[Pane]] = {
@@ -46,6 +46,8 @@ PANES: dict[str, type[Pane]] = {
 }
 
 LOOK_SECONDS = 2.0
+# How old things are is drawn anew no oftener: over a slow line each redraw is waited for.
+AGE_SECONDS = 10.0
 
 
 class DataScreen(LeptonScreen):
@@ -75,7 +77,6 @@ class DataScreen(LeptonScreen):
         #datasets { width: 24; }
         &.-wide #datasets { width: 32; }
         #chosen { width: 1fr; }
-        #facts { height: 1; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
         #welcome { padding: 1 2; display: none; height: 1fr; }
         &.-empty #welcome { display: block; }
         &.-empty #panes { display: none; }
@@ -98,7 +99,7 @@ class DataScreen(LeptonScreen):
         with Horizontal():
             yield LineList("Data sets", id="datasets")
             with Vertical(id="chosen"):
-                yield Static(id="facts", markup=False)
+                yield FactsLine(id="facts")
                 yield ImportLine(id="importing")
                 yield Static(
                     "No data set yet.\n\nPress i to bring one in; mnist-sample is always there.",
@@ -115,6 +116,7 @@ class DataScreen(LeptonScreen):
     def on_mount(self) -> None:
         self.refresh_datasets()
         self.set_interval(LOOK_SECONDS, self._look_around)
+        self.set_interval(AGE_SECONDS, self._grow_older)
 
     def on_screen_resume(self) -> None:
         self.refresh_datasets()
@@ -147,6 +149,10 @@ class DataScreen(LeptonScreen):
             self._seen = seen
             self.refresh_datasets()
 
+    def _grow_older(self) -> None:
+        if self.is_current:
+            self.pane.grow_older()
+
     def _list(self, versions: list[Version], opened: Version | None) -> None:
         """Show what there is now; `opened` is the earlier version that is looked at, if it is there
         still."""
@@ -160,7 +166,7 @@ class DataScreen(LeptonScreen):
         arriving, self._wanted = self._wanted, None
         if not versions:
             self._version = None
-            self.query_one("#facts", Static).update("")
+            self.query_one(FactsLine).clear()
             return
         if wanted in self._versions:
             datasets.highlighted = list(self._versions).index(wanted)
@@ -209,21 +215,19 @@ class DataScreen(LeptonScreen):
         version = self._version
         if version is not None:
             newest = self._versions.get(version.dataset, version)
-            facts = _facts(version, newest, place, self._purpose(version))
-            self.query_one("#facts", Static).update(facts)
+            self.query_one(FactsLine).say(version, newest, place, self._purpose(version))
 
-    def _purpose(self, version: Version) -> str:
+    def _purpose(self, version: Version) -> Purpose:
         """What training takes the version for; nobody needs to have said it."""
         if version.task:
-            target = f" · target {plain(version.target)}" if version.target else ""
-            return version.task + target
+            return Purpose(version.task, version.target)
         if version.ref in self._guessed:
             fit = self._guessed[version.ref]
-            return f"{fit.task}, guessed · target {plain(fit.target)}" if fit else "no task suits"
+            return Purpose(f"{fit.task}, guessed", fit.target) if fit else Purpose("no task suits")
         if version.ref != self._guessing:
             self._guessing = version.ref
             self._guess(version)
-        return ""
+        return Purpose()
 
     def _guess(self, version: Version) -> None:
         def guess() -> Fit:
@@ -359,20 +363,3 @@ class DataScreen(LeptonScreen):
 
 def _named(version: Version) -> Line:
     return Line(version.dataset, version.dataset, (human_count(version.rows),))
-
-
-def _facts(version: Version, newest: Version, place: str, purpose: str) -> Text:
-    said = [
-        place or counted(version.rows, "row"),
-        counted(len(version.columns), "column"),
-        *([purpose] if purpose else []),
-        human_bytes(version.bytes),
-    ]
-    earlier = f" (newest is @{newest.n})" if newest.n != version.n else ""
-    return Text.assemble(
-        (version.ref, "bold"),
-        (earlier, "yellow"),
-        "  ",
-        (" · ".join(said), "dim"),
-        no_wrap=True,
-    )

@@ -15,7 +15,7 @@ from textual.widgets import Input, Select
 from core.errors import LeptonError
 from core.models.registry import RUNTIMES
 from core.serving.running import Running
-from core.serving.settings import Settings
+from core.serving.settings import Settings, is_loopback, needs_keys
 from core.workspace import Workspace
 from screens.data.fetching import Fetch
 from screens.text import plain
@@ -54,6 +54,7 @@ class StartForm(Form[Running]):
 
     def fields(self) -> ComposeResult:
         yield from row("models", Input(self._model, placeholder="names, separated by blanks"))
+        yield from row("address", Input(Settings.host, placeholder="0.0.0.0: whoever reaches it"))
         yield from row("port", Input(str(self._port), placeholder="any that is free"))
         yield from row("keys", Select(NEEDS, value=NOBODY, allow_blank=False, compact=True))
         yield from row("device", Input("auto"))
@@ -68,11 +69,15 @@ class StartForm(Form[Running]):
     def _outlook(self) -> None:
         self.complain("")
         named = f"Models: {', '.join(map(plain, self._names))}. " if self._names else ""
+        whose = (
+            "It listens for this machine alone"
+            if is_loopback(self._host)
+            else "Others can ask it, with a key (lepton serve keys add NAME), in plain HTTP"
+        )
         self.found(
             Text(
                 f"{named}A name follows its newest version.\n"
-                "It listens for this machine alone, and goes on when you leave. For others, and"
-                " for TLS: lepton serve --help.",
+                f"{whose}, and goes on when you leave. For TLS: lepton serve --help.",
                 "dim",
             )
         )
@@ -80,6 +85,8 @@ class StartForm(Form[Running]):
     def _words(self) -> list[str]:
         """The command's words; see `lepton serve --help`."""
         words = [*(self.typed("models") or "MODEL").split(), "--detach"]
+        if self._host != Settings.host:
+            words += ["--host", self._host]
         words += ["--port", self.typed("port") or "0"]
         if self.typed("keys") == EVERYBODY:
             words.append("--require-key")
@@ -88,6 +95,10 @@ class StartForm(Form[Running]):
         if (runtime := self._runtime) != RUNTIMES[0]:
             words += ["--runtime", runtime]
         return words
+
+    @property
+    def _host(self) -> str:
+        return self.typed("address") or Settings.host
 
     @property
     def _runtime(self) -> str:
@@ -103,8 +114,8 @@ class StartForm(Form[Running]):
         if not port.isdecimal() or int(port) > MOST_PORT:
             self.complain(f'"{port}" is no port. Empty takes a free one.', "port")
             return
-        keys, device = self.typed("keys") == EVERYBODY, self.typed("device") or "auto"
-        runtime = self._runtime
+        host, device, runtime = self._host, self.typed("device") or "auto", self._runtime
+        keys = needs_keys(host, wanted=self.typed("keys") == EVERYBODY)
 
         def work() -> Running:
             # Imported in the thread: the form need not wait for it.
@@ -115,7 +126,7 @@ class StartForm(Form[Running]):
             from core.serving.process import start
             from core.serving.settings import Settings
 
-            settings = Settings(port=int(port), keys=keys)
+            settings = Settings(host, int(port), keys=keys)
             asked = Asked(tuple(models), settings=settings, device=device, runtime=runtime)
             return start(self._workspace, asked)
 

@@ -129,7 +129,8 @@ class RunActs(LeptonScreen):
 
         question = Ask(
             f"Learning rate of {named(run)}",
-            placeholder="0.0003",
+            placeholder="a number above 0, such as 0.0003",
+            check=_rate,
             explained="The peak from the next step on; the schedule goes on from where it is. A run"
             " that is resumed keeps to it.",
         )

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rich.text import Text
+
 from core.augmentation import KINDS, written
 from core.data.lake.lake import Lake
 from core.data.lake.names import valid_name
@@ -22,6 +24,7 @@ from core.tasks import TASKS, Fit, TableFacts, facts, guess, task
 from core.training.config import TrainConfig
 from core.training.spelling import parse_setting
 from core.workspace import Workspace
+from screens.text import counted, human_count, plain
 
 FIELDS = (
     *("dataset", "task", "target", "model", "init_from", "tune"),
@@ -121,9 +124,10 @@ def named(given: Mapping[str, Any], trained: Iterable[ModelFolder] = ()) -> str:
 
 def augmentations(name: str) -> str:
     """Which augmentations fit a task's inputs, in words."""
-    reads = task(name).reads
-    names = ", ".join(each.name for each in written.fitting(reads))
-    return f"none; there are {names}" if names else f"none; there are none for {KINDS[reads]}"
+    kind = task(name)
+    names = ", ".join(each.name for each in written.suiting(kind))
+    other = name if written.fitting(kind.reads) else KINDS[kind.reads]
+    return f"none; there are {names}" if names else f"none; there are none for {other}"
 
 
 def settings(typed: Mapping[str, str]) -> Settings:
@@ -196,14 +200,7 @@ def mistakes(given: Mapping[str, Any], fit: Fit | None = None) -> dict[str, str]
             if name == "model" and is_base(value) and Path(placed(value)).is_absolute():
                 Base.find(value)
             if name == "augment" and fit is not None:
-                kind = task(fit.task)
-                written.check(
-                    written.read(value),
-                    kind.reads,
-                    mixes=kind.mixes,
-                    boxes=kind.boxes,
-                    what=kind.name,
-                )
+                written.check_task(written.read(value), task(fit.task))
         except UsageError as error:
             # One setting, one mistake: what stands before the colon says only that.
             said = error.what.partition("settings have a mistake: ")
@@ -276,3 +273,25 @@ def command(given: Mapping[str, Any]) -> str:
 def _as_word(value: Any) -> str:
     """A value of the form key=value: as TOML has it, or else as it is."""
     return value if isinstance(value, str) else json.dumps(value)
+
+
+def told(surveyed: Surveyed, fit: Fit) -> Text:
+    """What training will read, and how many rows of it."""
+    said = Text(f"{fit.task}: {plain(fit.why)}.")
+    splits = surveyed.splits
+    if "train" in splits:
+        parts = ", ".join(
+            f"{human_count(splits[name])} {name}" for name in sorted(splits, key=_order)
+        )
+        said.append(f" Rows: {parts}.", "dim")
+    else:
+        rows = counted(surveyed.version.rows, "row")
+        said.append(f" {rows}, to be split 80 : 10 : 10 by chance.", "dim")
+    for note in fit.notes:
+        said.append(f" {plain(note)}.", "dim")
+    return said
+
+
+def _order(split: str) -> int:
+    order = ("train", "validation", "test")
+    return order.index(split) if split in order else len(order)

@@ -16,7 +16,7 @@ from textual.widgets import Button, Input, Label, Select, Static
 
 from core.errors import LeptonError, UsageError
 from core.tasks import Fit
-from screens.text import counted, human_count, plain
+from screens.text import plain
 from screens.train import asked
 from screens.train.asked import Settings, Surveyed
 
@@ -39,6 +39,7 @@ LABELS = {
     asked.MORE: "More",
 }
 
+OF_DATA = "dataset", "task", "target"
 FULL = "full: all of it"
 NOT_ON_CPU = "wait for a GPU, not for the processor"
 
@@ -113,6 +114,9 @@ class StartForm(ModalScreen[Settings | None]):
         self._surveyed: Surveyed | None = None
         self._fit: Fit | None = None
         self._looked_at = ""
+        self._problems: dict[str, str] = {}
+        self._waits: Settings | None = None
+        """What is to start when the columns are known."""
 
     def compose(self) -> ComposeResult:
         with VerticalScroll() as box:
@@ -176,7 +180,7 @@ class StartForm(ModalScreen[Settings | None]):
 
         def failed(error: LeptonError) -> None:
             if self in self.app.screen_stack and dataset == self._typed("dataset"):
-                self._show_problems({"dataset": _words(error)})
+                self._tell({"dataset": _words(error)})
 
         self._fetch(lambda: self._survey(dataset), self._learnt, group="survey", failed=failed)
 
@@ -204,9 +208,10 @@ class StartForm(ModalScreen[Settings | None]):
             self._fit = None
             self.query_one("#found", Static).update("")
             named = "target" if "target" in self.settings() else "task"
-            self._show_problems({named: _words(error)})
+            self._tell({named: _words(error)})
             return
-        self._show_problems({})
+        self._tell({})
+        waits = self._waits == self.settings()
         self.query_one("#task", Select).prompt = f"{self._fit.task} (guessed)"
         self.query_one("#target", Select).prompt = f"{plain(self._fit.target)} (guessed)"
         model, origin = self.query_one("#model", Select), self.query_one("#init_from", Select)
@@ -224,8 +229,15 @@ class StartForm(ModalScreen[Settings | None]):
             if trained:
                 origin.value = began or trained[0]
         self.query_one("#augment", Input).placeholder = asked.augmentations(self._fit.task)
-        self.query_one("#found", Static).update(_found(self._surveyed, self._fit))
+        self.query_one("#found", Static).update(asked.told(self._surveyed, self._fit))
         self._say()
+        if waits:
+            self.action_start()
+
+    def _tell(self, wrong: dict[str, str]) -> None:
+        """Say what is wrong with the data set; what is known of other fields stays."""
+        told = {name: words for name, words in self._problems.items() if name not in OF_DATA}
+        self._show_problems({**told, **wrong})
 
     # Events
 
@@ -264,6 +276,13 @@ class StartForm(ModalScreen[Settings | None]):
         kept = [word for word in asked.words(more.value) if not unfit(word)]
         if kept != asked.words(more.value):
             more.value = shlex.join(kept)
+
+    @on(Input.Changed)
+    def _mended(self, event: Input.Changed) -> None:
+        """What was wrong with a field is not said of what stands there now."""
+        kept = {name: words for name, words in self._problems.items() if name != event.input.id}
+        if kept != self._problems:
+            self._show_problems(kept)
 
     @on(Select.Changed, "#tune")
     @on(Select.Changed, "#queue")
@@ -314,8 +333,12 @@ class StartForm(ModalScreen[Settings | None]):
         if wrong:
             self._show_problems(wrong)
             self.query_one(f"#{next(iter(wrong))}").focus()
+        elif self._surveyed is None and "dataset" not in self._problems:
+            self._waits = given
+            said = "looking at the columns… the run starts when they are known"
+            self.query_one("#found", Static).update(Text(said, "dim"))
         elif self._fit is None:
-            # Its own words are on the screen already, or still to come.
+            # Its own words are on the screen already.
             self.query_one("#task").focus()
         else:
             self.dismiss(given)
@@ -343,6 +366,7 @@ class StartForm(ModalScreen[Settings | None]):
         return field.value
 
     def _show_problems(self, wrong: dict[str, str]) -> None:
+        self._problems = wrong
         for name in LABELS:
             place = self.query_one(f"#{name}-problem", Static)
             place.set_class(name in wrong, "-there")
@@ -368,25 +392,3 @@ def _option(name: str) -> tuple[Text, str]:
 
 def _words(error: LeptonError) -> str:
     return f"{error}. {error.hint}" if error.hint else str(error)
-
-
-def _found(surveyed: Surveyed, fit: Fit) -> Text:
-    """What training will read, and how many rows of it."""
-    said = Text(f"{fit.task}: {plain(fit.why)}.")
-    splits = surveyed.splits
-    if "train" in splits:
-        parts = ", ".join(
-            f"{human_count(splits[name])} {name}" for name in sorted(splits, key=_order)
-        )
-        said.append(f" Rows: {parts}.", "dim")
-    else:
-        rows = counted(surveyed.version.rows, "row")
-        said.append(f" {rows}, to be split 80 : 10 : 10 by chance.", "dim")
-    for note in fit.notes:
-        said.append(f" {plain(note)}.", "dim")
-    return said
-
-
-def _order(split: str) -> int:
-    order = ("train", "validation", "test")
-    return order.index(split) if split in order else len(order)

@@ -104,7 +104,7 @@ class LiveView(Vertical):
         self._say("#words", words, wrapped=True)
 
     def _draw(self, seen: Snapshot, label: str) -> None:
-        self.charts.waiting("waiting for the first step…" if seen.alive else "no step was recorded")
+        self.charts.waiting(_no_curve(seen))
         self.charts.draw(seen.curves, metric=str(seen.plan.get("metric") or ""), run=label)
         if seen.samples:
             newest = seen.samples[-1]["epoch"]
@@ -139,3 +139,12 @@ class LiveView(Vertical):
         self._words[tab] = (make, (tab, of))
         if tab == self.tab:
             self.query_one(TextPane).show(make, (tab, of))
+
+
+def _no_curve(seen: Snapshot) -> str:
+    """Why there is no curve yet: what a run does before its first step can take a while."""
+    if not seen.alive:
+        return "no step was recorded"
+    if seen.logs and seen.state == "running" and not seen.plan:
+        return f"{plain(seen.logs[-1])}…"
+    return "waiting for the first step…"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rich.console import Group, RenderableType
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
@@ -17,6 +18,8 @@ from screens.train.lines import short
 from screens.widgets.bars import bar
 
 BAR_WIDTH = 20
+GAP = 2
+"""Between two columns of a table."""
 
 
 def search_words(outcome: Outcome | None) -> RenderableType:
@@ -61,17 +64,53 @@ def _trials(outcome: Outcome) -> RenderableType:
     ranked = outcome.ranked
     names = list(dict.fromkeys(name for trial in ranked for name in trial.params))
     names.sort(key=lambda name: -outcome.importance.get(name, 0.0))
-    table = plain_table("trial", called(outcome.metric), "took", *map(plain, names), "")
-    table.columns[-1].justify = "left"
-    for trial in ranked:
-        table.add_row(
-            str(trial.number),
-            human_number(trial.value),
-            human_duration(trial.seconds),
-            *(_value(trial.params.get(name, "")) for name in names),
-            Text(_ended(trial), "dim"),
-        )
-    return table
+    columns = [
+        ("trial", [str(trial.number) for trial in ranked]),
+        (called(outcome.metric), [human_number(trial.value) for trial in ranked]),
+        ("took", [human_duration(trial.seconds) for trial in ranked]),
+    ]
+    columns += [
+        (plain(name), [_value(trial.params.get(name, "")) for trial in ranked]) for name in names
+    ]
+    return Trials(columns, [_ended(trial) for trial in ranked])
+
+
+class Trials:
+    """Columns that are never cut: those that find no room stand beneath, beside the first one.
+
+    How a trial ended that did not come to its end is said last, as far as there is room.
+    """
+
+    def __init__(self, columns: list[tuple[str, list[str]]], ended: list[str]) -> None:
+        self.columns = columns
+        self.ended = ended
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        key, *rest = self.columns
+        while rest:
+            room = options.max_width - _wide(key)
+            shown = [rest.pop(0)]
+            room -= GAP + _wide(shown[0])
+            while rest and (room := room - GAP - _wide(rest[0])) >= 0:
+                shown.append(rest.pop(0))
+            yield self._table([key, *shown], ended=not rest)
+            if rest:
+                yield Text()
+
+    def _table(self, columns: list[tuple[str, list[str]]], *, ended: bool) -> Table:
+        table = plain_table(*(head for head, _ in columns), *([""] if ended else []))
+        for at, (head, cells) in enumerate(columns):
+            table.columns[at].min_width = _wide((head, cells))
+        if ended:
+            table.columns[-1].justify = "left"
+        for at, why in enumerate(self.ended):
+            row = [cells[at] for _, cells in columns]
+            table.add_row(*row, *([Text(why, "dim")] if ended else []))
+        return table
+
+
+def _wide(column: tuple[str, list[str]]) -> int:
+    return max(map(cell_len, (column[0], *column[1])))
 
 
 def _ended(trial: Trial) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 from core.augmentation.chance import Chance
-from core.augmentation.image import Crop, Rotate, Warp
+from core.augmentation.image import Crop, Rotate, Translate, Warp
 from core.data.lake.layout import ROW_ID
 from tests.augmentation.conftest import changed
 
@@ -39,7 +40,39 @@ def test_both_axes_are_thrown_for_by_themselves(pictures) -> None:
     assert all(way.float().mean() > 0.08 for way in ways)
 
 
-@pytest.mark.parametrize("words", ["rotate=0", "crop=1:ratio=1", "rotate=90:p=0,crop=0.1:p=0"])
+def test_alternating_each_picture_shows_its_other_side_in_the_next_epoch(pictures) -> None:
+    image = pictures["image"]
+    made = [images("flip:turns=alternating", pictures, epoch=epoch) for epoch in range(4)]
+    first = is_same(made[0], image.flip(3))
+    assert 0.25 < first.float().mean() < 0.75
+    assert torch.equal(made[1], made[0].flip(3))
+    assert torch.equal(made[2], made[0]) and torch.equal(made[3], made[1])
+    assert not torch.equal(images("flip", pictures, epoch=2), images("flip", pictures))
+
+
+def test_a_picture_is_moved_by_whole_pixels_to_all_sides_alike(pictures) -> None:
+    image = pictures["image"].float()
+    made = images("translate=0.0625", pictures)  # of 48 x 64: by up to 3 and 4
+    larger = F.pad(image, (4, 4, 3, 3), "replicate")
+    places = [(down, right) for down in range(7) for right in range(9)]
+    cut = torch.stack([larger[:, :, top : top + 48, left : left + 64] for top, left in places], 1)
+    near = (cut - made[:, None]).abs().amax((2, 3, 4))
+    assert near.amin(1).max() < 0.05, "it is one of the places, and nothing is blurred"
+    assert len(near.argmin(1).unique()) > len(image) / 3
+
+    maps = Translate(0.0625).map(Chance(0, 0, torch.arange(7000)), 48, 64)
+    for side, shift, most in ((64, maps[:, 0, 2], 4), (48, maps[:, 1, 2], 3)):
+        pixels = shift * side / 2
+        assert torch.allclose(pixels, pixels.round(), atol=1e-4)
+        counts = torch.bincount(pixels.round().long() + most)
+        assert len(counts) == 2 * most + 1
+        assert counts.min() > 0.8 * 7000 / len(counts)
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["rotate=0", "translate=0", "translate:p=0", "crop=1:ratio=1", "rotate=90:p=0,crop=0.1:p=0"],
+)
 def test_a_map_that_does_nothing_leaves_all_as_it_is(pictures, words) -> None:
     made = images(words, pictures)
     assert torch.allclose(made, pictures["image"].float(), atol=1e-2)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
+from core.augmentation.augmenter import Augmenter
+from core.augmentation.written import read
 from tests.augmentation.conftest import changed
 
 
@@ -69,3 +72,24 @@ def test_swaps_are_anywhere_in_the_text(reviews) -> None:
     assert (moved - 0.2).abs().max() < 0.08
     far = (made - place).abs()[made != place].float().mean()
     assert 15 < far < 25
+
+
+@pytest.mark.parametrize("words", ["drop=0.5", "drop=1", "swap=0.5", "drop=0.5,swap=0.5"])
+def test_the_marks_around_a_text_stay_where_they_are(reviews, words) -> None:
+    first, last = 9001, 9002
+    made = {name: each.clone() for name, each in reviews.items()}
+    longest = made["tokens"].shape[1]
+    made["length"] = made["length"].clamp(max=longest - 2) + 2
+    made["tokens"] = torch.nn.functional.pad(made["tokens"], (1, 0))[:, :longest]
+    made["tokens"][:, 0] = first
+    ends = (made["length"] - 1).long()
+    made["tokens"][torch.arange(len(ends)), ends] = last
+    made["tokens"][torch.arange(longest) > ends[:, None]] = 0
+    after = texts(Augmenter(read(words), 0, (first, last))(made, 0))
+    for new, old in zip(after, texts(made), strict=True):
+        assert (new[0], new[-1]) == (first, last)
+        assert first not in new[1:-1]
+        assert last not in new[1:-1]
+        # Of a text's own words one stays, where it has any.
+        assert (len(new) > 2) == (len(old) > 2)
+    assert after != texts(made)

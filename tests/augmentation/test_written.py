@@ -8,8 +8,11 @@ import pytest
 
 from core.augmentation import AUGMENTATIONS
 from core.augmentation.image import Crop, Flip, Rotate
-from core.augmentation.written import catalogue, check, read, written
+from core.augmentation.written import catalogue, check, check_task, read, written
 from core.errors import UsageError
+from core.tasks.speech_recognition import SpeechRecognition
+from core.tasks.text_classification import TextClassification
+from core.tasks.text_generation import TextGeneration
 from core.training.config import TrainConfig
 
 
@@ -27,7 +30,7 @@ def test_words_are_read_in_the_order_of_their_use() -> None:
 def test_what_is_written_is_read_again(name: str) -> None:
     assert written(read(name)) == name
     changed = {
-        "flip": "flip=vertical:p=0.1",
+        "flip": "flip=vertical:turns=alternating:p=0.1",
         "masks": "masks=0.2:pitch=0:count=3",
         "shift": "shift:fill=silence",
     }.get(name, f"{name}:p=0.3")
@@ -92,10 +95,24 @@ def test_what_does_not_fit_is_refused() -> None:
     assert "flip is for images, noise is for sounds, but text-classification reads texts" in told
     assert caught.value.hint == "There are: drop, swap."
     assert "drop is" not in told
-    with pytest.raises(UsageError, match="mixup cannot be"):
-        check(read("flip,mixup"), "image", mixes=False)
     with pytest.raises(UsageError, match="flip is for images, but it reads tables"):
         check(read("flip"), "table")
+
+
+@pytest.mark.parametrize(
+    ("words", "task", "hint"),
+    [
+        ("drop", TextGeneration, "There is none for them."),
+        ("swap=0.2", TextGeneration, "There is none for them."),
+        ("noise,shift", SpeechRecognition, "shift:fill=silence"),
+    ],
+)
+def test_what_goes_from_beginning_to_end_stays_in_its_order(words, task, hint) -> None:
+    with pytest.raises(UsageError, match="from beginning to end") as caught:
+        check_task(read(words), task)
+    assert hint in caught.value.hint
+    check_task(read("noise,shift:fill=silence,masks"), SpeechRecognition)
+    check_task(read("drop,swap"), TextClassification)
 
 
 def test_every_setting_is_explained() -> None:

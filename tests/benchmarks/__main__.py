@@ -20,6 +20,7 @@ MEASUREMENTS = (
     "metric_record",
     "resume_start",
     "mnist_99",
+    "cifar_94",
     "command_start",
     "first_paint",
     "key_press",

@@ -20,6 +20,7 @@ import torch
 from torch import nn
 
 from core.data.lake.lake import Lake
+from core.inference.calibration import Calibration
 from core.inference.engine import Engine
 from core.inference.examples import as_tensors
 from core.inference.forward import solved
@@ -33,6 +34,7 @@ from tests.inference.conftest import learn, png, publish
 
 ROWS = 512
 ASKERS = 32
+TRIES = 5
 CPU = torch.device("cpu")
 
 
@@ -73,13 +75,10 @@ def _one(workspace: Workspace, name: str, table: pa.Table, options: dict[str, in
     if task.reads == "image":
         module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     rows = table.drop_columns("label").to_pylist()
-    engine = Engine(workspace, "cpu")
     asked = [Row("", row) for row in rows]
-    for _ in range(2):  # what it measures after the first time is done before the second
-        engine.predict(dataset, asked[:256])
-    (chosen,) = [each.calibration for each in engine.loaded() if each.folder.name == dataset]
-    assert chosen is not None
-    print(f"  {name}: {chosen.rows} rows, {chosen.threads(chosen.rows)} threads", file=sys.stderr)
+    engine, chosen = _calibrated(workspace, dataset, asked[:256])
+    told = f"{chosen.rows} rows, {chosen.threads(chosen.rows)} threads"
+    print(f"  {name}: {told}{'' if chosen.lasting else ', on a busy machine'}", file=sys.stderr)
 
     sides: list[Callable[[], float]] = [
         partial(seconds, partial(engine.predict, dataset, asked)),
@@ -95,6 +94,21 @@ def _one(workspace: Workspace, name: str, table: pa.Table, options: dict[str, in
         Result(f"{name}: engine / bare model at its best", ours, min(theirs), "s", 1 / 0.9),
         Result(f"{name}: {ASKERS} at once / one by one", together, theirs[0], "s", 1.0),
     ]
+
+
+def _calibrated(workspace: Workspace, model: str, rows: list[Row]) -> tuple[Engine, Calibration]:
+    """An engine that has measured what suits the model; anew, as it would be in time, where others
+    were in the way."""
+    for _ in range(TRIES):
+        engine = Engine(workspace, "cpu")
+        for _ in range(2):  # what it measures after the first time is done before the second
+            engine.predict(model, rows)
+        (loaded,) = engine.loaded()
+        found = loaded.calibration
+        assert found is not None
+        if found.lasting:
+            break
+    return engine, found
 
 
 def _bare(

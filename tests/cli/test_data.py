@@ -36,6 +36,18 @@ def test_what_was_left_out_can_be_seen(sales: Shell) -> None:
     )
 
 
+def test_a_split_in_time_says_how_many_rows_have_none(lepton: Shell, tmp_path: Path) -> None:
+    days = [f"2024-01-{day:02}" for day in range(1, 29)] + [""] * 3
+    file = tmp_path / "days.csv"
+    file.write_text("\n".join(["day,sold", *(f"{day},1" for day in days)]) + "\n")
+    lepton("data", "import", file)
+    said = lepton("data", "split", "days", "--time", "day")
+    assert '3 rows have no time in "day": they are training rows.' in said.out
+    assert "in time by day (3 rows have none)" in " ".join(
+        lepton("data", "versions", "days").out.split()
+    )
+
+
 def test_a_refresh_brings_what_is_new(sales: Shell, tmp_path: Path) -> None:
     (tmp_path / "days" / "2.csv").write_text("day,sold,shop\nnew,5,b\n")
     said = sales("data", "import", "--refresh", "--name", "sales", "--json")

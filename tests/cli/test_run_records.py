@@ -69,6 +69,8 @@ def test_a_run_is_exported(lepton: Shell, pair: list[Run]) -> None:
     again = lepton("runs", "export", "aaaa", cwd=lepton.home)
     assert (again.code, "something is there already" in again.err) == (2, True)
     assert lepton("runs", "export", "aaaa", "--force", cwd=lepton.home).code == 0
+    found = lepton("runs", "export", "aaaa", "--to", "tensorboard", "--out", "a b", cwd=lepton.home)
+    assert f"Open it: tensorboard --logdir '{lepton.home}/a b'" in found.err
     assert "There are: csv" in lepton("runs", "export", "aaaa", "--to", "x").err
 
 

@@ -16,6 +16,7 @@ from core.models.registry import Models
 from core.runs.run import Run
 from core.runs.store import Runs
 from core.workspace import Workspace
+from lepton_tui.cli.follow import Watcher
 from tests.app.terminal import Terminal
 from tests.app.terminal import lepton as command
 from tests.cli.conftest import Shell
@@ -216,3 +217,26 @@ def test_what_ended_a_training_before_its_last_epoch_is_told_and_listed(penguins
     assert penguins("runs", "ls", "--json").json[0]["ended_by"] == "max_steps"
     assert "✓ max_steps" in penguins("runs", "ls", "--kind", "train").out
     assert "epoch 2 of 3, step 7, ended by max_steps" in penguins("runs", "show", run.id).out
+
+
+def test_after_a_resume_what_is_left_is_told_at_the_pace_of_this_process() -> None:
+    shown: list[str] = []
+    watcher = Watcher(shown.append)
+    watcher.line.show = shown.append  # type: ignore[method-assign]
+    for event in [
+        {"event": "plan", "time": 0.0, "steps": 1000},
+        {"event": "step", "time": 1.0, "step": 10},
+        {"event": "step", "time": 2.0, "step": 20},
+        # It was killed, and a day goes by.
+        {"event": "plan", "time": 90_000.0, "steps": 1000},
+        {"event": "resumed", "time": 90_000.0, "step": 20, "epoch": 1},
+        {"event": "step", "time": 90_001.0, "step": 30},
+        {"event": "step", "time": 90_002.0, "step": 40},
+    ]:
+        watcher.feed(event, told=False)
+    assert [words.rpartition("  ")[2] for words in shown if "step" in words or "%" in words] == [
+        "1%",
+        "1 min 38 s left",
+        "3%",
+        "1 min 36 s left",
+    ]

@@ -11,6 +11,7 @@ from core.data.lake.lake import Lake
 from core.data.lake.rejected import rejected_rows
 from core.data.sources import ImportReport, import_source
 from core.data.sources.tables import delimited
+from core.data.sources.tables.survey import CHUNK
 from tests.data.conftest import Refuses, state
 
 
@@ -341,3 +342,31 @@ def test_a_file_is_not_read_again_for_what_is_known_already(
         looks.clear()
         import_source(lake, source)
         assert looks == seen, f"a {last} at the end"
+
+
+@pytest.mark.parametrize("where", ["first", "last", "at a seam"])
+def test_how_quoted_nothing_is_read_is_told(lake: Lake, csv: Path, where: str) -> None:
+    lines = [f'{n},"w{n}"' for n in range(2000)]
+    if where == "at a seam":
+        # The cell lies across two of the pieces that are looked at.
+        head = "a,b\n"
+        lines = [f"{n},{'w' * 1000}" for n in range(200)]
+        cut = CHUNK - len(head) - 3
+        done = "".join(f"{row}\n" for row in lines)
+        keep = done[:cut].rfind("\n") + 1
+        lines = [*done[:keep].splitlines(), f'{"1" * (cut - keep)},""', "5,x"]
+    elif where == "first":
+        lines[0] = '0,""'
+    else:
+        lines[-1] = '1999,""'
+    csv.write_text("a,b\n" + "\n".join(lines) + "\n")
+    report = import_source(lake, csv)
+    assert 'cells that hold only "" are missing values, as empty cells are' in report.notes
+    assert [row[1] for row in rows(lake, report)].count(None) == 1
+
+
+def test_quotation_marks_within_a_text_are_not_nothing(lake: Lake, csv: Path) -> None:
+    csv.write_text('a,b\n1,"he said """""\n2,""""\n3,\n4,"""x"""\n')
+    report = import_source(lake, csv)
+    assert [row[1] for row in rows(lake, report)] == ['he said ""', '"', None, '"x"']
+    assert report.notes == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing as mp
+import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -92,6 +93,22 @@ def test_batches_come_in_row_order_across_row_groups(lake: Lake) -> None:
     with lake.open("big") as view:
         ids = [i for b in view.batches(["split"], split="test") for i in b["_rid"].to_pylist()]
     assert ids == list(range(1, 200_000, 2))
+
+
+def test_of_large_rows_a_batch_has_fewer(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures = [os.urandom(2_000_000) for _ in range(40)]
+    rows = pa.table({"image": pictures, "n": range(40)})
+    # An import hands over a few at a time.
+    arriving = pa.RecordBatchReader.from_batches(rows.schema, rows.to_batches(max_chunksize=8))
+    lake.commit("pictures", arriving, op="import", media={"image": "image"})
+    monkeypatch.setenv("LEPTON_MEMORY", "160MB")
+    with lake.open("pictures") as view:
+        batches = list(view.batches(["image", "n"]))
+        assert [n for b in batches for n in b["n"].to_pylist()] == [*range(40)]
+        assert [image for b in batches for image in b["image"].to_pylist()] == pictures
+        assert max(len(b) for b in batches) <= 160 // 16 // 2
+        # Beside the pictures all is small.
+        assert [len(b) for b in view.batches(["n"])] == [40]
 
 
 def test_rows_that_bring_their_ids_are_kept_in_their_order(lake: Lake) -> None:

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from core.data.lake.lake import Lake
+from core.data.lake.steps import in_words, not_placed
 from core.data.lake.version import Version
 from core.data.splitting.split import ensure_split, split
 from core.errors import LeptonError, UsageError
@@ -113,6 +114,10 @@ def test_equal_times_are_not_parted_and_no_time_trains(lake: Lake) -> None:
         (2021, "validation"): 30,
         (2022, "test"): 33,
     }
+    assert made.params["no_place"] == 7
+    assert in_words(made).endswith("in time by year (7 rows have none)")
+    told = '7 rows have no time in "year": they are training rows'
+    assert not_placed(made.params) == told
     few = commit(lake, year=[2020, 2020, 2021, 2021], gone=[None] * 3 + [1.5])
     with pytest.raises(LeptonError, match='"year" has too few different times to make 3 parts'):
         split(lake, few, time="year")
@@ -120,6 +125,22 @@ def test_equal_times_are_not_parted_and_no_time_trains(lake: Lake) -> None:
         (2020, "train"): 2,
         (2021, "validation"): 2,
     }
+
+
+def test_rows_without_a_time_are_counted_where_test_rows_are_kept(lake: Lake) -> None:
+    kept = commit(lake, day=[1, 2, None, None, 5], split=["train"] * 4 + ["test"])
+    made = ensure_split(lake, kept, time="day")
+    assert rows_of(lake, made, "split") == [
+        ("train",),
+        ("validation",),
+        ("train",),
+        ("train",),
+        ("test",),
+    ]
+    assert made.params["no_place"] == 2
+    full = ensure_split(lake, commit(lake, day=list(range(20))), time="day")
+    assert not_placed(full.params) is None
+    assert "none" not in in_words(full)
 
 
 def test_a_column_without_order_in_time_is_refused(lake: Lake) -> None:
@@ -138,6 +159,8 @@ def test_hashed_rows_stay_where_they_are_as_rows_are_added(lake: Lake) -> None:
     second = dict(rows_of(lake, made, "name, split"))
     assert {name: second[name] for name in first} == first
     assert second[None] == "train"
+    told = not_placed(made.params)
+    assert told == '1 row has no value in "name": it is a training row'
     counts = Counter(first.values())
     assert 1500 < counts["train"] < 1700
     assert 150 < counts["test"] < 250

@@ -104,7 +104,7 @@ def test_columns_are_read_alike_one_by_one_and_many_at_a_time(
         for time in range(2)
         for line in (19, 72)
     ]
-    assert len(notes) == 2 * 6
+    assert len(notes) == 2 * 6 + 1
     monkeypatch.setattr(guess, "FEW", 1)
     monkeypatch.setattr(guess, "COLUMNS_AT_ONCE", 3)
     monkeypatch.setattr(columns, "COLUMNS_AT_ONCE", 1)

@@ -16,7 +16,7 @@ import pytest
 from core.data.lake.lake import Lake
 from core.data.lake.version import Version
 from core.errors import UsageError
-from core.inference import batch
+from core.inference import batch, parts
 from core.inference.engine import Engine
 from core.inference.inputs import read_inputs
 from core.inference.messages import Row
@@ -126,12 +126,12 @@ def test_killed_in_the_middle_it_goes_on_behind_the_last_part(
     models: Workspace, plenty: Version
 ) -> None:
     run = start(models, model="flowers", dataset=plenty.ref, into="plenty-said")
-    with at_work(run, 2 * batch.PART_ROWS) as pid:
+    with at_work(run, 2 * parts.PART_ROWS) as pid:
         os.kill(pid, signal.SIGKILL)
     run.wait()
     assert run.state().state == "interrupted"
     kept = Parts(run.artifacts / "parts").done().asked
-    assert batch.PART_ROWS <= kept < MANY
+    assert parts.PART_ROWS <= kept < MANY
     before = len(steps(run))
     run.launch()
     assert ended(run)["rows"] == MANY

@@ -84,8 +84,30 @@ def test_what_others_were_in_the_way_of_is_measured_again(
     assert (folder / FILE).exists()
 
 
+def test_it_is_measured_again_as_soon_as_nobody_is_in_the_way(
+    models: Workspace, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measure, times = calibration.measure, []
+    monkeypatch.setattr(calibration, "measure", lambda *of: times.append(0) or measure(*of))
+    engine = Engine(models, "cpu")
+
+    def asked() -> int:
+        for _ in range(2):  # the second waits for what the first had it do
+            engine.predict(str(folder), [ROW])
+        return len(times)
+
+    monkeypatch.setattr(calibration, "BUSY", -2.0)
+    assert asked() == 1
+    monkeypatch.setattr(calibration, "BUSY", 2.0)
+    assert asked() == 1  # a moment later
+    monkeypatch.setattr(calibration, "AGAIN_SECONDS", 0.0)
+    assert asked() == 2
+    assert (folder / FILE).exists()
+    assert asked() == 2
+
+
 def test_what_others_use_of_the_processors_is_seen() -> None:
-    others = calibration._Others()
+    others = calibration.Others()
     work = "import time\nwhile time.process_time() < 0.5: pass"
     subprocess.run([sys.executable, "-c", work], check=True)
     assert others.share() > 0
@@ -133,4 +155,39 @@ def test_a_folder_that_cannot_be_written_to_goes_without(
 
     monkeypatch.setattr(calibration, "write_json", refuse)
     assert measured(models, folder, ROW) is not None
+    assert not (folder / FILE).exists()
+
+
+ASKED_AND_GONE = """
+import sys, threading, torch
+from core.inference import calibration
+from core.inference.engine import Engine
+from core.workspace import Workspace
+
+begun, take = threading.Event(), calibration._Timed.take
+square = torch.rand(700, 700)
+
+def long(self, *given):
+    begun.set()
+    torch.mm(square, square)
+    return take(self, *given)
+
+calibration.SECONDS = calibration.FIRST_SECONDS = 1000.0
+calibration._Timed.take = long
+engine = Engine(Workspace.open(sys.argv[1]), "cpu")
+print(engine.predict(sys.argv[2], [{"petal length": 1, "colour": "red"}])[0].error)
+assert begun.wait(60)
+"""
+
+
+def test_a_process_may_end_while_it_is_measured(models: Workspace, folder: Path) -> None:
+    said = subprocess.run(
+        [sys.executable, "-c", ASKED_AND_GONE, models.home, folder],
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert (said.returncode, said.stdout, said.stderr) == (0, "None\n", "")
+    # What was not measured to its end is not kept.
     assert not (folder / FILE).exists()

@@ -12,9 +12,24 @@ from core.data.lake.lake import Lake
 from core.data.lake.steps import in_words
 from core.data.splitting.split import split
 from core.errors import UsageError
+from core.lineage.purpose import task_of_line
 from core.lineage.removal import in_use, remove
 from core.lineage.tree import lineage
 from tests.lineage.conftest import model_of, run_of, versions
+
+
+def test_what_is_made_of_a_version_is_for_what_that_was(lake: Lake) -> None:
+    rows = {"x": [1, 2], "kind": ["a", "b"]}
+    fit = {"task": "tabular-classification", "target": "kind", "inputs": ["x"]}
+    lake.commit("plants", pa.table(rows), op="import", **fit)
+    answers = pa.table({**rows, "prediction": ["a", "a"]})
+    said = lake.commit("said", answers, op="predict", parents=["plants@1"])
+    again = lake.commit("again", answers, op="derive", parents=["said@1"])
+    bare = lake.commit("bare", pa.table({"x": [1]}), op="derive", parents=["said@1"])
+    told = "tabular-classification"
+    assert [task_of_line(lake, each) for each in (said, again, bare)] == [told, told, None]
+    lake.remove("plants@1")
+    assert task_of_line(lake, again) is None
 
 
 def test_the_way_up_and_the_way_down(lake: Lake) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 from urllib.parse import unquote
 
 import pytest
@@ -401,6 +402,21 @@ def test_no_such_model_and_no_hub_are_told(hub, monkeypatch):
     with pytest.raises(LeptonError, match="the hub cannot be reached") as caught:
         Base.find("me/tiny")
     assert "name that instead: ./FOLDER" in caught.value.hint
+
+
+def test_a_hub_that_no_network_leads_to_is_told_at_the_first_tries(hub, monkeypatch, caplog):
+    asked = []
+
+    def nowhere(host, *_, **__):
+        asked.append(host)
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", nowhere)
+    with pytest.raises(LeptonError, match="the hub cannot be reached") as caught:
+        Base.find("me/tiny")
+    assert "name that instead: ./FOLDER" in caught.value.hint
+    assert 1 <= len(asked) <= 2
+    assert "Retrying" not in caplog.text
 
 
 def test_pickled_weights_of_the_hub_are_not_fetched(hub):

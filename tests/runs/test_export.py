@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
+import json
+import os
+import struct
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -84,7 +90,7 @@ def test_a_package_that_is_missing_is_named(
     for to in ("tensorboard", "wandb", "mlflow"):
         with pytest.raises(LeptonError) as missing:
             export(run, to, tmp_path / to)
-        assert missing.value.hint == f"Install it: pip install {to}"
+        assert missing.value.hint == f"Install it: pip install 'lepton-tui[{to}]'"
     with pytest.raises(UsageError) as unknown:
         export(run, "tensorbord", tmp_path / "x")
     assert unknown.value.hint == 'Did you mean "tensorboard"?'
@@ -101,23 +107,92 @@ def test_tensorboard_reads_it(run: Run, tmp_path: Path) -> None:
     assert b"**options.width**: 4" in said.tensor_proto.string_val[0]
 
 
-@pytest.mark.skipif(importlib.util.find_spec("mlflow") is None, reason="mlflow is not installed")
-def test_mlflow_reads_it(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = export(run, "mlflow", tmp_path / "mlruns")
+@pytest.mark.parametrize("folder", ["mlruns", "runs of müller #1"])
+def test_mlflow_reads_it(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    path = export(run, "mlflow", tmp_path / folder)
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     from mlflow.tracking import MlflowClient
 
     client = MlflowClient(tracking_uri=path.as_uri())
-    [experiment] = [each for each in client.search_experiments() if each.name == "d"]
+    experiments = client.search_experiments()
+    # What was written at another path says where it lies now, in mlflow's own experiment too.
+    for each in experiments:
+        assert each.artifact_location == f"{path.as_uri()}/{each.experiment_id}"
+    [experiment] = [each for each in experiments if each.name == "d"]
     [kept] = client.search_runs([experiment.experiment_id])
-    assert (kept.data.params["options.width"], kept.info.status) == ("4", "FINISHED")
-    history = client.get_metric_history(kept.info.run_id, "loss")
+    info, data = kept.info, kept.data
+    assert (data.params["options.width"], info.status) == ("4", "FINISHED")
+    assert data.tags.items() >= {"a": "true", "mlflow.note.content": "said"}.items()
+    first, *_, last = (round(each.time * 1000) for each in records(run))
+    assert (info.start_time, info.end_time) == (first, last)
+    history = client.get_metric_history(info.run_id, "loss")
     assert [(each.step, each.value) for each in history] == LOSSES
-    assert str(path) in kept.info.artifact_uri
+    assert client.list_artifacts(info.run_id) == []
+    client.log_text(info.run_id, "kept", "beside.txt")
+    assert [*path.rglob("beside.txt")]
 
 
-@pytest.mark.skipif(importlib.util.find_spec("wandb") is None, reason="wandb is not installed")
-def test_wandb_has_its_offline_file(run: Run, tmp_path: Path) -> None:
+def kept_by_wandb(path: Path) -> Iterator[Any]:
+    """The records of its offline file: pieces of a log in blocks, as LevelDB has them."""
+    from wandb.proto.wandb_internal_pb2 import Record
+
+    content, at, held = path.read_bytes(), 7, b""
+    while at + 7 <= len(content):
+        if (left := 32768 - at % 32768) < 7:
+            at += left
+            continue
+        size, kind = struct.unpack("<4xHB", content[at : at + 7])
+        held += content[at + 7 : at + 7 + size]
+        at += 7 + size
+        if kind in (1, 4):  # the whole of one, or its last piece
+            found = Record()
+            found.ParseFromString(held)
+            held = b""
+            yield found
+
+
+@pytest.mark.parametrize("state", ["finished", "failed"])
+def test_wandb_has_the_run_in_its_offline_file(run: Run, tmp_path: Path, state: str) -> None:
+    with EventWriter(run.events_path) as events:
+        events.write("state", state=state)
     path = export(run, "wandb", tmp_path / "wb")
-    [kept] = path.glob("wandb/offline-run-*/run-*.wandb")
-    assert b"val/loss" in kept.read_bytes()
+    [file] = path.glob("wandb/offline-run-*/run-*.wandb")
+    found = [*kept_by_wandb(file)]
+    [told] = [each.run for each in found if each.HasField("run")]
+    assert (told.run_id, told.display_name, told.project) == (run.id, "m", "d")
+    assert (told.notes, [*told.tags]) == ("said", ["a", "b"])
+    assert not told.host
+    config = {each.key: each.value_json for each in told.config.update}
+    assert (config["lr"], config["options.width"]) == ("0.5", "4")
+    steps = [
+        {(each.key or "/".join(each.nested_key)): json.loads(each.value_json) for each in row.item}
+        for row in (each.history for each in found if each.HasField("history"))
+    ]
+    assert [(each["_step"], each["loss"]) for each in steps] == LOSSES
+    assert steps[-1]["val/loss"] == 0.5
+    times = {each.step: each.time for each in records(run)}
+    assert [each["_timestamp"] for each in steps] == pytest.approx([*times.values()], abs=1e-5)
+    [end] = [each.exit.exit_code for each in found if each.HasField("exit")]
+    assert end == (state == "failed")
+
+
+def test_wandb_is_told_nothing_of_the_process_and_leaves_nothing_elsewhere(
+    run: Run, tmp_path: Path
+) -> None:
+    """In a process of its own: what wandb keeps at work for a process is started there."""
+    path, person = tmp_path / "wb", tmp_path / "person"
+    person.mkdir()
+    homes = {"HOME": str(person), "LEPTON_HOME": str(run.workspace.home)}
+    command = ["lepton_tui", "runs", "export", run.id, "--to", "wandb", "--out", str(path)]
+    own = {name: value for name, value in os.environ.items() if "WANDB" not in name}
+    subprocess.run([sys.executable, "-m", *command], env={**own, **homes}, check=True)
+    [file] = path.glob("wandb/offline-run-*/run-*.wandb")
+    kinds = {each.WhichOneof("record_type") for each in kept_by_wandb(file)}
+    assert "history" in kinds
+    assert not kinds & {"environment", "stats", "output", "output_raw"}
+    assert not [*person.iterdir()]
+    assert {each.name for each in path.rglob("*") if each.is_file()} == {file.name}
+    # Nothing points to where it was written first.
+    assert all(each.exists() for each in path.rglob("*"))

@@ -8,7 +8,7 @@ import pytest
 
 from core.errors import LeptonError, UsageError
 from core.runs import lock
-from core.runs.events import EventWriter, encode
+from core.runs.events import Event, EventWriter, encode
 from core.runs.run import Run
 from core.runs.state import RunState, summary
 from core.runs.store import Runs
@@ -146,7 +146,9 @@ def test_a_log_that_was_searched_is_searched_on_from_there(
         size = run.events_path.stat().st_size
         told, _ = summary(run.events_path)
         assert (told.state, told.log_offset, told.progress["step"]) == ("running", 3, 30)
-        assert (told.metrics, told.remaining) == ({"loss": 1 / 30}, 70 * 10 / 20)
+        assert told.metrics == {"loss": 1 / 30}
+        steps = [event["time"] for event in run.events() if event["event"] == "step"]
+        assert told.remaining == pytest.approx(70 * (told.progress["time"] - steps[0]) / 29)
         read.clear()
         events.write("resumed", step=20, epoch=3)
         events.write("step", step=21, loss=1.0, examples_per_second=20.0)
@@ -154,10 +156,44 @@ def test_a_log_that_was_searched_is_searched_on_from_there(
             log.write(b'{"event":"step","st')
         told, _ = summary(run.events_path)
     assert min(read) == size
+    # Of what goes on from there only one step was told: by its own pace.
     assert (told.metrics, told.remaining) == ({"loss": 1 / 20}, 79 * 10 / 20)
     with run.events_path.open("ab") as log:
-        log.write(b'ep":22,"examples_per_second":79.0,"time":1}\n')
-    assert summary(run.events_path)[0].remaining == 78 * 10 / 79
+        log.write(b'ep":22,"examples_per_second":79.0,"time":%f}\n' % (told.paced["time"] + 3))
+    assert summary(run.events_path)[0].remaining == pytest.approx(78 * 3, abs=0.01)
+
+
+def test_what_is_left_is_told_at_the_pace_since_the_run_last_began(runs: Runs) -> None:
+    run = runs.create("train", {})
+    lines = [
+        {"event": "state", "state": "running", "time": 0.0},
+        {"event": "plan", "steps": 100, "batch_size": 10, "time": 1.0},
+        *(
+            {"event": "step", "step": n, "examples_per_second": 5.0, "time": 10.0 + n}
+            for n in (1, 11)
+        ),
+        {"event": "state", "state": "running", "time": 9000.0},
+        {"event": "resumed", "step": 10, "epoch": 1, "time": 9001.0},
+    ]
+
+    def left(*more: Event) -> float | None:
+        with run.events_path.open("a") as log:
+            log.writelines(json.dumps(event, separators=(",", ":")) + "\n" for event in more)
+        return summary(run.events_path)[0].remaining
+
+    assert left(*lines[:4]) == 89 * 1.0
+    assert left(*lines[4:]) is None
+    # A quick record and a slow one between make no other pace of the whole.
+    for step, at in ((20, 0.0), (21, 0.01), (22, 4.0), (30, 20.0)):
+        told = left(
+            {"event": "step", "step": step, "examples_per_second": 50.0, "time": 9002.0 + at}
+        )
+    assert told == 70 * 2.0
+    assert left({"event": "paused", "why": "full", "time": 9100.0}) is None
+    assert left({"event": "paused", "why": None, "time": 9900.0}) is None
+    for step in (31, 41):
+        told = left({"event": "step", "step": step, "time": 9900.0 + step})
+    assert told == 59 * 1.0
 
 
 def test_a_log_that_is_another_one_is_searched_anew(runs: Runs) -> None:

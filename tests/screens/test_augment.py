@@ -38,6 +38,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
     lake.commit("bugs", pa.table(pictures), op="import", media={"picture": "image"}, **target)
     lake.commit("films", pa.table({"mood": list("ababababa"), "review": TEXTS}), op="import")
     lake.commit("numbers", pa.table({"x": [1, 2], "city": ["Bern", "Chur"]}), op="import")
+    lake.commit("novel", pa.table({"text": TEXTS}), op="import", task="text-generation")
     files = sorted((SAMPLES / "audio" / "spoken_digits").glob("0_*.wav"))[:3]
     sounds = {"sound": [*(file.read_bytes() for file in files), b"none"]}
     lake.commit("said", pa.table(sounds), op="import", media={"sound": "audio"})
@@ -46,7 +47,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
 
 async def enter(pilot: Pilot[None], dataset: str) -> None:
     """Go to the tab of a data set."""
-    datasets = ["bugs", "films", "numbers", "said"]
+    datasets = ["bugs", "films", "novel", "numbers", "said"]
     await pilot.press("2")
     await until(pilot, "bugs@1")
     await pilot.press(*["down"] * datasets.index(dataset))
@@ -129,6 +130,12 @@ async def test_texts_are_seen_with_what_changed(workspace: Workspace) -> None:
         assert shown.count("epoch 1") > 1
         await pilot.press("y")
         await until(pilot, "lepton data augment films --augment drop")
+
+
+async def test_what_the_task_refuses_is_told_before_it_is_used(workspace: Workspace) -> None:
+    async with LeptonApp(workspace).run_test(size=(110, 36)) as pilot:
+        await enter(pilot, "novel")
+        await until(pilot, "! for training: drop cannot be: what text-generation learns goes along")
 
 
 async def test_sounds_are_seen_and_what_is_none_says_so(workspace: Workspace) -> None:

@@ -9,12 +9,13 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
 from core.data.lake.lake import Lake
 from core.data.sql.console import History
 from lepton_tui.app import LeptonApp
 from screens.data import screen as data_screen
+from screens.data.facts_line import FactsLine
 from screens.data.rows.row_view import printable
 from screens.data.sql.completion import SqlInput, Suggester, column_completions
 from screens.widgets.table_view import TableView
@@ -157,14 +158,32 @@ async def test_the_place_in_one_data_set_is_not_said_of_another(lake: Lake) -> N
         await pilot.press("end")
         shown = await until(pilot, "row 2,000 of 2,000")
         # What it is for is more than its size where there is room for one of them.
-        assert "5 columns · tabular-" in shown
+        assert "row 2,000 of 2,000 · tabular-classification\n" in trimmed(shown)
         said = []
-        update = pilot.app.screen.query_one("#facts", Static).update
-        facts = pilot.app.screen.query_one("#facts", Static)
-        facts.update = lambda words: (said.append(str(words)), update(words))  # type: ignore[method-assign,func-returns-value]
+        facts = pilot.app.screen.query_one(FactsLine)
+        say = facts.say
+        facts.say = lambda *words: (said.append(f"{words[0].ref} {words[2]}"), say(*words))  # type: ignore[method-assign,func-returns-value]
         await pilot.press("escape", "down")
         await until(pilot, "row 1 of 2 ·")
         assert not [words for words in said if "zebras" in words and "2,000" in words]
+
+
+async def test_the_facts_of_a_version_are_whole_at_every_width(lake: Lake) -> None:
+    async with app(lake).run_test(size=(120, 24)) as pilot:
+        await enter(pilot)
+        whole = "row 1 of 2,000 · 5 columns · tabular-classification · target kind · "
+        await until(pilot, whole)
+        for width, told in (
+            (100, "row 1 of 2,000 · tabular-classification → kind"),
+            (80, "row 1 of 2,000 · tabular-classification"),
+            (60, "row 1 of 2,000"),
+        ):
+            await pilot.resize_terminal(width, 24)
+            await until(pilot, lambda told=told: f"{told}\n" in trimmed(screen_text(pilot.app)))
+
+
+def trimmed(shown: str) -> str:
+    return "".join(f"{line.rstrip()}\n" for line in shown.splitlines())
 
 
 async def test_a_row_is_jumped_to_and_a_cell_seen_whole(lake: Lake) -> None:

@@ -12,7 +12,7 @@ from core.data.splitting.split import planned
 from lepton_tui.app import LeptonApp
 from screens.data.forms.splitting import Planner, SplitRequest
 from tests.screens.golden import golden, screen_text
-from tests.screens.trips import ROWS, enter, type_in
+from tests.screens.trips import ROWS, enter, turn_to, type_in
 from tests.screens.walk import until
 
 
@@ -85,6 +85,25 @@ async def test_a_column_of_too_many_values_is_told_to_be_no_classes(lake: Lake) 
         await until(pilot, "train 1,600")
         pilot.app.screen.query_one("#by", Select).value = "id"
         await until(pilot, "id has too many values for classes: no shares are kept.")
+
+
+async def test_rows_that_train_for_want_of_a_time_are_told(lake: Lake) -> None:
+    told = 'rows have no time in "age": they are training rows'
+    async with app(lake).run_test(size=(130, 40)) as pilot:
+        await enter(pilot)
+        await pilot.press("s")
+        await until(pilot, "train 1,600")
+        form = pilot.app.screen
+        form.query_one("#way", Select).value = "time"
+        form.query_one("#time", Select).value = "age"
+        assert f"! 200 {told}" in unframed(await until(pilot, "200 rows have"))
+        await pilot.press("ctrl+s")
+        await until(pilot, "✓ trips@2")
+        assert f"! 200 {told}" in unframed(screen_text(pilot.app))
+        await until(pilot, "esc closes")
+        await pilot.press("escape")
+        await turn_to(pilot, "versions")
+        assert told in unframed(await until(pilot, "trips@2  2,000 rows"))
 
 
 async def test_a_split_that_cannot_be_is_mended_where_it_was_asked_for(lake: Lake) -> None:

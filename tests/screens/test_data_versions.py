@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,6 +14,8 @@ from core.data.sources import import_source
 from core.data.splitting.split import split
 from lepton_tui.app import LeptonApp
 from screens.data import screen as data_screen
+from screens.data.versions import version_words
+from screens.listing import LineList
 from tests.screens.golden import screen_text
 from tests.screens.trips import ROWS, enter, table, turn_to
 from tests.screens.walk import make_model, until
@@ -52,6 +55,33 @@ async def test_a_version_tells_its_step_its_parents_and_its_readers(history: Lak
         assert "trained model trips_mlp@1" in shown
         await pilot.press("y")
         await until(pilot, "lepton data lineage trips@2")
+
+
+async def test_how_old_versions_are_goes_on_and_only_that_is_drawn(
+    history: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data_screen, "AGE_SECONDS", 0.05)
+    async with app(history).run_test(size=(80, 24)) as pilot:
+        await versions(pilot)
+        await until(pilot, "just now")
+        drawn: list[int] = []
+        lines = pilot.app.screen.query_one("#history", LineList)
+        draw = lines.draw
+        lines.draw = lambda line: (drawn.append(1), draw(line))[1]  # type: ignore[method-assign]
+        asked = []
+        real = version_words.relative_time
+        later = time.time() + 3600
+
+        def in_an_hour(then: str) -> str:
+            asked.append(then)
+            return real(then, later)
+
+        monkeypatch.setattr(version_words, "relative_time", in_an_hour)
+        await until(pilot, "1 h ago")
+        assert len(drawn) == 3, "each of the three, once"
+        seen = len(asked)
+        await until(pilot, lambda: len(asked) > seen + 30)
+        assert len(drawn) == 3, "nothing changed, and nothing is drawn"
 
 
 async def test_two_versions_are_compared(history: Lake) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from core.runs.notes import Notes, write_notes
 from core.runs.run import Run
@@ -13,6 +15,7 @@ from core.workspace import Workspace
 from lepton_tui.app import LeptonApp
 from screens.listing import LineList
 from screens.train import TrainScreen
+from screens.train.search import search_words
 from tests.screens.golden import golden, screen_text
 from tests.screens.walk import FINISHED, alive, make_run, tell, training, until
 
@@ -115,3 +118,25 @@ async def test_a_trial_that_somebody_goes_to_is_shown_in_its_search(workspace: W
         await until(pilot, lambda: "▸" not in screen_text(pilot.app))
         assert runs.option_count == 4, "trials without their search are runs as others are"
     assert not run.path.exists()
+
+
+@pytest.mark.parametrize(("width", "tables"), [(40, 4), (78, 2), (118, 1)])
+def test_the_table_of_the_trials_is_parted_and_not_cut(width: int, tables: int) -> None:
+    tried = {"lr": 0.000123, "dropout": 0.387, "batch_size": 64, "weight_decay": 0.0792}
+    tried |= {"schedule": "one-cycle", "optimizer": "muon"}
+    trials = (
+        Trial(0, "a", "complete", 0.97061, tried, 75),
+        Trial(1, "b", "failed", None, tried, 9, why="the machine's memory is full"),
+    )
+    console = Console(width=width, file=StringIO())
+    console.print(search_words(Outcome("val/accuracy", True, trials)))
+    shown = console.file.getvalue()
+    shown = shown[shown.index("\ntrial ") :]
+    heads = [line.split() for line in shown.splitlines() if line.startswith("trial")]
+    assert len(heads) == tables
+    told = [head for each in heads for head in each if head != "trial"]
+    assert told == ["val/accuracy", "took", *tried]
+    for value in ("0.000123", "0.387", "64", "0.0792", "one-cycle", "muon"):
+        assert shown.count(value) == 2
+    assert "1 min 15 s" in shown
+    assert "failed" in shown

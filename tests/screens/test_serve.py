@@ -257,6 +257,13 @@ async def test_a_key_is_asked_for_where_one_is_needed(models: Workspace) -> None
         form = pilot.app.screen
         form.query_one("#models", Input).value = "flowers"
         form.query_one("#port", Input).value = ""
+        assert "listens for this machine alone" in unframed(screen_text(pilot.app))
+        form.query_one("#address", Input).value = "0.0.0.0"
+        await until(pilot, "Others can ask it")
+        await pilot.press("ctrl+y")
+        await until(pilot, "lepton serve flowers --detach --host 0.0.0.0 --port 0")
+        await pilot.press("escape")
+        form.query_one("#address", Input).value = ""
         form.query_one("#keys", Select).value = "key"
         await pilot.press("ctrl+y")
         await until(pilot, "lepton serve flowers --detach --port 0 --require-key")
@@ -283,6 +290,7 @@ async def test_a_key_is_asked_for_where_one_is_needed(models: Workspace) -> None
         ("models", " ", "Name a model"),
         ("port", "x", '"x" is no port'),
         ("port", "70000", '"70000" is no port'),
+        ("address", "0.0.0.0", "there is no key yet"),
     ],
 )
 async def test_a_wrong_wish_is_told_and_starts_nothing(

@@ -510,6 +510,58 @@ async def test_a_note_is_written_and_shown(workspace: Workspace) -> None:
     assert (newest.note, newest.tags) == ("flips help", ("best",))
 
 
+@pytest.fixture
+def slow_survey(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """The columns are known to the form when this is set."""
+    known, survey = threading.Event(), asked.survey
+
+    def slowly(workspace: Workspace, dataset: str) -> asked.Surveyed:
+        assert known.wait(60)
+        return survey(workspace, dataset)
+
+    monkeypatch.setattr(asked, "survey", slowly)
+    yield known
+    known.set()
+
+
+async def test_what_is_told_before_the_columns_are_known_stays(
+    penguins: Workspace, slow_survey: threading.Event
+) -> None:
+    async with LeptonApp(penguins).run_test(size=(80, 24)) as pilot:
+        await pilot.press("3", "n")
+        await until(pilot, "looking at the columns")
+        field = pilot.app.screen.query_one("#epochs", Input)
+        field.value = "x"
+        await pilot.press("ctrl+s")
+        await until(pilot, "✗ epochs must be a whole number")
+        slow_survey.set()
+        await until(pilot, "tabular-classification (guessed)")
+        assert "✗ epochs must be a whole number" in screen_text(pilot.app)
+        assert field.has_focus
+
+
+@pytest.mark.parametrize("changed", [False, True])
+async def test_a_start_waits_for_the_columns_unless_something_is_typed_meanwhile(
+    penguins: Workspace,
+    slow_survey: threading.Event,
+    monkeypatch: pytest.MonkeyPatch,
+    changed: bool,
+) -> None:
+    started: list[asked.Settings] = []
+    monkeypatch.setattr(StartForm, "dismiss", lambda _, given: started.append(given))
+    async with LeptonApp(penguins).run_test(size=(80, 24)) as pilot:
+        await pilot.press("3", "n")
+        await until(pilot, "looking at the columns")
+        form = pilot.app.screen
+        await pilot.press("ctrl+s")
+        await until(pilot, "the run starts when they are known")
+        if changed:
+            form.query_one("#epochs", Input).value = "3"
+        slow_survey.set()
+        await until(pilot, "tabular-classification (guessed)")
+        assert len(started) == (0 if changed else 1)
+
+
 async def test_a_run_is_cloned_with_changes(penguins: Workspace) -> None:
     spec = {"dataset": "penguins@1", "target": "mass", "lr": 0.125, "epochs": 7, "warmup": 0.2}
     spec |= {"model": "mlp", "options": {"width": 32}, "augment": [], "seed": 0}
@@ -607,10 +659,11 @@ async def test_a_run_at_work_is_asked_for_another_rate_and_a_checkpoint(
             await pilot.press("g")
             await until(pilot, "Learning rate of penguins_mlp")
             await pilot.press(*"fast", "enter")
-            await until(pilot, '"fast" is no learning rate')
-            await pilot.press("g")
-            await until(pilot, "Learning rate of penguins_mlp")
-            await pilot.press(*"3e-4", "enter", "k")
+            await until(pilot, '"fast" is no learning rate. Type a number above 0.')
+            # What cannot be is not taken: it stands there to be mended.
+            await pilot.press(*["backspace"] * 4, *"3e-4")
+            await until(pilot, lambda: "no learning rate" not in screen_text(pilot.app))
+            await pilot.press("enter", "k")
             await until(pilot, "It saves after the step it is at.")
             requests = (run.path / "requests.jsonl").read_text().splitlines()
             assert list(map(json.loads, requests)) == [{"lr": 3e-4}, {"checkpoint": True}]
@@ -693,6 +746,7 @@ async def test_augmentations_that_do_not_fit_are_told_in_the_form(penguins: Work
         await until(pilot, 'there is no augmentation "flp". Did you mean "flip"?')
         assert field.has_focus
         field.value = "flip,drop"
+        await until(pilot, lambda: "flp" not in screen_text(pilot.app))
         await pilot.press("enter")
         await until(pilot, "tabular-classification reads tables. There is none for")
         field.value = ""

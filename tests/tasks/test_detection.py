@@ -443,6 +443,29 @@ def test_boxes_go_where_the_picture_goes(words):
             assert (box[2] - box[0]) * (box[3] - box[1]) < 2
 
 
+@pytest.mark.parametrize("by_place", [True, False])
+def test_what_was_cropped_away_is_nothing_to_be_found(opened, by_place):
+    view = opened(
+        {"image": [picture(64, 64, (2, 2, 30, 30))], "objects": [cell(("a", 2, 2, 30, 30))]},
+        media={"image": "image"},
+    )
+    task = learn(view)
+    batch = batch_of(encoded(task, view))
+    torch.manual_seed(0)
+    logits, found, places = build("detector", task.shape, {"width": 8}).eval()(*task.inputs(batch))
+    outputs = logits, found, places if by_place else places[:0]
+
+    def loss(*boxes):
+        truth = batch["target"][:, :1].expand(-1, len(boxes), -1)
+        return losses(outputs, torch.tensor([boxes]), truth, torch.tensor([len(boxes)]), task.size)
+
+    seen = [2.0, 2.0, 30.0, 30.0]
+    alone = loss(seen)
+    for gone in ([0.0, 5.0, 0.0, 20.0], [5.0, 64.0, 20.0, 64.0], [64.0, 64.0, 64.0, 64.0]):
+        assert torch.equal(loss(seen, gone), alone)
+    assert not torch.equal(loss(seen, [40.0, 40.0, 60.0, 60.0]), alone)
+
+
 def test_the_smallest_picture_trains_alone(opened):
     view = opened(
         {"image": [picture(9, 9, (2, 2, 5, 5))], "objects": [cell(("a", 2, 2, 5, 5))]},
@@ -458,8 +481,11 @@ def test_the_smallest_picture_trains_alone(opened):
 def test_what_would_part_boxes_from_pictures_is_refused():
     asked = written.read(["flip", "crop", "colour", "rotate"])
     with pytest.raises(UsageError, match="rotate cannot be: a box that is turned") as caught:
-        written.check(asked, "image", mixes=False, boxes=ObjectDetection.boxes, what="it")
+        written.check_task(asked, ObjectDetection)
     assert "flip and crop" in caught.value.hint
+    with pytest.raises(UsageError, match="mixup and cutmix cannot be") as caught:
+        written.check_task(written.read("flip,mixup,cutmix"), ObjectDetection)
+    assert caught.value.hint == "There are: flip, crop, colour, erase."
 
 
 def test_what_is_no_picture_is_named(opened):

@@ -248,6 +248,32 @@ def test_series_are_apart_and_covariates_are_of_the_past(opened):
     assert task.columns == ("day", "sold", "shop")
 
 
+def test_rows_are_looked_up_together_each_with_its_own_past(opened):
+    count = 40
+    view = opened(
+        {
+            "shop": ["a", "b"] * count,
+            "day": [day for day in days(count) for _ in "ab"],
+            "sold": [float(at) for at in range(2 * count)],
+        }
+    )
+    task = learned(view, None, target="sold", context=5, horizon=3)
+    found = task.look_up(view, [61, 20, 79, 5000])
+    assert sorted(found) == [20, 61, 79]
+    for rid, (past, truth) in found.items():
+        # A series has every second row; the past goes back twice the context.
+        assert past["sold"] == [float(at) for at in range(rid - 20, rid + 1, 2) if at >= 0]
+        assert set(past["shop"]) == {"ab"[rid % 2]}
+        to_come = [float(at) for at in range(rid + 2, min(rid + 8, 2 * count), 2)]
+        assert truth == ({"values": to_come} if to_come else None)
+
+
+def test_a_row_without_a_time_has_no_past(opened):
+    view = opened({"day": [*days(40), None], "sold": weekly(41)})
+    task = learned(view, None, target="sold", context=7, horizon=3)
+    assert task.look_up(view, [40]) == {40: ({"day": [], "sold": []}, None)}
+
+
 def test_the_baseline_is_the_season_before(opened):
     view = opened({"day": days(120), "sold": weekly(120), "split": parts(120)})
     task = learned(view, context=21, horizon=10)

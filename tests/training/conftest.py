@@ -89,7 +89,7 @@ def trainer(workspace, tmp_path):
             train = compiled(workspace, view, setup.task, "train")
             validation = compiled(workspace, view, setup.task, "validation")
         torch.manual_seed(setup.config.seed)
-        module = untrained(setup)
+        module = untrained(setup, train.tensors)
         made = Trainer(
             module,
             setup.task,

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from core.data.lake.lake import Lake
-from core.data.splitting.split import ensure_split
+from core.data.splitting.split import ensure_split, split
 from core.errors import LeptonError, UsageError
 from core.ingest import ingest
 from core.runs.compare import lower_is_better
@@ -99,6 +99,16 @@ def test_a_dry_run_tells_the_cost_and_leaves_nothing(workspace, penguins):
     assert told.seconds > told.epoch_seconds * 7 + told.saving_seconds
     assert told.fits
     assert Runs(workspace).all() == []
+
+
+def test_rows_that_train_for_want_of_a_time_are_told_by_the_run(workspace, penguins):
+    split(Lake(workspace), penguins, time="body_mass_g")
+    told = '2 rows have no time in "body_mass_g": they are training rows'
+    config = TrainConfig("penguins", epochs=1)
+    assert told in rehearse(workspace, config).notes
+    run = start_training(workspace, config.to_json())
+    run.wait(timeout=DEADLINE)
+    assert told in [event["text"] for event in run.events() if event["event"] == "log"]
 
 
 def test_a_dry_run_counts_judging_and_saving(workspace, penguins, monkeypatch):
@@ -192,6 +202,7 @@ def test_what_a_person_names_wins_over_the_recipe():
 
 LEARNT = {
     "digits": ("images/mnist5k", {}, "accuracy", 0.9),
+    "cifar10": ("images/mnist5k", {}, "accuracy", 0.9),
     "reviews": ("text/fine_foods_1500.csv", {"target": "score"}, "f1_macro", 0.25),
     "table": ("tabular/titanic_1313.csv", {"target": "survived"}, "accuracy", 0.72),
     "texts": ("text/austen_emma_400k.txt", {}, "bits_per_byte", 2.4),
@@ -206,6 +217,8 @@ LEARNT = {
     ),
     "speech": ("spoken", {}, "word_error_rate", 0.2),
 }
+SMALLER = {"cifar10": {"batch_size": 100, "epochs": 3, "options": {"width": 8}}}
+"""What is asked for beside a recipe for more rows, and a device, than there are here."""
 WORDS = ("red", "blue", "green", "seven", "nine", "open", "close", "door")
 
 
@@ -224,7 +237,8 @@ def test_every_recipe_beats_its_baseline_on_rows_it_never_saw(workspace, each):
         Lake(workspace).commit("sample", heard, op="test", media={"audio": "audio"})
     else:
         ingest(workspace, str(SAMPLES / source), "sample", **columns)
-    run = start_training(workspace, with_recipe(each, {"dataset": "sample", "threads": 1}))
+    given = {"dataset": "sample", "threads": 1, **SMALLER.get(each.name, {})}
+    run = start_training(workspace, with_recipe(each, given))
     state = run.wait(DEADLINE)
     assert state.state == "finished", run.log_tail()
     report = evaluate_model(workspace, state.model)

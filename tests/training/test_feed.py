@@ -2,6 +2,10 @@
 
 import json
 import os
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +89,75 @@ def test_another_codec_or_split_has_arrays_of_its_own(workspace, view, task):
     )
     assert len(list(workspace.compiled.iterdir())) == 3
     assert other.tensors["target"][0] == 2.5
+
+
+def test_runs_that_begin_at_once_make_them_once(workspace, view, task, monkeypatch):
+    encode, made, go_on, waits = feed._encode, [], threading.Event(), threading.Event()
+
+    def slowly(*given):
+        made.append(given)
+        assert go_on.wait(60)
+        encode(*given)
+
+    monkeypatch.setattr(feed, "_encode", slowly)
+    with ThreadPoolExecutor(2) as pool, Lake(workspace).open("things") as other:
+        first = pool.submit(feed.compiled, workspace, view, task, "train")
+        second = pool.submit(
+            feed.compiled, workspace, other, task, "train",
+            say=lambda text: "waiting" in text and waits.set(),
+        )  # fmt: skip
+        second.add_done_callback(lambda _: waits.set())
+        assert waits.wait(60)
+        go_on.set()
+        assert same(first.result(), second.result())
+    assert len(made) == 1
+    assert not list(workspace.tmp.iterdir())
+
+
+HOLDER = """
+import sys
+from core.training.once import alone
+from core.workspace import Workspace
+with alone(Workspace.open(sys.argv[1]), sys.argv[2]):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def maker(workspace, view, task):
+    """Another process that is at work on the same arrays."""
+    key = feed._key(view, task, "train")
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, workspace.home, key],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdout.readline() == b"held\n"
+        yield process
+        process.kill()
+
+
+def test_of_a_maker_that_is_killed_the_work_is_taken_over(workspace, view, task, maker):
+    said = []
+
+    def say(text):
+        said.append(text)
+        maker.kill()
+
+    train = feed.compiled(workspace, view, task, "train", say=say)
+    assert train.rows == 39
+    assert said == [
+        "another run encodes the train split of things@1: waiting for it",
+        "encoding the train split of things@1",
+    ]
+
+
+def test_who_waits_for_another_run_can_be_stopped(workspace, view, task, maker):
+    said = []
+    with pytest.raises(Stopped):
+        feed.compiled(workspace, view, task, "train", say=said.append, should_stop=lambda: True)
+    assert said == ["another run encodes the train split of things@1: waiting for it"]
 
 
 @pytest.mark.parametrize("damage", ["cut", "flip", "no meta", "empty"])

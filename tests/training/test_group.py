@@ -319,8 +319,11 @@ def namespaces(folder):
         code = "import sys; from core.runs.store import *; from core.workspace import *"
         code += "; Runs(Workspace.open(sys.argv[1])).get(sys.argv[2]).launch()"
 
-        def start(run):
+        def start(run, hides=None):
             here = [sys.executable, "-c", code, str(run.workspace.home), run.id]
+            if hides is not None:
+                # What `ip netns exec` starts has mounts of its own too.
+                here = ["sh", "-c", 'mount -t tmpfs none "$0" && exec "$@"', str(hides), *here]
             ip("netns", "exec", name, *here)
 
         return start
@@ -349,16 +352,15 @@ def machines(request, tmp_path):
     """The runs of two machines with homes of their own, and how each is started."""
     made = request.param(tmp_path)
     meeting, starts = next(made)
-    runs = [host(tmp_path, number, meeting) for number in (0, 1)]
-    yield runs, starts
+    yield lambda **settings: [host(tmp_path, at, meeting, **settings) for at in (0, 1)], starts
     next(made, None)
 
 
-def host(folder, number, meeting):
+def host(folder, number, meeting, **settings):
     """A run in a home of its own, into which the same rows were brought."""
     home = Workspace.open(folder / f"host{number}")
     ingest(home, str(SAMPLES / "tabular" / "penguins.csv"), "penguins", target="species")
-    settings = {"nodes": 2, "node_rank": number, "rendezvous": meeting, "name": "together"}
+    settings |= {"nodes": 2, "node_rank": number, "rendezvous": meeting, "name": "together"}
     config = TrainConfig.from_mapping(
         {"dataset": "penguins", "device": "cpu", "threads": 1, **STEADY, **settings}
     )
@@ -366,15 +368,21 @@ def host(folder, number, meeting):
 
 
 @pytest.mark.slow
-def test_two_machines_end_with_the_weights_of_one(train, penguins, machines):
+@pytest.mark.parametrize("shard", [False, True], ids=["whole", "in-parts"])
+def test_two_machines_end_with_the_weights_of_one(train, penguins, machines, shard):
     """Stopped by a word to the second, they both go on."""
     expected = weights(train("penguins", name="alone", **STEADY))
-    (first, second), starts = machines
+    made, starts = machines
+    first, second = made(shard=shard)
     for run, start in zip((first, second), starts, strict=True):
         start(run)
     after(first, "checkpoint", 40)
     second.stop(wait=0)
     assert [run.wait(DEADLINE).state for run in (first, second)] == ["stopped", "stopped"]
+    # The disk of the first is one that both see, and each has written its parts there.
+    parts = {path.name.split("_")[2] for path in first.checkpoints.glob("*/shards/*.distcp")}
+    assert parts == ({"0", "1"} if shard else set())
+    assert not [*second.checkpoints.iterdir(), *first.checkpoints.glob(".seen*")]
     starts[1](second)
     starts[0](first)
     assert second.wait(DEADLINE).state == "finished", second.log_tail()
@@ -383,6 +391,23 @@ def test_two_machines_end_with_the_weights_of_one(train, penguins, machines):
     # The first keeps the record and the model.
     assert not any(event["event"] == "step" for event in second.events())
     assert not Models(second.workspace).list()
+
+
+@pytest.mark.slow
+def test_machines_without_a_disk_in_common_say_so(tmp_path):
+    """The second machine has a disk of its own where the first one keeps its checkpoints."""
+    made = namespaces(tmp_path)
+    meeting, starts = next(made)
+    first, second = (host(tmp_path, number, meeting, shard=True) for number in (0, 1))
+    starts[0](first)
+    starts[1](second, hides=first.workspace.home)
+    for run in (first, second):
+        state = run.wait(DEADLINE)
+        assert state.state == "failed"
+        assert "the parts of the model have no place in common" in state.error["what"]
+        assert state.error["where"] == str(first.checkpoints)
+    assert not [*first.checkpoints.iterdir()]
+    next(made, None)
 
 
 def refused_when_damaged(checkpoints, copied):

@@ -65,6 +65,18 @@ CASES = {
             "balance": "weights",
         },
     ),
+    "airbench": (
+        "digits",
+        {
+            "model": "airbench",
+            "batch_size": 32,
+            "options": {"width": 4, "views": "mirror"},
+            "optimizer": "muon",
+            "momentum": 0.6,
+            "judge_every": 2,
+            "augment": "flip:turns=alternating,translate",
+        },
+    ),
     "transformer": ("reviews", {"model": "transformer", "options": {"length": 24}}),
 }
 
@@ -179,6 +191,27 @@ def test_of_epochs_alike_by_the_metric_the_one_with_the_lower_loss_is_kept(pengu
     it.fit()
     assert it.best.epoch == 3
     assert it.progress.waited == 4, "it is no better by the metric that is waited for"
+
+
+def test_it_is_judged_as_often_as_asked_and_at_its_end(penguins, trainer):
+    it = trainer("penguins", epochs=5, batch_size=64, judge_every=2)
+    assert it.fit()
+    epochs = it.emit.of("epoch")
+    judged = [each["epoch"] for each in epochs if "val/accuracy" in each["metrics"]]
+    assert judged == [2, 4, 5]
+    assert not any(each["best"] for each in epochs if each["epoch"] not in judged)
+    assert all("train/loss" in each["metrics"] for each in epochs)
+    assert it.best.epoch in judged
+
+    it = trainer("penguins", "patient", epochs=20, patience=4, batch_size=64, judge_every=2)
+    it.judge.scores = lambda *_: {"val/accuracy": 0.5, "val/loss": 0.5}
+    assert it.fit()
+    # The first epoch that was judged is the best; four later ones were no better.
+    assert (it.best.epoch, it.progress.epoch, it.progress.waited) == (2, 6, 4)
+
+    it = trainer("penguins", "short", epochs=5, max_steps=7, batch_size=64, judge_every=5)
+    assert it.fit()
+    assert it.best.step == 7
 
 
 def test_max_steps_ends_in_the_middle_of_an_epoch(penguins, trainer):

@@ -76,6 +76,17 @@ def test_a_run_learns_and_its_model_needs_the_base_no_more(workspace, moods, ber
     assert again.best.metrics["val/accuracy"] > 0.9
 
 
+def test_the_marks_of_a_base_stay_around_the_texts_that_are_changed(moods, bert, trainer):
+    changed = trainer("moods", model=str(bert), augment="drop=1", epochs=1)
+    batch = next(changed.train.epoch(0, 0, 16))
+    made = changed.augmenter(batch, 0)
+    first, last = (changed.task.words.encode([""])["tokens"][0, at] for at in (0, 1))
+    ends = made["tokens"].gather(1, made["length"].long()[:, None] - 1)
+    assert (made["tokens"][:, 0] == first).all()
+    assert (ends == last).all()
+    assert (made["length"] == 3).all()
+
+
 @pytest.mark.parametrize("tune", ["full", "head", "lora"])
 def test_stopped_and_resumed_it_ends_with_the_same_bits(moods, bert, trainer, tune):
     settings = {"model": str(bert), "tune": tune, "epochs": 2, "batch_size": 32}

@@ -125,6 +125,16 @@ def test_what_muon_keeps_of_a_filter_has_its_shape_however_the_filter_lies_in_me
         torch.testing.assert_close(again, expected)
 
 
+@pytest.mark.parametrize(
+    ("optimizer", "given", "kept"),
+    [("sgd", None, 0.9), ("sgd", 0.6, 0.6), ("muon", None, 0.95), ("muon", 0.6, 0.6)],
+)
+def test_momentum_is_what_was_asked_for_or_the_usual_one(optimizer, given, kept):
+    config = TrainConfig("d", optimizer=optimizer, lr=0.1, momentum=given)
+    made = Optimizer(nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 2)), config, CPU)
+    assert [group["momentum"] for group in made.groups if "momentum" in group] == [kept]
+
+
 def test_an_even_average_is_the_mean_of_what_the_weights_were():
     module = nn.Linear(2, 1, bias=False)
     average = Average(module, TrainConfig("d", swa=0.5), steps=4)

@@ -34,6 +34,16 @@ def in_words(version: Version) -> str:
     return " ".join([version.op, *told[:4], *(["…"] if len(told) > 4 else [])])
 
 
+def not_placed(params: Mapping[str, Any]) -> str | None:
+    """What a split by time or by hash says of the rows that it found no place for; None of none."""
+    count = params.get("no_place")
+    if not count:
+        return None
+    what, column = ("time", params["time"]) if params.get("time") else ("value", params["hash"])
+    rows, they = (f"{count:,} rows have", "they are") if count > 1 else ("1 row has", "it is a")
+    return f'{rows} no {what} in "{column}": {they} training row{"s" * (count > 1)}'
+
+
 def _split(params: Mapping[str, Any]) -> str:
     by = params.get("by")
     with_classes = f" by {by}" if by else ""
@@ -46,6 +56,8 @@ def _split(params: Mapping[str, Any]) -> str:
     for name, said in (("group", "whole"), ("time", "in time by"), ("hash", "by hash of")):
         if params.get(name):
             words += f" {said} {params[name]}"
+    if count := params.get("no_place"):
+        words += f" ({count:,} row{'s have' if count > 1 else ' has'} none)"
     return words + with_classes
 
 

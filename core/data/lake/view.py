@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -41,6 +42,8 @@ A_CELL = 16
 """Bytes that a cell is taken to need in memory."""
 MOST_DISTINCT = 100
 """Of more columns at once than that, the number of different values is estimated."""
+BATCH_SHARE = 16
+"""A batch of rows is up to this part of the memory limit, by what a row takes in the files."""
 
 
 def file_list(paths: Sequence[Path]) -> str:
@@ -143,6 +146,13 @@ class View:
             self.connection.execute("DROP VIEW rows")
             self.connection.execute("ALTER TABLE held RENAME TO rows")
         self._held = True
+
+    def _most(self, columns: Sequence[str]) -> int:
+        """How many rows fit into a batch; of numbers, and of short texts, very many."""
+        if not any(self.version.column(name).type in ("BLOB", "VARCHAR") for name in columns):
+            return sys.maxsize
+        files = sum(file.bytes for file in self.version.files if file.provides is None)
+        return max(1, memory.limit() // BATCH_SHARE * self.version.rows // max(1, files))
 
     @property
     def wide(self) -> bool:
@@ -317,7 +327,8 @@ class View:
         """Stream `(_rid, *columns)` in row order, optionally of one split, or behind a row id.
 
         The files lie in row order and overlays are looked up by row id, so nothing is sorted and
-        memory stays at a few batches, however large the rows are.
+        memory stays at a few batches, however large the rows are: of large pictures a batch has
+        fewer than `rows`.
         """
         import numpy as np
         import pyarrow as pa
@@ -340,7 +351,7 @@ class View:
         listed = ", ".join(quoted(name) for name in (ROW_ID, *own))
         where = "" if after is None else f" WHERE {ROW_ID} > {int(after)}"
         scan = self._connection.sql(f"SELECT {listed} FROM {self._layout.base(own)}{where}")
-        for batch in scan.to_arrow_reader(rows):
+        for batch in scan.to_arrow_reader(min(rows, self._most(own))):
             table = pa.Table.from_batches([batch])
             ids = table[ROW_ID].to_numpy()
             for number, overlay in overlays.items():

@@ -69,8 +69,11 @@ DOUBTS = {
     # What is no date at all ends the query too, when it is cast; parsing it twice takes as long
     # as reading it.
     "DATE": "strlen({x}) <> 10",
-    # A time zone, or AM and PM, would be left out without a word.
-    "TIMESTAMP": "strlen({x}) <> 10 AND ({x}[14] <> ':' OR {x}[-1] NOT BETWEEN '0' AND '9' OR"
+    # A time zone, or AM and PM, would be left out without a word. The usual form is seen at once:
+    # to look at single letters takes a tenth of the time that all else does.
+    "TIMESTAMP": "strlen({x}) <> 10 AND ({x} NOT LIKE '_____________:__:__'"
+    " OR TRY_CAST(right({x}, 2) AS UTINYINT) IS NULL)"
+    " AND ({x}[14] <> ':' OR {x}[-1] NOT BETWEEN '0' AND '9' OR"
     " (strlen({x}) <> 16 AND ({x}[17] <> ':' OR strlen({x}) < 19 OR strlen({x}) > 26"
     " OR (strlen({x}) > 19 AND {x}[20] <> '.'))))",
     "BOOLEAN": "lower({x}) NOT IN ('true', 'false')",

@@ -100,9 +100,9 @@ def planned(
     - `group` names a column whose equal values must not be parted, such as a patient or a document.
       With `by` too, the shares of the classes are kept as nearly as whole groups allow.
     - `time` names a column to order by: the oldest rows train, the newest are test rows, and equal
-      times are not parted. A row without a time trains.
+      times are not parted. A row without a time trains; `no_place` in `params` counts them.
     - `hash` names a column, or `_rid`: a row's part depends on nothing but that value and the seed,
-      so it stays as rows are added. A row without a value trains.
+      so it stays as rows are added. A row without a value trains, and is counted likewise.
     - `folds` gives each row a number in the column `fold`, 0 to folds-1, of equal sizes and shares,
       or of whole groups. With `fold`, that fold becomes test, the next one validation, and the rest
       train; `fold` alone reads the column that is there.
@@ -111,6 +111,8 @@ def planned(
         UsageError: the fractions cannot be, there is no such column, or ways do not go together.
         LeptonError: there are too few rows, groups, times or values.
     """
+    import numpy as np
+
     version = lake.version(ref)
     _check_way(
         version, random=random, by=by, group=group, time=time, hash=hash, folds=folds, fold=fold
@@ -121,7 +123,7 @@ def planned(
         return _into_folds(lake, version, folds, fold, seed=seed, by=by, group=group)
     _check_fractions(validation, test)
     way = "time" if time else "hash" if hash else "group" if group else None
-    wanted = 1 + (validation > 0) + (test > 0)
+    wanted, no_place = 1 + (validation > 0) + (test > 0), 0
     if version.rows < wanted:
         rows = "1 row is" if version.rows == 1 else f"{version.rows} rows are"
         raise LeptonError(f"{rows} too few to make {wanted} parts of", where=version.ref)
@@ -129,10 +131,12 @@ def planned(
         if time:
             ids, codes = coded.times(view, time)
             parts = partition.in_time(codes, validation, test)
+            no_place = int(np.count_nonzero(codes < 0))
         elif hash:
             ids, hashes, known = coded.hashes(view, hash, seed)
             parts = partition.by_hash(hashes, validation, test)
             parts[~known] = partition.TRAIN
+            no_place = int(np.count_nonzero(~known))
         elif group:
             ids, groups = coded.codes(view, group)
             classes = coded.classes(view, by)
@@ -155,6 +159,7 @@ def planned(
     params: dict[str, Any] = {"way": way or ("stratified" if by else "random")}
     params |= {"validation": validation, "test": test, "seed": seed, "by": by, "group": group}
     params |= {name: value for name, value in (("time", time), ("hash", hash)) if value}
+    params |= {"no_place": no_place} if no_place else {}
     return Plan(version, ids, params, parts)
 
 
@@ -243,6 +248,8 @@ def lacking_split(
     params: dict[str, Any] = {"way": way, "validation": validation}
     params |= {"test": "kept", "seed": seed, "by": by, "group": None}
     params |= {"time": time} if time else {}
+    no_place = 0 if times is None else int(np.count_nonzero(times[train] < 0))
+    params |= {"no_place": no_place} if no_place else {}
     return Plan(version, ids, params, parts)
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
+from core.data.sources.remote.reaching import bound_hub
 from core.errors import LeptonError, UsageError, first_line
 from core.models.architecture import Architecture
 from core.models.hub.reading import FACTS, TOKENIZER, json_of, reading_of
@@ -229,6 +230,7 @@ def _fetched(ref: str, name: str, *, revision: str | None = None) -> Path | None
     if known is not None:
         return None
     disable_progress_bars()
+    bound_hub()
     try:
         return Path(hub.hf_hub_download(ref, name, revision=revision))
     except errors.GatedRepoError as error:

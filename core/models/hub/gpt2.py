@@ -9,6 +9,10 @@ from torch import nn
 
 from core.models.hub.wrapped import NextToken, check_heads
 
+QUICKER = {"gelu_new": "gelu_pytorch_tanh"}
+"""transformers' name of an activation that it writes out in eight steps, to that of the same one
+which torch takes in a single step."""
+
 
 def build(shape: Mapping[str, Any], **options: Any) -> nn.Module:
     from transformers import GPT2Config, GPT2Model
@@ -23,6 +27,7 @@ def build(shape: Mapping[str, Any], **options: Any) -> nn.Module:
         resid_pdrop=options["dropout"],
         embd_pdrop=options["dropout"],
         attn_pdrop=options["dropout"],
+        activation_function=QUICKER["gelu_new"],
         bos_token_id=None,
         eos_token_id=None,
     )

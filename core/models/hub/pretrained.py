@@ -10,6 +10,7 @@ from torch import nn
 
 from core.errors import LeptonError, UsageError, first_line
 from core.models.hub.base import Base
+from core.models.hub.gpt2 import QUICKER
 from core.models.hub.tuning import adapt, freeze
 from core.models.hub.wav2vec2 import STEADY
 from core.models.hub.whisper import STEADY as STEADY_WRITER
@@ -158,7 +159,11 @@ def _config(shape: Mapping[str, Any], structure: Mapping[str, Any]) -> Any:
     from transformers import AutoConfig
 
     left_out = ("model_type", "dtype", "torch_dtype", "id2label", "label2id", "problem_type")
-    rest = {name: value for name, value in structure.items() if name not in left_out}
+    rest = {
+        name: QUICKER.get(value, value) if isinstance(value, str) else value
+        for name, value in structure.items()
+        if name not in left_out
+    }
     if shape["kind"] == "series":
         rest |= _for_series(shape, structure)
     elif shape["kind"] == "speech":

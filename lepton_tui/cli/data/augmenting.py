@@ -63,7 +63,8 @@ def augment(
             raise UsageError("no augmentation is named", hint=f"--augment, of these: {names}.")
         written.check(chosen, found.kind, what=f'the column "{found.column}"')
         rows = cells(view, found.column, ids=row, count=SHOWN)
-        ref = view.version.ref
+        version = view.version
+        ref = version.ref
     from core.augmentation.examples import examples
 
     made = examples(chosen, found.kind, rows, range(epochs), seed)
@@ -83,6 +84,11 @@ def augment(
         if not example.problem:
             _PUT[found.kind](example)
         put()
+    if len(rows) == 1 and any(each.mixes for each in chosen):
+        note("Two rows are mixed: name one more with --row, to see it.")
+    if why := written.refused(chosen, version.task):
+        note(f"For training: {why}.")
+        return
     note(f"Train with them: lepton train {dataset} --augment {written.written(chosen)}")
 
 

@@ -87,6 +87,8 @@ def import_(
     An address begins with https://, s3://, gs://, az:// or hf://. No password or key is part of
     it: they are read from LEPTON_HTTP_HEADERS and LEPTON_HTTP_QUERY in the environment, from
     .netrc, and from where each cloud keeps them.
+
+    An empty cell of a CSV is a missing value, and so is one that holds only "".
     """
     options: dict[str, Any] = {
         "types": types_of(type),

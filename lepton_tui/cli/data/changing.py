@@ -36,6 +36,7 @@ def split(
 
     Equal and nearly equal rows in different splits are told, each with the step that mends it.
     """
+    from core.data.lake.steps import not_placed
     from core.data.quality.leakage import check_leakage
     from core.data.splitting.split import split as split_rows
 
@@ -67,6 +68,8 @@ def split(
     each = "fold {}" if numbered else "{}"
     parts = ", ".join(f"{each.format(name)} {human_count(n)}" for name, n in counts.items() if n)
     put(f"{version.ref}: {parts}")
+    if note := not_placed(version.params):
+        put(f"{note}.")
     if leaks:
         put_findings(leaks, version.ref)
     elif checked:

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 @app.command("ls")
 def list_(json: bool = JSON) -> None:
     """List the data sets."""
-    datasets = open_lake().datasets()
+    from core.lineage.purpose import task_of_line
+
+    lake = open_lake()
+    datasets = lake.datasets()
     if json:
         put_json([version.to_json() for version in datasets])
         return
@@ -30,7 +33,10 @@ def list_(json: bool = JSON) -> None:
     heads = ("name", "version", "rows", "columns", "bytes", "task")
     table(
         heads,
-        [(v.dataset, v.n, v.rows, len(v.columns), human_bytes(v.bytes), v.task) for v in datasets],
+        [
+            (v.dataset, v.n, v.rows, len(v.columns), human_bytes(v.bytes), task_of_line(lake, v))
+            for v in datasets
+        ],
         whole=heads,
         drops=("bytes", "columns", "task", "rows"),
     )
@@ -39,6 +45,8 @@ def list_(json: bool = JSON) -> None:
 @app.command()
 def show(dataset: str = DATASET, json: bool = JSON) -> None:
     """Show what a data set holds and how it came to be."""
+    from core.lineage.purpose import task_of_line
+
     lake = open_lake()
     version = lake.version(dataset)
     with lake.open(version) as view:
@@ -54,7 +62,7 @@ def show(dataset: str = DATASET, json: bool = JSON) -> None:
             ("version", version.n),
             ("rows", human_count(version.rows)),
             ("size", human_bytes(version.bytes)),
-            ("task", version.task),
+            ("task", task_of_line(lake, version)),
             ("inputs", inputs_of(version)),
             ("target", version.target),
             ("splits", ", ".join(f"{name} {human_count(n)}" for name, n in splits.items()) or None),

@@ -16,7 +16,7 @@ from textual.widgets.option_list import Option
 from core.augmentation import Augmentation
 from core.augmentation.example import Cell, Example
 from core.augmentation.material import Material, cells, materials
-from core.augmentation.written import fitting, written
+from core.augmentation.written import fitting, refused, written
 from core.data.lake.lake import Lake
 from core.data.lake.version import Version
 from core.errors import LeptonError
@@ -172,22 +172,26 @@ class AugmentPane(Pane):
         self.set_class(False, "-wrong")
         self._say(f"{written(shown)}…")
         engine = self.data_screen.studio.engine
-        words = [each.word for each in shown]
+        words, version = [each.word for each in shown], self._there
 
-        def work() -> list[Example]:
-            return engine.augment(
+        def work() -> tuple[list[Example], str]:
+            made = engine.augment(
                 words,
                 looked.material.kind,
                 looked.rows,
                 range(first, first + EPOCHS),
                 timeout=ANSWER_SECONDS,
             )
+            return made, refused(shown, version.task)
 
-        def done(found: list[Example]) -> None:
+        def done(told: tuple[list[Example], str]) -> None:
+            found, why = told
             self.query_one(Examples).show(looked.material.kind, found, first + 1)
             off = "" if self._chosen else " · space on, enter settings"
             rows = f"{plain(looked.material.column)}, rows {found[0].row} to {found[-1].row}"
             self._say(f"{written(shown)} · {rows}{off}")
+            if why:
+                self._warn(f"! for training: {why}")
 
         self.data_screen.fetch(work, done, group="augment", failed=self._failed)
 
@@ -197,7 +201,10 @@ class AugmentPane(Pane):
     def _failed(self, error: LeptonError) -> None:
         self._say("")
         told = ". ".join(plain(said) for said in (str(error), error.hint) if said)
-        self.query_one("#wrong", Static).update(Text(f"✗ {told}"))
+        self._warn(f"✗ {told}")
+
+    def _warn(self, words: str) -> None:
+        self.query_one("#wrong", Static).update(Text(words))
         self.set_class(True, "-wrong")
 
     # Keys

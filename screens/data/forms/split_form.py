@@ -22,6 +22,7 @@ from screens.data.forms.splitting import (
     Planner,
     SplitRequest,
     counts_line,
+    not_placed_line,
     numbers_folds,
 )
 from screens.text import plain
@@ -117,6 +118,7 @@ class SplitForm(Form[SplitRequest]):
 
     def _outlook(self, plan: Plan, by: str | None) -> Text:
         said = counts_line(plan.counts, folds=numbers_folds(plan.params))
+        said.append_text(not_placed_line(plan.params))
         if by is not None and plan.params["by"] is None:
             said.append(
                 f"\n{plain(by)} has too many values for classes: no shares are kept.", "dim"

@@ -22,7 +22,13 @@ from core.data.splitting.split import keep
 from core.errors import Cancelled, LeptonError
 from screens.data.check.finding_words import finding_line
 from screens.data.fetching import Fetch
-from screens.data.forms.splitting import Planner, SplitRequest, counts_line, numbers_folds
+from screens.data.forms.splitting import (
+    Planner,
+    SplitRequest,
+    counts_line,
+    not_placed_line,
+    numbers_folds,
+)
 from screens.text import plain
 
 
@@ -127,6 +133,7 @@ class SplitResult(ModalScreen[SplitMade | None]):
         if made is not None and self.is_attached:
             head = Text.assemble(("✓ ", "green"), (made.ref, "bold"))
             counts = counts_line(made.params["rows"], folds=numbers_folds(made.params))
+            counts.append_text(not_placed_line(made.params))
             self.query_one(Static).update(Group(head, counts, leaks))
 
     def _keys(self, words: str) -> None:

@@ -11,9 +11,10 @@ from typing import Any
 from rich.text import Text
 
 from core.data.lake.lake import Lake
+from core.data.lake.steps import not_placed
 from core.data.splitting.split import How, Plan, planned
 from core.errors import Cancelled
-from screens.text import human_count, percent
+from screens.text import human_count, percent, plain
 
 WAYS = {
     "stratified": "stratified: each class keeps its share",
@@ -89,6 +90,12 @@ def counts_line(counts: Mapping[str, int], *, folds: bool) -> Text:
         said.append(human_count(rows), "bold")
         said.append(f" {percent(rows / whole)}", "dim")
     return said
+
+
+def not_placed_line(params: Mapping[str, Any]) -> Text:
+    """A line of its own on the rows that train for want of a time or value; empty for none."""
+    note = not_placed(params)
+    return Text(f"\n! {plain(note)}", "yellow") if note else Text()
 
 
 def numbers_folds(params: Mapping[str, Any]) -> bool:

@@ -107,9 +107,13 @@ class VersionsPane(Pane):
         self.data_screen.fetch(look, show, group="versions")
 
     def _list(self, chosen: str | None = None) -> None:
+        self.grow_older(chosen)
+        self._tell()
+
+    def grow_older(self, chosen: str | None = None) -> None:
+        # Of the lines only those are drawn whose words are others than before.
         lines = [version_line(v, marked=v.ref == self._marked) for v in self._versions.values()]
         self.query_one("#history", LineList).show(lines, chosen=chosen)
-        self._tell()
 
     @property
     def _chosen(self) -> Version | None:

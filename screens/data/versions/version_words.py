@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from core.data.lake.steps import in_words
+from core.data.lake.steps import in_words, not_placed
 from core.data.lake.version import Version
 from screens.data.clean.step_words import settings_words, value_words
 from screens.listing import Line
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 LONGEST = 200
 # What other lines say already.
-SAID = frozenset({"steps", "learned", "rows", "files"})
+SAID = frozenset({"steps", "learned", "rows", "files", "no_place"})
 
 
 def version_line(version: Version, *, marked: bool) -> Line:
@@ -49,6 +49,8 @@ def about(version: Version, children: Sequence[Version], readers: Sequence[Reade
 def _step(version: Version) -> list[str]:
     """The step with its arguments; of a recipe, each step with what it did."""
     found = [f"{version.op} {_arguments(version.params)}".rstrip()]
+    if note := not_placed(version.params):
+        found.append(f"  {note}")
     for done in version.params.get("steps", ()):
         counts = ", ".join(f"{count:,} {what}" for what, count in done["did"].items())
         step = done["step"]

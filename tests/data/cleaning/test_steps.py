@@ -266,6 +266,35 @@ def test_dates_that_were_text(made: Bench) -> None:
     ]
 
 
+def test_times_of_twelve_hours_are_read_whole(made: Bench) -> None:
+    texts = ["03/15/2024 01:30 PM", "3/16/2024 1:05:09 am", "03/17/2024 12:00AM", None]
+    whole = [
+        dt.datetime(2024, 3, 15, 13, 30),
+        dt.datetime(2024, 3, 16, 1, 5, 9),
+        dt.datetime(2024, 3, 17),
+        None,
+    ]
+    found = made({"d": texts}, step("parse-dates", columns=["d"], to="timestamp"))
+    assert found["d"] == whole
+    assert "times of day left out" not in made.did[0]
+    others = {"d": ["Mar 15, 2024 1:30 PM", "2024-03-16 1:05:09 AM", "17.03.2024 12:00 am", None]}
+    assert made(others, step("parse-dates", columns=["d"], to="timestamp"))["d"] == whole
+    found = made({"d": texts}, step("parse-dates", columns=["d"]))
+    assert found["d"] == [each and each.date() for each in whole]
+    assert made.did[0]["times of day left out"] == 2
+    # What an hour, or a half of the day, cannot be is no date; nor is what comes after it cut off.
+    for odd in ("03/15/2024 13:30 PM", "03/15/2024 00:30 PM", "03/15/2024 1:30 PM CET"):
+        with pytest.raises(LeptonError, match="is no date in"):
+            made({"d": [*texts, odd]}, step("parse-dates", columns=["d"], to="timestamp"))
+    with pytest.raises(UsageError, match='"d" holds times of day without a date') as told:
+        made({"d": ["1:05:09 am", "01:30 PM"]}, step("parse-dates", columns=["d"]))
+    assert "derive" in told.value.hint
+    joined = step("derive", column="when", sql="day || ' ' || d")
+    columns = {"day": ["3/15/2024"], "d": ["1:05:09 am"]}
+    read = step("parse-dates", columns=["when"], to="timestamp")
+    assert made(columns, joined, read)["when"] == [dt.datetime(2024, 3, 15, 1, 5, 9)]
+
+
 def test_values_are_written_as_others(made: Bench) -> None:
     columns = {"c": ["y", "N", "NA", None, "?"], "n": [1, 2, 3, 4, 5]}
     values = {"y": "yes", "N": "no"}

@@ -45,6 +45,14 @@ FORMATS = (
     *("%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M", "%d/%m/%Y %H:%M:%S", "%d/%m/%Y %H:%M"),
     *("%m/%d/%Y %H:%M:%S", "%m/%d/%Y %H:%M"),
 )
+# The clock of twelve hours, "1:30 PM" and "1:30:05pm", after a date.
+TWELVE = ("%I:%M %p", "%I:%M:%S %p", "%I:%M%p", "%I:%M:%S%p")
+DAYS = (
+    *("%m/%d/%Y", "%d/%m/%Y", "%m/%d/%y", "%d/%m/%y", "%Y-%m-%d", "%d.%m.%Y", "%m-%d-%Y"),
+    *("%d-%m-%Y", "%b %d, %Y", "%B %d, %Y", "%d %b %Y", "%d %B %Y", "%d-%b-%Y"),
+)
+HALVES = tuple(f"{day} {time}" for day in DAYS for time in TWELVE)
+KNOWN = (*FORMATS, *HALVES)
 
 
 @dataclass(frozen=True)
@@ -136,25 +144,30 @@ class ParseDates(Step):
         if self.formats:
             return {column.name: list(self.formats) for column in texts}
         asked = {
-            f"{column.name}\n{form}": f"count(try_strptime({_trimmed(column)}, {literal(form)}))"
+            f"{column.name}\n{form}": f"count({_read(column, form)})"
             for column in texts
-            for form in FORMATS
+            for form in (*KNOWN, *TWELVE)
         }
         found = sheet.ask(asked)
         return {
             column.name: _likely(
-                column.name, {form: found[f"{column.name}\n{form}"] for form in FORMATS}
+                column.name,
+                {form: found[f"{column.name}\n{form}"] for form in KNOWN},
+                alone=sum(found[f"{column.name}\n{form}"] for form in TWELVE),
             )
             for column in texts
         }
 
     def run(self, sheet: Sheet, learned: Learned) -> None:
         cells: dict[str, str] = {}
+        cut: list[str] = []
         for name, formats in learned.items():
             column = sheet.texts([name])[0]
             listed = ", ".join(map(literal, formats))
             read = f"try_strptime({_trimmed(column)}, [{listed}])"
             cells[name] = f"CAST({read} AS {self.to.upper()})"
+            if self.to == "date" and any("%H" in form or "%I" in form for form in formats):
+                cut.append(f"CAST(coalesce({read} > {cells[name]}, false) AS BIGINT)")
         lost = {
             name: f"({quoted(name)} IS NOT NULL AND ({cell}) IS NULL)"
             for name, cell in cells.items()
@@ -162,17 +175,34 @@ class ParseDates(Step):
         if self.unreadable == "stop":
             stop_at_unreadable(sheet, lost, "is no date in " + _spoken(learned))
         total = sum_of(f"CAST({condition} AS BIGINT)" for condition in lost.values())
-        sheet.change(cells, counts={"unreadable": total})
+        counts = {"unreadable": total}
+        counts |= {"times of day left out": sum_of(cut)} if cut else {}
+        sheet.change(cells, counts=counts)
         sheet.did["columns read"] = len(cells)
 
 
-def _likely(name: str, counts: dict[str, int]) -> list[str]:
+def _read(column: Column, form: str) -> str:
+    """SQL for a value as a format reads it; only what ends as such times do is held to theirs."""
+    read = f"try_strptime({_trimmed(column)}, {literal(form)})"
+    if "%p" not in form:
+        return read
+    return f"CASE WHEN right({_trimmed(column)}, 1) IN ('M', 'm') THEN {read} END"
+
+
+def _likely(name: str, counts: dict[str, int], alone: int) -> list[str]:
     """The formats that the dates of a column are written in, the commonest first.
+
+    `alone` counts the times of day that have no date.
 
     Raises:
         UsageError: a day and a month cannot be told apart, or no format fits.
     """
-    found = sorted((f for f in FORMATS if counts[f]), key=lambda f: -counts[f])
+    found = sorted((f for f in KNOWN if counts[f]), key=lambda f: -counts[f])
+    if not found and alone:
+        raise UsageError(
+            f'column "{name}" holds times of day without a date',
+            hint="Join it to its date first: derive column=when sql=\"day || ' ' || time\"",
+        )
     if not found:
         raise UsageError(
             f'no known way of writing dates fits column "{name}"',

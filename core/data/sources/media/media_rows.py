@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 BATCH_ROWS = 1024
-BATCH_BYTES = 64 << 20
+# A group of rows in the file: whoever reads it holds several times as much for each thread.
+BATCH_BYTES = 16 << 20
 LARGEST_FILE = 512 << 20
 # One piece of work of a thread: enough files to be worth it, not so many that they fill the memory.
 MOST_FILES = 64

@@ -19,6 +19,7 @@ from core.data.sources.located import AS_THEY_CAME, Located
 from core.data.sources.prints import Seen
 from core.data.sources.remote.address import CLOUD, scheme_of, shown
 from core.data.sources.remote.copying import Copying, too_large, waited
+from core.data.sources.remote.reaching import file_system, reached, unreached
 from core.errors import LeptonError, UsageError
 
 if TYPE_CHECKING:
@@ -35,6 +36,10 @@ CREDENTIALS = {
     "memory": "",
 }
 ALIASES = {"gcs": "gs", "abfs": "az", "abfss": "az"}
+NETWORK = (
+    "Check this machine's network, and HTTPS_PROXY if it needs a proxy; or bring the files here"
+    " another way and name their folder."
+)
 _SECRET = re.compile("KEY|TOKEN|SECRET|PASSWORD|CONNECTION|SIG")
 # Errors of the services' own libraries that all say: who are you?
 NOBODY = ("NoCredentialsError", "PartialCredentialsError", "DefaultCredentialsError")
@@ -75,6 +80,7 @@ def fetch_cloud(desk: Desk, source: str) -> Located:
             raise UnchangedError(AS_THEY_CAME, where=shown(source))
         if (total := sum(found[at].bytes for at in wanted)) > desk.options.most_bytes:
             raise too_large(desk, total)
+        waited(desk, partial(reached, system))
         root = desk.scratch_folder()
         paths = {at: root / places[at] for at in wanted}
         Copying(desk, system).all([(at, found[at].bytes, path) for at, path in paths.items()])
@@ -100,20 +106,7 @@ def _file_system(desk: Desk, source: str) -> AbstractFileSystem:
             where=shown(source),
             hint="Install it: pip install 'lepton-tui[cloud]'",
         ) from error
-    # Never from a cache: a refresh must see what is there now.
-    options: dict[str, Any] = {"skip_instance_cache": True, "use_listings_cache": False}
-    if scheme == "s3" and not _has_aws_credentials():
-        desk.note("no AWS credentials were found; the bucket was read as anybody may")
-        options["anon"] = True
-    return fsspec.filesystem(scheme, **options)
-
-
-def _has_aws_credentials() -> bool:
-    try:
-        from botocore.session import Session  # type: ignore[import-untyped,unused-ignore]
-    except ImportError:
-        return True
-    return Session().get_credentials() is not None
+    return file_system(desk, scheme)
 
 
 @dataclass(frozen=True)
@@ -199,9 +192,13 @@ def _spoken(error: Exception, source: str) -> LeptonError:
             where=where,
             hint=f"Check the address. {hint}".strip(),
         )
+    if nowhere := unreached(error):
+        return LeptonError(nowhere, where=where, hint=NETWORK)
     status = getattr(error, "code", None) or getattr(error, "status_code", None)
     denied = isinstance(error, PermissionError) or kind in DENIED or said.startswith("Forbidden")
-    if denied or status in (401, 403):
+    # Azure says so where none of its ways to credentials leads to any.
+    unknown = "failed to retrieve a token from the included credentials" in said
+    if not unknown and (denied or status in (401, 403)):
         return LeptonError(f"access is denied: {said}", where=where, hint=hint)
     if kind in NOBODY or "credential" in said.lower():
         return LeptonError(f"there are no credentials for {scheme}://", where=where, hint=hint)

@@ -59,7 +59,7 @@ def refusal(response: httpx2.Response, url: str) -> LeptonError | Again:
 def failure(error: httpx2.TransportError, url: str) -> LeptonError | Again:
     """Why no answer came: for good, or for this time."""
     system = ""
-    for cause in _causes(error):
+    for cause in causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
             return LeptonError(
                 f"the server's certificate is not trusted: {cause.verify_message}",
@@ -102,10 +102,24 @@ def too_large(url: str, most: int, *, page: bool = False) -> LeptonError:
     return LeptonError(f"{what} is larger than {most:,} bytes", where=shown(url), hint=hint)
 
 
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, what it came of, and so on."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
+
+
+def system_words(error: BaseException) -> str:
+    """What the system said of a connection that did not come about; empty: nothing."""
+    said = ""
+    for cause in causes(error):
+        if isinstance(cause, socket.gaierror):
+            return "the host is not found"
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"its certificate is not trusted ({cause.verify_message})"
+        if isinstance(cause, OSError) and cause.errno and cause.errno > 0:
+            said = os.strerror(cause.errno).lower()
+    return said
 
 
 def _status(status: int) -> str:

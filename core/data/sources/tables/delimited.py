@@ -147,6 +147,7 @@ def _as_guessed(
         raise Doubted(surely=bool(misread))
     reject_faulty_lines(desk, texts, surveys)
     _judge(desk, texts, rows)
+    _tell_empties(desk, surveys)
     return replace(arrived, rows=written)
 
 
@@ -175,7 +176,18 @@ def _settled(desk: Desk, texts: list[Text], names: tuple[str, ...]) -> Arrived:
         desk, "arrived", outs, lambda wanted: places_of(desk, texts, wanted, faulty)
     )
     _judge(desk, texts, _count(desk, keep))
+    _tell_empties(desk, surveys)
     return hand_over(desk, "arrived", outs, keep)
+
+
+def _tell_empties(desk: Desk, surveys: list[Survey]) -> None:
+    """Say how "" is read: some mean an empty text by it, and more write nothing else for nothing.
+
+    Who puts every cell in quotation marks (pandas, R, most exports can) has no other way to write
+    that one is missing, so it is missing here, as in pandas and in DuckDB.
+    """
+    if any(survey.quoted_empties for survey in surveys):
+        desk.note('cells that hold only "" are missing values, as empty cells are')
 
 
 def _judge(desk: Desk, texts: list[Text], rows: int) -> None:

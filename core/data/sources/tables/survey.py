@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 
 CHUNK = 1 << 17
-OVERLAP = 2
+OVERLAP = 3
 ZERO, NINE = b"09"
 UNDERSCORED = re.compile(rb"[0-9]_[0-9]")
 
@@ -22,6 +22,9 @@ class Survey:
     def __init__(self, path: Path, delimiter: str, longest: int) -> None:
         self._path = path
         self._before = b'\n"' + delimiter.encode()
+        ends = re.escape(b"\r\n" + delimiter.encode())
+        self._quoted_nothing = re.compile(b"[" + ends + b']""[' + ends + b"]")
+        self._empties = False
         self._longest = longest
         self._long: list[int] = []
         self._plain = True
@@ -50,6 +53,12 @@ class Survey:
         """
         self._thread.join()
         return self._odd
+
+    @property
+    def quoted_empties(self) -> bool:
+        """Whether a cell is two quotation marks with nothing between them."""
+        self._thread.join()
+        return self._empties
 
     def long_lines(self) -> list[int]:
         """The numbers, from 1 on, of the lines of more than about `longest` bytes.
@@ -88,7 +97,10 @@ class Survey:
                         feeds += b"\n" in chunk
                     if not chunk.isascii() or decoder.getstate()[0]:
                         decoder.decode(chunk)
-                    self._odd = self._odd or self._is_odd(last + chunk)
+                    piece = last + chunk
+                    if not self._empties and b'""' in piece:
+                        self._empties = bool(self._quoted_nothing.search(piece))
+                    self._odd = self._odd or self._is_odd(piece)
                     last = chunk[-OVERLAP:]
             decoder.decode(b"", final=True)
         except UnicodeDecodeError:
