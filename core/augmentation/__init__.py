@@ -13,7 +13,7 @@ __all__ = ["AUGMENTATIONS", "KINDS", "Augmentation"]
 AUGMENTATIONS: dict[str, type[Augmentation]] = {
     each.name: each
     for each in (
-        *(Flip, Crop, Translate, Rotate, Colour, Erase, Mixup, Cutmix),
+        *(Flip, Crop, Rotate, Translate, Colour, Erase, Mixup, Cutmix),
         *(Drop, Swap),
         *(Shift, Noise, Masks),
     )

@@ -38,9 +38,9 @@ def test_all_are_listed_with_their_settings(lepton: Shell) -> None:
     assert "rotate                  turn the picture about its middle (images)" in told
     assert "0 to 180; 15 if" in told
     every = {each["name"]: each for each in lepton("data", "augment", "--json").json}
-    assert len(every) == 12
+    assert len(every) == 13
     assert every["mixup"]["kinds"] == ["images", "sounds"]
-    assert [setting["key"] for setting in every["flip"]["settings"]] == ["axis", "p"]
+    assert [setting["key"] for setting in every["flip"]["settings"]] == ["axis", "turns", "p"]
 
 
 @pytest.mark.usefixtures("lake")
@@ -112,7 +112,7 @@ def test_sounds_are_drawn_and_written(lepton: Shell, tmp_path: Path) -> None:
         (("numbers", "--augment", "flip"), "holds neither images, texts nor sounds"),
         (("bugs", "--augment", "flp,rotate=x"), 'Did you mean "flip"?\n  rotate: "degrees"'),
         (("bugs", "--augment", "drop"), 'but the column "picture" reads images'),
-        (("bugs",), "of these: flip, crop, rotate, colour, erase, mixup, cutmix"),
+        (("bugs",), "of these: flip, crop, rotate, translate, colour, erase, mixup, cutmix"),
         (("bugs", "--augment", "flip", "--column", "kinds"), 'Did you mean "kind"?'),
         (("bugs", "--augment", "flip", "--row", "77"), "there is no row 77"),
         (("nothing", "--augment", "flip"), "nothing"),

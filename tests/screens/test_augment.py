@@ -106,8 +106,8 @@ async def test_pictures_are_seen_before_they_are_trained_with(workspace: Workspa
 
         # Mixed pictures say with which row.
         listed = pilot.app.screen.query_one("#augmentations", OptionList)
-        await pilot.press("down", "down", "down", "space")
-        assert listed.highlighted == 5
+        await pilot.press(*["down"] * 4, "space")
+        assert listed.highlighted == 6
         await seen(pilot, "crop,rotate=50,mixup")
         assert "its own, the rest of row 3" in screen_text(pilot.app)
         await pilot.press("space")
