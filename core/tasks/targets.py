@@ -41,6 +41,8 @@ def separator(column: ColumnFacts) -> str:
     if column.type == "VARCHAR[]" or (texts and all(map(_is_list, texts))):
         return LISTED
     for mark in _SEPARATORS if column.is_text else ():
+        if sum(mark in text for text in texts) * 5 < len(texts):
+            continue
         parts = [labels_in(text, mark) for text in texts]
         labels = [label for each in parts for label in each]
         several = sum(len(each) > 1 for each in parts)

@@ -15,7 +15,7 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, TextIO
+from typing import Any, TextIO, TypeVar
 
 from core.errors import UsageError
 from screens.text import ELLIPSIS, clip, fit, human_number, plain
@@ -27,6 +27,9 @@ LONGEST = 2000
 IN_PIPE = 80
 """Columns of free text in a pipe, which no terminal binds."""
 NAMED = 8
+LISTED = 100
+"""Columns of a data set that a terminal lists, one to a line."""
+T = TypeVar("T")
 _CUT = re.compile(rf"(?<![^\s(])[-+]?[\d.,]*\d[\d.,]*{ELLIPSIS}$")
 _NUMBER = re.compile(r"[-+]?[\d,.]+(e[-+]?\d+)?( %)?|[-+]?∞|nan|–|")
 
@@ -172,6 +175,20 @@ def table(
 def columns_at_most() -> int | None:
     """So many columns may fit the terminal, with a sign in each; None in a pipe, which has all."""
     return None if in_pipe() else width() // (1 + len(GAP)) + 1
+
+
+def of_columns(names: Sequence[T]) -> Sequence[T]:
+    """As many of the columns as a terminal lists one to a line, with a word of the others.
+
+    A pipe gets them all.
+    """
+    if in_pipe() or len(names) <= LISTED:
+        return names
+    note(
+        f"The first {LISTED} of {len(names):,} columns: a pipe (| less) gets all, and so does"
+        " --json."
+    )
+    return names[:LISTED]
 
 
 def confirm(question: str, *, yes: bool) -> None:

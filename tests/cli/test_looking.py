@@ -60,6 +60,19 @@ def test_a_terminal_shows_the_columns_it_has_room_for(lepton: Shell) -> None:
     assert len(lepton("data", "rows", "wide", "--json").json[0]) == 301
 
 
+def test_a_terminal_lists_the_first_columns_of_very_many(lepton: Shell) -> None:
+    lake = Lake(Workspace.open(lepton.home))
+    lake.commit("wide", pa.table({f"column{at}": [at] for at in range(300)}), op="import")
+    for command in ("show", "profile"):
+        whole = lepton("data", command, "wide")
+        assert (whole.out.count("column299 "), whole.err) == (1, "")
+        lepton.env["COLUMNS"] = "60"
+        said = lepton("data", command, "wide")
+        assert ("column99 " in said.out, "column100 " in said.out) == (True, False)
+        assert "The first 100 of 300 columns" in said.err
+        del lepton.env["COLUMNS"]
+
+
 def test_a_profile_draws_what_columns_hold(lepton: Shell, tmp_path: Path) -> None:
     source = tmp_path / "things.csv"
     rows = (f"{n % 10},name {n:03},{'ab'[n % 2]}\n" for n in range(200))

@@ -6,8 +6,10 @@ import re
 import shlex
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
+from core.data.lake.lake import Lake
 from core.runs.run import Run
 from core.runs.store import Runs
 from core.workspace import Workspace
@@ -48,6 +50,20 @@ def test_a_finding_comes_with_the_command_that_mends_it(sales: Shell) -> None:
     again = sales("data", "check", "sales", "--json").json
     assert again["dataset"] == "sales@2"
     assert "id-like" not in {each["kind"] for each in again["findings"]}
+
+
+def test_of_what_is_found_in_many_columns_the_worst_is_shown(lepton: Shell) -> None:
+    cells = {f"c{n}": [1.0, *[None] * (n + 1), *[2.0, 3.0] * 20] for n in range(40)}
+    rows = {name: each[:40] for name, each in cells.items()}
+    Lake(Workspace.open(lepton.home)).commit("wide", pa.table(rows), op="import")
+    lines = lepton("data", "check", "wide").out.splitlines()
+    of_columns = [line for line in lines if "of the values are missing" in line]
+    assert len(of_columns) == 10 + 2, "ten warnings, and what is no more than information"
+    (more,) = [line for line in lines if "times more" in line]
+    assert (
+        more == f"warning  missing 28 times more: {', '.join(f'c{n}' for n in range(29, 19, -1))} …"
+    )
+    assert len(lepton("data", "check", "wide", "--json").json["findings"]) > 40
 
 
 def test_the_steps_that_mend_are_a_recipe(lepton: Shell, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from core.data.lake.lake import Lake
 from core.data.lake.rejected import rejected_rows
 from core.data.sources import ImportReport, import_source
+from core.data.sources.tables import delimited
 from core.data.sources.tables.survey import CHUNK
 from tests.data.conftest import Refuses, state
 
@@ -321,6 +322,26 @@ def test_no_scratch_file_is_left_in_the_workspace(lake: Lake, csv: Path) -> None
     _, files = state(lake)
     assert len(files) == 1
     assert files[0].endswith(".parquet")
+
+
+def test_a_file_is_not_read_again_for_what_is_known_already(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[bool] = []
+    as_guessed = delimited._as_guessed
+
+    def counted(*given: object, careful: bool) -> object:
+        looks.append(careful)
+        return as_guessed(*given, careful=careful)
+
+    monkeypatch.setattr(delimited, "_as_guessed", counted)
+    monkeypatch.setattr(delimited, "FIRST_ROWS", 2)
+    source = tmp_path / "a.csv"
+    for last, seen in (("4", [False]), ("07", [False, True]), ("oops", [False])):
+        source.write_text(f"a,b\n1,x\n2,y\n{last},z\n")
+        looks.clear()
+        import_source(lake, source)
+        assert looks == seen, f"a {last} at the end"
 
 
 @pytest.mark.parametrize("where", ["first", "last", "at a seam"])

@@ -11,15 +11,18 @@ NAN = "'nan'::DOUBLE"
 FRACTIONS = ("FLOAT", "DOUBLE")
 
 
-def valid(column: Column) -> str:
-    """SQL for a cell, with NULL for what counts as missing: NaN does."""
-    name = quoted(column.name)
+def valid(column: Column, name: str | None = None) -> str:
+    """SQL for a cell, with NULL for what counts as missing: NaN does.
+
+    `name` is what SQL calls the column, where that is not its own.
+    """
+    name = name or quoted(column.name)
     return f"nullif({name}, {NAN})" if column.type in FRACTIONS else name
 
 
-def finite(column: Column) -> str:
+def finite(column: Column, name: str | None = None) -> str:
     """SQL for a number to learn from, as DOUBLE; NULL where it is missing or endless."""
-    name = f"CAST({quoted(column.name)} AS DOUBLE)"
+    name = f"CAST({name or quoted(column.name)} AS DOUBLE)"
     if column.type not in FRACTIONS:
         return name
     return f"CASE WHEN isfinite({name}) THEN {name} END"

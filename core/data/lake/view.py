@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -12,7 +12,18 @@ from typing import TYPE_CHECKING, Any, Self
 
 from core import memory
 from core.data.engine import connect, interrupt
-from core.data.lake.layout import ROW_ID, Layout, among, literal, quoted
+from core.data.lake.layout import (
+    COLUMNS_AT_ONCE,
+    ROW_ID,
+    ColumnT,
+    Layout,
+    among,
+    cells_of,
+    literal,
+    names_in,
+    portions_of,
+    quoted,
+)
 from core.data.lake.version import Version
 from core.errors import LeptonError, UsageError, nearest
 from core.workspace import Workspace
@@ -24,8 +35,9 @@ if TYPE_CHECKING:
 __all__ = ["ROW_ID", "SPLIT", "View", "file_list", "literal", "quoted"]
 
 SPLIT = "split"
-MOST_AGGREGATES = 1000
+MOST_AGGREGATES = 300
 WIDE = 200
+COLUMNS_NEAR = 64
 A_CELL = 16
 """Bytes that a cell is taken to need in memory."""
 MOST_DISTINCT = 100
@@ -49,13 +61,20 @@ class View:
     def __init__(self, version: Version, folder: Path) -> None:
         self.version = version
         self.workspace = Workspace(folder.parent)
-        self._layout = Layout(version, lambda file: str(folder / file.name))
+        self._layout = Layout(
+            version,
+            lambda file: str(folder / file.name),
+            lambda file: names_in(folder / file.name),
+        )
         self._folder = folder
         self._held = False
         self._lock = threading.Lock()
         self._check_files()
         self._connection = connect(self.workspace)
+        # The files never change, and the foot of one of 5,000 columns takes as long as a page.
+        self._connection.execute("SET parquet_metadata_cache = true")
         self._viewed = False
+        self._near: int | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -117,7 +136,7 @@ class View:
         cells = self.version.rows * len(columns)
         if (
             self._held
-            or len(columns) < WIDE
+            or not self.wide
             or any(column.media for column in columns)
             or cells * A_CELL > memory.limit() / 4
         ):
@@ -135,11 +154,60 @@ class View:
         files = sum(file.bytes for file in self.version.files if file.provides is None)
         return max(1, memory.limit() // BATCH_SHARE * self.version.rows // max(1, files))
 
-    def aggregates(self, wanted: Sequence[str]) -> list[Any]:
-        """One value of all rows for each SQL aggregate, in as few passes as DuckDB can take.
+    @property
+    def wide(self) -> bool:
+        """Whether there are too many columns to name each of them in a query."""
+        return len(self.version.columns) >= WIDE
 
-        What it takes for a query grows faster than the aggregates in it; at some ten thousand, as
-        a table of 5,000 columns would ask for, it is the end of the process.
+    def portions(self, columns: Sequence[ColumnT]) -> Iterator[Sequence[ColumnT]]:
+        """As many of the columns as one query over their `cells` does best with."""
+        return portions_of(columns, COLUMNS_AT_ONCE if self.wide else 1)
+
+    def cells(self, columns: Sequence[str], kind: str | None = None) -> str:
+        """SQL for the cells of some columns of one type as rows `(_rid, name, cell)`."""
+        rows = "rows" if self._held else f"({self._layout.joined(columns=columns)})"
+        return cells_of(rows, columns, ROW_ID, kind)
+
+    def near(self, column: str) -> str:
+        """The SQL name of a table with this column and few others, for a query of it alone.
+
+        Of a held version's rows it is a part, made when the first of its columns is asked for: that
+        a table has 5,000 columns takes a query of one longer than the query.
+        """
+        if not self._held:
+            return "rows"
+        names = self.version.column_names
+        part = names.index(column) // COLUMNS_NEAR
+        if part != self._near:
+            listed = ", ".join(map(quoted, names[part * COLUMNS_NEAR : (part + 1) * COLUMNS_NEAR]))
+            self.sql(f"CREATE OR REPLACE TABLE near AS SELECT {ROW_ID}, {listed} FROM rows")
+            self._near = part
+        return "near"
+
+    def of_each(
+        self, columns: Sequence[str], asked: Callable[[str], Mapping[str, str]]
+    ) -> dict[str, dict[str, Any]]:
+        """The same aggregates of each of some columns of one type, by the column's name.
+
+        `asked` makes their SQL, each under a name, of what a column is called in SQL.
+        """
+        found: dict[str, dict[str, Any]] = {}
+        if self.wide:
+            wanted = asked("cell")
+            for part in self.portions(columns):
+                query = f"SELECT name, {', '.join(wanted.values())} FROM {self.cells(part)}"
+                for name, *row in self.sql(f"{query} GROUP BY name"):
+                    found[name] = dict(zip(wanted, row, strict=True))
+            return found
+        each = {column: asked(quoted(column)) for column in columns}
+        values = iter(self.aggregates([sql for of_one in each.values() for sql in of_one.values()]))
+        return {column: {key: next(values) for key in of_one} for column, of_one in each.items()}
+
+    def aggregates(self, wanted: Sequence[str]) -> list[Any]:
+        """One value of all rows for each SQL aggregate, in as few passes as DuckDB does well.
+
+        What it takes for a query grows faster than the aggregates in it. For the same of each
+        column there is `of_each`.
         """
         found: list[Any] = []
         for at in range(0, len(wanted), MOST_AGGREGATES):

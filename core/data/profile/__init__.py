@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from core.data.lake.version import Column
 from core.data.lake.view import View, quoted
-from core.data.profile.figures import BINS, NUMBERS, figures, histogram, is_number, top_values
+from core.data.profile.figures import BINS, NUMBERS, figures, histograms, is_number, top_values
 from core.data.profile.media import images, sounds
 from core.data.profile.words import words
 from core.errors import Cancelled
@@ -18,6 +18,7 @@ __all__ = ["BINS", "NUMBERS", "ColumnProfile", "Profile", "is_number", "profile"
 QUANTILES = {"q01": 0.01, "q05": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "q95": 0.95}
 QUANTILES["q99"] = 0.99
 _OF_NUMBERS = ("min", "max", "mean", "std", *QUANTILES)
+_OF_TEXT = ("shortest", "longest", "mean", "empty")
 # Shorter values are categories and codes, not prose.
 PROSE = 20
 
@@ -67,10 +68,11 @@ def profile(
     arrived: Callable[[ColumnProfile], None] = lambda _: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Profile:
-    """Profile a version: one pass for the plain figures, a short one for each column after it.
+    """Profile a version: one pass for the plain figures, a short one for each column after it, or,
+    where there are very many, for each portion of them.
 
     `arrived` is told of each column as soon as it is known. `View.interrupt` from another thread,
-    or `should_stop` between two columns, ends it.
+    or `should_stop` between two of these, ends it.
 
     Raises:
         Cancelled: it was interrupted.
@@ -83,15 +85,12 @@ def profile(
         view.hold()
         plain = [column for column in version.columns if column.type != "BLOB"]
         known = figures(view, plain, QUANTILES)
-        for column in version.columns:
+        for part in view.portions(version.columns):
             if should_stop():
                 raise Cancelled("the profile was cancelled")
-            if column.name in known:
-                made = _plain(view, column, known[column.name])
-            else:
-                made = _media(view, column)
-            found[column.name] = made
-            arrived(made)
+            for made in _of(view, part, known):
+                found[made.name] = made
+                arrived(made)
         splits = view.splits()
     except duckdb.InterruptException as error:
         raise Cancelled("the profile was cancelled") from error
@@ -110,23 +109,32 @@ def _media(view: View, column: Column) -> ColumnProfile:
     )
 
 
-def _plain(view: View, column: Column, known: dict[str, Any]) -> ColumnProfile:
-    numbers: dict[str, Any] | None = None
-    text: dict[str, float] | None = None
-    prose: dict[str, Any] | None = None
-    top: list[tuple[str, int]] = []
-    if is_number(column):
-        numbers = {key: known[key] for key in _OF_NUMBERS}
-        numbers |= {key: known[key] for key in ("zeros", "negative")}
-        numbers["histogram"] = histogram(view, column.name, known["min"], known["max"])
-    elif column.type == "VARCHAR":
-        if known["longest"] is not None:
-            text = {key: float(known[key]) for key in ("shortest", "longest", "mean", "empty")}
-            prose = words(view, column.name) if known["mean"] > PROSE else None
-    elif "min" in known:
-        numbers = {"min": known["min"], "max": known["max"]}
-    if 0 < known["distinct"] <= max(50, view.version.rows // 2):
-        top = top_values(view, column.name)
-    return ColumnProfile(
-        column.name, column.type, known["missing"], known["distinct"], top, numbers, text, prose
-    )
+def _of(
+    view: View, columns: Sequence[Column], known: dict[str, dict[str, Any]]
+) -> Iterator[ColumnProfile]:
+    """Some columns, with what their plain figures do not say: their shapes and common values."""
+    plain = [column for column in columns if column.name in known]
+    spread = {c.name: (known[c.name]["min"], known[c.name]["max"]) for c in plain if is_number(c)}
+    bars = histograms(view, spread)
+    few = max(50, view.version.rows // 2)
+    tops = top_values(view, [c for c in plain if 0 < known[c.name]["distinct"] <= few])
+    for column in columns:
+        if column.name not in known:
+            yield _media(view, column)
+            continue
+        figures, name = known[column.name], column.name
+        numbers: dict[str, Any] | None = None
+        text: dict[str, float] | None = None
+        prose: dict[str, Any] | None = None
+        if is_number(column):
+            numbers = {key: figures[key] for key in (*_OF_NUMBERS, "zeros", "negative")}
+            numbers["histogram"] = bars[name]
+        elif column.type == "VARCHAR":
+            if figures["longest"] is not None:
+                text = {key: float(figures[key]) for key in _OF_TEXT}
+                prose = words(view, name) if figures["mean"] > PROSE else None
+        elif "min" in figures:
+            numbers = {key: figures[key] for key in ("min", "max")}
+        missing, distinct = figures["missing"], figures["distinct"]
+        top = tops.get(name, [])
+        yield ColumnProfile(name, column.type, missing, distinct, top, numbers, text, prose)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from core.data.lake.version import Column
-from core.data.lake.view import MOST_DISTINCT, View, quoted
+from core.data.lake.view import MOST_DISTINCT, View
 
 BINS = 20
 TOP = 10
@@ -31,39 +32,45 @@ def figures(
     Numbers have the `quantiles` under their names; what is not finite does not count in them.
     """
     exact = view.version.rows < EXACT_ROWS and len(columns) <= MOST_DISTINCT
-    wanted: list[tuple[str, str, str]] = []
-    for column in columns:
-        name = quoted(column.name)
-        distinct = f"count(DISTINCT {name})" if exact else f"approx_count_distinct({name})"
-        asked = {"missing": f"count(*) - count({name})", "distinct": distinct}
-        if is_number(column):
-            asked |= _of_numbers(column, name, list(quantiles.values()))
-        elif column.type == "VARCHAR":
-            asked |= {
-                "shortest": f"min(length({name}))",
-                "longest": f"max(length({name}))",
-                "mean": f"avg(length({name}))",
-                "empty": f"count(*) FILTER (trim({name}) = '')",
-            }
-        else:
-            asked |= {
-                "min": f"CAST(min({name}) AS VARCHAR)",
-                "max": f"CAST(max({name}) AS VARCHAR)",
-            }
-        wanted += [(column.name, key, sql) for key, sql in asked.items()]
-    found: dict[str, dict[str, Any]] = {column.name: {} for column in columns}
-    known = view.aggregates([sql for *_, sql in wanted])
-    for (column_name, key, _), value in zip(wanted, known, strict=True):
-        found[column_name][key] = value
+    found: dict[str, dict[str, Any]] = {}
+    for alike in of_one_type(columns):
+        asked = partial(_asked, alike[0], exact, list(quantiles.values()))
+        found |= view.of_each([column.name for column in alike], asked)
     for each in found.values():
         if "quantiles" in each:
             values = each.pop("quantiles") or [None] * len(quantiles)
             each |= dict(zip(quantiles, values, strict=True))
             each |= {key: _finite(each[key]) for key in ("min", "max", "mean", "std", *quantiles)}
-        if "distinct" in each:
-            # An estimate may be beyond what there is.
-            each["distinct"] = min(each["distinct"], view.version.rows - each["missing"])
+        # An estimate may be beyond what there is.
+        each["distinct"] = min(each["distinct"], view.version.rows - each["missing"])
     return found
+
+
+def of_one_type(columns: Sequence[Column]) -> list[list[Column]]:
+    """The columns, parted by their types."""
+    alike: dict[str, list[Column]] = {}
+    for column in columns:
+        alike.setdefault(column.type, []).append(column)
+    return [*alike.values()]
+
+
+def _asked(column: Column, exact: bool, quantiles: list[float], name: str) -> dict[str, str]:
+    """The SQL of each figure for a column of this one's type that SQL calls `name`."""
+    distinct = f"count(DISTINCT {name})" if exact else f"approx_count_distinct({name})"
+    asked = {"missing": f"count(*) - count({name})", "distinct": distinct}
+    if is_number(column):
+        return asked | _of_numbers(column, name, quantiles)
+    if column.type == "VARCHAR":
+        return asked | {
+            "shortest": f"min(length({name}))",
+            "longest": f"max(length({name}))",
+            "mean": f"avg(length({name}))",
+            "empty": f"count(*) FILTER (trim({name}) = '')",
+        }
+    return asked | {
+        "min": f"CAST(min({name}) AS VARCHAR)",
+        "max": f"CAST(max({name}) AS VARCHAR)",
+    }
 
 
 def _of_numbers(column: Column, name: str, quantiles: list[float]) -> dict[str, str]:
@@ -82,30 +89,43 @@ def _of_numbers(column: Column, name: str, quantiles: list[float]) -> dict[str, 
     }
 
 
-def histogram(view: View, column: str, low: float | None, high: float | None) -> list[int]:
-    """Counts in 20 equal bins from `low` to `high`; none where there is no finite value."""
-    if low is None or high is None:
-        return []
-    bins = [0] * BINS
-    width = (high / BINS - low / BINS) or 1.0
-    name = quoted(column)
-    for place, count in view.sql(
-        f"SELECT least(CAST(floor((CAST({name} AS DOUBLE) - ?) / ?) AS INTEGER), {BINS - 1}),"
-        f" count(*) FROM rows WHERE isfinite(CAST({name} AS DOUBLE)) GROUP BY 1",
-        [low, width],
+def histograms(
+    view: View, limits: Mapping[str, tuple[float | None, float | None]]
+) -> dict[str, list[int]]:
+    """Of each number column counts in 20 equal bins between its limits; none without a value."""
+    found: dict[str, list[int]] = {name: [] for name in limits}
+    asked: list[tuple[str, float, float]] = []
+    for name, (low, high) in limits.items():
+        if low is not None and high is not None:
+            found[name] = [0] * BINS
+            asked.append((name, low, (high / BINS - low / BINS) or 1.0))
+    if not asked:
+        return found
+    names = [name for name, *_ in asked]
+    place = f"least(CAST(floor((cell - low) / width) AS INTEGER), {BINS - 1})"
+    for name, bin_, count in view.sql(
+        f"SELECT name, {place} AS bin, count(*) FROM {view.cells(names, 'DOUBLE')} JOIN"
+        " (SELECT unnest(?::VARCHAR[]) AS name, unnest(?::DOUBLE[]) AS low,"
+        " unnest(?::DOUBLE[]) AS width) USING (name) WHERE isfinite(cell) GROUP BY ALL",
+        [list(each) for each in zip(*asked, strict=True)],
     ):
-        bins[place] += count
-    return bins
+        found[name][bin_] += count
+    return found
 
 
-def top_values(view: View, column: str) -> list[tuple[str, int]]:
-    """The ten most common values as text, with how often each comes."""
-    name = quoted(column)
-    found = view.sql(
-        f"SELECT left(CAST({name} AS VARCHAR), 80), n FROM (SELECT {name}, count(*) AS n FROM rows"
-        f" WHERE {name} IS NOT NULL GROUP BY 1) ORDER BY n DESC, 1 LIMIT {TOP}"
-    )
-    return [(str(value), int(count)) for value, count in found]
+def top_values(view: View, columns: Sequence[Column]) -> dict[str, list[tuple[str, int]]]:
+    """Of each column the ten most common values as text, with how often each comes."""
+    found: dict[str, list[tuple[str, int]]] = {column.name: [] for column in columns}
+    for alike in of_one_type(columns):
+        for name, value, count in view.sql(
+            "SELECT name, left(CAST(cell AS VARCHAR), 80) AS shown, n"
+            f" FROM (SELECT name, cell, count(*) AS n FROM {view.cells([c.name for c in alike])}"
+            " WHERE cell IS NOT NULL GROUP BY ALL) QUALIFY"
+            f" row_number() OVER (PARTITION BY name ORDER BY n DESC, shown) <= {TOP}"
+            " ORDER BY name, n DESC, shown"
+        ):
+            found[name].append((str(value), int(count)))
+    return found
 
 
 def _finite(value: Any) -> float | None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from core.data.cleaning.cells import finite, valid
 from core.data.lake.version import Column
-from core.data.lake.view import SPLIT, View, quoted
+from core.data.lake.view import ROW_ID, SPLIT, View, quoted
 from core.data.profile import is_number
-from core.data.quality.finding import Finding, examples_of
+from core.data.profile.figures import of_one_type
+from core.data.quality.finding import EXAMPLES, Finding, examples_of
 
 NEARLY = 0.95
 # An estimate of how many values there are may be that far off; beyond it they are counted.
@@ -27,23 +29,23 @@ def check_columns(view: View, target: str | None) -> Iterator[Finding]:
         columns = [column for column in columns if column.name != "path"]
     if not columns:
         return
-    wanted: list[str] = []
+    known: dict[str, dict[str, Any]] = {}
+    for alike in of_one_type(columns):
+        known |= view.of_each([column.name for column in alike], partial(_asked, alike[0]))
+    far = [column for column in columns if _reach(known[column.name]) is not None]
+    outliers = _outside(view, {column.name: _reach(known[column.name]) for column in far})
+    named = [column for column in columns if _may_name_rows(column, known[column.name], rows)]
+    distinct: dict[str, dict[str, int]] = {}
+    for alike in of_one_type(named):
+        distinct |= view.of_each([column.name for column in alike], partial(_exactly, alike[0]))
     for column in columns:
-        name = quoted(column.name)
-        distinct = "NULL" if column.media else f"approx_count_distinct({name})"
-        quartiles = (
-            f"quantile_cont({finite(column)}, [0.25, 0.75])" if is_number(column) else "NULL"
-        )
-        spaced = f"avg(contains({name}, ' ')::INT)" if column.type == "VARCHAR" else "NULL"
-        wanted += [f"count({valid(column)})", distinct, quartiles, spaced]
-    row = view.aggregates(wanted)
-    for i, column in enumerate(columns):
-        filled, distinct_count, quartiles, spaced = row[4 * i : 4 * i + 4]
+        found = known[column.name]
+        filled = found["filled"]
         if filled < rows:
-            yield _missing(view, column, rows - filled, spaced)
-        if distinct_count is None or not filled:
+            yield _missing(view, column, rows - filled, found)
+        if found["distinct"] is None or not filled:
             continue
-        if distinct_count <= 2 and rows > 1 and _distinct(view, column) == 1:
+        if found["same"] and rows > 1:
             yield Finding(
                 "warning",
                 "constant",
@@ -54,14 +56,41 @@ def check_columns(view: View, target: str | None) -> Iterator[Finding]:
                 mend={"do": "drop-columns", "columns": [column.name]},
                 condition=f"{valid(column)} IS NOT NULL",
             )
-        if rows >= FEW and distinct_count > ROUGHLY * filled and _names_rows(column, spaced):
-            yield from _unique(view, column, filled)
-        if quartiles and distinct_count > 10:
-            yield from _outliers(view, column, quartiles)
+        if column.name in distinct:
+            yield from _unique(view, column, filled, distinct[column.name]["distinct"])
+        if column.name in outliers:
+            yield _outliers(column, _reach(found), *outliers[column.name])
 
 
-def _missing(view: View, column: Column, missing: int, spaced: float | None) -> Finding:
-    rows = view.version.rows
+def _asked(column: Column, name: str) -> dict[str, str]:
+    """What is asked of each column of this one's type, which SQL calls `name`."""
+    cell = valid(column, name)
+    number, text = is_number(column), column.type == "VARCHAR"
+    quartiles = f"quantile_cont({finite(column, name)}, [0.25, 0.75])" if number else "NULL"
+    return {
+        "filled": f"count({cell})",
+        "distinct": "NULL" if column.media else f"approx_count_distinct({name})",
+        "same": "false" if column.media else f"coalesce(min({cell}) = max({cell}), false)",
+        "quartiles": quartiles,
+        "spaced": f"avg(contains({name}, ' ')::INT)" if text else "NULL",
+        "missing": f"min({ROW_ID}, {EXAMPLES}) FILTER ({cell} IS NULL)",
+    }
+
+
+def _exactly(column: Column, name: str) -> dict[str, str]:
+    return {"distinct": f"count(DISTINCT {valid(column, name)})"}
+
+
+def _may_name_rows(column: Column, found: dict[str, Any], rows: int) -> bool:
+    """Nearly as many values as rows, as far as that was estimated, of a kind that names rows."""
+    distinct, filled = found["distinct"], found["filled"]
+    if distinct is None or not filled or rows < FEW:
+        return False
+    return bool(distinct > ROUGHLY * filled and _names_rows(column, found["spaced"]))
+
+
+def _missing(view: View, column: Column, missing: int, found: dict[str, Any]) -> Finding:
+    rows, spaced = view.version.rows, found["spaced"]
     share = missing / rows
     empty = f"{valid(column)} IS NULL"
     whole = missing == rows
@@ -81,14 +110,10 @@ def _missing(view: View, column: Column, missing: int, spaced: float | None) -> 
         "Leave the column out of the inputs."
         if whole
         else "Fill or drop them; a model over tables fills a gap with the median.",
-        examples_of(view, empty),
+        tuple(found["missing"] or ()),
         mend,
         empty,
     )
-
-
-def _distinct(view: View, column: Column) -> int:
-    return int(view.sql(f"SELECT count(DISTINCT {valid(column)}) FROM rows")[0][0])
 
 
 def _names_rows(column: Column, spaced: float | None) -> bool:
@@ -97,13 +122,13 @@ def _names_rows(column: Column, spaced: float | None) -> bool:
     return one_word or (is_number(column) and column.type not in ("FLOAT", "DOUBLE"))
 
 
-def _unique(view: View, column: Column, filled: int) -> Iterator[Finding]:
-    distinct = _distinct(view, column)
+def _unique(view: View, column: Column, filled: int, distinct: int) -> Iterator[Finding]:
     if distinct < NEARLY * filled:
         return
     name, rows = quoted(column.name), view.version.rows
     every = distinct == rows
-    again = f"{name} IN (SELECT {name} FROM rows GROUP BY 1 HAVING count(*) > 1)"
+    near = view.near(column.name)
+    again = f"{name} IN (SELECT {name} FROM {near} GROUP BY 1 HAVING count(*) > 1)"
     yield Finding(
         "warning",
         "id-like" if every else "nearly-unique",
@@ -114,33 +139,54 @@ def _unique(view: View, column: Column, filled: int) -> Iterator[Finding]:
         else f"{distinct:,} of {filled:,} values are different, as names of rows are",
         hint="Leave it out of the inputs, for a model can only learn it by heart."
         + ("" if every else " If it names the rows, look at those that share a value."),
-        examples=() if every else examples_of(view, again),
+        examples=() if every else examples_of(view, again, column.name),
         mend={"do": "drop-columns", "columns": [column.name]},
         condition="true" if every else f"{name} IS NOT NULL",
     )
 
 
-def _outliers(view: View, column: Column, quartiles: Sequence[float]) -> Iterator[Finding]:
-    low, high = quartiles
+def _reach(found: dict[str, Any]) -> tuple[float, float] | None:
+    """Beyond which numbers a value lies far from the rest; None where none does."""
+    if not found["quartiles"] or found["distinct"] is None or found["distinct"] <= 10:
+        return None
+    low, high = found["quartiles"]
     reach = 1.5 * (high - low)
-    if not 0 < reach < math.inf:
-        return
-    limits = low - reach, high + reach
+    return (low - reach, high + reach) if 0 < reach < math.inf else None
+
+
+def _outside(
+    view: View, limits: dict[str, tuple[float, float] | None]
+) -> dict[str, tuple[int, tuple[int, ...]]]:
+    """How many values of each number column lie beyond its limits, and the first rows of them."""
+    asked = [(name, *pair) for name, pair in limits.items() if pair is not None]
+    found: dict[str, tuple[int, tuple[int, ...]]] = {}
+    for part in view.portions(asked):
+        cells = view.cells([name for name, *_ in part], "DOUBLE")
+        for name, count, rows in view.sql(
+            f"SELECT name, count(*), min({ROW_ID}, {EXAMPLES}) FROM {cells} JOIN"
+            " (SELECT unnest(?::VARCHAR[]) AS name, unnest(?::DOUBLE[]) AS low,"
+            " unnest(?::DOUBLE[]) AS high) USING (name)"
+            " WHERE NOT isnan(cell) AND cell NOT BETWEEN low AND high GROUP BY name",
+            [list(each) for each in zip(*part, strict=True)],
+        ):
+            found[name] = count, tuple(rows)
+    return found
+
+
+def _outliers(
+    column: Column, limits: tuple[float, float] | None, count: int, rows: tuple[int, ...]
+) -> Finding:
+    low, high = limits or (math.nan, math.nan)
     number = f"CAST({quoted(column.name)} AS DOUBLE)"
-    outside = (
-        f"{valid(column)} IS NOT NULL AND {number} NOT BETWEEN {limits[0]!r} AND {limits[1]!r}"
+    return Finding(
+        "info",
+        "outliers",
+        column.name,
+        count,
+        what=f"{count:,} value{' lies' if count == 1 else 's lie'} outside {low:g} to"
+        f" {high:g}, 1.5 times the spread of the middle half",
+        hint="Look at these rows: are the values real, or slips of the pen?",
+        examples=rows,
+        mend={"do": "clip-outliers", "columns": [column.name]},
+        condition=f"{valid(column)} IS NOT NULL AND {number} NOT BETWEEN {low!r} AND {high!r}",
     )
-    (count,) = view.sql(f"SELECT count(*) FROM rows WHERE {outside}")[0]
-    if count:
-        yield Finding(
-            "info",
-            "outliers",
-            column.name,
-            count,
-            what=f"{count:,} value{' lies' if count == 1 else 's lie'} outside {limits[0]:g} to"
-            f" {limits[1]:g}, 1.5 times the spread of the middle half",
-            hint="Look at these rows: are the values real, or slips of the pen?",
-            examples=examples_of(view, outside),
-            mend={"do": "clip-outliers", "columns": [column.name]},
-            condition=outside,
-        )

@@ -61,10 +61,11 @@ def worst_first(findings: Sequence[Finding]) -> list[Finding]:
     return sorted(findings, key=lambda finding: (ORDER[finding.severity], -finding.rows))
 
 
-def examples_of(view: View, condition: str) -> tuple[int, ...]:
-    """The ids of the first 20 rows for which a condition is true."""
+def examples_of(view: View, condition: str, column: str | None = None) -> tuple[int, ...]:
+    """The ids of the first 20 rows for which a condition is true, of that column if it is named."""
+    table = "rows" if column is None else view.near(column)
     rows = view.sql(
-        f"SELECT {ROW_ID} FROM rows WHERE {condition} ORDER BY {ROW_ID} LIMIT {EXAMPLES}"
+        f"SELECT {ROW_ID} FROM {table} WHERE {condition} ORDER BY {ROW_ID} LIMIT {EXAMPLES}"
     )
     return tuple(row for (row,) in rows)
 

@@ -22,33 +22,43 @@ def check_similar(view: View, should_stop: Callable[[], bool]) -> Iterator[Findi
 
     Those that equal it exactly are told elsewhere. Of very many rows the first are looked at.
     """
+    texts = [
+        column.name
+        for column in view.version.columns
+        if column.type == "VARCHAR" and column.name not in (SPLIT, "path")
+    ]
+    long = view.of_each(texts, lambda name: {"texts": f"count(*) FILTER ({_long(name)})"})
     for column in view.version.columns:
+        name = quoted(column.name)
         if column.media == "image":
+            there = f"{name} IS NOT NULL"
+            ((count,),) = view.sql(f"SELECT count({name}) FROM rows")
             most = MOST_IMAGES
-            where = f"{quoted(column.name)} IS NOT NULL"
-        elif column.type == "VARCHAR" and column.name not in (SPLIT, "path"):
-            most = MOST_TEXTS
-            where = f"{_words(column)} >= {FEW_WORDS}"
+        elif column.name in long:
+            count, there, most = long[column.name]["texts"], _long(name), MOST_TEXTS
         else:
             continue
         stop_if(should_stop())
-        yield from _near(view, column, where, most, should_stop)
+        if count >= 2:
+            yield from _near(view, column, there, should_stop, texts=count, most=most)
 
 
-def _words(column: Column) -> str:
-    """How many words there are, by the blanks between them."""
-    name = quoted(column.name)
-    return f"(length({name}) - length(replace({name}, ' ', '')) + 1)"
+def _long(name: str) -> str:
+    """That a text has more than a few words, by the blanks between them."""
+    return f"(length({name}) - length(replace({name}, ' ', '')) + 1) >= {FEW_WORDS}"
 
 
 def _near(
-    view: View, column: Column, where: str, most: int, should_stop: Callable[[], bool]
+    view: View,
+    column: Column,
+    where: str,
+    should_stop: Callable[[], bool],
+    *,
+    texts: int,
+    most: int,
 ) -> Iterator[Finding]:
     name = quoted(column.name)
     few = f"(SELECT {ROW_ID}, {name} FROM rows WHERE {where} ORDER BY {ROW_ID} LIMIT {most})"
-    (texts,) = view.sql(f"SELECT count(*) FROM rows WHERE {where}")[0]
-    if texts < 2:
-        return
     if column.media:
         pairs = near_duplicate_images(view.connection, few, column.name, should_stop)
     else:

@@ -9,11 +9,13 @@ from core.data.lake.layout import literal, quoted
 from core.data.lake.view import SPLIT, View
 from core.data.quality.finding import Finding, examples_of
 from core.data.quality.labels import CATEGORIES
-from core.data.sources.guess import MISSING_MARKS
+from core.data.sources.guess import MISSING_MARKS, is_mark
 
 LONGEST = 80
 # From this share on, values of another kind than most are no accident.
 SEVERAL = 0.02
+# An estimate of how many values there are may be that far off.
+ROUGHLY = 1.3
 DATE = r"^\s*\d{1,4}[-./]\d{1,2}[-./]\d{1,4}([ T]\d{1,2}:\d{2}.*)?\s*$"
 
 # What the second half of UTF-8's bytes is read as by Windows-1252 and by Latin-1.
@@ -31,32 +33,61 @@ MOST_DAMAGES = 200
 
 def check_text(view: View, target: str | None) -> Iterator[Finding]:
     """What is wrong inside the columns of text; two scans of each, one where it has many values."""
-    marks = ", ".join(literal(mark) for mark in MISSING_MARKS)
-    for column in view.version.columns:
-        if column.type != "VARCHAR" or column.name == SPLIT:
-            continue
-        name = quoted(column.name)
-        marked = f"lower(trim({name})) IN ({marks})"
-        kinds = _kinds(name)
-        filled, missing, zeros, spoilt, lost, control, *counts = view.sql(
-            f"SELECT count({name}), count(*) FILTER ({marked}),"
-            f" count(*) FILTER (regexp_matches({name}, '^[+-]?0[0-9]')),"
-            f" count(*) FILTER ({_beyond_ascii(name, MOJIBAKE)}),"
-            f" count(*) FILTER ({_beyond_ascii(name, LOST)}),"
-            f" count(*) FILTER (regexp_matches({name}, {literal(CONTROL)})),"
-            + ", ".join(f"count(*) FILTER ({kind} AND NOT {marked})" for kind in kinds.values())
-            + " FROM rows"
-        )[0]
+    columns = [c.name for c in view.version.columns if c.type == "VARCHAR" and c.name != SPLIT]
+    counted = view.of_each(columns, _asked)
+    values = _values(view, [name for name in columns if _few_values(counted[name])])
+    for column in columns:
+        counts, marked = counted[column], _marked(quoted(column))
+        filled, missing = counts["filled"], counts["missing"]
         if filled:
-            of_kind = dict(zip(kinds, counts, strict=True))
-            if zeros:
-                # 007 is a code, and no number written oddly.
-                of_kind.pop("numbers")
-            yield from _mixed(view, column.name, of_kind, filled - missing, marked)
+            # 007 is a code, and no number written oddly.
+            left_out = {"numbers"} if counts["zeros"] else set()
+            of_kind = {kind: counts[kind] for kind in _kinds("") if kind not in left_out}
+            yield from _mixed(view, column, of_kind, filled - missing, marked)
         if missing:
-            yield _marks(view, column.name, missing, marked)
-        yield from _spellings(view, column.name, filled, target)
-        yield from _damage(view, column.name, spoilt, lost, control)
+            yield _marks(view, column, missing, marked)
+        if column in values:
+            yield from _spellings(view, column, values[column], filled, target)
+        yield from _damage(view, column, counts["spoilt"], counts["lost"], counts["control"])
+
+
+def _asked(name: str) -> dict[str, str]:
+    """What is asked of each column, which SQL calls `name`."""
+    kinds = {
+        kind: f"count(*) FILTER ({holds} AND NOT {is_mark(name)})"
+        for kind, holds in _kinds(name).items()
+    }
+    return kinds | {
+        "filled": f"count({name})",
+        "missing": f"count(*) FILTER ({is_mark(name)})",
+        "zeros": f"count(*) FILTER (regexp_matches({name}, '^[+-]?0[0-9]'))",
+        "spoilt": f"count(*) FILTER ({_beyond_ascii(name, MOJIBAKE)})",
+        "lost": f"count(*) FILTER ({_beyond_ascii(name, LOST)})",
+        "control": f"count(*) FILTER (regexp_matches({name}, {literal(CONTROL)}))",
+        "distinct": f"approx_count_distinct({name}) FILTER (length({name}) <= {LONGEST})",
+    }
+
+
+def _marked(name: str) -> str:
+    """That a text only says that there is none, in SQL that a person can read."""
+    return f"lower(trim({name})) IN ({', '.join(map(literal, MISSING_MARKS))})"
+
+
+def _few_values(counts: dict[str, int]) -> bool:
+    """Whether a column may have no more values than categories have; the number is estimated."""
+    return counts["distinct"] <= ROUGHLY * min(CATEGORIES, counts["filled"] / 2)
+
+
+def _values(view: View, columns: list[str]) -> dict[str, list[tuple[str, int]]]:
+    """The values of each column that are short, with how often each comes."""
+    found: dict[str, list[tuple[str, int]]] = {}
+    for part in view.portions(columns):
+        for name, value, count in view.sql(
+            f"SELECT name, cell, count(*) FROM {view.cells(part)} WHERE cell IS NOT NULL"
+            f" AND length(cell) <= {LONGEST} GROUP BY ALL"
+        ):
+            found.setdefault(name, []).append((value, count))
+    return found
 
 
 def _kinds(name: str) -> dict[str, str]:
@@ -97,7 +128,7 @@ def _mixed(
         },
     }
     if share >= 0.5:
-        (others,) = view.sql(f"SELECT count(*) FROM rows WHERE {odd}")[0]
+        (others,) = view.sql(f"SELECT count(*) FROM {view.near(column)} WHERE {odd}")[0]
         if not others:
             return
         yield Finding(
@@ -107,7 +138,7 @@ def _mixed(
             others,
             what=f"{share:.1%} of the values are {kind}, the others text",
             hint=f"Correct the others; or make a column of {kind} of it, where they are missing.",
-            examples=examples_of(view, odd),
+            examples=examples_of(view, odd, column),
             mend=mends[kind],
             condition=odd,
         )
@@ -120,14 +151,15 @@ def _mixed(
             most,
             what=f"{share:.1%} of the values are {kind}, the others text",
             hint="Look whether these rows come from another source, or another column.",
-            examples=examples_of(view, some),
+            examples=examples_of(view, some, column),
             condition=some,
         )
 
 
 def _marks(view: View, column: str, count: int, marked: str) -> Finding:
     written = view.sql(
-        f"SELECT DISTINCT {quoted(column)} AS v FROM rows WHERE {marked} ORDER BY v LIMIT 100"
+        f"SELECT DISTINCT {quoted(column)} AS v FROM {view.near(column)} WHERE {marked}"
+        " ORDER BY v LIMIT 100"
     )
     return Finding(
         "info",
@@ -137,18 +169,16 @@ def _marks(view: View, column: str, count: int, marked: str) -> Finding:
         what=f"{count:,} value{' only says' if count == 1 else 's only say'} that there is none"
         ' ("NA", "-" and the like)',
         hint="Empty these cells if the value is not known.",
-        examples=examples_of(view, marked),
+        examples=examples_of(view, marked, column),
         mend={"do": "map-values", "columns": [column], "missing": [value for (value,) in written]},
         condition=marked,
     )
 
 
-def _spellings(view: View, column: str, filled: int, target: str | None) -> Iterator[Finding]:
+def _spellings(
+    view: View, column: str, values: list[tuple[str, int]], filled: int, target: str | None
+) -> Iterator[Finding]:
     name = quoted(column)
-    values = view.sql(
-        f"SELECT {name}, count(*) FROM rows WHERE {name} IS NOT NULL "
-        f" AND length({name}) <= {LONGEST} GROUP BY 1 LIMIT {CATEGORIES + 1}"
-    )
     if len(values) > CATEGORIES or len(values) * 2 > filled:
         return
     ways: dict[str, list[tuple[str, int]]] = {}
@@ -174,7 +204,7 @@ def _spellings(view: View, column: str, filled: int, target: str | None) -> Iter
         rows=sum(count for way in several for value, count in way if value in rarer),
         what=f"the same value is written in several ways: {shown}",
         hint="Write each value in one way, or a model takes them for different ones.",
-        examples=examples_of(view, written),
+        examples=examples_of(view, written, column),
         mend={"do": "map-values", "columns": [column], "values": rarer},
         condition=written,
     )
@@ -200,7 +230,7 @@ def _damage(view: View, column: str, spoilt: int, lost: int, control: int) -> It
                 what=f"{spoilt:,} text{' was' if spoilt == 1 else 's were'} read in another"
                 f" encoding than UTF-8: {shown}",
                 hint="Put the letters back that are meant, or import again as UTF-8.",
-                examples=examples_of(view, holds),
+                examples=examples_of(view, holds, column),
                 mend={"do": "derive", "column": column, "sql": _put_back(name, mended)}
                 if len(mended) <= MOST_DAMAGES
                 else None,
@@ -216,7 +246,7 @@ def _damage(view: View, column: str, spoilt: int, lost: int, control: int) -> It
             what=f'{lost:,} text{" holds" if lost == 1 else "s hold"} "\ufffd", which stands for'
             " bytes that could not be read",
             hint="The letters are gone; import from the original, and name its encoding.",
-            examples=examples_of(view, holds),
+            examples=examples_of(view, holds, column),
             condition=holds,
         )
     if control:
@@ -229,7 +259,7 @@ def _damage(view: View, column: str, spoilt: int, lost: int, control: int) -> It
             what=f"{control:,} text{' holds' if control == 1 else 's hold'} characters that"
             " cannot be seen, such as a NUL or a bell",
             hint="They come from another program or a damaged file; take them out.",
-            examples=examples_of(view, holds),
+            examples=examples_of(view, holds, column),
             mend={
                 "do": "derive",
                 "column": column,
@@ -243,7 +273,7 @@ def _repaired(view: View, column: str) -> dict[str, str]:
     """Each damaged run of characters in a column with what was meant, the longest first."""
     found = view.sql(
         f"SELECT DISTINCT unnest(regexp_extract_all({quoted(column)}, {literal(MOJIBAKE)}))"
-        f" FROM rows LIMIT {MOST_DAMAGES * 5}"
+        f" FROM {view.near(column)} LIMIT {MOST_DAMAGES * 5}"
     )
     meant = {bad: good for (bad,) in found if (good := _meant(bad)) is not None}
     return dict(sorted(meant.items(), key=lambda item: (-len(item[0]), item[0])))

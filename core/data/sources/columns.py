@@ -5,18 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from core.data.lake.layout import COLUMNS_AT_ONCE, cells_of, portions_of
 from core.data.lake.moments import moment, names_zone
 from core.data.lake.view import ROW_ID, SPLIT, literal, quoted
 from core.data.sources.desk import Arrived, Desk
-from core.data.sources.guess import (
-    DOUBT,
-    NOT_A,
-    Out,
-    settle_text,
-    tell_of_zones,
-    too_long,
-    type_named,
-)
+from core.data.sources.guess import DOUBT, NOT_A, Out, portions
+from core.data.sources.settle import tell_of_zones, too_long, type_named
 from core.data.sources.signatures import image_kind, sound_kind
 
 SPLIT_NAMES = {
@@ -29,6 +23,8 @@ SPLIT_NAMES = {
     "test": "test",
     "testing": "test",
 }
+# No column of a person's is called that.
+PLACE = "__place"
 HF_IMAGE = "STRUCT(bytes BLOB, path VARCHAR)"
 
 Ask = Callable[[str], tuple[Any, ...]]
@@ -36,7 +32,7 @@ Place = tuple[str | None, str]
 PlaceFinder = Callable[[list[int]], dict[int, Place]]
 """Finds where rows of the table stood: `finder(row ids) -> {row id: (file or None, "line 7")}`."""
 
-__all__ = ["Out", "hand_over", "lake_type", "refuse_bad_cells", "settle_text"]
+__all__ = ["Out", "hand_over", "lake_type", "refuse_bad_cells"]
 
 
 def lake_type(desk: Desk, column: str, kind: str, ask: Ask | None = None) -> Out:
@@ -87,18 +83,32 @@ def refuse_bad_cells(
     desk: Desk, table: str, outs: list[Out], places: PlaceFinder | None = None
 ) -> str:
     """Reject the rows whose cells their column cannot take; return the SQL of the rows to keep."""
-    checks = [out for out in outs if out.bad]
-    if not checks:
-        return "true"
+    alike: dict[str, list[str]] = {}
+    for out in outs:
+        if out.bad:
+            alike.setdefault(out.bad, []).append(out.name)
+    found: dict[str, list[tuple[int, str]]] = {}
+    for bad, named in alike.items():
+        for part in portions(named):
+            for row, name, value in desk.connection.execute(
+                f"SELECT {PLACE}, name, cell FROM {cells_of(table, part, f'rowid AS {PLACE}')}"
+                f" WHERE {bad.format(x='cell')} ORDER BY {PLACE}"
+            ).fetchall():
+                found.setdefault(name, []).append((row, value))
+    checks = [out for out in outs if out.name in found]
     for out in checks:
-        query = f"SELECT rowid, {quoted(out.name)} FROM {table} WHERE {out.bad} ORDER BY rowid"
-        found = desk.connection.execute(query).fetchall()
-        where = places([row for row, _ in found]) if places and found else {}
-        for row, value in found:
+        where = places([row for row, _ in found[out.name]]) if places else {}
+        for row, value in found[out.name]:
             file, place = where.get(row, (None, f"row {row + 1:,}"))
             what = f'"{str(value)[:40]}" is {NOT_A[out.type]}'
             desk.reject(place, what, column=out.name, value=str(value), file=file)
-    return " AND ".join(f"NOT coalesce({out.bad}, false)" for out in checks)
+    if len(checks) > COLUMNS_AT_ONCE:
+        rows = sorted({row for each in found.values() for row, _ in each})
+        desk.connection.execute("CREATE OR REPLACE TEMP TABLE refused (place BIGINT)")
+        desk.connection.execute("INSERT INTO refused SELECT unnest(?::BIGINT[])", [rows])
+        return "rowid NOT IN (SELECT place FROM refused)"
+    conditions = [str(out.bad).format(x=quoted(out.name)) for out in checks]
+    return " AND ".join(f"NOT coalesce({bad}, false)" for bad in conditions) or "true"
 
 
 def hand_over(
@@ -133,7 +143,37 @@ def hand_over(
         selected.append(f"{sql} AS {quoted(name)}")
         names.append(name)
     query = f"SELECT {', '.join(selected)} FROM {table} WHERE {keep}"
+    made = sum(out.sql != quoted(out.name) for out in outs)
+    if sample is None and made > COLUMNS_AT_ONCE:
+        query = _in_portions(desk, table, selected, names, keep)
     return Arrived(query, tuple(names), media)
+
+
+def _in_portions(
+    desk: Desk, table: str, selected: Sequence[str], names: Sequence[str], keep: str
+) -> str:
+    """The query over a table's columns that were made a part of them at a time, side by side.
+
+    What DuckDB holds for each expression of a query is as long as its rows are at once: of
+    thousands of columns it is all of the memory.
+    """
+    parts: list[str] = []
+    for part in portions_of(selected, COLUMNS_AT_ONCE):
+        parts.append(f"made_{len(parts)}")
+        desk.connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE {parts[-1]} AS SELECT {', '.join(part)} FROM {table}"
+        )
+    condition = "true"
+    if keep != "true":
+        # In order: a join may lose it, and they lie side by side.
+        desk.connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE kept AS SELECT {keep} AS {PLACE} FROM {table}"
+            " ORDER BY rowid"
+        )
+        parts.append("kept")
+        condition = PLACE
+    listed = ", ".join(map(quoted, names))
+    return f"SELECT {listed} FROM {' POSITIONAL JOIN '.join(parts)} WHERE {condition}"
 
 
 def _free(name: str, taken: set[str]) -> str:

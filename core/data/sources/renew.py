@@ -11,9 +11,9 @@ from core.data.lake.lake import Lake
 from core.data.lake.version import Version
 from core.data.lake.view import literal, quoted
 from core.data.sources.desk import Arrived, Desk
-from core.data.sources.guess import TYPES
 from core.data.sources.located import Located
 from core.data.sources.prints import Seen
+from core.data.sources.settle import TYPES
 from core.errors import UsageError
 
 if TYPE_CHECKING:

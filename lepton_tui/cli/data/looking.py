@@ -9,7 +9,7 @@ import typer
 from lepton_tui.cli.data.group import DATASET, JSON, app, inputs_of, open_lake
 from lepton_tui.cli.interrupt import interruptible
 from lepton_tui.cli.options import comma_list
-from lepton_tui.cli.output import columns_at_most, facts, note, put, put_json, table
+from lepton_tui.cli.output import columns_at_most, facts, note, of_columns, put, put_json, table
 from lepton_tui.cli.status import working
 from screens.text import counted, human_bytes, human_count, human_number, sparkline
 
@@ -72,7 +72,8 @@ def show(dataset: str = DATASET, json: bool = JSON) -> None:
         ]
     )
     put()
-    table(("column", "type", "holds"), [(c.name, c.type, c.media or "") for c in version.columns])
+    shown = of_columns(version.columns)
+    table(("column", "type", "holds"), [(c.name, c.type, c.media or "") for c in shown])
 
 
 def _waiting(labels: dict[str, int]) -> str | None:
@@ -140,7 +141,7 @@ def profile(dataset: str = DATASET, json: bool = JSON) -> None:
                 each.distinct,
                 described(each),
             )
-            for each in found.columns
+            for each in of_columns(found.columns)
         ],
     )
 

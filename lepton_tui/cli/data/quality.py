@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 LONGEST_STEP = 500
 HISTORY = 50
+MOST_OF_A_KIND = 10
 
 
 @app.command()
@@ -230,12 +231,20 @@ def _put_report(report: dict[str, Any]) -> None:
 
 
 def put_findings(findings: Sequence[Finding], dataset: str) -> None:
-    """What a check found, worst first, each with what to do and the command that does it."""
+    """What a check found, worst first, each with what to do and the command that does it.
+
+    Of what was found of a kind in many columns, the worst are shown and the others named.
+    """
     from core.data.quality.finding import command_of, shell_word
 
     if not findings:
         put("Nothing is wrong that the check knows to look for.")
+    kinds: dict[tuple[str, str], list[str]] = {}
     for finding in findings:
+        alike = kinds.setdefault((finding.severity, finding.kind), [])
+        alike.append(finding.column or "")
+        if len(alike) > MOST_OF_A_KIND:
+            continue
         of = f"{finding.column}: " if finding.column else ""
         put(f"{finding.severity:<8} {plain(of + finding.what)}")
         if finding.hint:
@@ -250,6 +259,11 @@ def put_findings(findings: Sequence[Finding], dataset: str) -> None:
             put(f"{'':<8} {plain(f'lepton data clean {dataset} --step {shell_word(step)}')}")
         else:
             put(f"{'':<8} The step fits no line: lepton data check {dataset} --save FILE")
+    for (severity, kind), columns in kinds.items():
+        if more := columns[MOST_OF_A_KIND:]:
+            named = ", ".join(more[:MOST_OF_A_KIND]) + (" …" if len(more) > MOST_OF_A_KIND else "")
+            put(f"{severity:<8} {plain(f'{kind} {len(more):,} times more: {named}')}")
+            put(f"{'':<8} All of them: lepton data check {dataset} --json")
 
 
 @app.command()

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from core.data.sources.columns import hand_over, refuse_bad_cells
 from core.data.sources.desk import Arrived, Desk
-from core.data.sources.guess import FIRST_ROWS, Guess, guess, settle_text
+from core.data.sources.guess import FIRST_ROWS, Guess, doubted, guess
+from core.data.sources.settle import settle_texts
 from core.data.sources.tables.dialect import LONGEST_LINE, Text, first_lines, sniff
 from core.data.sources.tables.faults import places_of, reject_faulty_lines
 from core.data.sources.tables.plain_text import needs_rewriting, plain_utf8
@@ -51,7 +52,13 @@ def _surveys(texts: list[Text]) -> list[Survey]:
 
 
 class Doubted(Exception):  # noqa: N818 - a reason to look again
-    """A cell further down is not what the first rows made of its column."""
+    """A cell further down is not what the first rows made of its column.
+
+    `surely`: not by its text either, so that a careful look would only find the same.
+    """
+
+    def __init__(self, *, surely: bool = False) -> None:
+        self.surely = surely
 
 
 def _quickly(desk: Desk, paths: list[Path], *, tabs: bool) -> Arrived | None:
@@ -61,13 +68,14 @@ def _quickly(desk: Desk, paths: list[Path], *, tabs: bool) -> Arrived | None:
     noted = list(desk.notes)
     texts = [Text(path, path, sniff(desk, path, tabs=tabs)) for path in paths]
     surveys = _surveys(texts)
-    guesses = _guesses(desk, texts[0], _same_names(texts))
-    for careful in (False, True) if guesses is not None else ():
+    names = _same_names(texts)
+    guesses = _guesses(desk, texts[0], names)
+    for careful in (False, True) if len(guesses) == len(names) else ():
         try:
-            return _as_guessed(desk, texts, surveys, guesses or [], careful=careful)
-        except Doubted:
+            return _as_guessed(desk, texts, surveys, guesses, careful=careful)
+        except Doubted as doubt:
             desk.connection.execute("DROP TABLE IF EXISTS faults; DROP TABLE IF EXISTS scans")
-            if not all(survey.plain for survey in surveys):
+            if doubt.surely or not all(survey.plain for survey in surveys):
                 break
     desk.notes[:] = noted
     return None
@@ -90,8 +98,8 @@ def _same_names(texts: list[Text]) -> tuple[str, ...]:
     return first
 
 
-def _guesses(desk: Desk, text: Text, names: tuple[str, ...]) -> list[Guess] | None:
-    """What the first rows make of each column; None when a column needs all rows."""
+def _guesses(desk: Desk, text: Text, names: tuple[str, ...]) -> list[Guess]:
+    """What the first rows make of each column, but for those that need all rows."""
     import duckdb
 
     # DuckDB would read far into a large file before it sees that a few rows are enough.
@@ -101,8 +109,8 @@ def _guesses(desk: Desk, text: Text, names: tuple[str, ...]) -> list[Guess] | No
     try:
         desk.connection.execute(f"CREATE OR REPLACE TEMP TABLE sample AS {rows}")
     except duckdb.InvalidInputException:
-        return None
-    return guess(desk, "sample", names)
+        return []
+    return [each for each in guess(desk, "sample", names) if each is not None]
 
 
 def _as_guessed(
@@ -136,7 +144,7 @@ def _as_guessed(
         "SELECT 1 FROM faults WHERE error_type IN ('CAST', 'INVALID ENCODING') LIMIT 1"
     ).fetchall()
     if misread or any(not each.plain or (numbers and each.odd_numbers) for each in surveys):
-        raise Doubted
+        raise Doubted(surely=bool(misread))
     reject_faulty_lines(desk, texts, surveys)
     _judge(desk, texts, rows)
     _tell_empties(desk, surveys)
@@ -150,11 +158,20 @@ def _union(texts: list[Text], types: Mapping[str, str]) -> str:
 
 
 def _settled(desk: Desk, texts: list[Text], names: tuple[str, ...]) -> Arrived:
-    """Load every cell as text, and decide on all of them."""
+    """Load every cell as text, and decide on all of them.
+
+    Where all cells of a column are what the first ones are, that is what it is; so of thousands
+    only those are looked at closely in which one is not.
+    """
     surveys = _surveys(texts)
     desk.connection.execute(f"CREATE OR REPLACE TEMP TABLE arrived AS {_union(texts, {})}")
     faulty = reject_faulty_lines(desk, texts, surveys)
-    outs = [settle_text(desk, "arrived", name) for name in names]
+    types = desk.options.types
+    known = [each for each in _guesses(desk, texts[0], names) if each.column not in types]
+    wrong = doubted(desk, "arrived", known)
+    as_guessed = {each.column: each.plain for each in known if each.column not in wrong}
+    settled = settle_texts(desk, "arrived", [name for name in names if name not in as_guessed])
+    outs = [as_guessed.get(name) or settled[name] for name in names]
     keep = refuse_bad_cells(
         desk, "arrived", outs, lambda wanted: places_of(desk, texts, wanted, faulty)
     )

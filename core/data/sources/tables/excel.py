@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 from core.data.lake.view import quoted
 from core.data.sources.columns import Out, Place, hand_over, refuse_bad_cells
 from core.data.sources.desk import Arrived, Desk
-from core.data.sources.guess import EXACT_INTEGERS, settle_text
+from core.data.sources.guess import EXACT_INTEGERS
 from core.data.sources.naming import column_names
 from core.data.sources.said import counted
+from core.data.sources.settle import settle_texts
 from core.data.sources.tables.arrow import add
 from core.data.sources.tables.xlsx import extent, unpacked_bytes
 from core.data.sources.unpack import MOST_RATIO, RATIO_FROM
@@ -78,8 +79,10 @@ def read_workbooks(desk: Desk, paths: list[Path]) -> Arrived:
     table = pa.table(made)
     add(desk, table)
     outs = []
+    texts = [name for name in first.names if made[name].type == pa.string()]
+    settled = settle_texts(desk, "arrived", texts)
     for name in first.names:
-        out = _out(desk, name, table.schema.field(name).type)
+        out = settled.get(name) or _out(name, made[name].type)
         if mixed[name] and out.type == "VARCHAR" and name not in desk.options.types:
             desk.note(f'column "{name}" holds cells of several kinds; it was kept as text')
         outs.append(out)
@@ -254,11 +257,9 @@ def _whole(number: float) -> bool:
     return abs(number) < EXACT_INTEGERS and number == int(number)
 
 
-def _out(desk: Desk, name: str, kind: pa.DataType) -> Out:
+def _out(name: str, kind: pa.DataType) -> Out:
     import pyarrow as pa
 
-    if kind == pa.string():
-        return settle_text(desk, "arrived", name)
     types = {pa.bool_(): "BOOLEAN", pa.int64(): "BIGINT", pa.float64(): "DOUBLE"}
     return Out(name, quoted(name), types.get(kind, "DATE" if kind == pa.date32() else "TIMESTAMP"))
 

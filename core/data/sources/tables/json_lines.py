@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from core.data.lake.layout import cells_of
 from core.data.lake.view import file_list, quoted
 from core.data.sources.columns import (
     Out,
@@ -14,12 +15,12 @@ from core.data.sources.columns import (
     hand_over,
     lake_type,
     refuse_bad_cells,
-    settle_text,
 )
 from core.data.sources.desk import Arrived, Desk
 from core.data.sources.file_kind import suffix_of
-from core.data.sources.guess import settle_times
+from core.data.sources.guess import portions
 from core.data.sources.said import counted
+from core.data.sources.settle import settle_texts, settle_times
 from core.data.sources.tables.plain_text import plain_utf8
 from core.errors import LeptonError
 
@@ -54,7 +55,7 @@ def read_json_lines(desk: Desk, paths: list[Path]) -> Arrived:
             hint="Correct the file; nothing was imported.",
         ) from error
     described = desk.connection.execute("DESCRIBE arrived").fetchall()
-    outs = [_settle(desk, name, kind) for name, kind, *_ in described]
+    outs = _settled(desk, {name: kind for name, kind, *_ in described})
     keep = refuse_bad_cells(
         desk,
         "arrived",
@@ -118,25 +119,41 @@ def _broken(texts: list[Text], message: str) -> str:
     return str(next(named, texts[0].path))
 
 
-def _settle(desk: Desk, name: str, kind: str) -> Out:
+def _settled(desk: Desk, kinds: dict[str, str]) -> list[Out]:
     """Where the values of one key have several types, DuckDB leaves them as JSON."""
-    column = quoted(name)
-    if kind == "DOUBLE" and name not in desk.options.types:
-        # Python writes NaN and Infinity into JSON, where they are no numbers.
-        ((odd,),) = desk.connection.execute(
-            f"SELECT count(*) FROM arrived WHERE NOT isfinite({column})"
-        ).fetchall()
-        if odd:
-            values = counted(odd, "value")
+    free = {name: kind for name, kind in kinds.items() if name not in desk.options.types}
+    mixed = [name for name, kind in kinds.items() if kind == "JSON"]
+    for name in mixed:
+        column = quoted(name)
+        desk.connection.execute(
+            f"ALTER TABLE arrived ALTER {column} TYPE VARCHAR USING {column}->>'$'"
+        )
+    texts = settle_texts(desk, "arrived", mixed)
+    times = settle_times(desk, "arrived", [name for name in free if free[name] == "VARCHAR"])
+    numbers = [name for name in free if free[name] == "DOUBLE"]
+    odd = _not_finite(desk, numbers)
+    outs = []
+    for name, kind in kinds.items():
+        if name in odd:
+            values = counted(odd[name], "value")
             desk.note(f'{values} such as NaN in column "{name}" taken for missing')
-            kept = f"CASE WHEN isfinite({column}) THEN {column} END"
-            return Out(name, kept, kind)
-    if kind == "VARCHAR" and name not in desk.options.types:
-        return settle_times(desk, "arrived", name)
-    if kind != "JSON":
-        return lake_type(desk, name, kind)
-    desk.connection.execute(f"ALTER TABLE arrived ALTER {column} TYPE VARCHAR USING {column}->>'$'")
-    return settle_text(desk, "arrived", name)
+            kept = f"CASE WHEN isfinite({quoted(name)}) THEN {quoted(name)} END"
+            outs.append(Out(name, kept, kind))
+        else:
+            settled = texts.get(name) or times.get(name)
+            outs.append(settled or lake_type(desk, name, kind))
+    return outs
+
+
+def _not_finite(desk: Desk, numbers: list[str]) -> dict[str, int]:
+    """How many values of a column Python wrote as NaN or Infinity, which are no numbers in JSON."""
+    found: dict[str, int] = {}
+    for part in portions(numbers):
+        found |= desk.connection.execute(
+            f"SELECT name, count(*) FROM {cells_of('arrived', part)}"
+            " WHERE NOT isfinite(cell) GROUP BY name"
+        ).fetchall()
+    return found
 
 
 def _whole_lines(desk: Desk, text: Text) -> Text:

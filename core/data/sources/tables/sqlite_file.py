@@ -13,8 +13,8 @@ from urllib.parse import quote
 from core.data.lake.view import quoted
 from core.data.sources.columns import Out, hand_over, refuse_bad_cells
 from core.data.sources.desk import Arrived, Desk
-from core.data.sources.guess import settle_text, type_named
 from core.data.sources.said import counted
+from core.data.sources.settle import settle_texts, type_named
 from core.data.sources.tables.arrow import add
 from core.errors import LeptonError, UsageError, nearest
 
@@ -67,9 +67,8 @@ def read_sqlite(desk: Desk, paths: list[Path]) -> Arrived:
             where=str(path),
             hint="Name another one with --table.",
         )
-    outs = [
-        settle_text(desk, "arrived", each.name) if each.text else _typed(each) for each in columns
-    ]
+    settled = settle_texts(desk, "arrived", [each.name for each in columns if each.text])
+    outs = [settled[each.name] if each.text else _typed(each) for each in columns]
     keep = refuse_bad_cells(desk, "arrived", outs)
     ((count,),) = desk.connection.execute(f"SELECT count(*) FROM arrived WHERE {keep}").fetchall()
     desk.judge(count, "rows")
