@@ -91,11 +91,14 @@ class RunHistory:
                 self.plan = event
             case "step":
                 self._at(event)
-                self.pace = [*self.pace[:1], (event["time"], event["step"])]
+                self._paced(event)
                 numbers = {name: event[name] for name in event if name not in _NOT_SERIES}
                 self._append(event["step"], numbers)
             case "epoch":
                 self._at(event)
+                if self.pace:
+                    # What an epoch's end takes counts too.
+                    self._paced(event)
                 _remember(self.epochs, event)
                 self._append(event["step"], event.get("metrics", {}))
             case "checkpoint":
@@ -117,6 +120,9 @@ class RunHistory:
             case "result":
                 self.result = event
         self.last = event["time"]
+
+    def _paced(self, event: Event) -> None:
+        self.pace = [*self.pace[:1], (event["time"], event["step"])]
 
     def _feed_state(self, event: Event) -> None:
         if event["state"] == "stopping":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich.cells import cell_len
 from rich.text import Text
 
 from core.runs.history import waiting_words
@@ -11,10 +12,15 @@ from screens.train.lines import SEARCH
 from screens.widgets.bars import bar
 
 BAR_WIDTH = 12
+NARROW = 90
+"""Where there is less room the bar is half as long."""
 
 
-def heading(seen: Snapshot) -> Text:
-    """What is trained on what, how far it is, and what it has reached: three or four lines."""
+def heading(seen: Snapshot, width: int = 0) -> Text:
+    """What is trained on what, how far it is, and what it has reached: three or four lines.
+
+    Of a `width` (0: any), what does not fit whole is left out: half a number is a wrong one.
+    """
     text = Text()
     text.append(f"{_badge(seen)}  ", "bold")
     text.append("search for " if seen.kind == SEARCH else "", "bold")
@@ -33,9 +39,9 @@ def heading(seen: Snapshot) -> Text:
         text.append(f"\n{plain(size)} · {plain(device)} · batch {plan.get('batch_size')}", "dim")
         if plan.get("augment"):
             text.append(f" · {plain(','.join(plan['augment']))}", "dim")
-    text.append(f"\n{_progress(seen)}")
+    text.append(f"\n{_progress(seen, width)}")
     if seen.metrics:
-        text.append(f"\n{_metrics(seen)}")
+        text.append(f"\n{_metrics(seen, width)}")
     return text
 
 
@@ -45,7 +51,14 @@ def _badge(seen: Snapshot) -> str:
     return state_badge(seen.state)
 
 
-def _progress(seen: Snapshot) -> str:
+def _whole(parts: list[str], gap: str, width: int) -> str:
+    """As many of the first parts as there is room for; one at least."""
+    while width and len(parts) > 1 and cell_len(gap.join(parts)) > width:
+        parts = parts[:-1]
+    return gap.join(parts)
+
+
+def _progress(seen: Snapshot, width: int) -> str:
     if seen.waiting and seen.state == "queued":
         return waiting_words(seen.waiting)
     plan, parts = seen.plan, []
@@ -56,7 +69,8 @@ def _progress(seen: Snapshot) -> str:
         done = f"{human_count(seen.step)}/{human_count(steps)}"
         parts.append(f"{done} trials" if seen.kind == SEARCH else f"step {done}")
         if seen.alive:
-            parts.append(f"{bar(share, BAR_WIDTH)} {share:.0%}")
+            cells = BAR_WIDTH // 2 if 0 < width < NARROW else BAR_WIDTH
+            parts.append(f"{bar(share, cells)} {share:.0%}")
     if seen.alive and seen.remaining is not None:
         parts.append(f"{human_duration(seen.remaining)} left")
     elif seen.elapsed is not None:
@@ -69,15 +83,16 @@ def _progress(seen: Snapshot) -> str:
         parts.append(f"{human_number(seen.examples_per_second, 3)} rows/s")
     if not parts:
         return "starting" if seen.alive else "nothing was done"
-    return " · ".join(parts)
+    return _whole(parts, " · ", width)
 
 
-def _metrics(seen: Snapshot) -> str:
+def _metrics(seen: Snapshot, width: int) -> str:
     named = str(seen.plan.get("metric") or "")
     order = sorted(
         seen.metrics, key=lambda name: (not name.endswith(f"/{named}"), not name.endswith("/loss"))
     )
-    return "   ".join(f"{plain(name)} {human_number(seen.metrics[name])}" for name in order[:4])
+    told = [f"{plain(name)} {human_number(seen.metrics[name])}" for name in order[:4]]
+    return _whole(told, "   ", width)
 
 
 def last_words(seen: Snapshot) -> Text:

@@ -48,6 +48,7 @@ class LiveView(Vertical):
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
         self._said: dict[str, Text] = {}
+        self._seen: Snapshot | None = None
         self._words: dict[str, tuple[Callable[[], RenderableType], object]] = {}
 
     def compose(self) -> ComposeResult:
@@ -88,6 +89,7 @@ class LiveView(Vertical):
 
     def clear(self) -> None:
         """Forget the run that was shown."""
+        self._seen = None
         self._say("#head", Text())
         self._say("#words", Text())
         self.charts.clear()
@@ -96,12 +98,20 @@ class LiveView(Vertical):
 
     def show(self, seen: Snapshot, *, label: str = "") -> None:
         """Draw what is new in a snapshot; `label` names its curves where others lie over them."""
-        self._say("#head", heading(seen))
+        self._seen = seen
+        self._head()
         if seen.kind != SEARCH:
             self._draw(seen, label)
         words = last_words(seen)
         self.query_one("#said").display = bool(words)
         self._say("#words", words, wrapped=True)
+
+    def on_resize(self) -> None:
+        self._head()
+
+    def _head(self) -> None:
+        if self._seen is not None:
+            self._say("#head", heading(self._seen, max(0, self.size.width - 2)))
 
     def _draw(self, seen: Snapshot, label: str) -> None:
         self.charts.waiting(_no_curve(seen))

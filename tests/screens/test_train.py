@@ -752,3 +752,20 @@ async def test_augmentations_that_do_not_fit_are_told_in_the_form(penguins: Work
         field.value = ""
         await pilot.press("tab")
         assert not list(penguins.runs.iterdir())
+
+
+async def test_no_number_of_the_heading_is_cut(workspace: Workspace) -> None:
+    run = make_run(workspace, "train-20200115-120000-aaaa", training(2))
+    with alive(run):
+        async with LeptonApp(workspace).run_test(size=(80, 24)) as pilot:
+            await pilot.press("3")
+            metrics = {"val/accuracy": 0.98765, "val/loss": 0.04321, "train/loss": 0.09876}
+            metrics |= {"val/f1_macro": 0.98123}
+            tell(run, [{"event": "epoch", "epoch": 2, "step": 18, "metrics": metrics}])
+            shown = await until(pilot, "val/accuracy 0.9877")
+            (line,) = [each for each in shown.splitlines() if each.startswith(" val/accuracy")]
+            assert "…" not in line
+            assert line.rstrip(" │").endswith(("0.04321", "0.09876"))
+            await pilot.resize_terminal(120, 40)
+            await pilot.resize_terminal(160, 40)
+            await until(pilot, "val/f1_macro 0.9812")
