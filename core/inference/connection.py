@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
+import socket
 import subprocess
 import threading
 from collections.abc import Callable
@@ -14,107 +16,126 @@ from typing import Any, NamedTuple, TypeAlias
 from core.errors import LeptonError
 from core.inference.door import Door
 from core.inference.faults import EngineEnded, fault
-from core.inference.hearing import Hear
-from core.inference.wire import Message, frame, messages
+from core.inference.hearing import Hear, on_loop
+from core.inference.outgoing import Outgoing
+from core.inference.wire import CHUNK, Incoming, Message
 
 MOST_TRIES = 3
 ENDING_SECONDS = 5.0
 _LOG_BYTES = 4096
 
 
-class _Waiting(NamedTuple):
+class Asked(NamedTuple):
+    """A request, and who waits for what: `reply` gets what is `made` of its result, and `hear` is
+    told the parts that come before."""
+
     request: Message
     reply: Future[Any]
-    hear: Hear | None
-    """Is told what comes before the reply."""
+    made: Callable[[Any], Any]
+    hear: Hear | None = None
 
 
-Again: TypeAlias = Callable[[Message, Future[Any], Hear | None], None]
+Again: TypeAlias = Callable[[Asked], None]
 
 
 class Connection:
-    """Opened when it is made. What the engine had no time for when it left is asked `again`.
+    """Opens as soon as it is made; nobody waits for that. What the engine had no time for when it
+    left is asked `again`.
 
-    Raises:
-        LeptonError: the engine cannot be reached.
+    Replies come by a thread of its own, or on an event loop, where there is one: then no thread
+    stands between the socket and who awaits them, and nobody may block that loop for a reply.
     """
 
-    def __init__(self, door: Door, again: Again) -> None:
+    def __init__(
+        self, door: Door, again: Again, loop: asyncio.AbstractEventLoop | None = None
+    ) -> None:
         self.pid: int | None = None
         self.alive = True
         self._door = door
         self._again = again
-        self._pending: dict[int, _Waiting] = {}
-        self._lock = threading.Lock()
-        self._writing = threading.Lock()
+        self._loop = loop
+        self._pending: dict[int, Asked] = {}
+        self._lock = threading.RLock()
         self._closed = False
         self._left = False
-        self._socket, self._process = door.connect()
-        self._reader = threading.Thread(target=self._read, name="engine-replies", daemon=True)
-        self._reader.start()
+        self._out = Outgoing()
+        self._incoming = Incoming()
+        self._socket: socket.socket | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._thread = threading.Thread(target=self._open, name="engine-replies", daemon=True)
+        self._thread.start()
 
-    def send(self, request: Message, reply: Future[Any], hear: Hear | None = None) -> None:
-        """Ask; the reply fails when the engine ends before it answers. `hear` is told the parts of
-        an answer that has some, and may not wait."""
-        waiting = _Waiting(request, reply, hear)
+    def send(self, asked: Asked) -> None:
+        """Ask, without waiting; the reply fails when the engine ends before it answers. `hear` and
+        `made` may not wait either."""
+        number = asked.request["id"]
         with self._lock:
             if there := self.alive:
-                self._pending[request["id"]] = waiting
+                self._pending[number] = asked
         if not there:
-            self._lose(waiting)
+            self._lose(asked)
             return
-        reply.add_done_callback(partial(self._take_back, request["id"]))
+        asked.reply.add_done_callback(partial(self._take_back, number))
         try:
-            self._write(request)
+            self._out.send(asked.request, number)
         except ValueError as error:
             with self._lock:
-                self._pending.pop(request["id"], None)
-            fail(reply, LeptonError(f"this cannot be asked at once: {error}"))
+                self._pending.pop(number, None)
+            fail(asked.reply, LeptonError(f"this cannot be asked at once: {error}"))
 
     def close(self) -> None:
         """Hang up."""
-        self._closed = True
-        self._hang_up()
-        self._reader.join()
+        with self._lock:
+            self._closed = True
+            there = self._socket
+        if there is not None:
+            _hang_up(there)
+        self._thread.join()
+        if self._loop is not None and self._loop.is_closed():
+            # It hears nothing any more.
+            self._end()
 
-    def _take_back(self, number: int, reply: Future[Any]) -> None:
-        if not reply.cancelled():
+    def _open(self) -> None:
+        try:
+            there, self._process = self._door.connect()
+        except LeptonError as error:
+            self._end(error)
             return
         with self._lock:
-            mine = self._pending.pop(number, None)
-        if mine is not None:
-            self._write({"id": 0, "op": "cancel", "request": number})
-
-    def _write(self, request: Message) -> None:
-        sent = frame(request)
-        # The reader fails what waits when the engine is gone.
-        with self._writing, suppress(OSError):
-            self._socket.sendall(sent)
-
-    def _hang_up(self) -> None:
+            self._socket = there
+            if self._closed:
+                _hang_up(there)
+        self._out.open(there)
+        if self._loop is not None:
+            on_loop(self._loop, self._loop.add_reader, there.fileno(), self._readable, there)
+            return
         with suppress(OSError):
-            self._socket.shutdown(2)
+            while data := there.recv(CHUNK):
+                self._take(data)
+        self._end()
 
-    def _read(self) -> None:
-        with suppress(OSError), self._socket.makefile("rb") as stream:
-            for message in messages(stream):
-                if "hello" in message:
-                    self.pid = message["hello"]
-                elif "bye" in message:
-                    self._left = True
-                else:
-                    self._hear(message)
-        with self._lock:
-            self.alive = False
-            left = list(self._pending.values())
-            self._pending.clear()
-        self._socket.close()
-        if self._process is not None and not self._closed:
-            # How it ended is told a moment after its connections close.
-            with suppress(subprocess.TimeoutExpired):
-                self._process.wait(ENDING_SECONDS)
-        for waiting in left:
-            self._lose(waiting)
+    def _readable(self, there: socket.socket) -> None:
+        assert self._loop is not None
+        try:
+            data = there.recv(CHUNK, socket.MSG_DONTWAIT)
+            self._take(data)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._loop.remove_reader(there.fileno())
+            # It waits for the process to be over.
+            threading.Thread(target=self._end, name="engine-ended", daemon=True).start()
+
+    def _take(self, data: bytes) -> None:
+        for message in self._incoming.feed(data):
+            if "hello" in message:
+                self.pid = message["hello"]
+            elif "bye" in message:
+                self._left = True
+            else:
+                self._hear(message)
 
     def _hear(self, message: Message) -> None:
         if "part" in message:
@@ -124,23 +145,55 @@ class Connection:
                 listening.hear(message["part"])
             return
         with self._lock:
-            waiting = self._pending.pop(message["id"], None)
-        if waiting is None or not waiting.reply.set_running_or_notify_cancel():
+            asked = self._pending.pop(message["id"], None)
+        if asked is None or not asked.reply.set_running_or_notify_cancel():
             return
-        if "error" in message:
-            waiting.reply.set_exception(fault(message["error"]))
+        try:
+            if "error" in message:
+                raise fault(message["error"])
+            made = asked.made(message["result"])
+        except Exception as error:
+            asked.reply.set_exception(error)
         else:
-            waiting.reply.set_result(message["result"])
+            asked.reply.set_result(made)
 
-    def _lose(self, waiting: _Waiting) -> None:
+    def _take_back(self, number: int, reply: Future[Any]) -> None:
+        if not reply.cancelled():
+            return
+        with self._lock:
+            mine = self._pending.pop(number, None)
+        if mine is not None and not self._out.take_back(number):
+            self._out.send({"id": 0, "op": "cancel", "request": number})
+
+    def _end(self, error: LeptonError | None = None) -> None:
+        """Nobody is at the other end, or ever was: then `error` says why."""
+        with self._lock:
+            self.alive = False
+            left = list(self._pending.values())
+            self._pending.clear()
+        self._out.close()
+        if self._socket is not None:
+            # First, for the thread that may be sending.
+            _hang_up(self._socket)
+            self._socket.close()
+        if self._process is not None and not self._closed:
+            # How it ended is told a moment after its connections close.
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(ENDING_SECONDS)
+        for asked in left:
+            if error is None:
+                self._lose(asked)
+            else:
+                fail(asked.reply, error)
+
+    def _lose(self, asked: Asked) -> None:
         """Ask again what an engine did not hear that left or was leaving; fail the rest."""
-        request, reply, hear = waiting
         unheard = self._left or (self.pid is None and self._process is None)
-        tries = request.get("tries", 0)
+        tries = asked.request.get("tries", 0)
         if self._closed or not unheard or tries == MOST_TRIES:
-            fail(reply, self._ended())
-        elif not reply.cancelled():
-            self._again({**request, "tries": tries + 1}, reply, hear)
+            fail(asked.reply, self._ended())
+        elif not asked.reply.cancelled():
+            self._again(asked._replace(request={**asked.request, "tries": tries + 1}))
 
     def _ended(self) -> LeptonError:
         if self._closed:
@@ -159,6 +212,11 @@ class Connection:
         except OSError:
             return ""
         return next((line.strip() for line in reversed(told.split("\n")) if line.strip()), "")
+
+
+def _hang_up(there: socket.socket) -> None:
+    with suppress(OSError):
+        there.shutdown(socket.SHUT_RDWR)
 
 
 def _how(process: subprocess.Popen[bytes] | None) -> tuple[str, bool]:

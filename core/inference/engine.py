@@ -31,7 +31,7 @@ from core.workspace import Workspace
 atexit.register(gc.unfreeze)
 
 
-class _Found(NamedTuple):
+class Found(NamedTuple):
     """Where a model was found, and the one name of that place."""
 
     folder: ModelFolder
@@ -68,22 +68,22 @@ class Engine:
         self.threads = threads
         self.queue = queue
         self._models = Models(workspace)
-        self._found: dict[str, _Found] = {}
+        self._found: dict[str, Found] = {}
         self._cache: Cache[Loaded] = Cache(cache_bytes)
 
     @contextmanager
-    def use(self, ref: str) -> Iterator[Loaded]:
+    def use(self, ref: str | Found) -> Iterator[Loaded]:
         """The model of a name ("digits", its newest version), "digits@2" or a folder; loaded once.
 
         Raises:
             UsageError: there is no such model.
             LeptonError: its folder is damaged.
         """
-        found = self._find(ref)
+        found = self._find(ref) if isinstance(ref, str) else ref
         with self._cache.use(_key(found), lambda: self._load(found.folder)) as loaded:
             yield loaded
 
-    def submit(self, ref: str, rows: Sequence[Given]) -> Future[list[Answer]]:
+    def submit(self, ref: str | Found, rows: Sequence[Given]) -> Future[list[Answer]]:
         """Ask without waiting, once the model is there. A future that is cancelled takes its rows
         back; the model stays in memory until then.
 
@@ -141,7 +141,7 @@ class Engine:
         """
         return Pieces(lambda hear: self.stream(ref, prompt, sampling, hear))
 
-    def embed(self, ref: str, texts: Sequence[str]) -> Future[list[Embedded | LeptonError]]:
+    def embed(self, ref: str | Found, texts: Sequence[str]) -> Future[list[Embedded | LeptonError]]:
         """A vector for each text, or why there is none, without waiting once the model is there.
 
         Raises:
@@ -152,16 +152,20 @@ class Engine:
         with ExitStack() as stack:
             model = stack.enter_context(self.use(ref))
             if not model.embeds:
-                raise UsageError(f"{ref} makes no vectors of texts: it is for {model.task.name}")
+                name, task = model.folder.ref, model.task.name
+                raise UsageError(f"{name} makes no vectors of texts: it is for {task}")
             vectors = model.embedding.ask(texts)
             release = stack.pop_all()
         vectors.add_done_callback(lambda _: release.close())
         return vectors
 
-    def holds(self, ref: str) -> bool:
-        """Whether a model is in memory, so that a request for it waits for no loading."""
+    def held(self, ref: str) -> Found | None:
+        """A model that is in memory, so that a request for it waits for no loading; None where it
+        is not."""
         known = self._found.get(ref)
-        return known is not None and _is_current(known) and self._cache.holds(_key(known))
+        if known is None or not _is_current(known) or not self._cache.holds(_key(known)):
+            return None
+        return known
 
     def loaded(self) -> list[Loaded]:
         """The models in memory, the least recently used first."""
@@ -171,13 +175,13 @@ class Engine:
         """Let go of every model."""
         self._cache.clear()
 
-    def _find(self, ref: str) -> _Found:
+    def _find(self, ref: str) -> Found:
         """The folder of a model, looked up anew where something has changed beside it or in it."""
         known = self._found.get(ref)
         if known is not None and _is_current(known):
             return known
         folder = self._models.get(ref)
-        found = _Found(folder, str(folder.path.resolve()), _beside(folder), folder.stamp)
+        found = Found(folder, str(folder.path.resolve()), _beside(folder), folder.stamp)
         self._found[ref] = found
         return found
 
@@ -215,11 +219,11 @@ def _device(name: str, runtime: str) -> torch.device:
     return torch.device("cpu")
 
 
-def _key(found: _Found) -> Hashable:
+def _key(found: Found) -> Hashable:
     return found.place, found.stamp
 
 
-def _is_current(found: _Found) -> bool:
+def _is_current(found: Found) -> bool:
     try:
         return (_beside(found.folder), found.folder.stamp) == (found.beside, found.stamp)
     except OSError:

@@ -1,13 +1,13 @@
-"""An answer that is told part by part to a listener, for who would rather read it."""
+"""Answers that come by futures and listeners, for who would rather read or await them."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from core.errors import LeptonError
 from core.generation.pieces import Ending, Piece
@@ -59,41 +59,50 @@ class Pieces(Iterator[Piece]):
         self.close()
 
 
-async def pieces_of(
-    ask: Callable[[Hear], Awaitable[Future[Ending]]],
-    take_back: Callable[[Future[Ending]], object],
-) -> AsyncGenerator[Piece]:
-    """The parts of an answer as they come, on an event loop; who is cancelled takes it back.
+async def pieces_of(ask: Callable[[Hear], Future[Ending]]) -> AsyncGenerator[Piece]:
+    """The parts of an answer as they come, on an event loop; who stops reading takes it back.
 
-    Raises whatever `ask` and its future raise.
+    Raises whatever `ask`, which may not wait, and its future raise.
     """
     loop = asyncio.get_running_loop()
     heard: asyncio.Queue[str | None] = asyncio.Queue()
 
     def hear(text: str | None) -> None:
-        # A loop that is closed has nobody left who reads.
-        with suppress(RuntimeError):
-            loop.call_soon_threadsafe(heard.put_nowait, text)
+        on_loop(loop, heard.put_nowait, text)
 
-    asking = asyncio.ensure_future(ask(hear))
-    try:
-        ending = await asyncio.shield(asking)
-    except asyncio.CancelledError:
-        # It is at work before it is known, and then nobody waits for it.
-        asking.add_done_callback(lambda done: _lost(done, take_back))
-        raise
+    ending = ask(hear)
     try:
         ending.add_done_callback(lambda _: hear(None))
         while (text := await heard.get()) is not None:
             yield Piece(text)
         yield Piece("", ending.result())
     finally:
-        if not ending.done():
-            take_back(ending)
+        ending.cancel()
 
 
-def _lost(
-    asked: asyncio.Future[Future[Ending]], take_back: Callable[[Future[Ending]], object]
-) -> None:
-    if not asked.cancelled() and asked.exception() is None:
-        take_back(asked.result())
+def awaited(asked: Future[Any]) -> asyncio.Future[None]:
+    """Is done on this event loop as soon as the other is, however that ends."""
+    loop = asyncio.get_running_loop()
+    coming: asyncio.Future[None] = loop.create_future()
+    asked.add_done_callback(lambda _: on_loop(loop, let, coming))
+    return coming
+
+
+def let(coming: asyncio.Future[None]) -> None:
+    """Let whoever waits for it go on."""
+    if not coming.done():
+        coming.set_result(None)
+
+
+def on_loop(loop: asyncio.AbstractEventLoop, call: Callable[..., object], *args: Any) -> None:
+    """Call it on an event loop: at once where this is its thread, which costs no turn of it."""
+    try:
+        here = asyncio.get_running_loop()
+    except RuntimeError:
+        here = None
+    if here is loop:
+        call(*args)
+        return
+    # A loop that is closed has nobody left who waits.
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(call, *args)

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
 from core.errors import UsageError
@@ -80,7 +81,10 @@ class Lane(Generic[Given, Told]):
         self._bound = bound
         self._after = after
         self._line: deque[Request[Given, Told]] = deque()
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()
+        self._bell: SimpleQueue[None] = SimpleQueue()
+        """Rung when the thread waits: of a condition it would have to wait for the lock as well."""
+        self._waits = False
         self._works = False
         self._closed = False
         self._row_seconds = 0.0
@@ -88,7 +92,7 @@ class Lane(Generic[Given, Told]):
     @property
     def waiting(self) -> int:
         """Rows that wait now."""
-        with self._changed:
+        with self._lock:
             return self._waiting()
 
     def ask(self, rows: Sequence[Given]) -> Future[list[Told]]:
@@ -102,21 +106,27 @@ class Lane(Generic[Given, Told]):
         if not rows:
             request.tell([])
             return request.answers
-        with self._changed:
+        request.answers.add_done_callback(lambda _: self._leave(request))
+        with self._lock:
             self._find_room(len(rows))
             self._line.append(request)
             if not self._works:
                 self._works = True
-                threads.start(self._work, "lane", self._changed)
-            self._changed.notify()
-        request.answers.add_done_callback(lambda _: self._leave(request))
+                threads.start(self._work, "lane", self._ring)
+        self._ring()
         return request.answers
 
     def close(self) -> None:
         """Let the thread leave as soon as nothing waits, so that it holds on to no model."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify()
+        self._closed = True
+        self._ring()
+
+    def _ring(self) -> None:
+        """Have the thread look again, if it waits."""
+        with self._lock:
+            waits, self._waits = self._waits, False
+        if waits:
+            self._bell.put(None)
 
     def _waiting(self) -> int:
         return sum(request.waiting for request in self._line)
@@ -140,7 +150,7 @@ class Lane(Generic[Given, Told]):
     def _leave(self, request: Request[Given, Told]) -> None:
         """Take a request that is over out of the line; most have left it by then."""
         if request.waiting:
-            with self._changed:
+            with self._lock:
                 if request in self._line:
                     self._line.remove(request)
 
@@ -163,20 +173,28 @@ class Lane(Generic[Given, Told]):
 
     def _next(self) -> list[tuple[Request[Given, Told], Sequence[Given]]]:
         """The rows of the next batch, by request; none when the thread is to leave."""
+        patient = True
+        while True:
+            with self._lock:
+                if self._line and not threads.leaving():
+                    return self._taken()
+                if self._closed or not patient or threads.leaving():
+                    self._works = self._waits = False
+                    return []
+                self._waits = True
+            try:
+                self._bell.get(timeout=IDLE_SECONDS)
+            except Empty:
+                patient = False
+
+    def _taken(self) -> list[tuple[Request[Given, Told], Sequence[Given]]]:
         taken: list[tuple[Request[Given, Told], Sequence[Given]]] = []
-        with self._changed:
-            self._changed.wait_for(
-                lambda: self._line or self._closed or threads.leaving(), IDLE_SECONDS
-            )
-            if not self._line or threads.leaving():
-                self._works = False
-                return taken
-            room = self._batch()
-            while self._line and room:
-                request = self._line.popleft()
-                part = request.take(room)
-                taken.append((request, part))
-                room -= len(part)
-                if request.waiting:
-                    self._line.append(request)
+        room = self._batch()
+        while self._line and room:
+            request = self._line.popleft()
+            part = request.take(room)
+            taken.append((request, part))
+            room -= len(part)
+            if request.waiting:
+                self._line.append(request)
         return taken

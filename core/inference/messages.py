@@ -125,15 +125,16 @@ def contents(path: Path) -> bytes:
 
 
 def packed(value: Any) -> Any:
-    """The value as JSON has it; what JSON has not is tagged or written as text."""
-    if value is None or isinstance(value, bool | int | str):
+    """The value as JSON has it, with bytes as they are; what else JSON has not is tagged or written
+    as text."""
+    if value is None or isinstance(value, bool | int | str | bytes):
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Path):
         return {PATH: str(value)}
-    if isinstance(value, bytes | bytearray | memoryview):
-        return {BYTES: base64.b64encode(value).decode()}
+    if isinstance(value, bytearray | memoryview):
+        return bytes(value)
     if isinstance(value, Decimal):
         return float(value)
     if isinstance(value, date | datetime | time):
@@ -147,8 +148,15 @@ def packed(value: Any) -> Any:
     return str(value)
 
 
+def in_text(value: Any) -> dict[str, str]:
+    """Bytes for a file of JSON, as `default` of `json.dumps`."""
+    if not isinstance(value, bytes):
+        raise TypeError(f"{type(value).__name__} has no place in JSON")
+    return {BYTES: base64.b64encode(value).decode()}
+
+
 def unpacked(value: Any) -> Any:
-    """The value as `packed` wrote it.
+    """The value as `packed` made it, or as `in_text` wrote its bytes.
 
     Raises:
         ValueError: its bytes are none.

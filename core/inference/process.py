@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import threading
 from collections.abc import Callable, Sequence
@@ -15,7 +16,7 @@ from core.generation.chat import Prompt
 from core.generation.pieces import Ending
 from core.generation.sampling import Sampling
 from core.inference.cache import CACHE_BYTES
-from core.inference.connection import Connection, fail
+from core.inference.connection import Asked, Connection
 from core.inference.door import Door
 from core.inference.faults import fault
 from core.inference.hearing import Hear, Pieces
@@ -53,6 +54,7 @@ class EngineProcess:
         )
         self._ids = itertools.count(1)
         self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._connection: Connection | None = None
 
     def __enter__(self) -> Self:
@@ -71,6 +73,11 @@ class EngineProcess:
         """The engine's process id; None as long as it has not been heard of."""
         connection = self._connection
         return connection.pid if connection is not None and connection.alive else None
+
+    def reply_on(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Have replies come on an event loop from now on, for who awaits them there: he is told
+        without another thread in between, and may ask from there, but not block it for a reply."""
+        self._loop = loop
 
     def start(self) -> None:
         """Start it without waiting for it, so that the first request finds it warm."""
@@ -100,8 +107,8 @@ class EngineProcess:
         A future that is cancelled takes its request back; `EngineEnded` is raised by it when the
         engine ends before it has answered.
         """
-        asked = self._submit("predict", model=whole_ref(ref), rows=[row.to_json() for row in rows])
-        return _then(asked, lambda found: [Answer.from_json(answer) for answer in found])
+        asked = [row.to_json() for row in rows]
+        return self._submit("predict", _answers, model=whole_ref(ref), rows=asked)
 
     def stream(
         self, ref: str, prompt: Prompt, sampling: Sampling, hear: Callable[[str], None]
@@ -111,10 +118,8 @@ class EngineProcess:
         raises what `generate` does; who cancels it ends the answer.
         """
         said = prompt if isinstance(prompt, str) else [each.to_json() for each in prompt]
-        asked = self._submit(
-            "generate", hear=hear, model=whole_ref(ref), prompt=said, sampling=sampling.to_json()
-        )
-        return _then(asked, Ending.from_json)
+        asked = {"model": whole_ref(ref), "prompt": said, "sampling": sampling.to_json()}
+        return self._submit("generate", Ending.from_json, hear, **asked)
 
     def generate(
         self, ref: str, prompt: Prompt, sampling: Sampling, idle: float | None = None
@@ -138,7 +143,7 @@ class EngineProcess:
         UsageError: there is no such model, it makes no vectors of texts, or a text is too long.
         Busy: too many texts wait. LeptonError: the engine ended, or the folder is damaged.
         """
-        return _then(self._submit("embed", model=whole_ref(ref), texts=list(texts)), _vectors)
+        return self._submit("embed", _vectors, model=whole_ref(ref), texts=list(texts))
 
     def augment(
         self,
@@ -173,21 +178,23 @@ class EngineProcess:
         if connection is not None:
             connection.close()
 
-    def _submit(self, op: str, hear: Hear | None = None, **fields: Any) -> Future[Any]:
+    def _submit(
+        self,
+        op: str,
+        made: Callable[[Any], Any] = lambda result: result,
+        hear: Hear | None = None,
+        **fields: Any,
+    ) -> Future[Any]:
         reply: Future[Any] = Future()
-        self._ask({"id": next(self._ids), "op": op, **fields}, reply, hear)
+        self._ask(Asked({"id": next(self._ids), "op": op, **fields}, reply, made, hear))
         return reply
 
-    def _ask(self, request: dict[str, Any], reply: Future[Any], hear: Hear | None) -> None:
+    def _ask(self, asked: Asked) -> None:
         with self._lock:
-            try:
-                if self._connection is None or not self._connection.alive:
-                    self._connection = Connection(self._door, again=self._ask)
-                connection = self._connection
-            except LeptonError as error:
-                fail(reply, error)
-                return
-        connection.send(request, reply, hear)
+            if self._connection is None or not self._connection.alive:
+                self._connection = Connection(self._door, self._ask, self._loop)
+            connection = self._connection
+        connection.send(asked)
 
 
 def _wait(reply: Future[Told], timeout: float | None) -> Told:
@@ -202,21 +209,8 @@ def _wait(reply: Future[Told], timeout: float | None) -> Told:
         reply.cancel()
 
 
-def _then(asked: Future[Any], made: Callable[[Any], Told]) -> Future[Told]:
-    """What is made of an outcome; who cancels it cancels what was asked."""
-    outcome: Future[Told] = Future()
-
-    def hear(done: Future[Any]) -> None:
-        if done.cancelled() or not outcome.set_running_or_notify_cancel():
-            return
-        try:
-            outcome.set_result(made(done.result()))
-        except Exception as error:
-            outcome.set_exception(error)
-
-    outcome.add_done_callback(lambda mine: mine.cancelled() and asked.cancel())
-    asked.add_done_callback(hear)
-    return outcome
+def _answers(found: list[Any]) -> list[Answer]:
+    return [Answer.from_json(answer) for answer in found]
 
 
 def _vectors(found: list[Any]) -> list[Embedded]:

@@ -18,21 +18,19 @@ import signal
 import socket
 import sys
 import traceback
-from asyncio import StreamReader, StreamWriter, Task
 from collections.abc import Mapping
 from concurrent.futures import Future
-from contextlib import aclosing, suppress
-from functools import partial
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import LeptonError
 from core.generation.chat import Message as Said
 from core.generation.sampling import Sampling
+from core.inference.caller import Caller
 from core.inference.door import Door
-from core.inference.hearing import pieces_of
 from core.inference.messages import Embedded, Row, packed, unpacked
-from core.inference.wire import Message, frame, messages_of
+from core.inference.wire import Message
 from core.runs.priority import step_back
 from core.workspace import Workspace
 
@@ -47,27 +45,30 @@ COMING_SECONDS = 10.0
 """Seconds that who started it has to come."""
 UNREAD_SECONDS = 60.0
 """So long may parts of an answer wait for who asked to read them; then it ends."""
-BYE_SECONDS = 1.0
+BYE_SECONDS, CROWDED_SECONDS = 1.0, 1.0
 IDLE_SECONDS = 1800.0
 """Seconds that it stays when somebody is connected and asks for nothing."""
 
 
 class Server:
-    """Answers requests from all connections with one engine, which is made at the first of them."""
+    """Answers requests from all connections with one engine, which is made at the first of them.
+
+    What a model has made is sent by the thread that made it. The event loop reads requests, waits
+    for what has to be loaded first, and knows when nobody asks any more.
+    """
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._settings = settings
         self._engine: Engine | None = None
         self._starting = asyncio.Lock()
-        self._writers: set[StreamWriter] = set()
-        self._at_work = 0
+        self._callers: set[Caller] = set()
         self._last = 0.0
         self._changed = asyncio.Event()
 
     async def serve(self, listening: socket.socket) -> None:
         """Until nobody has asked for anything for a while."""
         self._last = asyncio.get_running_loop().time() + COMING_SECONDS
-        server = await asyncio.start_unix_server(self._meet, sock=listening, limit=1 << 20)
+        meeting = asyncio.create_task(self._meet(listening))
         door = Door(self._settings)
         while True:
             await self._until_idle()
@@ -75,18 +76,25 @@ class Server:
             if door.close():
                 break
             self._touch()
-        server.close()
-        for writer in self._writers:
-            with suppress(TimeoutError):
-                await _write(writer, {"bye": True}, BYE_SECONDS)
+        meeting.cancel()
+        for caller in self._callers:
+            caller.send({"bye": True})
+        for caller in self._callers:
+            caller.finish(BYE_SECONDS)
+
+    @property
+    def at_work(self) -> bool:
+        """Whether anybody waits for anything."""
+        return any(caller.at_work for caller in self._callers)
 
     async def _until_idle(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
             self._changed.clear()
-            stay = IDLE_SECONDS if self._writers else float(os.environ.get(STAY, STAY_SECONDS))
-            left = None if self._at_work else self._last + stay - loop.time()
-            if left is not None and left <= 0:
+            stay = IDLE_SECONDS if self._callers else float(os.environ.get(STAY, STAY_SECONDS))
+            last = max(self._last, *(caller.last for caller in self._callers), 0.0)
+            left = stay if self.at_work else last + stay - loop.time()
+            if left <= 0:
                 return
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), left)
@@ -96,72 +104,70 @@ class Server:
         self._last = asyncio.get_running_loop().time()
         self._changed.set()
 
-    async def _meet(self, reader: StreamReader, writer: StreamWriter) -> None:
-        """Answer one connection until it is gone; what it waited for is taken back."""
-        self._writers.add(writer)
+    async def _meet(self, listening: socket.socket) -> None:
+        """Let in whoever comes."""
+        listening.setblocking(False)
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                there, _ = await loop.sock_accept(listening)
+            except OSError:
+                # There are as many files open as there may be.
+                await asyncio.sleep(CROWDED_SECONDS)
+                continue
+            there.setblocking(True)
+            caller = Caller(there, self._take, self._gone)
+            self._callers.add(caller)
+            self._touch()
+            caller.send({"hello": os.getpid()})
+
+    def _gone(self, caller: Caller) -> None:
+        self._callers.discard(caller)
         self._touch()
-        tasks: dict[int, Task[None]] = {}
-        try:
-            await _write(writer, {"hello": os.getpid()})
-            async for request in messages_of(reader):
-                if request["op"] == "cancel":
-                    if (task := tasks.get(request["request"])) is not None:
-                        task.cancel()
-                    continue
-                number = request["id"]
-                task = tasks[number] = asyncio.create_task(self._reply(request, writer))
-                task.add_done_callback(partial(_forget, tasks, number))
-        finally:
-            for task in tasks.values():
-                task.cancel()
-            self._writers.discard(writer)
-            self._touch()
-            writer.close()
 
-    async def _reply(self, request: Message, writer: StreamWriter) -> None:
-        self._at_work += 1
-        try:
-            reply = {"id": request["id"], **await self._outcome(request, writer)}
-        finally:
-            self._at_work -= 1
-            self._touch()
-        # One that is not read keeps the engine from nothing.
-        await _write(writer, reply)
+    def _take(self, caller: Caller, request: Message) -> None:
+        """Begin with a request: at once where its model is in memory."""
+        number, op = request["id"], request["op"]
+        engine = self._engine if op in ("predict", "embed") else None
+        if engine is not None and (found := engine.held(request["model"])) is not None:
+            asked: Future[Any]
+            try:
+                asked = _ask(engine, caller, {**request, "model": found})
+            except Exception as error:
+                asked = Future()
+                asked.set_exception(error)
+            _reply_with(asked, caller, number, op)
+            return
+        caller.works(number, asyncio.create_task(self._reply(caller, request)))
 
-    async def _outcome(self, request: Message, writer: StreamWriter) -> Message:
+    async def _reply(self, caller: Caller, request: Message) -> None:
+        number, op = request["id"], request["op"]
         try:
-            return {"result": await self._do(request, writer)}
-        except LeptonError as error:
-            return {"error": error.to_json()}
+            engine = None if op == "augment" else await self._made()
+            match op:
+                case "ping":
+                    result: Any = os.getpid()
+                case "augment":
+                    result = await asyncio.to_thread(_augmented, request)
+                case "load":
+                    assert engine is not None
+                    result = await asyncio.to_thread(_loaded, engine, request["model"])
+                case "predict" | "embed" | "generate":
+                    assert engine is not None
+                    asking = asyncio.ensure_future(asyncio.to_thread(_ask, engine, caller, request))
+                    try:
+                        asked = await asyncio.shield(asking)
+                    except asyncio.CancelledError:
+                        # It is at work before it is known, and then nobody waits for it.
+                        asking.add_done_callback(_lost)
+                        raise
+                    _reply_with(asked, caller, number, op)
+                    return
+                case _:
+                    raise LeptonError(f"the engine knows no request {op!r}")
+            caller.reply(number, {"result": result})
         except Exception as error:
-            traceback.print_exc()
-            return {"error": LeptonError(f"the engine failed: {error!r}").to_json()}
-
-    async def _do(self, request: Message, writer: StreamWriter) -> Any:
-        match request["op"]:
-            case "ping":
-                await self._made()
-                return os.getpid()
-            case "augment":
-                return await asyncio.to_thread(_augmented, request)
-            case "load":
-                engine = await self._made()
-                return await asyncio.to_thread(_loaded, engine, request["model"])
-            case "predict":
-                engine = await self._made()
-                rows = [Row.from_json(row) for row in request["rows"]]
-                if engine.holds(request["model"]):
-                    answers = engine.submit(request["model"], rows)
-                else:
-                    answers = await asyncio.to_thread(engine.submit, request["model"], rows)
-                return [answer.to_json() for answer in await asyncio.wrap_future(answers)]
-            case "embed":
-                engine = await self._made()
-                asked = await asyncio.to_thread(engine.embed, request["model"], request["texts"])
-                return [_vector(each) for each in await asyncio.wrap_future(asked)]
-            case "generate":
-                return await _told(await self._made(), request, writer)
-        raise LeptonError(f"the engine knows no request {request['op']!r}")
+            caller.reply(number, _fault(error))
 
     async def _made(self) -> Engine:
         async with self._starting:
@@ -170,8 +176,63 @@ class Server:
         return self._engine
 
 
-def _forget(tasks: dict[int, Task[None]], number: int, _: Task[None]) -> None:
-    tasks.pop(number, None)
+def _ask(engine: Engine, caller: Caller, request: Message) -> Future[Any]:
+    """Have a model work; it is loaded first where it is not in memory."""
+    model = request["model"]
+    match request["op"]:
+        case "predict":
+            return engine.submit(model, [Row.from_json(row) for row in request["rows"]])
+        case "embed":
+            return engine.embed(model, request["texts"])
+    number, prompt = request["id"], request["prompt"]
+    if not isinstance(prompt, str):
+        prompt = [Said.of(each) for each in prompt]
+
+    def hear(text: str) -> None:
+        caller.tell(number, text)
+        if caller.unread > UNREAD_SECONDS:
+            what = f"nobody has read the answer for {UNREAD_SECONDS:g} s"
+            work = caller.reply(number, _fault(LeptonError(what, hint="Ask again.")))
+            if isinstance(work, Future):
+                work.cancel()
+
+    return engine.stream(model, prompt, Sampling.of(request["sampling"]), hear)
+
+
+def _reply_with(asked: Future[Any], caller: Caller, number: int, op: str) -> None:
+    """Reply as soon as it is done, on the thread that has done it."""
+
+    def done(asked: Future[Any]) -> None:
+        if not asked.cancelled():
+            caller.reply(number, _outcome(asked, op))
+
+    caller.works(number, asked)
+    asked.add_done_callback(done)
+
+
+def _outcome(asked: Future[Any], op: str) -> Message:
+    try:
+        found = asked.result()
+        match op:
+            case "predict":
+                return {"result": [answer.to_json() for answer in found]}
+            case "embed":
+                return {"result": [_vector(each) for each in found]}
+        return {"result": found.to_json()}
+    except Exception as error:
+        return _fault(error)
+
+
+def _fault(error: Exception) -> Message:
+    if isinstance(error, LeptonError):
+        return {"error": error.to_json()}
+    traceback.print_exception(error)
+    return {"error": LeptonError(f"the engine failed: {error!r}").to_json()}
+
+
+def _lost(asking: asyncio.Future[Future[Any]]) -> None:
+    if not asking.cancelled() and asking.exception() is None:
+        asking.result().cancel()
 
 
 def _make(settings: Mapping[str, Any]) -> Engine:
@@ -196,29 +257,6 @@ def _loaded(engine: Engine, ref: str) -> dict[str, Any]:
         return {"path": str(model.folder.path), "bytes": model.bytes}
 
 
-async def _told(engine: Engine, request: Message, writer: StreamWriter) -> Message:
-    """Write the parts of an answer as they come; how it ended."""
-    prompt = request["prompt"]
-    if not isinstance(prompt, str):
-        prompt = [Said.of(each) for each in prompt]
-    model, sampling = request["model"], Sampling.of(request["sampling"])
-    asked = pieces_of(
-        lambda hear: asyncio.to_thread(engine.stream, model, prompt, sampling, hear), Future.cancel
-    )
-    # Closed at once when this is cancelled: the model is to work for nobody who has left.
-    async with aclosing(asked) as parts:
-        async for part in parts:
-            if part.ending is not None:
-                return part.ending.to_json()
-            try:
-                await _write(writer, {"id": request["id"], "part": part.text}, UNREAD_SECONDS)
-            except TimeoutError:
-                raise LeptonError(
-                    f"nobody has read the answer for {UNREAD_SECONDS:g} s", hint="Ask again."
-                ) from None
-    raise AssertionError("an answer has an end")
-
-
 def _augmented(request: Message) -> list[Any]:
     from core.augmentation.examples import examples
     from core.augmentation.written import read
@@ -227,18 +265,6 @@ def _augmented(request: Message) -> list[Any]:
     words, kind = read(request["words"]), request["kind"]
     made = examples(words, kind, rows, request["epochs"], request["seed"])
     return [packed(each.to_json()) for each in made]
-
-
-async def _write(writer: StreamWriter, message: Message, patience: float | None = None) -> None:
-    """Write it, and wait while too much lies there that is not read.
-
-    Raises:
-        TimeoutError: that was so for `patience` seconds.
-    """
-    with suppress(ConnectionError):
-        writer.write(frame(message))
-        async with asyncio.timeout(patience):
-            await writer.drain()
 
 
 def main() -> None:

@@ -99,7 +99,7 @@ class Streams:
             self._line.append(stream)
             if not self._works:
                 self._works = True
-                threads.start(self._work, "streams", self._changed)
+                threads.start(self._work, "streams", self._wake)
             self._changed.notify()
         stream.ending.add_done_callback(lambda _: self._leave(stream))
         return stream.ending
@@ -117,9 +117,12 @@ class Streams:
 
     def close(self) -> None:
         """Let the thread leave as soon as nothing is at work, so that it holds on to no model."""
+        self._closed = True
+        self._wake()
+
+    def _wake(self) -> None:
         with self._changed:
-            self._closed = True
-            self._changed.notify()
+            self._changed.notify_all()
 
     def _leave(self, stream: Stream) -> None:
         """Take one that is over out of the line; most have left it by then."""

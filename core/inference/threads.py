@@ -15,11 +15,11 @@ MOST_SECONDS = 30.0
 """How long the end of the process waits for a step that is being done."""
 
 _leaving = threading.Event()
-_at_work: dict[threading.Thread, threading.Condition] = {}
+_at_work: dict[threading.Thread, Callable[[], None]] = {}
 
 
-def start(work: Callable[[], None], name: str, changed: threading.Condition) -> None:
-    """Have `work` done by a thread that may wait for `changed`; whoever calls holds it."""
+def start(work: Callable[[], None], name: str, wake: Callable[[], None]) -> None:
+    """Have `work` done by a thread; `wake` has it look whether it is to leave, if it waits."""
 
     def done() -> None:
         try:
@@ -28,7 +28,7 @@ def start(work: Callable[[], None], name: str, changed: threading.Condition) -> 
             _at_work.pop(threading.current_thread(), None)
 
     thread = threading.Thread(target=done, name=name, daemon=True)
-    _at_work[thread] = changed
+    _at_work[thread] = wake
     thread.start()
 
 
@@ -40,7 +40,6 @@ def leaving() -> bool:
 @atexit.register
 def _leave() -> None:
     _leaving.set()
-    for thread, changed in [*_at_work.items()]:
-        with changed:
-            changed.notify_all()
+    for thread, wake in [*_at_work.items()]:
+        wake()
         thread.join(MOST_SECONDS)

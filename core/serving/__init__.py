@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 from core.errors import UsageError
 
-NEEDED = ("fastapi", "uvicorn", "httptools", "uvloop", "python_multipart", "prometheus_client")
+NEEDED = ("starlette", "uvicorn", "httptools", "uvloop", "python_multipart", "prometheus_client")
 
 
 def require_extra() -> None:

@@ -14,11 +14,11 @@ from starlette.types import Message, Receive
 
 from core.errors import LeptonError
 from core.inference.faults import Busy, EngineEnded
+from core.inference.hearing import awaited, let
 from core.inference.messages import Answer, Row
 from core.inference.process import EngineProcess
 from core.serving.calls import Call
 from core.serving.endpoints import Deployed, Endpoints
-from core.serving.handing import Handing
 from core.serving.log import Log
 from core.serving.metrics import Metrics
 from core.serving.problems import CLIENT_LEFT, Refused, retry_after
@@ -43,12 +43,11 @@ class Answering:
         metrics: Metrics,
         log: Log,
     ) -> None:
-        self._engine = engine
+        self.engine = engine
         self._endpoints = endpoints
         self._limits = limits
         self.metrics = metrics
         self._log = log
-        self.handing = Handing(engine)
         self._waiting = 0
         self._keeping: asyncio.Task[None] | None = None
         self._lookers: set[asyncio.Task[None]] = set()
@@ -102,11 +101,10 @@ class Answering:
         Raises:
             LeptonError: the model cannot be used, or ends the engine each time.
         """
-        size = sum(_size(row) for row in rows)
         for left in reversed(range(_TRIES)):
             while self._waiting > self._limits.waiting // 4:
                 await asyncio.sleep(_BREATH)
-            call = Call("batch", asyncio.get_running_loop().time() + _PATIENCE, bytes=size)
+            call = Call("batch", asyncio.get_running_loop().time() + _PATIENCE)
             try:
                 return await self.ask(call, deployed, rows, _nobody_leaves)
             except (EngineEnded, Busy):
@@ -134,7 +132,9 @@ class Answering:
 
     def start(self) -> None:
         """Have every model in memory from now on, after a crash too; `ready` says when."""
-        self._keeping = asyncio.get_running_loop().create_task(self._keep())
+        loop = asyncio.get_running_loop()
+        self.engine.reply_on(loop)
+        self._keeping = loop.create_task(self._keep())
 
     async def loaded(self) -> None:
         """Wait until the models are loaded, or are known not to be.
@@ -151,7 +151,6 @@ class Answering:
             self._keeping.cancel()
         for looking in self._lookers:
             looking.cancel()
-        self.handing.close()
 
     async def _keep(self) -> None:
         """Load the models, and look every now and then whether they are there.
@@ -172,7 +171,7 @@ class Answering:
         """Why not all models are in memory; None: they are."""
         for deployed in self._endpoints.deployed():
             try:
-                await asyncio.to_thread(self._engine.load, deployed.ref)
+                await asyncio.to_thread(self.engine.load, deployed.ref)
             except LeptonError as error:
                 self._log.say("load_failed", model=deployed.ref, error=str(error))
                 return error
@@ -192,40 +191,35 @@ class Answering:
     async def _answered(
         self, deployed: Deployed, rows: Sequence[Row], call: Call, receive: Receive
     ) -> list[Answer]:
-        asked: Future[list[Answer]] | None = None
+        asked = self.engine.submit(deployed.ref, rows)
         try:
-            if self.handing.begun(call.bytes):
-                asked = self.handing.at_once(deployed.ref, rows)
-            else:
-                turn = asyncio.ensure_future(self.handing.in_turn(deployed.ref, rows))
-                try:
-                    await self._in_time(turn, call, receive)
-                    asked = turn.result()
-                finally:
-                    turn.cancel()
-            answer = asyncio.wrap_future(asked)
-            answer.add_done_callback(_heard)
-            await self._in_time(answer, call, receive)
-            return answer.result()
+            await self._in_time(asked, call, receive)
+            return asked.result()
         finally:
-            self.handing.ended(call.bytes, asked)
+            # Nobody waits for it any more.
+            asked.cancel()
 
-    async def _in_time(self, answer: asyncio.Future[Any], call: Call, receive: Receive) -> None:
+    async def _in_time(self, asked: Future[Any], call: Call, receive: Receive) -> None:
         """Wait until it is there.
 
         Raises:
             Refused: it is not in time, or the client has left before.
         """
         left = call.left()
-        if left > 0 and not answer.done():
-            await asyncio.wait({answer}, timeout=min(_SOON, left))
-        if not answer.done() and left > _SOON:
-            await self._patiently(answer, call, receive)
-        if not answer.done():
+        if left > 0:
+            answer = awaited(asked)
+            soon = asyncio.get_running_loop().call_later(min(_SOON, left), let, answer)
+            try:
+                await answer
+            finally:
+                soon.cancel()
+        if not asked.done() and left > _SOON:
+            await self._patiently(awaited(asked), call, receive)
+        if not asked.done():
             what = "the time for an answer is over"
             raise Refused(504, what, hint="Ask again, or for fewer rows.")
 
-    async def _patiently(self, answer: asyncio.Future[Any], call: Call, receive: Receive) -> None:
+    async def _patiently(self, answer: asyncio.Future[None], call: Call, receive: Receive) -> None:
         """Wait for the answer, the deadline, or the client's leaving."""
         left = asyncio.ensure_future(client_left(receive))
         both: set[asyncio.Future[Any]] = {answer, left}
@@ -250,37 +244,16 @@ class Answering:
 
     async def _look_on(self, other: Deployed, rows: Sequence[Row], said: Sequence[Answer]) -> None:
         """Ask a shadow, and count how often it says the same."""
-        size = sum(_size(row) for row in rows)
-        asked: Future[list[Answer]] | None = None
         count = self.metrics.shadows.labels
         of = (other.name, other.label)
         try:
-            fits = self.handing.begun(size)
-            asked = (
-                self.handing.at_once(other.ref, rows)
-                if fits
-                else await self.handing.in_turn(other.ref, rows)
-            )
+            asked = self.engine.submit(other.ref, rows)
             theirs = await asyncio.wait_for(asyncio.wrap_future(asked), self._limits.seconds)
         except (LeptonError, TimeoutError):
             count(*of, "failed").inc(len(rows))
             return
-        finally:
-            self.handing.ended(size, asked)
         for mine, other_says in zip(said, theirs, strict=True):
             count(*of, "yes" if mine.gist == other_says.gist else "no").inc()
-
-
-def _heard(answer: asyncio.Future[Any]) -> None:
-    """An error that comes when nobody waits any more is no news."""
-    if not answer.cancelled():
-        answer.exception()
-
-
-def _size(row: Row) -> int:
-    """About how many bytes a row is."""
-    cells = row.values.values()
-    return sum(len(each) if isinstance(each, str | bytes) else 16 for each in cells)
 
 
 async def _nobody_leaves() -> Message:

@@ -22,6 +22,45 @@ def bounded_protocol(limits: Limits) -> type[asyncio.Protocol]:
     return type("Connection", (_Connection,), {"limits": limits})
 
 
+class _HeadWithBody(asyncio.Transport):
+    """A transport on which an answer's head leaves together with its body.
+
+    uvicorn writes one after the other, which is two packets and wakes the client twice. A head
+    whose body does not come leaves alone at the loop's next turn.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__()
+        self._transport = transport
+        self._loop = loop
+        self._head = b""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        if self._head:
+            head, self._head = self._head, b""
+            self._transport.writelines([head, data])
+        elif data[:9] == b"HTTP/1.1 ":
+            self._head = bytes(data)
+            self._loop.call_soon(self._let_go)
+        else:
+            self._transport.write(data)
+
+    def close(self) -> None:
+        self._let_go()
+        self._transport.close()
+
+    def abort(self) -> None:
+        self._transport.abort()
+
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
+
+    def _let_go(self) -> None:
+        if self._head:
+            head, self._head = self._head, b""
+            self._transport.write(head)
+
+
 class _Connection(HttpToolsProtocol):
     limits: Limits
 
@@ -35,6 +74,7 @@ class _Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.transport = _HeadWithBody(transport, self.loop)
         if len(self.connections) > self.limits.connections:
             self._refuse(Refused(503, "too many connections", headers={"Retry-After": "1"}))
             return

@@ -7,9 +7,10 @@ import math
 import re
 import time
 import traceback
+from secrets import token_hex
 from typing import Any
-from uuid import uuid4
 
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.errors import LeptonError
@@ -52,10 +53,12 @@ class Gate:
         headers = _Headers(scope)
         given = headers("x-request-id")
         call = Call(
-            given if _ID.fullmatch(given) else uuid4().hex,
+            given if _ID.fullmatch(given) else token_hex(16),
             asyncio.get_running_loop().time() + self._limits.seconds,
         )
         scope[CALL] = call
+        # By this a route knows that somebody answers what it raises.
+        scope["app"] = self
         body = _Body(self, call, headers("content-length"), receive)
         reply = _Reply(send, call.id)
         self._metrics.in_flight.inc()
@@ -64,19 +67,11 @@ class Gate:
                 self._admit(scope, headers, call)
                 body.expect()
                 await self._app(_as_get(scope), body.receive, reply.send)
-            except LeptonError as error:
+            except Exception as error:
+                refused = _refused(error, scope["method"], call)
                 if reply.status:
                     raise
-                refused = refusal(error)
-                call.error = str(error)
-                answer = response(refused, scope["path"], call.id)
-                await answer(scope, receive, reply.send)
-            except Exception as error:
-                # The app has answered it already, with 500.
-                call.error = call.error or f"{type(error).__name__}: {error}"
-                call.trace = traceback.format_exc()
-                if not reply.status:
-                    raise
+                await response(refused, scope["path"], call.id)(scope, receive, reply.send)
         finally:
             body.let_go()
             self._metrics.in_flight.dec()
@@ -138,6 +133,24 @@ class Gate:
     @property
     def most(self) -> int:
         return self._limits.body
+
+
+def _refused(error: Exception, method: str, call: Call) -> Refused:
+    """What a client hears of it; the log is told the rest."""
+    if isinstance(error, LeptonError):
+        call.error = str(error)
+        return refusal(error)
+    if isinstance(error, HTTPException):
+        told = {404: "there is nothing here", 405: f"{method} is not for this address"}
+        return Refused(
+            error.status_code,
+            told.get(error.status_code, str(error.detail)),
+            hint="/openapi.json says what there is." if error.status_code in told else "",
+            headers=dict(error.headers or {}),
+        )
+    call.error = f"{type(error).__name__}: {error}"
+    call.trace = traceback.format_exc()
+    return Refused(500, "the service failed", hint="Its log says why.")
 
 
 def _as_get(scope: Scope) -> Scope:

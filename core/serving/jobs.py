@@ -25,7 +25,7 @@ from pydantic_core import to_json
 
 from core.atomic import write_json
 from core.errors import LeptonError
-from core.inference.messages import Answer, Row
+from core.inference.messages import Answer, Row, in_text
 from core.serving.answering import Answering
 from core.serving.endpoints import Endpoints
 from core.serving.forms import Form, fault_of
@@ -207,7 +207,8 @@ class Jobs:
 
 def _write_rows(path: Path, rows: Sequence[Row]) -> None:
     with path.open("wb") as out:
-        out.writelines(json.dumps(row.to_json()).encode() + b"\n" for row in rows)
+        for row in rows:
+            out.write(json.dumps(row.to_json(), default=in_text).encode() + b"\n")
 
 
 def _next_part(lines: Iterator[str]) -> list[Row]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import queue
 import sys
 import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from queue import SimpleQueue
 from typing import Any
 
 from pydantic_core import to_json
@@ -22,7 +22,7 @@ class Log:
 
     def __init__(self, write: Callable[[str], object] | None = None) -> None:
         self._write = write or _to_stderr
-        self._lines: queue.Queue[dict[str, Any] | None] = queue.Queue(_MOST_WAITING)
+        self._lines: SimpleQueue[dict[str, Any] | None] = SimpleQueue()
         self._dropped = 0
         self._thread = threading.Thread(target=self._work, name="service-log", daemon=True)
         self._thread.start()
@@ -31,17 +31,14 @@ class Log:
         """One line; facts that are None are left out."""
         known = {name: value for name, value in facts.items() if value is not None}
         line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event}
-        try:
-            self._lines.put_nowait(line | known)
-        except queue.Full:
+        if self._lines.qsize() < _MOST_WAITING:
+            self._lines.put(line | known)
+        else:
             self._dropped += 1
 
     def close(self) -> None:
         """Write what is left; waits a moment at most."""
-        try:
-            self._lines.put(None, timeout=1)
-        except queue.Full:
-            return
+        self._lines.put(None)
         self._thread.join(2)
 
     def _work(self) -> None:

@@ -17,7 +17,9 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        # Looking labels up takes longer than counting.
         self._children: dict[tuple[str, str, str, int], tuple[Counter, Histogram]] = {}
+        self._asked: dict[tuple[str, str], tuple[Histogram, Histogram]] = {}
         own: Any = {"registry": self.registry}
         of = ("route", "model", "version")
         self.requests = Counter(
@@ -71,7 +73,6 @@ class Metrics:
         """A request of a route, a model and a version is answered."""
         key = (*of, status)
         if key not in self._children:
-            # Looking labels up takes longer than counting.
             counter = self.requests.labels(*of, str(status))
             self._children[key] = counter, self.seconds.labels(*of)
         counter, histogram = self._children[key]
@@ -80,8 +81,11 @@ class Metrics:
 
     def engine_answered(self, of: tuple[str, str], rows: int, failed: int, seconds: float) -> None:
         """The engine has answered a request's rows with a model and a version."""
-        self.engine_seconds.labels(*of).observe(seconds)
-        self.rows.labels(*of).observe(rows)
+        if of not in self._asked:
+            self._asked[of] = self.engine_seconds.labels(*of), self.rows.labels(*of)
+        took, counted = self._asked[of]
+        took.observe(seconds)
+        counted.observe(rows)
         if failed:
             self.row_errors.labels(*of).inc(failed)
 

@@ -38,8 +38,7 @@ register_url_convertor("model", _Name())
 
 
 def predict_routes(endpoints: Endpoints, answering: Answering) -> list[Route]:
-    """Starlette's own routes: what they take is known by the models, not by their signatures, and
-    FastAPI's way to an endpoint takes longer than all the rest of the service."""
+    """What they take is known by the models, not by their signatures."""
 
     async def answered(name: str, request: Request) -> Response:
         call = call_of(request)

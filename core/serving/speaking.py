@@ -12,6 +12,7 @@ from core.errors import UsageError
 from core.generation.chat import Prompt
 from core.generation.pieces import Piece
 from core.generation.sampling import Sampling, TooLong
+from core.inference.hearing import pieces_of
 from core.inference.messages import Embedded
 from core.serving.answering import Answering
 from core.serving.calls import Call
@@ -46,9 +47,9 @@ class Speaking:
         began = time.perf_counter()
         metrics, of = self._answering.metrics, (deployed.name, deployed.label)
         with self._answering.admitted():
-            async with aclosing(
-                self._answering.handing.stream(deployed.ref, prompt, sampling)
-            ) as parts:
+            engine, ref = self._answering.engine, deployed.ref
+            asked = pieces_of(lambda hear: engine.stream(ref, prompt, sampling, hear))
+            async with aclosing(asked) as parts:
                 while True:
                     part = await self._next(parts, call, left)
                     if began:
@@ -66,14 +67,8 @@ class Speaking:
     ) -> list[Embedded]:
         """A vector for each text; raises what `say` does."""
         with self._answering.admitted():
-            handing = self._answering.handing
-            asked = await handing.embed(deployed.ref, texts)
-            try:
-                waiting = asyncio.ensure_future(asyncio.wrap_future(asked))
-                return await self._in_time(waiting, call.left(), left)
-            finally:
-                if not asked.done():
-                    handing.take_back(asked)
+            asked = self._answering.engine.embed(deployed.ref, texts)
+            return await self._in_time(asyncio.wrap_future(asked), call.left(), left)
 
     async def _next(self, parts: AsyncGenerator[Piece], call: Call, left: Left) -> Piece:
         patience = min(self._silence, call.left()) if call.hurried else self._silence

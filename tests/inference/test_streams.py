@@ -18,11 +18,12 @@ from core.errors import LeptonError, UsageError
 from core.generation.chat import Message
 from core.generation.sampling import Sampling
 from core.inference import server
+from core.inference.door import listen
 from core.inference.engine import Engine
 from core.inference.faults import Busy, EngineEnded
 from core.inference.process import EngineProcess
 from core.inference.streams import AT_WORK, Streams
-from core.inference.wire import frame, messages
+from core.inference.wire import Incoming, frame
 from core.workspace import Workspace
 from tests.generation.conftest import made_module, made_task, publish_talkers
 
@@ -97,37 +98,37 @@ async def test_an_answer_that_nobody_reads_ends_and_says_so(
     monkeypatch.setattr(server, "UNREAD_SECONDS", 0.3)
     settings = {"home": str(speaking.home), "device": "cpu", "runtime": "torch", "threads": 1}
     here = server.Server({**settings, "cache_bytes": 1 << 30})
-    path = str(tmp_path / "engine.sock")
+    path = tmp_path / "engine.sock"
     asked = {"op": "generate", "model": "walker", "sampling": ENDLESS.to_json()}
+    serving = asyncio.create_task(here.serve(listen(path)))
     with socket.socket(socket.AF_UNIX) as client:
-        async with await asyncio.start_unix_server(here._meet, path):
-            client.connect(path)
-            client.sendall(frame({"id": 1, "prompt": "Emma", **asked}))
-            async with asyncio.timeout(PATIENCE):
-                # It is asked, it stands still, and it is at work no more.
-                while not here._at_work:
-                    await asyncio.sleep(0.01)
-                while here._at_work:
-                    await asyncio.sleep(0.01)
-            client.sendall(frame({"id": 2, "op": "ping"}))
+        client.connect(str(path))
+        client.sendall(frame({"id": 1, "prompt": "Emma", **asked}))
+        async with asyncio.timeout(PATIENCE):
+            # It is asked, it stands still, and it is at work no more.
+            while not here.at_work:
+                await asyncio.sleep(0.01)
+            while here.at_work:
+                await asyncio.sleep(0.01)
+        client.sendall(frame({"id": 2, "op": "ping"}))
 
-            def read() -> list[dict[str, Any]]:
-                found = []
-                with client.makefile("rb") as stream:
-                    for message in messages(stream):
-                        found.append(message)
-                        if message.get("id") == 2:
-                            return found
-                return found
+        def read() -> list[dict[str, Any]]:
+            found: list[dict[str, Any]] = []
+            incoming = Incoming()
+            while data := client.recv(1 << 16):
+                found += incoming.feed(data)
+                if found[-1].get("id") == 2:
+                    break
+            return found
 
-            _, *parts, ended, pong = await asyncio.to_thread(read)
-            assert here._engine is not None
-            async with asyncio.timeout(PATIENCE):
-                # The step that it was in ends first.
-                with here._engine.use("walker") as model:
-                    while model.streams.waiting:
-                        await asyncio.sleep(0.01)
-            client.close()
+        _, *parts, ended, pong = await asyncio.to_thread(read)
+        assert here._engine is not None
+        async with asyncio.timeout(PATIENCE):
+            # The step that it was in ends first.
+            with here._engine.use("walker") as model:
+                while model.streams.waiting:
+                    await asyncio.sleep(0.01)
+    serving.cancel()
     assert all("part" in part for part in parts)
     assert 100 < len(parts) < LONG
     assert ended["error"]["what"] == "nobody has read the answer for 0.3 s"

@@ -76,6 +76,20 @@ def test_a_line_of_the_log_has_the_requests_own_id(service: Running) -> None:
         assert given != odd
 
 
+def test_a_head_leaves_together_with_its_body(service: Running) -> None:
+    body = json.dumps({"instances": [FLOWER]}).encode()
+    head = (
+        f"POST /v1/models/flowers:predict HTTP/1.1\r\nHost: 127.0.0.1:{service.port}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", service.port), PATIENCE) as client:
+        for _ in range(50):
+            client.sendall(head.encode() + body)
+            told, _, answer = client.recv(1 << 16).partition(b"\r\n\r\n")
+            assert b" 200 " in told
+            assert json.loads(answer)["predictions"]
+
+
 def test_the_engine_killed_under_load_is_back_in_seconds(lepton_serve: Start) -> None:
     service = lepton_serve("flowers", "moods", alone=True)
     engine = service.engine
@@ -263,7 +277,7 @@ def test_the_service_is_light_and_help_is_lighter() -> None:
             check=True,
         )
         assert "serve" in said.stdout
-        assert not {"fastapi", "uvicorn", "torch"} & {*json.loads(said.stderr.splitlines()[-1])}
+        assert not {"starlette", "uvicorn", "torch"} & {*json.loads(said.stderr.splitlines()[-1])}
     code = "import sys, core.serving.service; print('torch' in sys.modules)"
     said = subprocess.run(
         [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True

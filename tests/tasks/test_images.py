@@ -10,7 +10,7 @@ from PIL import Image
 
 from core.errors import LeptonError, UsageError
 from core.tasks import facts, guess, pixels, task
-from core.tasks.pixels import Survey, decode
+from core.tasks.pixels import MOST_PIXELS, Survey, decode, own_size
 from tests.tasks.conftest import encoded
 
 
@@ -137,6 +137,19 @@ def test_16_bit_grey_keeps_its_range():
     survey = Survey()
     assert list(survey.add([out.getvalue()])) == []
     assert survey.grey
+
+
+def test_the_size_is_told_by_the_head_alone():
+    for kind in ("PNG", "JPEG", "BMP"):
+        assert own_size(file(np.full((11, 23), 7), kind)) == (11, 23)
+    head = plain(7, 11, 23)[:24]
+    assert own_size(head) == (11, 23)
+    for height, width in ((MOST_PIXELS, 2), (0, 5)):
+        odd = head[:16] + width.to_bytes(4, "big") + height.to_bytes(4, "big") + plain(7)[24:]
+        with pytest.raises(ValueError, match=r"pixels, more than|not an image"):
+            own_size(odd)
+    with pytest.raises(ValueError, match="not an image"):
+        own_size(head[:20])
 
 
 def test_a_photo_is_turned_upright():

@@ -1,0 +1,108 @@
+"""One who is connected to the engine, as the engine's process sees him."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from asyncio import Task
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import Any, TypeAlias
+
+from core.errors import LeptonError
+from core.inference.outgoing import Outgoing
+from core.inference.wire import CHUNK, Incoming, Message
+
+Work: TypeAlias = Task[None] | Future[Any]
+
+
+class Caller:
+    """Hands over each request that comes to `take`, on the event loop; when he is gone he is
+    `gone`, and what he waited for is taken back. Replies and parts are sent from any thread."""
+
+    def __init__(
+        self,
+        there: socket.socket,
+        take: Callable[[Caller, Message], None],
+        gone: Callable[[Caller], None],
+    ) -> None:
+        self.last = time.monotonic()
+        """When he was last heard or answered."""
+        self._socket = there
+        self._take = take
+        self._gone = gone
+        self._incoming = Incoming()
+        self._out = Outgoing()
+        self._at_work: dict[int, Work] = {}
+        self._out.open(there)
+        asyncio.get_running_loop().add_reader(there.fileno(), self._readable)
+
+    @property
+    def at_work(self) -> bool:
+        """Whether he waits for something."""
+        return bool(self._at_work)
+
+    @property
+    def unread(self) -> float:
+        """Seconds for which he has not read what waits for him."""
+        return self._out.unread
+
+    def works(self, number: int, work: Work) -> None:
+        """This is at work on a request, until it is replied to or taken back."""
+        self._at_work[number] = work
+
+    def tell(self, number: int, text: str) -> None:
+        """Send a part of an answer."""
+        self._out.send({"id": number, "part": text})
+
+    def reply(self, number: int, outcome: Message) -> Work | None:
+        """Send the one reply to a request, unless that was taken back; what was at work on it."""
+        if (work := self._at_work.pop(number, None)) is None:
+            return None
+        self.last = time.monotonic()
+        try:
+            self._out.send({"id": number, **outcome})
+        except (ValueError, TypeError) as error:
+            told = LeptonError(f"this cannot be answered: {error}")
+            self._out.send({"id": number, "error": told.to_json()})
+        return work
+
+    def send(self, message: Message) -> None:
+        self._out.send(message)
+
+    def finish(self, seconds: float) -> None:
+        """Wait until all is sent, or for so long."""
+        self._out.finish(seconds)
+
+    def _readable(self) -> None:
+        try:
+            data = self._socket.recv(CHUNK, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        try:
+            for message in self._incoming.feed(data):
+                self.last = time.monotonic()
+                if message["op"] != "cancel":
+                    self._take(self, message)
+                elif (work := self._at_work.pop(message["request"], None)) is not None:
+                    work.cancel()
+        except (ConnectionError, KeyError):
+            # He is none of ours.
+            data = b""
+        if not data:
+            self._leave()
+
+    def _leave(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._socket.fileno())
+        self._out.close()
+        with suppress(OSError):
+            # Lets the thread go that may be sending.
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+        while self._at_work:
+            self._at_work.popitem()[1].cancel()
+        self._gone(self)
