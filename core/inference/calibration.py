@@ -24,7 +24,7 @@ from core.inference import threads as ending
 from core.models.graph import Graph
 
 FORMAT = 2
-MOST_ROWS = 256
+MOST_ROWS = 512
 SECONDS = 1.5
 """What the whole calibration may take, or little more than the model's slowest calls."""
 FIRST_SECONDS = 1.0

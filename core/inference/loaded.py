@@ -39,7 +39,6 @@ Given: TypeAlias = Row | Mapping[str, Any] | str | Path
 EMBEDDED = 16
 """Texts that become vectors at once."""
 NO_ANSWER = "the model cannot answer this"
-_PATH = type(Path())
 UNMEASURED = 64
 """Rows in a batch as long as no row could be measured with."""
 
@@ -176,7 +175,9 @@ class Loaded:
 
     def _told(self, rows: Sequence[Given]) -> list[Answer]:
         named = [_name(given) for given in rows]
-        columns = [_columns(self.task, each, name) for each, name in zip(rows, named, strict=True)]
+        # A row that fails does so alone in the end: only then is its name told.
+        alone = named[0] if len(rows) == 1 else None
+        columns = [_columns(self.task, each, alone) for each in rows]
         self.use_threads(len(rows))
         told = self._answered(rows, columns)
         if self.calibration is None or not self.calibration.lasting:
@@ -233,12 +234,14 @@ def _shown(value: object) -> object:
     return f"<{len(value)} bytes>" if isinstance(value, bytes) else value
 
 
-def _columns(task: Task, given: Given, name: str) -> dict[str, Any]:
+def _columns(task: Task, given: Given, name: str | None) -> Mapping[str, Any]:
     """The columns of a row, with files read, and the name by which an error is to call it."""
     if isinstance(given, Row) and given.error is not None:
         raise given.error
     row = given.values if isinstance(given, Row) else task.row(given)
-    made = dict(row) if PATH in task.columns else {PATH: name, **row}
-    if _PATH in map(type, row.values()):  # of wide rows, quicker than to look at each here
-        made |= {each: contents(value) for each, value in row.items() if isinstance(value, Path)}
-    return made
+    if name is not None and PATH not in task.columns:
+        row = {PATH: name, **row}
+    if task.reads == "table":
+        return row  # No cell of a table is a file, and to look at each of a wide row takes a while.
+    read = {column: contents(value) for column, value in row.items() if isinstance(value, Path)}
+    return {**row, **read} if read else row
