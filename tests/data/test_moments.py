@@ -14,6 +14,7 @@ from core.data.cleaning.apply import clean
 from core.data.cleaning.recipe import Recipe
 from core.data.lake.lake import Lake
 from core.data.sources import Options, Reading, import_source, renew_source
+from core.data.sources.guess import FIRST_ROWS
 from core.data.splitting.split import split
 from core.errors import LeptonError
 
@@ -88,6 +89,30 @@ def test_behind_the_first_rows_too(lake: Lake, tmp_path: Path, late: str) -> Non
     import_source(lake, table(tmp_path / "a.csv", *["2024-01-01 10:00:00"] * 5000, late), "a")
     assert lake.version("a").column("at").type == "VARCHAR"
     assert times(lake, "a")[-1] == late
+
+
+@pytest.mark.parametrize(
+    ("late", "kept"),
+    [
+        ("2024-01-01 10:00:00.5", "2024-01-01 10:00:00.5"),
+        ("2024-01-01 10:00", "2024-01-01 10:00:00"),
+        ("2024-01-01", "2024-01-01 00:00:00"),
+        ("2024-01-01 10:00:00Z", "2024-01-01 10:00:00Z"),
+        ("2024-01-01 10:00:00+02", "2024-01-01 10:00:00+02"),
+        # What DuckDB makes of the two next ones by a format.
+        ("1900-01-01 00:00:00", "1900-01-01 00:00:00"),
+        ("epoch", "epoch"),
+        ("infinity", "infinity"),
+    ],
+)
+def test_a_time_in_another_form_is_what_it_is_and_not_what_the_first_rows_were(
+    lake: Lake, tmp_path: Path, late: str, kept: str
+) -> None:
+    first = ["2023-12-31 23:59:58"] * (FIRST_ROWS + 9)
+    import_source(lake, table(tmp_path / "a.csv", *first, late, first[0]), "a")
+    found = times(lake, "a")
+    assert len(found) == len(first) + 2
+    assert found[-2:] == [kept, first[0]]
 
 
 def test_short_times_are_still_times(lake: Lake, tmp_path: Path) -> None:

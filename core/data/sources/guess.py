@@ -20,6 +20,10 @@ FIRST_ROWS = 4_096
 # The whole numbers below are exact in a DOUBLE.
 EXACT_INTEGERS = 1 << 53
 DOUBT = "the first rows guessed wrong"
+USUAL_TIME = "____-__-__ __:__:__"
+# By a format the reader takes no zone and nothing else that would be left out; but "epoch" and
+# "infinity" become the first moment of 1900, and a year may have two digits.
+_MISREAD_TIME = "{x} < TIMESTAMP '1000-01-01' OR {x} = TIMESTAMP '1900-01-01'"
 FEW = 20
 EXACT = ("BOOLEAN", "DATE", "TIMESTAMP")
 NOT_A = {
@@ -58,6 +62,7 @@ FACTS = {
     "BOOLEAN": "lower(v) IN ('true', 'false')",
     "DATE": _only("v LIKE '____-__-__'", "TRY_CAST(v AS DATE) IS NOT NULL"),
     "TIMESTAMP": _only("v LIKE '____-__-__%'", f"{moment('v')} IS NOT NULL"),
+    "usual time": f"v LIKE '{USUAL_TIME}'",
     "zone": _only("v LIKE '____-__-__%'", f"{names_zone('v')} AND {moment('v')} IS NOT NULL"),
 }
 # What a cell {x} may not be when its column was guessed on a part of them.
@@ -69,11 +74,8 @@ DOUBTS = {
     # What is no date at all ends the query too, when it is cast; parsing it twice takes as long
     # as reading it.
     "DATE": "strlen({x}) <> 10",
-    # A time zone, or AM and PM, would be left out without a word. The usual form is seen at once:
-    # to look at single letters takes a tenth of the time that all else does.
-    "TIMESTAMP": "strlen({x}) <> 10 AND ({x} NOT LIKE '_____________:__:__'"
-    " OR TRY_CAST(right({x}, 2) AS UTINYINT) IS NULL)"
-    " AND ({x}[14] <> ':' OR {x}[-1] NOT BETWEEN '0' AND '9' OR"
+    # A time zone, or AM and PM, would be left out without a word.
+    "TIMESTAMP": "strlen({x}) <> 10 AND ({x}[14] <> ':' OR {x}[-1] NOT BETWEEN '0' AND '9' OR"
     " (strlen({x}) <> 16 AND ({x}[17] <> ':' OR strlen({x}) < 19 OR strlen({x}) > 26"
     " OR (strlen({x}) > 19 AND {x}[20] <> '.'))))",
     "BOOLEAN": "lower({x}) NOT IN ('true', 'false')",
@@ -100,16 +102,19 @@ class Guess:
     """What the first rows make of a column.
 
     `doubt` finds later cells of text that differ. `read` is the type that DuckDB's reader may give
-    the cells by itself, and `quick` the SQL of the column and of its doubts for a cell so read;
-    what that lets through is seen in the bytes, by `Survey`.
+    the cells by itself; what its own doubts about a cell so read let through is seen in the bytes,
+    by `Survey`. Times all have the `usual` form, or are looked at as text.
     """
 
     column: str
     type: str = "VARCHAR"
     doubt: str | None = None
+    usual: bool = False
 
     @property
     def read(self) -> str:
+        if self.type == "TIMESTAMP" and self.usual:
+            return "TIMESTAMP"
         return "DOUBLE" if self.type in ("BIGINT", "DOUBLE") else "VARCHAR"
 
     def out(self, *, careful: bool) -> Out:
@@ -119,6 +124,8 @@ class Guess:
         if careful or self.read == "VARCHAR":
             if self.doubt:
                 doubt = f"{name} IS NOT NULL AND ({DOUBTS[self.doubt].format(x=name)})"
+        elif self.read == "TIMESTAMP":
+            doubt = _MISREAD_TIME.format(x=name)
         elif self.type == "BIGINT":
             doubt = f"{name} <> trunc({name}) OR NOT abs({name}) < {EXACT_INTEGERS}"
         else:
@@ -198,7 +205,7 @@ def _guess(column: str, facts: dict[str, int]) -> Guess | None:
     if not filled and not facts["marked"]:
         return Guess(column, doubt="EMPTY")
     if exact and not facts["marked"] and not facts["zone"]:
-        return Guess(column, exact, exact)
+        return Guess(column, exact, exact, facts["usual time"] == filled)
     if likely * 2 < filled and not exact:
         return Guess(column)
     if numbers < filled or facts["marked"] or facts["leading zero"] or facts["too long"] or exact:

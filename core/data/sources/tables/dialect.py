@@ -44,7 +44,7 @@ class Text:
     dialect: Dialect
 
     def scan(self, *, complain: bool, types: Mapping[str, str] | None = None) -> str:
-        """SQL that reads the columns, as text if nothing else is said.
+        """SQL that reads the columns, as text if nothing else is said; times in their usual form.
 
         Bad lines are left out, or told in `faults`.
         """
@@ -54,7 +54,7 @@ class Text:
         return f"""read_csv({literal(str(self.plain))}, auto_detect = false,
             columns = {{{columns}}}, delim = {literal(self.dialect.delimiter)}, quote = '"',
             escape = '"', header = {self.dialect.header}, max_line_size = {LONGEST_LINE},
-            buffer_size = {BUFFER},
+            buffer_size = {BUFFER}, timestampformat = '%Y-%m-%d %H:%M:%S',
             {f"{told}, rejects_limit = 0" if complain else "ignore_errors = true"})"""
 
 
