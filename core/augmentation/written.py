@@ -95,7 +95,7 @@ def check_task(augmentations: Sequence[Augmentation], task: type[Task]) -> None:
     if turning:
         raise UsageError(
             f"{_all(turning)} cannot be: a box that is turned is no box for {task.name}",
-            hint="flip and crop move the boxes too.",
+            hint="flip, crop and translate move the boxes too.",
         )
     mixing = [each.name for each in augmentations if each.mixes and not task.mixes]
     if mixing:

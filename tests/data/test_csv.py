@@ -370,3 +370,20 @@ def test_quotation_marks_within_a_text_are_not_nothing(lake: Lake, csv: Path) ->
     report = import_source(lake, csv)
     assert [row[1] for row in rows(lake, report)] == ['he said ""', '"', None, '"x"']
     assert report.notes == []
+
+
+@pytest.mark.parametrize("late", ["inf", "-Infinity", "1e999"])
+def test_an_endless_number_is_read_alike_wherever_it_stands(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, late: str
+) -> None:
+    source = tmp_path / "a.csv"
+    source.write_text("x,n\n" + "0.5,1\n" * 50 + f"{late},3\n-1.5,4\n")
+    told = []
+    for first in (delimited.FIRST_ROWS, 2):
+        monkeypatch.setattr(delimited, "FIRST_ROWS", first)
+        report = import_source(lake, source)
+        assert report.version is not None
+        with lake.open(report.version) as view:
+            told.append((report.rejected, view.sql("SELECT x, n FROM rows ORDER BY _rid")))
+    assert told[0] == told[1]
+    assert told[0][0] == 1

@@ -482,10 +482,10 @@ def test_what_would_part_boxes_from_pictures_is_refused():
     asked = written.read(["flip", "crop", "colour", "rotate"])
     with pytest.raises(UsageError, match="rotate cannot be: a box that is turned") as caught:
         written.check_task(asked, ObjectDetection)
-    assert "flip and crop" in caught.value.hint
+    assert "flip, crop and translate" in caught.value.hint
     with pytest.raises(UsageError, match="mixup and cutmix cannot be") as caught:
         written.check_task(written.read("flip,mixup,cutmix"), ObjectDetection)
-    assert caught.value.hint == "There are: flip, crop, colour, erase."
+    assert caught.value.hint == "There are: flip, crop, translate, colour, erase."
 
 
 def test_what_is_no_picture_is_named(opened):
