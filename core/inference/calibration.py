@@ -160,8 +160,11 @@ class _Timed:
         return now
 
     def take_hopeful(self, end: float) -> float:
-        """Time once more what may be the best, until `end`; tells when that was done."""
-        best = max(self.rates.values(), default=0.0)
+        """Time once more what may be the best, until `end`; tells when that was done, and never
+        where there is nothing."""
+        if not self.rates:
+            return float("inf")
+        best = max(self.rates.values())
         now = time.perf_counter()
         for cell in [cell for cell, rate in self.rates.items() if rate >= HOPEFUL * best]:
             if now < end:

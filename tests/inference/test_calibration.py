@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from core.inference import calibration
+from core.inference import calibration, threads
 from core.inference.calibration import Calibration, choose
 from core.inference.engine import Engine
 from core.models.registry import Models
@@ -185,7 +185,7 @@ def test_a_process_may_end_while_it_is_measured(models: Workspace, folder: Path)
         [sys.executable, "-c", ASKED_AND_GONE, models.home, folder],
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=threads.MOST_SECONDS,  # It is waited for so long at the most, and then left.
         check=False,
     )
     assert (said.returncode, said.stdout, said.stderr) == (0, "None\n", "")
