@@ -6,17 +6,17 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Protocol
 
-from core.augmentation.base import TOKENS, Augmentation
+from core.augmentation.base import MARKS, TOKENS, Augmentation
 from core.augmentation.chance import Chance
 from core.augmentation.image import Geometry, Warp
 from core.augmentation.mixing import Mix, Mixing
 from core.data.lake.layout import ROW_ID
 
 if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
     from core.augmentation.base import Batch
-
-
-MARKS = "marks"
 
 
 class _Step(Protocol):
@@ -37,6 +37,7 @@ class Augmenter:
         self._steps = list(_steps(augmentations))
         self._seed = seed
         self._marks = marks
+        self._marks_on: dict[torch.device, Tensor] = {}
 
     def __bool__(self) -> bool:
         return bool(self._steps)
@@ -51,10 +52,16 @@ class Augmenter:
         chance = Chance(self._seed, epoch, batch[ROW_ID])
         marked = bool(self._steps and self._marks)
         if marked:
-            batch = {**batch, MARKS: batch[TOKENS].new_tensor(self._marks)}
+            batch = {**batch, MARKS: self._marks_beside(batch[TOKENS])}
         for step in self._steps:
             batch = step.apply(batch, chance)
         return {name: batch[name] for name in batch if name != MARKS} if marked else batch
+
+    def _marks_beside(self, tokens: Tensor) -> Tensor:
+        """The marks on the tokens' device; put there once, for that waits for a GPU."""
+        if tokens.device not in self._marks_on:
+            self._marks_on[tokens.device] = tokens.new_tensor(self._marks)
+        return self._marks_on[tokens.device]
 
 
 def _steps(augmentations: Iterable[Augmentation]) -> Iterable[_Step]:

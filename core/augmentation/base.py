@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 Batch: TypeAlias = "dict[str, Tensor]"
 
 IMAGE, TOKENS, AUDIO, TABLE = "image", "tokens", "audio", "table"
+MARKS = "marks"
+"""Under this a batch of texts has the tokens that are none of a text's own, if there are any."""
 KINDS = {IMAGE: "images", TOKENS: "texts", AUDIO: "sounds", TABLE: "tables"}
 """The kinds of inputs, as a task's shape calls them, and what a person calls them."""
 

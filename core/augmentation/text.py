@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from core.augmentation.base import TOKENS, Augmentation, Batch, part
+from core.augmentation.base import MARKS, TOKENS, Augmentation, Batch, part
 from core.settings import setting
 
 if TYPE_CHECKING:
@@ -84,4 +84,4 @@ def _own(batch: Batch, there: Tensor) -> Tensor:
     """Which tokens are the text's own, bool [n, longest]: a pretrained model's marks stay."""
     import torch
 
-    return there & ~torch.isin(batch["tokens"], batch["marks"]) if "marks" in batch else there
+    return there & ~torch.isin(batch["tokens"], batch[MARKS]) if MARKS in batch else there

@@ -172,14 +172,10 @@ class EventReader:
 
 def last_event(content: bytes, event: str, *, end: int | None = None) -> tuple[int, Event] | None:
     """The last event of this name in a log's bytes before `end`, and where its line begins."""
-    position = len(content) if end is None else end
-    mark = marker(event)
+    mark, position = marker(event), len(content) if end is None else end
     while (found := content.rfind(mark, 0, position)) >= 0:
-        start = content.rfind(b"\n", 0, found) + 1
-        stop = content.find(b"\n", found)
-        decoded = decode(content[start:stop]) if stop >= 0 else None
-        if decoded is not None and decoded["event"] == event:
-            return start, decoded
+        if placed := _event_at(content, found, event):
+            return placed
         position = found
     return None
 
@@ -188,13 +184,17 @@ def first_event(content: bytes, event: str, begin: int = 0) -> Event | None:
     """The first event of this name in a log's bytes from `begin` on."""
     mark, position = marker(event), begin
     while (found := content.find(mark, position)) >= 0:
-        start = content.rfind(b"\n", 0, found) + 1
-        stop = content.find(b"\n", found)
-        decoded = decode(content[start:stop]) if stop >= 0 else None
-        if decoded is not None and decoded["event"] == event:
-            return decoded
+        if placed := _event_at(content, found, event):
+            return placed[1]
         position = found + 1
     return None
+
+
+def _event_at(content: bytes, place: int, event: str) -> tuple[int, Event] | None:
+    """The event of the line around a place, and where that begins; None: it is another, or torn."""
+    start, stop = content.rfind(b"\n", 0, place) + 1, content.find(b"\n", place)
+    decoded = decode(content[start:stop]) if stop >= 0 else None
+    return (start, decoded) if decoded is not None and decoded["event"] == event else None
 
 
 def placed_events(content: bytes, event: str) -> list[tuple[int, Event]]:

@@ -50,7 +50,6 @@ class RunHistory:
     """When the process began that works on it."""
     pace: list[tuple[float, int]] = field(default_factory=list)
     """When the first and the newest step were told of what goes on without a break, and which."""
-    """Time and step of the newest records of this process."""
 
     @property
     def metrics(self) -> dict[str, float]:

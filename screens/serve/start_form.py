@@ -124,7 +124,6 @@ class StartForm(Form[Running]):
             require_extra()
             from core.serving.asked import Asked
             from core.serving.process import start
-            from core.serving.settings import Settings
 
             settings = Settings(host, int(port), keys=keys)
             asked = Asked(tuple(models), settings=settings, device=device, runtime=runtime)

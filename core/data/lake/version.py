@@ -9,6 +9,16 @@ from typing import Any
 
 from core.errors import UsageError, nearest
 
+TYPES = {
+    "integer": "BIGINT",
+    "number": "DOUBLE",
+    "text": "VARCHAR",
+    "date": "DATE",
+    "timestamp": "TIMESTAMP",
+    "boolean": "BOOLEAN",
+}
+"""The types that a person may name, by the words for them."""
+
 
 @dataclass(frozen=True)
 class Column:

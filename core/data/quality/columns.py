@@ -32,8 +32,8 @@ def check_columns(view: View, target: str | None) -> Iterator[Finding]:
     known: dict[str, dict[str, Any]] = {}
     for alike in of_one_type(columns):
         known |= view.of_each([column.name for column in alike], partial(_asked, alike[0]))
-    far = [column for column in columns if _reach(known[column.name]) is not None]
-    outliers = _outside(view, {column.name: _reach(known[column.name]) for column in far})
+    limits = {name: reach for name, each in known.items() if (reach := _reach(each)) is not None}
+    outliers = _outside(view, limits)
     named = [column for column in columns if _may_name_rows(column, known[column.name], rows)]
     distinct: dict[str, dict[str, int]] = {}
     for alike in of_one_type(named):
@@ -59,7 +59,7 @@ def check_columns(view: View, target: str | None) -> Iterator[Finding]:
         if column.name in distinct:
             yield from _unique(view, column, filled, distinct[column.name]["distinct"])
         if column.name in outliers:
-            yield _outliers(column, _reach(found), *outliers[column.name])
+            yield _outliers(column, limits[column.name], *outliers[column.name])
 
 
 def _asked(column: Column, name: str) -> dict[str, str]:
@@ -155,10 +155,10 @@ def _reach(found: dict[str, Any]) -> tuple[float, float] | None:
 
 
 def _outside(
-    view: View, limits: dict[str, tuple[float, float] | None]
+    view: View, limits: dict[str, tuple[float, float]]
 ) -> dict[str, tuple[int, tuple[int, ...]]]:
     """How many values of each number column lie beyond its limits, and the first rows of them."""
-    asked = [(name, *pair) for name, pair in limits.items() if pair is not None]
+    asked = [(name, *pair) for name, pair in limits.items()]
     found: dict[str, tuple[int, tuple[int, ...]]] = {}
     for part in view.portions(asked):
         cells = view.cells([name for name, *_ in part], "DOUBLE")
@@ -174,9 +174,9 @@ def _outside(
 
 
 def _outliers(
-    column: Column, limits: tuple[float, float] | None, count: int, rows: tuple[int, ...]
+    column: Column, limits: tuple[float, float], count: int, rows: tuple[int, ...]
 ) -> Finding:
-    low, high = limits or (math.nan, math.nan)
+    low, high = limits
     number = f"CAST({quoted(column.name)} AS DOUBLE)"
     return Finding(
         "info",

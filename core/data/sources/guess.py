@@ -22,7 +22,7 @@ FIRST_ROWS = 4_096
 EXACT_INTEGERS = 1 << 53
 LARGEST = sys.float_info.max
 DOUBT = "the first rows guessed wrong"
-USUAL_TIME = "____-__-__ __:__:__"
+USUAL_TIME, USUAL_FORMAT = "____-__-__ __:__:__", "%Y-%m-%d %H:%M:%S"
 # By a format the reader takes no zone and nothing else that would be left out; but "epoch" and
 # "infinity" become the first moment of 1900, and a year may have two digits.
 _MISREAD_TIME = "{x} < TIMESTAMP '1000-01-01' OR {x} = TIMESTAMP '1900-01-01'"

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.data.lake.lake import Lake
-from core.data.lake.version import Version
+from core.data.lake.version import TYPES, Version
 from core.data.lake.view import literal, quoted
 from core.data.sources.desk import Arrived, Desk
 from core.data.sources.located import Located
 from core.data.sources.prints import Seen
-from core.data.sources.settle import TYPES
 from core.errors import UsageError
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core.data.lake.moments import moment
+from core.data.lake.version import TYPES
 from core.data.lake.view import quoted
 from core.data.sources.desk import Desk
 from core.data.sources.guess import EXACT, FACTS, Out, count_facts, number_in, value_of
@@ -13,14 +14,6 @@ from core.errors import UsageError, nearest
 
 NUMBERS_ENOUGH = 0.95
 SAMPLE = 20_000
-TYPES = {
-    "integer": "BIGINT",
-    "number": "DOUBLE",
-    "text": "VARCHAR",
-    "date": "DATE",
-    "timestamp": "TIMESTAMP",
-    "boolean": "BOOLEAN",
-}
 
 
 def settle_texts(desk: Desk, table: str, columns: Sequence[str]) -> dict[str, Out]:

@@ -11,21 +11,11 @@ from core.data.cleaning.sheet import Sheet
 from core.data.cleaning.step import Learned, Step
 from core.data.lake.layout import sum_of
 from core.data.lake.moments import moment
-from core.data.lake.version import Column
+from core.data.lake.version import TYPES, Column
 from core.data.lake.view import SPLIT, literal, quoted
 from core.data.profile import NUMBERS
 from core.errors import LeptonError, UsageError
 from core.settings import Scalar, setting
-
-TYPES = {
-    "integer": "BIGINT",
-    "number": "DOUBLE",
-    "text": "VARCHAR",
-    "date": "DATE",
-    "timestamp": "TIMESTAMP",
-    "boolean": "BOOLEAN",
-}
-
 
 READS_DATES = '. Dates in other ways of writing: the step "parse-dates"'
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from core.data.lake.view import literal
 from core.data.sources.desk import Desk
+from core.data.sources.guess import USUAL_FORMAT
 from core.data.sources.naming import column_names
 from core.errors import UsageError
 
@@ -54,7 +55,7 @@ class Text:
         return f"""read_csv({literal(str(self.plain))}, auto_detect = false,
             columns = {{{columns}}}, delim = {literal(self.dialect.delimiter)}, quote = '"',
             escape = '"', header = {self.dialect.header}, max_line_size = {LONGEST_LINE},
-            buffer_size = {BUFFER}, timestampformat = '%Y-%m-%d %H:%M:%S',
+            buffer_size = {BUFFER}, timestampformat = {literal(USUAL_FORMAT)},
             {f"{told}, rejects_limit = 0" if complain else "ignore_errors = true"})"""
 
 
