@@ -62,12 +62,12 @@ class AnswerView(Vertical):
             yield ScoreBars(id="scores")
             yield LineChart("forecast", x_label="steps ahead", empty="", id="forecast")
 
-    def of(self, model: ModelFolder, reads: str) -> None:
-        """Be for the answers of a model that reads this (`Task.reads`)."""
+    def of(self, model: ModelFolder) -> None:
+        """Be for the answers of a model."""
         self._model = model
         self.border_title = plain(model.ref)
         for kind in ("image", "audio", "series"):
-            self.set_class(reads == kind, f"-{kind}")
+            self.set_class(model.kind.reads == kind, f"-{kind}")
         self.clear()
 
     def say(self, words: str) -> None:
