@@ -8,9 +8,9 @@ from typing import Any
 
 import typer
 
-from core.conversations import LAST, Conversation, Conversations
 from core.errors import UsageError
 from core.generation.sampling import Sampling
+from core.inference.conversations import LAST, Conversation, Conversations
 from core.models.registry import Models, task_of
 from core.workspace import Workspace
 from lepton_tui.cli.groups import Command, single

@@ -13,9 +13,9 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 
-from core.conversations import Conversation, Conversations
 from core.data.exporting.place import check_place
 from core.errors import LeptonError
+from core.inference.conversations import Conversation, Conversations
 from core.workspace import written_path
 from screens.data.fetching import Fetch
 from screens.listing import Line, LineList
