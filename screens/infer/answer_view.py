@@ -14,9 +14,9 @@ from textual.widgets import Static
 from core.errors import LeptonError, UsageError
 from core.inference.messages import Answer, Row, contents
 from core.models.registry import ModelFolder
-from screens.data.fetching import Fetch
 from screens.data.rows.boxes import Box, boxed, boxes_in
 from screens.data.rows.sound import SoundView
+from screens.fetching import Fetch
 from screens.infer.tried import Tried, bars, number, said, took
 from screens.text import plain
 from screens.widgets.bars import ScoreBars
