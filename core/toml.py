@@ -1,10 +1,33 @@
-"""Writing TOML: tomllib only reads it."""
+"""TOML that people write and read: files of it with what is wrong told, and lines of it."""
 
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+
+from core.errors import UsageError
+
+
+def read(path: Path, what: str, *, hint: str = "") -> dict[str, Any]:
+    """What is in a file; `what` that is, such as "the rules", begins the words of an error.
+
+    Raises:
+        UsageError: it is not there, or no TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise UsageError(f"{what} cannot be read: {reason}", where=str(path), hint=hint) from error
+    except UnicodeDecodeError as error:
+        wrong = f"{what} cannot be read: it is no text in UTF-8"
+        raise UsageError(wrong, where=str(path), hint=hint) from error
+    except tomllib.TOMLDecodeError as error:
+        wrong = f"{what} cannot be read: it is not TOML ({error})"
+        raise UsageError(wrong, where=str(path)) from error
 
 
 def lines(table: Mapping[str, Any]) -> str:

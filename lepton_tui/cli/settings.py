@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from pathlib import Path
 from typing import Any
 
+from core import toml
 from core.errors import UsageError
 from core.runs.store import Runs
 from core.tuning.outcome import BEST
@@ -35,16 +35,16 @@ def read_config(named: str, workspace: Workspace) -> dict[str, Any]:
                 hint="Only a training that has begun can be repeated.",
             )
         path = run.path / RESOLVED
+    if path.suffix != ".json":
+        return toml.read(path, "the settings")
     try:
-        text = path.read_text(encoding="utf-8")
-        found = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+        found = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(
             f"the settings cannot be read: {error.strerror}", where=str(path)
         ) from error
     except ValueError as error:
-        kind = "JSON" if path.suffix == ".json" else "TOML"
-        raise UsageError(f"the settings are not {kind}: {error}", where=str(path)) from error
+        raise UsageError(f"the settings are not JSON: {error}", where=str(path)) from error
     if not isinstance(found, dict):
         raise UsageError("the settings are no table of names and values", where=str(path))
     return found

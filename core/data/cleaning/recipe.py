@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -38,19 +37,8 @@ class Recipe:
                 step, the setting and the nearest one there is.
         """
         path = written_path(path)
-        try:
-            content = path.read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
-            raise UsageError(
-                f"the recipe cannot be read: {reason}",
-                where=str(path),
-                hint="Name a TOML file of steps; --save FILE writes one of steps that you ran.",
-            ) from error
-        try:
-            document = tomllib.loads(content)
-        except tomllib.TOMLDecodeError as error:
-            raise UsageError(f"the recipe is no TOML: {error}", where=str(path)) from error
+        hint = "Name a TOML file of steps; --save FILE writes one of steps that you ran."
+        document = toml.read(path, "the recipe", hint=hint)
         unknown = [key for key in document if key != "step"]
         if unknown:
             raise UsageError(

@@ -16,12 +16,12 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
+from core import toml
 from core.atomic import write_text
 from core.data.lake.version import Version
 from core.data.quality.rules import KINDS, Rule, Scalar
@@ -61,17 +61,8 @@ def load_rules(path: str | Path) -> list[Rule]:
             the rule and the setting.
     """
     path = written_path(path)
-    try:
-        document = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
-        raise UsageError(
-            f"the rules cannot be read: {reason}",
-            where=str(path),
-            hint="Begin a file of rules with: lepton data rules DATASET --init",
-        ) from error
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"the rules are no TOML: {error}", where=str(path)) from error
+    hint = "Begin a file of rules with: lepton data rules DATASET --init"
+    document = toml.read(path, "the rules", hint=hint)
     unknown = [key for key in document if key != "rule"]
     given = document.get("rule", [])
     if unknown or not isinstance(given, list):

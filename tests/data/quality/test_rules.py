@@ -119,7 +119,7 @@ def test_rules_that_are_about_no_row(sales: Lake, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words", "hint"),
     [
-        ("[[rule]\n", "no TOML", ""),
+        ("[[rule]\n", "not TOML", ""),
         ("x = 1", 'no "x"', "[[rule]]"),
         ("rule = 3", "no list of tables", "[[rule]]"),
         ("[[rule]]\ncolumn = 'age'", '"check" is missing', "not-null"),
