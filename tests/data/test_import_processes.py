@@ -18,8 +18,8 @@ from core.errors import LeptonError
 from core.runs.store import Runs
 from core.workspace import Workspace
 from tests.data.conftest import state
+from tests.killing import kill_amid, spawn
 
-spawn = mp.get_context("spawn")
 KILLS = 50
 ROWS = 20_000
 
@@ -50,15 +50,8 @@ def test_fifty_kills_in_the_middle_of_imports(tmp_path: Path) -> None:
     lake = Lake(Workspace.open(tmp_path / "home"))
     moments = random.Random(3)
     for _ in range(KILLS):
-        ready = spawn.Event()
-        process = spawn.Process(target=import_for_ever, args=(lake.workspace.home, folder, ready))
-        process.start()
-        assert ready.wait(120)
-        # Not a wait for something to be done: the moment of death is what is being varied.
-        process.join(moments.uniform(0, 0.3))
-        assert process.pid is not None
-        os.kill(process.pid, signal.SIGKILL)
-        process.join()
+        ready, given = spawn.Event(), (lake.workspace.home, folder)
+        kill_amid(import_for_ever, *given, ready, after=ready, seconds=moments.uniform(0, 0.3))
         for version in (
             each for newest in lake.datasets() for each in lake.versions(newest.dataset)
         ):

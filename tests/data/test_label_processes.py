@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import multiprocessing as mp
 import os
 import random
-import signal
 import sqlite3
 from contextlib import closing
 from multiprocessing.synchronize import Barrier, Event
@@ -21,8 +19,8 @@ from core.data.lake.lake import Lake
 from core.data.lake.version import Version
 from core.errors import UsageError
 from core.workspace import Workspace
+from tests.killing import kill_amid, spawn
 
-spawn = mp.get_context("spawn")
 KILLS = 50
 ROWS = 200
 EACH = 60
@@ -131,17 +129,13 @@ def test_fifty_kills_in_the_middle_of_a_labelling_session(tmp_path: Path) -> Non
     checked = undos = 0
     for kill in range(KILLS):
         ready, published = spawn.Event(), spawn.Event()
-        process = spawn.Process(
-            target=label_for_ever, args=(lake.workspace.home, acknowledged, ready, published)
-        )
-        process.start()
         # Every other session has published before it dies, however slow the machine is.
-        assert (published if kill % 2 else ready).wait(120)
-        # Not a wait for something to be done: the moment of death is what is being varied.
-        process.join(moments.uniform(0, 0.3))
-        assert process.pid is not None
-        os.kill(process.pid, signal.SIGKILL)
-        process.join()
+        kill_amid(
+            label_for_ever,
+            *(lake.workspace.home, acknowledged, ready, published),
+            after=published if kill % 2 else ready,
+            seconds=moments.uniform(0, 0.3),
+        )
         events = journal(lake)
         said: dict[str, set[int]] = {}
         for _, row, value, undoes in events:

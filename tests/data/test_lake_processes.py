@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing as mp
-import os
 import random
-import signal
 from multiprocessing.synchronize import Barrier, Event
 from pathlib import Path
 
@@ -13,9 +10,9 @@ import pyarrow as pa
 
 from core.data.lake.lake import Lake
 from core.workspace import Workspace
+from tests.killing import kill_amid, spawn
 
 COMMITS = 12
-spawn = mp.get_context("spawn")
 
 
 def write(home: Path, writer: int, start: Barrier) -> None:
@@ -72,14 +69,7 @@ def test_kill_9_at_any_moment_leaves_the_last_version_whole(tmp_path: Path) -> N
     moments = random.Random(7)
     for _ in range(6):
         ready = spawn.Event()
-        process = spawn.Process(target=commit_for_ever, args=(tmp_path, ready))
-        process.start()
-        assert ready.wait(60)
-        # Not a wait for something to be done: the moment of death is what is being varied.
-        process.join(moments.uniform(0, 0.08))
-        assert process.pid is not None
-        os.kill(process.pid, signal.SIGKILL)
-        process.join()
+        kill_amid(commit_for_ever, tmp_path, ready, after=ready, seconds=moments.uniform(0, 0.08))
         for version in lake.versions("victim"):
             lake.verify(version)
             with lake.open(version) as view:

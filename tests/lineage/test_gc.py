@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing as mp
 import os
 import random
 import signal
@@ -22,9 +21,9 @@ from core.errors import UsageError
 from core.lineage.removal import age_of, collect_garbage
 from core.runs.store import Runs
 from core.workspace import Workspace
+from tests.killing import kill_amid, spawn
 from tests.lineage.conftest import model_of, run_of, versions
 
-spawn = mp.get_context("spawn")
 DAY = 24 * 3600
 
 
@@ -242,14 +241,7 @@ def test_kill_9_amid_a_collection_leaves_every_version_whole(tmp_path: Path) -> 
     moments = random.Random(11)
     for _ in range(6):
         ready = spawn.Event()
-        process = spawn.Process(target=make_and_collect, args=(tmp_path, ready))
-        process.start()
-        assert ready.wait(60)
-        # Not a wait for something to be done: the moment of death is what is being varied.
-        process.join(moments.uniform(0, 0.1))
-        assert process.pid is not None
-        os.kill(process.pid, signal.SIGKILL)
-        process.join()
+        kill_amid(make_and_collect, tmp_path, ready, after=ready, seconds=moments.uniform(0, 0.1))
         for version in lake.versions("victim"):
             lake.verify(version)
     for path in lake.workspace.data.iterdir():

@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -20,11 +21,14 @@ DEADLINE = 30.0
 def runs(tmp_path: Path) -> Iterator[Runs]:
     found = Runs(Workspace.open(tmp_path / "ma première œuvre"))
     yield found
-    for run in found.all():
-        try:
+    stop_all(found.all())
+
+
+def stop_all(runs: Iterable[Run]) -> None:
+    """End what still works, at the end of a test."""
+    for run in runs:
+        with suppress(LeptonError):
             run.stop(now=True)
-        except LeptonError:
-            continue
 
 
 @pytest.fixture

@@ -15,13 +15,13 @@ from textual.pilot import Pilot
 from textual.widgets import Button, Select
 
 from core.data.lake.lake import Lake
-from core.errors import LeptonError
 from core.runs.run import Run
 from core.runs.store import Runs
 from core.training.start import start_training
 from core.workspace import Workspace
 from lepton_tui.app import LeptonApp
 from screens.widgets.confusion import ConfusionMatrix
+from tests.runs.conftest import stop_all
 from tests.screens.golden import golden
 from tests.screens.walk import alive, make_model, make_run, tell, until
 
@@ -33,11 +33,7 @@ LABELS = ["Adelie", "Chinstrap", "[b]Gentoo[/b]"]
 def workspace(tmp_path: Path) -> Iterator[Workspace]:
     found = Workspace.open(tmp_path)
     yield found
-    for run in Runs(found).all():
-        try:
-            run.stop(now=True)
-        except LeptonError:
-            continue
+    stop_all(Runs(found).all())
 
 
 def report(**told: Any) -> dict[str, Any]:

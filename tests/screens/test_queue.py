@@ -9,12 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import LeptonError
 from core.runs.run import Run
 from core.runs.store import Runs
 from core.workspace import Workspace
 from lepton_tui.app import LeptonApp
-from tests.runs.conftest import saw
+from tests.runs.conftest import saw, stop_all
 from tests.runs.conftest import until as until_it_holds
 from tests.screens.walk import until
 
@@ -24,11 +23,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runs]:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     found = Runs(Workspace.open(tmp_path / "home"))
     yield found
-    for run in found.all():
-        try:
-            run.stop(now=True)
-        except LeptonError:
-            continue
+    stop_all(found.all())
 
 
 def made(runs: Runs, model: str) -> Run:

@@ -15,7 +15,6 @@ from textual.pilot import Pilot
 from textual.widgets import Input, Select
 
 from core.data.lake.lake import Lake
-from core.errors import LeptonError
 from core.runs.events import EventWriter
 from core.runs.store import Runs
 from core.workspace import Workspace
@@ -27,6 +26,7 @@ from screens.train import screen as screen_module
 from screens.train.follower import Follower
 from screens.train.form import StartForm
 from screens.widgets.line_chart import LineChart
+from tests.runs.conftest import stop_all
 from tests.screens.golden import golden, screen_text
 from tests.screens.walk import (
     FAILED,
@@ -49,11 +49,7 @@ ROWS = 90
 def workspace(tmp_path: Path) -> Iterator[Workspace]:
     found = Workspace.open(tmp_path)
     yield found
-    for run in Runs(found).all():
-        try:
-            run.stop(now=True)
-        except LeptonError:
-            continue
+    stop_all(Runs(found).all())
 
 
 @pytest.fixture
@@ -80,6 +76,14 @@ def screen(pilot: Pilot[None]) -> TrainScreen:
     return found
 
 
+async def open_form(pilot: Pilot[None]) -> None:
+    """Go to the form of a new run on the penguins."""
+    await pilot.press("3")
+    await until(pilot, "Press n to start one")
+    await pilot.press("n")
+    await until(pilot, "tabular-classification: ")
+
+
 async def test_without_data_it_says_where_to_begin(workspace: Workspace) -> None:
     async with LeptonApp(workspace).run_test(notifications=True) as pilot:
         await pilot.press("3")
@@ -92,10 +96,7 @@ async def test_without_data_it_says_where_to_begin(workspace: Workspace) -> None
 async def test_a_run_from_the_form_to_its_model(penguins: Workspace) -> None:
     torch_was_there = "torch" in sys.modules
     async with LeptonApp(penguins).run_test(size=(100, 30), notifications=True) as pilot:
-        await pilot.press("3")
-        await until(pilot, "Press n to start one")
-        await pilot.press("n")
-        await until(pilot, "tabular-classification: ")
+        await open_form(pilot)
         pilot.app.screen.query_one("#epochs", Input).focus()
         await pilot.press("4")
         pilot.app.screen.query_one(f"#{asked.MORE}", Input).value = "optim=sgd"
@@ -119,10 +120,7 @@ async def test_a_run_from_the_form_to_its_model(penguins: Workspace) -> None:
 
 async def test_wrong_values_are_said_at_their_fields(penguins: Workspace) -> None:
     async with LeptonApp(penguins).run_test(size=(80, 24)) as pilot:
-        await pilot.press("3")
-        await until(pilot, "Press n to start one")
-        await pilot.press("n")
-        await until(pilot, "tabular-classification: ")
+        await open_form(pilot)
         form = pilot.app.screen
         for name, typed in (("epochs", "many"), ("lr", "-1"), ("name", "My model")):
             form.query_one(f"#{name}", Input).value = typed
@@ -142,10 +140,7 @@ async def test_wrong_values_are_said_at_their_fields(penguins: Workspace) -> Non
 
 async def test_a_task_that_does_not_suit_is_refused_in_words(penguins: Workspace) -> None:
     async with LeptonApp(penguins).run_test(size=(80, 24)) as pilot:
-        await pilot.press("3")
-        await until(pilot, "Press n to start one")
-        await pilot.press("n")
-        await until(pilot, "tabular-classification: ")
+        await open_form(pilot)
         form = pilot.app.screen
         form.query_one("#task", Select).value = "image-classification"
         await until(pilot, "✗ image-classification needs")
@@ -158,10 +153,7 @@ async def test_a_task_that_does_not_suit_is_refused_in_words(penguins: Workspace
 
 async def test_another_target_changes_task_and_models(penguins: Workspace) -> None:
     async with LeptonApp(penguins).run_test(size=(80, 24)) as pilot:
-        await pilot.press("3")
-        await until(pilot, "Press n to start one")
-        await pilot.press("n")
-        await until(pilot, "tabular-classification: ")
+        await open_form(pilot)
         pilot.app.screen.query_one("#target", Select).value = "mass"
         await until(pilot, "tabular-regression (guessed)")
         await until(pilot, "--target mass")

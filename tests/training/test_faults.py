@@ -16,7 +16,7 @@ from core.lineage.removal import remove
 from core.models.registry import Models
 from core.runs.store import Runs
 from core.runs.worker import explain
-from tests.runs.conftest import saw
+from tests.runs.conftest import saw, stop_all
 
 DEADLINE = 300
 LONG = {"batch_size": 4, "epochs": 5000, "checkpoint_every": 20}
@@ -33,11 +33,7 @@ def train(workspace, penguins):
         return made[-1]
 
     yield make
-    for run in made:
-        try:
-            run.stop(now=True)
-        except LeptonError:
-            continue
+    stop_all(made)
 
 
 def stopped(run, at=40):

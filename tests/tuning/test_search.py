@@ -7,7 +7,7 @@ import tomllib
 import pytest
 
 from core.data.lake.lake import Lake
-from core.errors import LeptonError, UsageError
+from core.errors import UsageError
 from core.ingest import ingest
 from core.models.registry import Models
 from core.runs.events import EventWriter
@@ -21,7 +21,7 @@ from core.tuning.outcome import BEST, Outcome, Trial
 from core.tuning.space import read_space
 from core.tuning.study import Study
 from core.workspace import Workspace
-from tests.runs.conftest import saw, until
+from tests.runs.conftest import saw, stop_all, until
 from tests.training.conftest import SAMPLES
 
 DEADLINE = 300
@@ -32,11 +32,7 @@ def workspace(tmp_path):
     found = Workspace.open(tmp_path / "home")
     ingest(found, SAMPLES / "tabular" / "penguins.csv", name="penguins", target="species")
     yield found
-    for run in Runs(found).all():
-        try:
-            run.stop(now=True)
-        except LeptonError:
-            continue
+    stop_all(Runs(found).all())
 
 
 def asked(**changes):

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing as mp
-import os
 import random
-import signal
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
@@ -16,8 +13,8 @@ from core.data.cleaning.apply import clean, undo
 from core.data.cleaning.recipe import Recipe
 from core.data.lake.lake import Lake
 from core.workspace import Workspace
+from tests.killing import kill_amid, spawn
 
-spawn = mp.get_context("spawn")
 KILLS = 50
 ROWS = 30_000
 KEPT = 3
@@ -56,14 +53,7 @@ def test_fifty_kills_in_the_middle_of_cleaning(tmp_path: Path) -> None:
     seen: set[int] = set()
     for _ in range(KILLS):
         ready = spawn.Event()
-        process = spawn.Process(target=clean_for_ever, args=(tmp_path, ready))
-        process.start()
-        assert ready.wait(120)
-        # Not a wait for something to be done: the moment of death is what is being varied.
-        process.join(moments.uniform(0, 0.5))
-        assert process.pid is not None
-        os.kill(process.pid, signal.SIGKILL)
-        process.join()
+        kill_amid(clean_for_ever, tmp_path, ready, after=ready, seconds=moments.uniform(0, 0.5))
         for version in lake.versions("victim"):
             with lake.open(version) as view:
                 count, ids = view.sql("SELECT count(*), count(DISTINCT _rid) FROM rows")[0]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import socket
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +17,7 @@ from tests.data.conftest import Refuses, state
 from tests.data.sources.cloud_servers import S3, amazon
 from tests.data.sources.files import read, write
 from tests.data.sources.media import picture
+from tests.data.sources.web_server import silent_server
 
 TABLE = b"a,b\n" + b"".join(b"%d,w%d\n" % (i, i) for i in range(50))
 
@@ -235,20 +234,10 @@ def test_a_cloud_that_says_nothing_can_be_left(
     lake: Lake, me: S3, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = state(lake)
-    reached, free = threading.Event(), threading.Event()
-
-    def accept() -> None:
-        with silent.accept()[0] as connection:
-            connection.recv(4096)
-            reached.set()
-            free.wait()
-
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
-        threading.Thread(target=accept, daemon=True).start()
+    with silent_server() as (port, reached):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
         with pytest.raises(Cancelled):
             import_source(lake, "s3://b/a.csv", reading=Reading(should_stop=reached.is_set))
-        free.set()
     assert state(lake) == before
 
 

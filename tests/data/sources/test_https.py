@@ -20,7 +20,7 @@ from core.data.sources.remote.address import same_place
 from core.errors import Cancelled
 from tests.data.conftest import Refuses, state
 from tests.data.sources.files import read
-from tests.data.sources.web_server import Server, send, serving
+from tests.data.sources.web_server import Server, send, serving, silent_server
 
 TABLE = b"a,b\n1,x\n2,y\n"
 
@@ -181,22 +181,9 @@ def test_a_server_that_says_nothing(refuses: Refuses, monkeypatch: pytest.Monkey
 def test_cancelled_before_a_word_came(lake: Lake, scheme: str) -> None:
     """Before the headers; and of https, before the connection is even encrypted."""
     before = state(lake)
-    reached, free = threading.Event(), threading.Event()
-
-    def accept() -> None:
-        with silent.accept()[0] as connection:
-            connection.recv(4096)
-            reached.set()
-            free.wait()
-
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        thread = threading.Thread(target=accept, daemon=True)
-        thread.start()
-        url = f"{scheme}://127.0.0.1:{silent.getsockname()[1]}/a.csv"
-        with pytest.raises(Cancelled):
-            import_source(lake, url, reading=Reading(should_stop=reached.is_set))
-        free.set()
-        thread.join()
+    with silent_server() as (port, reached), pytest.raises(Cancelled):
+        url = f"{scheme}://127.0.0.1:{port}/a.csv"
+        import_source(lake, url, reading=Reading(should_stop=reached.is_set))
     assert state(lake) == before
 
 

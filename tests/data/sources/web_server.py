@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
@@ -93,3 +94,22 @@ def serving(encrypted: ssl.SSLContext | None = None) -> Iterator[Server]:
         finally:
             http.shutdown()
             thread.join()
+
+
+@contextmanager
+def silent_server() -> Iterator[tuple[int, threading.Event]]:
+    """A port that takes a connection and never answers, and whether something came over it."""
+    reached, free = threading.Event(), threading.Event()
+
+    def accept() -> None:
+        with silent.accept()[0] as connection:
+            connection.recv(4096)
+            reached.set()
+            free.wait()
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        thread = threading.Thread(target=accept, daemon=True)
+        thread.start()
+        yield silent.getsockname()[1], reached
+        free.set()
+        thread.join()
