@@ -204,24 +204,19 @@ def spark(values: Sequence[float], cells: int = 8) -> str:
 
 
 _STATES = {
-    "queued": ("…", "$text-muted"),
-    "running": ("●", "$text-primary"),
-    "paused": ("‖", "$text-warning"),
-    "finished": ("✓", "$text-success"),
-    "failed": ("✗", "$text-error"),
-    "stopped": ("■", "$text-warning"),
-    "interrupted": ("⚡", "$text-warning"),
+    "queued": "…",
+    "running": "●",
+    "paused": "‖",
+    "finished": "✓",
+    "failed": "✗",
+    "stopped": "■",
+    "interrupted": "⚡",
 }
 
 
 def state_badge(state: str) -> str:
     """The state of a run as a glyph and a word, so that colour is never needed: ● running."""
-    return f"{_STATES.get(state, '?')[0]} {plain(state)}"
-
-
-def state_color(state: str) -> str:
-    """The theme variable for a run's state, as Textual's `Content.styled` takes it."""
-    return _STATES.get(state, ("?", "$text-muted"))[1]
+    return f"{_STATES.get(state, '?')} {plain(state)}"
 
 
 def setting_text(value: object) -> str:

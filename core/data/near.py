@@ -163,17 +163,12 @@ def near_duplicate_images(
     return _kept([pair[:2] for pair, near in zip(pairs, alike, strict=True) if near], ())
 
 
-def image_hash(content: bytes) -> int | None:
-    """64 bits that stay nearly the same when an image is scaled, recoded or lightened.
+def _look(content: bytes) -> tuple[int, Array] | None:
+    """64 bits that stay nearly the same when an image is scaled, recoded or lightened, and its
+    shades of grey, uint8 [256].
 
     None for bytes that do not decode, and for an image of one colour.
     """
-    look = _look(content)
-    return None if look is None else look[0]
-
-
-def _look(content: bytes) -> tuple[int, Array] | None:
-    """The 64 bits of an image, and its shades of grey, uint8 [256]."""
     import numpy as np
     from PIL import Image
 

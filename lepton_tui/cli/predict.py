@@ -209,7 +209,7 @@ def put_answers(rows: list[Row], answers: list[Answer]) -> None:
         for row, cells in zip(rows, told, strict=True):
             said = answer_words(row.truth) if isinstance(row.truth, dict) else row.truth
             cells.insert(2, label_text(row.truth) if classes else said)
-    if not classes and not in_pipe() and _wide(heads, told):
+    if not classes and not in_pipe() and _wide(told):
         put_beneath(heads, told)
         return
     files = any(isinstance(value, Path) for row in rows for value in row.values.values())
@@ -225,7 +225,7 @@ def put_beneath(heads: list[str], told: list[list[object]]) -> None:
         facts(zip(heads, cells, strict=True))
 
 
-def _wide(heads: list[str], told: list[list[object]]) -> bool:
+def _wide(told: list[list[object]]) -> bool:
     """Whether the answers leave less than half of the terminal for their inputs."""
     return any(sum(len(cell(each)) for each in cells[1:]) > width() // 2 for cells in told)
 

@@ -80,7 +80,6 @@ class EvaluateScreen(LeptonScreen):
         self._wanted: str | None = None
         self._started_run: str | None = None
         self._shown: Evaluation | None = None
-        self._cell: tuple[str, str, int] | None = None
         self._looking = False
 
     def body(self) -> ComposeResult:
@@ -192,7 +191,6 @@ class EvaluateScreen(LeptonScreen):
         self._shown = evaluation
         report = evaluation.report if evaluation else None
         if not same:
-            self._cell = None
             self.query_one("#report", VerticalScroll).scroll_home(animate=False)
         parts: dict[str, Any] = {"title": _state(evaluation)}
         matrix = self.query_one(ConfusionMatrix)

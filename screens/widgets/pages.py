@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
@@ -69,18 +68,13 @@ class Pages:
     afterwards for what is then in view, and for none of those in between.
     """
 
-    def __init__(self, source: RowSource | None, fetching: threading.Lock | None = None) -> None:
+    def __init__(self, source: RowSource | None) -> None:
         self.source = source
         self.columns: Sequence[ColumnHead] = ()
         self.count: int | None = None
         self.error: Exception | None = None
         self._pages: LRUCache[Page, Sequence[Row]] = LRUCache(PAGES_KEPT)
         self._coming = False
-        self._fetching = fetching or threading.Lock()
-
-    def again(self) -> Pages:
-        """The same source with nothing known of it; it is not asked before its last answer."""
-        return Pages(self.source, self._fetching)
 
     @property
     def known(self) -> int:
@@ -127,15 +121,14 @@ class Pages:
         """In a thread: the answers of the source, to be given to `take` on the event loop."""
         assert self.source is not None
         opening = self.count is None
-        with self._fetching:
-            columns = self.source.columns if opening else None
-            across = page.columns(len(self.heads))
-            rows = self.source.page(page.down * PAGE_ROWS, PAGE_ROWS, across)
-            # Rows are shown before they are counted: a count can take its time.
-            count = len(rows) if opening and len(rows) < PAGE_ROWS else None
-            yield Loaded(page, rows, columns, count)
-            if opening and count is None:
-                yield Loaded(page, rows, None, self.source.count())
+        columns = self.source.columns if opening else None
+        across = page.columns(len(self.heads))
+        rows = self.source.page(page.down * PAGE_ROWS, PAGE_ROWS, across)
+        # Rows are shown before they are counted: a count can take its time.
+        count = len(rows) if opening and len(rows) < PAGE_ROWS else None
+        yield Loaded(page, rows, columns, count)
+        if opening and count is None:
+            yield Loaded(page, rows, None, self.source.count())
 
     def take(self, loaded: Loaded) -> None:
         """Keep what a thread brought."""

@@ -25,7 +25,6 @@ class Part(Enum):
 
     EMPTY = "empty"
     TITLE = "title"
-    NOTE = "note"
     AXIS = "axis"
     LABEL = "label"
     CROSSHAIR = "crosshair"

@@ -158,14 +158,6 @@ class TableView(ScrollView, can_focus=True):
         self._start(Pages(source))
         self.set_reactive(TableView.cursor_row, 0)
         self.scroll_to(0, 0, animate=False, force=True)
-        self._restart()
-
-    def reload(self) -> None:
-        """Fetch all again: the rows of the source have changed. The cursor stays where it can."""
-        self._start(self._pages.again())
-        self._restart()
-
-    def _restart(self) -> None:
         self.virtual_size = Size(0, 0)
         self.refresh()
         if self.is_attached:

@@ -110,7 +110,7 @@ def _converted(rows: pa.Table, columns: Sequence[Column]) -> pa.Table:
     for column in columns:
         array = rows[column.name]
         if column.media in MEDIA:
-            array = _with_path(array, rows[ROW_ID], column)
+            array = _with_path(array, rows[ROW_ID])
             features[column.name] = {"_type": MEDIA[column.media]}
         else:
             kind = _plain_type(array.type, column.name)
@@ -122,7 +122,7 @@ def _converted(rows: pa.Table, columns: Sequence[Column]) -> pa.Table:
     return pa.table(arrays, schema=pa.schema(fields, metadata=metadata))
 
 
-def _with_path(content: pa.ChunkedArray, ids: pa.ChunkedArray, column: Column) -> pa.Array:
+def _with_path(content: pa.ChunkedArray, ids: pa.ChunkedArray) -> pa.Array:
     """Media as struct{bytes, path}; a row without any is NULL."""
     import pyarrow as pa
     import pyarrow.compute as pc

@@ -63,7 +63,7 @@ def task_of_base(
         )
     notes = []
     if isinstance(reading, TextReading):
-        codec |= _of_text(base, reading, name)
+        codec |= _of_text(reading, name)
     elif isinstance(reading, ImageReading):
         codec |= _of_image(base, reading)
     elif isinstance(reading, SoundReading):
@@ -93,7 +93,7 @@ def _made_for(base: Base) -> str:
     )
 
 
-def _of_text(base: Base, reading: TextReading, name: str) -> dict[str, Any]:
+def _of_text(reading: TextReading, name: str) -> dict[str, Any]:
     pairs = BytePairs(reading.tokenizer, reading.end)
     if name == "text-generation":
         return {

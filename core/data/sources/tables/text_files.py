@@ -124,9 +124,7 @@ def _cells(desk: Desk, text: Found, by: str) -> Iterator[tuple[int, str]]:
             if by == "file":
                 content = file.read(LONGEST_CELL + 1)
                 if len(content) > LONGEST_CELL:
-                    desk.reject(
-                        "the whole file", "it is too long for one cell", file=desk.called(text.path)
-                    )
+                    _too_long(desk, text, "the whole file")
                 elif content.strip():
                     yield 1, content
                 return
@@ -163,9 +161,7 @@ def _lines(desk: Desk, text: Found, pieces: Iterator[str]) -> Iterator[tuple[int
             continue
         number += 1
         if size > LONGEST_CELL:
-            desk.reject(
-                f"line {number:,}", "it is too long for one cell", file=desk.called(text.path)
-            )
+            _too_long(desk, text, f"line {number:,}")
         else:
             line = "".join(held).removesuffix("\n")
             yield number, line if line.strip() else ""
