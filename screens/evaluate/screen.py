@@ -29,6 +29,7 @@ from screens.widgets.ask import Ask
 from screens.widgets.bars import bar
 from screens.widgets.confirm import Confirm
 from screens.widgets.confusion import HEAD_LINES, ConfusionMatrix
+from screens.widgets.form import options
 
 LIST_SECONDS = 2.0
 SHOWN_MODELS = 8
@@ -91,8 +92,7 @@ class EvaluateScreen(LeptonScreen):
             with Vertical(id="judged"):
                 with Horizontal(id="rows"):
                     yield Select[str]([], prompt="its own data set", id="dataset", compact=True)
-                    options = [(name, name) for name in SPLITS]
-                    yield Select(options, prompt="test", id="split", compact=True)
+                    yield Select(options(SPLITS), prompt="test", id="split", compact=True)
                     yield Button("Evaluate", id="evaluate", variant="primary", compact=True)
                 with VerticalScroll(id="report"):
                     yield Static(id="title", markup=False)
@@ -132,7 +132,7 @@ class EvaluateScreen(LeptonScreen):
         if seen.datasets != before.datasets:
             datasets = self.query_one("#dataset", Select)
             kept = datasets.selection
-            datasets.set_options([(Text(plain(name)), name) for name in seen.datasets])
+            datasets.set_options(options(seen.datasets))
             if kept in seen.datasets:
                 datasets.value = kept
         self._models.show(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Protocol
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar
 
 from rich.text import Text
 from textual import on
@@ -16,9 +16,11 @@ from textual.widgets import Button, Input, Label, Select, Static
 
 from core.errors import LeptonError, UsageError
 from core.tasks import Fit
+from screens.fetching import Fetch, while_open
 from screens.text import plain
 from screens.train import asked
 from screens.train.asked import Settings, Surveyed
+from screens.widgets.form import options
 
 LABELS = {
     "dataset": "Data set",
@@ -42,19 +44,6 @@ LABELS = {
 OF_DATA = "dataset", "task", "target"
 FULL = "full: all of it"
 NOT_ON_CPU = "wait for a GPU, not for the processor"
-
-
-class Fetch(Protocol):
-    """A screen's way to work in a thread."""
-
-    def __call__(
-        self,
-        work: Callable[[], Surveyed],
-        done: Callable[[Surveyed], None],
-        *,
-        group: str,
-        failed: Callable[[LeptonError], None] | None = None,
-    ) -> None: ...
 
 
 class StartForm(ModalScreen[Settings | None]):
@@ -95,7 +84,7 @@ class StartForm(ModalScreen[Settings | None]):
         given: Mapping[str, Any],
         *,
         survey: Callable[[str], Surveyed],
-        fetch: Fetch,
+        fetch: Fetch[Surveyed],
         wrong: LeptonError | None = None,
     ) -> None:
         """`wrong` is what came of these settings when they were tried."""
@@ -110,7 +99,7 @@ class StartForm(ModalScreen[Settings | None]):
         self._of_model = asked.others({"options": given.get("options", {})})
         self._chosen = chosen if chosen in self._datasets else datasets[0]
         self._survey = survey
-        self._fetch = fetch
+        self._fetch = while_open(self, fetch)
         self._surveyed: Surveyed | None = None
         self._fit: Fit | None = None
         self._looked_at = ""
@@ -132,13 +121,13 @@ class StartForm(ModalScreen[Settings | None]):
             place.placeholder = "./FOLDER, or OWNER/NAME on the hub"
             yield from self._row("pretrained", place)
             yield from self._row("init_from", _select([], prompt="none"))
-            yield from self._row("tune", _select(list(asked.TUNE.choices), prompt=FULL))
+            yield from self._row("tune", _select(asked.TUNE.choices, prompt=FULL))
             yield from self._row("epochs", self._input("epochs", str(asked.DEFAULT_EPOCHS)))
             for name in ("batch_size", "lr"):
                 yield from self._row(name, self._input(name))
             for name in ("augment", "device", "devices"):
                 yield from self._row(name, self._input(name))
-            yield from self._row("queue", _select(list(asked.QUEUES), prompt=NOT_ON_CPU))
+            yield from self._row("queue", _select(asked.QUEUES, prompt=NOT_ON_CPU))
             for name in ("name", asked.MORE):
                 yield from self._row(name, self._input(name))
             yield Static(id="found", markup=False)
@@ -179,21 +168,21 @@ class StartForm(ModalScreen[Settings | None]):
         self.query_one("#found", Static).update(Text("looking at the columns…", "dim"))
 
         def failed(error: LeptonError) -> None:
-            if self in self.app.screen_stack and dataset == self._typed("dataset"):
+            if dataset == self._typed("dataset"):
                 self._tell({"dataset": _words(error)})
 
         self._fetch(lambda: self._survey(dataset), self._learnt, group="survey", failed=failed)
 
     def _learnt(self, surveyed: Surveyed) -> None:
-        # The answer may come when the person has gone, or has chosen another data set.
+        # The answer may come when the person has chosen another data set.
         version, wanted = surveyed.version, self._typed("dataset")
-        if self not in self.app.screen_stack or wanted not in (version.dataset, version.ref):
+        if wanted not in (version.dataset, version.ref):
             return
         self._surveyed = surveyed
         target = self.query_one("#target", Select)
         with self.prevent(Select.Changed):
             names = [column.name for column in surveyed.facts.columns]
-            target.set_options([_option(name) for name in names])
+            target.set_options(options(names))
             if (column := self._given.pop("target", None)) in names:
                 target.value = column
         self._guess()
@@ -225,7 +214,7 @@ class StartForm(ModalScreen[Settings | None]):
             model.set_options([(Text(f"{name}: {summary}"), name) for name, summary in known])
             names = [name for name, _ in known]
             model.value = kept if kept in names else names[0]
-            origin.set_options([_option(ref) for ref in trained])
+            origin.set_options(options(trained))
             if trained:
                 origin.value = began or trained[0]
         self.query_one("#augment", Input).placeholder = asked.augmentations(self._fit.task)
@@ -379,15 +368,10 @@ class StartForm(ModalScreen[Settings | None]):
         place.update(Text(f"✗ {plain(words)}"))
 
 
-def _select(names: list[str], value: str | None = None, *, prompt: str = "") -> Select[str]:
-    options = [_option(name) for name in names]
+def _select(names: Iterable[str], value: str | None = None, *, prompt: str = "") -> Select[str]:
     if value is not None:
-        return Select(options, value=value, allow_blank=False, compact=True)
-    return Select(options, prompt=prompt, compact=True)
-
-
-def _option(name: str) -> tuple[Text, str]:
-    return Text(plain(name)), name
+        return Select(options(names), value=value, allow_blank=False, compact=True)
+    return Select(options(names), prompt=prompt, compact=True)
 
 
 def _words(error: LeptonError) -> str:
