@@ -49,11 +49,8 @@ def task_of_base(
         UsageError: it was made for nothing that is known here, does not say what it tells, or does
             not know that language.
     """
-    name = _made_for(base)
-    kind = task(name)
-    usual = _COLUMNS[kind.reads]
-    if name == "object-detection":
-        usual = ("image", "objects")
+    kind = task(_made_for(base))
+    usual = ("image", "objects") if kind.boxes else _COLUMNS[kind.reads]
     codec: dict[str, Any] = {"column": column or usual[0], "target": target or usual[1]}
     reading = base.reading(kind.reads)
     if language and not isinstance(reading, Seq2SeqReading):
@@ -63,7 +60,7 @@ def task_of_base(
         )
     notes = []
     if isinstance(reading, TextReading):
-        codec |= _of_text(reading, name)
+        codec |= _of_text(reading, kind)
     elif isinstance(reading, ImageReading):
         codec |= _of_image(base, reading)
     elif isinstance(reading, SoundReading):
@@ -72,11 +69,11 @@ def task_of_base(
         codec |= _of_writer(reading, language or "")
         if several := len(reading.languages):
             notes = [f"writes {language or reading.language}, one of {several} languages it knows"]
-    if name == "object-detection":
+    if kind.boxes:
         for side in ("height", "width"):
             codec[side] = -(-codec[side] // STEP) * STEP
         codec |= {"labels": _labels(base), "commonest": 0, "usual": _WHOLE}
-    elif name.endswith("classification"):
+    elif kind.tells_classes:
         codec |= _classes(base)
     return kind.from_json({**codec, "notes": notes})
 
@@ -93,9 +90,9 @@ def _made_for(base: Base) -> str:
     )
 
 
-def _of_text(reading: TextReading, name: str) -> dict[str, Any]:
+def _of_text(reading: TextReading, kind: type[Task]) -> dict[str, Any]:
     pairs = BytePairs(reading.tokenizer, reading.end)
-    if name == "text-generation":
+    if kind.talks:
         return {
             "tokenizer": reading.tokenizer,
             "end": reading.end,
