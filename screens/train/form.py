@@ -11,7 +11,6 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
-from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Label, Select, Static
 
 from core.errors import LeptonError, UsageError
@@ -21,6 +20,7 @@ from screens.text import plain
 from screens.train import asked
 from screens.train.asked import Settings, Surveyed
 from screens.widgets.form import options
+from screens.widgets.window import Window
 
 LABELS = {
     "dataset": "Data set",
@@ -46,7 +46,7 @@ FULL = "full: all of it"
 NOT_ON_CPU = "wait for a GPU, not for the processor"
 
 
-class StartForm(ModalScreen[Settings | None]):
+class StartForm(Window[Settings | None]):
     """Asks what to train; answers with the settings of a run, or with None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -55,12 +55,7 @@ class StartForm(ModalScreen[Settings | None]):
         Binding("y,ctrl+y", "show_command", "Command", key_display="y"),
     ]
     DEFAULT_CSS = """
-    StartForm { align: center middle; }
-    StartForm > VerticalScroll {
-        width: 76; height: auto; max-height: 100%;
-        border: round $primary; background: $surface; padding: 0 1;
-        scrollbar-size-vertical: 1;
-    }
+    StartForm > VerticalScroll { width: 76; max-height: 100%; }
     StartForm .row { height: 1; }
     StartForm .row.-away { display: none; }
     StartForm .row > Label { width: 15; color: $text-muted; }

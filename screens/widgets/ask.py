@@ -9,14 +9,14 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from core.errors import UsageError
 from screens.text import plain_lines
+from screens.widgets.window import Window
 
 
-class Ask(ModalScreen[str | None]):
+class Ask(Window[str | None]):
     """Answers with what was typed, without blanks around it; None for nothing or for escape.
 
     What `check` refuses is not taken: it says why, and the line is still there to be mended.
@@ -24,11 +24,7 @@ class Ask(ModalScreen[str | None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss", "Cancel")]
     DEFAULT_CSS = """
-    Ask { align: center middle; }
-    Ask > Vertical {
-        width: 64; max-width: 100%; height: auto;
-        border: round $primary; background: $surface; padding: 0 1;
-    }
+    Ask > Vertical { width: 64; }
     Ask Static { height: auto; color: $text-muted; }
     Ask #refused { color: $text-error; display: none; }
     """

@@ -8,13 +8,13 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from screens.text import plain_lines
+from screens.widgets.window import Window
 
 
-class CommandModal(ModalScreen[None]):
+class CommandModal(Window[None]):
     """Shows one command; `c` copies it to the terminal's clipboard."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -22,12 +22,7 @@ class CommandModal(ModalScreen[None]):
         Binding("c", "copy", "Copy"),
     ]
     DEFAULT_CSS = """
-    CommandModal { align: center middle; }
-    CommandModal > VerticalScroll {
-        width: 90%; max-width: 100; height: auto; max-height: 95%;
-        border: round $primary; background: $surface; padding: 1 2; scrollbar-size-vertical: 1;
-    }
-    CommandModal Static { height: auto; }
+    CommandModal > VerticalScroll { width: 90%; max-width: 100; padding: 1 2; }
     """
 
     def __init__(self, command: str) -> None:

@@ -8,13 +8,13 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
-from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
 from screens.text import plain_lines
+from screens.widgets.window import Window
 
 
-class Confirm(ModalScreen[bool]):
+class Confirm(Window[bool]):
     """Asks; `y` is yes, `n`, escape and `q` are no, and so is Enter for a person in haste."""
 
     AUTO_FOCUS = "#no"
@@ -25,11 +25,7 @@ class Confirm(ModalScreen[bool]):
         Binding("right", "app.focus_next", "The other answer", show=False),
     ]
     DEFAULT_CSS = """
-    Confirm { align: center middle; }
-    Confirm > VerticalScroll {
-        width: 64; max-width: 100%; height: auto; max-height: 95%;
-        border: round $warning; background: $surface; padding: 1 2; scrollbar-size-vertical: 1;
-    }
+    Confirm > VerticalScroll { width: 64; border: round $warning; padding: 1 2; }
     Confirm Static { height: auto; margin-bottom: 1; }
     Confirm Horizontal { height: 1; align-horizontal: right; }
     Confirm Button { margin-left: 2; }

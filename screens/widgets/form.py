@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import ClassVar, TypeVar
+from typing import ClassVar
 
 from rich.console import RenderableType
 from rich.text import Text
@@ -12,17 +12,15 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
-from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Button, Input, Label, Select, Static
 
 from core.errors import LeptonError
 from screens.text import plain
+from screens.widgets.window import Answer, Window
 
-Answer = TypeVar("Answer")
 
-
-class Form(ModalScreen[Answer | None]):
+class Form(Window[Answer | None]):
     """Fields by their ids; Enter in one of them is `action_done`, and a button is an action.
 
     `BUTTONS` are (action, label), the last one what the form is for.
@@ -36,11 +34,7 @@ class Form(ModalScreen[Answer | None]):
         Binding("ctrl+s", "done", "Done"),
     ]
     DEFAULT_CSS = """
-    Form { align: center middle; }
-    Form > VerticalScroll {
-        width: 78; max-width: 100%; height: auto; max-height: 100%;
-        border: round $primary; background: $surface; padding: 0 1; scrollbar-size-vertical: 1;
-    }
+    Form > VerticalScroll { width: 78; max-height: 100%; }
     Form .row { height: 1; }
     Form .row > Label { width: 12; color: $text-muted; }
     Form .row > Select { width: 1fr; }

@@ -11,8 +11,10 @@ from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
-from textual.screen import ModalScreen, Screen
+from textual.screen import Screen
 from textual.widgets import Static
+
+from screens.widgets.window import Window
 
 SCREEN, EVERYWHERE, HERE = "This screen", "Everywhere", "Here"
 NARROWEST_KEYS, WIDEST_KEYS, WINDOW, FRAME = 12, 24, 72, 5
@@ -73,7 +75,7 @@ def key_table(groups: list[tuple[str, list[tuple[str, str]]]], cells: int = WIND
     return table
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(Window[None]):
     """All keys; it scrolls where they do not fit."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -82,12 +84,7 @@ class HelpScreen(ModalScreen[None]):
         Binding("up,k", "scroll(-1)", "Up", show=False),
     ]
     DEFAULT_CSS = """
-    HelpScreen { align: center middle; }
-    HelpScreen > VerticalScroll {
-        width: 72; max-width: 100%; height: auto; max-height: 95%;
-        border: round $primary; background: $surface; padding: 0 1; scrollbar-size-vertical: 1;
-    }
-    HelpScreen Static { height: auto; }
+    HelpScreen > VerticalScroll { width: 72; }
     """
 
     def compose(self) -> ComposeResult:

@@ -10,14 +10,14 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from screens.text import plain, plain_lines
+from screens.widgets.window import Window
 
 
-class Pick(ModalScreen[str | None]):
+class Pick(Window[str | None]):
     """Answers with the choice that was taken; None for escape."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -26,11 +26,7 @@ class Pick(ModalScreen[str | None]):
         Binding("up", "move(-1)", "Previous", show=False, priority=True),
     ]
     DEFAULT_CSS = """
-    Pick { align: center middle; }
-    Pick > Vertical {
-        width: 64; max-width: 100%; height: auto; max-height: 95%;
-        border: round $primary; background: $surface; padding: 0 1;
-    }
+    Pick > Vertical { width: 64; }
     Pick OptionList { height: auto; max-height: 14; border: none; padding: 0; }
     Pick OptionList { background: $surface; }
     Pick Static { height: auto; color: $text-muted; }

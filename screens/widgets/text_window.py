@@ -9,24 +9,19 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from screens.text import plain
+from screens.widgets.window import Window
 
 
-class TextWindow(ModalScreen[None]):
+class TextWindow(Window[None]):
     """Shows what it is given; the arrow keys scroll, escape closes."""
 
     KEYS: ClassVar[str] = "↑↓ scroll · esc closes"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter,q", "dismiss", "Close")]
     DEFAULT_CSS = """
-    TextWindow { align: center middle; }
-    TextWindow > VerticalScroll {
-        width: 100%; max-width: 100; height: auto; max-height: 95%;
-        border: round $primary; background: $surface; padding: 0 1; scrollbar-size-vertical: 1;
-    }
-    TextWindow Static { height: auto; }
+    TextWindow > VerticalScroll { width: 100%; max-width: 100; }
     """
 
     def __init__(self, title: str, content: RenderableType = "") -> None:

@@ -10,7 +10,6 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.suggester import SuggestFromList
 from textual.widgets import Input, OptionList, Select, Static
 from textual.widgets.option_list import Option
@@ -23,11 +22,12 @@ from screens.data.clean.step_words import value_words
 from screens.tables import beside
 from screens.text import plain
 from screens.widgets.form import Form, options, row
+from screens.widgets.window import Window
 
 Step = dict[str, Any]
 
 
-class StepChoice(ModalScreen[str | None]):
+class StepChoice(Window[str | None]):
     """Every step there is; what is typed narrows the list. Answers with the step's name."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -36,11 +36,7 @@ class StepChoice(ModalScreen[str | None]):
         Binding("up", "move(-1)", "Up", show=False),
     ]
     DEFAULT_CSS = """
-    StepChoice { align: center middle; }
-    StepChoice > Vertical {
-        width: 78; max-width: 100%; height: 90%;
-        border: round $primary; background: $surface; padding: 0 1;
-    }
+    StepChoice > Vertical { width: 78; height: 90%; }
     StepChoice OptionList { height: 1fr; border: none; padding: 0; background: $surface; }
     """
 

@@ -11,7 +11,6 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from core.data.lake.lake import Lake
@@ -30,6 +29,7 @@ from screens.data.forms.splitting import (
 )
 from screens.fetching import Fetch, while_open
 from screens.text import plain
+from screens.widgets.window import Window
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class SplitMade:
     closer: bool = False
 
 
-class SplitResult(ModalScreen[SplitMade | None]):
+class SplitResult(Window[SplitMade | None]):
     """Splits, then looks for leakage; escape stops either. Answers with None where nothing came."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -48,12 +48,7 @@ class SplitResult(ModalScreen[SplitMade | None]):
         Binding("c", "closer", "Check"),
     ]
     DEFAULT_CSS = """
-    SplitResult { align: center middle; }
-    SplitResult > VerticalScroll {
-        width: 78; max-width: 100%; height: auto; max-height: 95%;
-        border: round $primary; background: $surface; padding: 0 1; scrollbar-size-vertical: 1;
-    }
-    SplitResult Static { height: auto; }
+    SplitResult > VerticalScroll { width: 78; }
     """
 
     def __init__(

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 
 from core.data.lake.version import Version
 from screens.data.rows.row_view import RowView
 from screens.text import counted
 from screens.widgets.pages import ColumnHead
 from screens.widgets.table_view import TableView
+from screens.widgets.window import Window
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -40,15 +40,12 @@ class ArrowRows:
         return dict(row)
 
 
-class RejectsView(ModalScreen[None]):
+class RejectsView(Window[None]):
     """A table of rejects, each of which opens."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,r", "dismiss", "Close")]
     DEFAULT_CSS = """
-    RejectsView { align: center middle; }
-    RejectsView > Vertical {
-        width: 95%; height: 80%; border: round $primary; background: $surface;
-    }
+    RejectsView > Vertical { width: 95%; height: 80%; padding: 0; }
     """
 
     def __init__(self, version: Version, rejects: pa.Table) -> None:

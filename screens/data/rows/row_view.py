@@ -11,7 +11,6 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from screens.data.rows.boxes import Box, boxed, boxes_of
@@ -19,11 +18,12 @@ from screens.data.rows.sound import SoundView
 from screens.text import counted, human_bytes, plain
 from screens.widgets.cells import media_kind
 from screens.widgets.image_view import ImageView
+from screens.widgets.window import Window
 
 LONGEST = 20_000
 
 
-class RowView(ModalScreen[None]):
+class RowView(Window[None]):
     """A window over the table with every value of a row; `turn` is asked for another one."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -32,11 +32,7 @@ class RowView(ModalScreen[None]):
         Binding("left,p", "turn(-1)", "Previous row"),
     ]
     DEFAULT_CSS = """
-    RowView { align: center middle; }
-    RowView > VerticalScroll {
-        width: 90%; max-width: 100; height: auto; max-height: 90%;
-        border: round $primary; background: $surface; padding: 0 1; scrollbar-size-vertical: 1;
-    }
+    RowView > VerticalScroll { width: 90%; max-width: 100; max-height: 90%; }
     RowView ImageView { height: 14; width: 1fr; margin-bottom: 1; }
     RowView SoundView { height: 4; width: 1fr; margin-bottom: 1; }
     """

@@ -10,7 +10,6 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 
 from core.data.exporting.place import check_place
@@ -22,6 +21,7 @@ from screens.listing import Line, LineList
 from screens.text import around, clip, counted, plain, plain_lines, relative_time
 from screens.widgets.ask import Ask
 from screens.widgets.confirm import Confirm
+from screens.widgets.window import Window
 
 MOST_LINES = 200
 AROUND = 160
@@ -35,7 +35,7 @@ class Found:
     words: str
 
 
-class KeptTalks(ModalScreen[Conversation | None]):
+class KeptTalks(Window[Conversation | None]):
     """Answers with the conversation that is to be gone on with."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -46,11 +46,7 @@ class KeptTalks(ModalScreen[Conversation | None]):
         Binding("ctrl+r,delete", "remove", "Remove", priority=True),
     ]
     DEFAULT_CSS = """
-    KeptTalks { align: center middle; }
-    KeptTalks > Vertical {
-        width: 100%; max-width: 110; height: auto; max-height: 95%;
-        border: round $primary; background: $surface; padding: 0 1;
-    }
+    KeptTalks > Vertical { width: 100%; max-width: 110; }
     KeptTalks LineList { height: auto; max-height: 16; border: none; background: $surface; }
     KeptTalks Static { height: auto; color: $text-muted; }
     """
