@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from core.data.engine import connect
 from core.data.lake.lake import Lake
-from core.data.lake.version import Version
+from core.data.lake.version import FRACTIONS, WHOLE, Version
 from core.data.lake.view import ROW_ID, View, quoted
 from core.errors import UsageError
 
@@ -24,10 +24,6 @@ if TYPE_CHECKING:
 
 EXAMPLES = 5
 FIXED = ("BOOLEAN", "DATE", "DOUBLE", "FLOAT", "HUGEINT", "UUID")
-NUMBERS = (
-    *("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "DECIMAL", "FLOAT", "DOUBLE"),
-    *("UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT"),
-)
 FIXED_FAMILIES = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "TIME", "DECIMAL", "INTERVAL")
 
 
@@ -147,7 +143,10 @@ def diff(
 def _comparable(old: str, new: str) -> str:
     """SQL, with `{}` for the column, of what two values are compared by."""
     if old != new:
-        for family, kind in ((NUMBERS, "DOUBLE"), (("DATE", "TIMESTAMP"), "TIMESTAMP")):
+        for family, kind in (
+            ((*WHOLE, *FRACTIONS, "DECIMAL"), "DOUBLE"),
+            (("DATE", "TIMESTAMP"), "TIMESTAMP"),
+        ):
             if old.startswith(family) and new.startswith(family) and not (old + new).count("["):
                 return f"CAST({{}} AS {kind})"
         return "hash(CAST({} AS VARCHAR))"

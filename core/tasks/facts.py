@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
+from core.data.lake.version import FRACTIONS, WHOLE
 from core.data.lake.view import MOST_DISTINCT, ROW_ID, SPLIT, quoted
 from core.errors import UsageError, nearest
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 RESERVED = frozenset({ROW_ID, SPLIT})
 """Columns that say where a row stands, not what it is; no task reads them."""
 
-_SIZES = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
-_WHOLE = frozenset((*_SIZES, *(f"U{size}" for size in _SIZES)))
 _SAMPLED = 2000
 _SHOWN = 20
 _EXACT = 100_000
@@ -47,11 +46,11 @@ class ColumnFacts:
 
     @property
     def is_whole(self) -> bool:
-        return self.type in _WHOLE
+        return self.type in WHOLE
 
     @property
     def is_number(self) -> bool:
-        return self.is_whole or self.type in ("FLOAT", "DOUBLE") or self.type.startswith("DECIMAL")
+        return self.is_whole or self.type in FRACTIONS or self.type.startswith("DECIMAL")
 
     @property
     def is_boolean(self) -> bool:

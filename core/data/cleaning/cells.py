@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from core.data.lake.layout import literal, quoted
-from core.data.lake.version import Column
+from core.data.lake.version import FRACTIONS, Column
 
 NAN = "'nan'::DOUBLE"
-FRACTIONS = ("FLOAT", "DOUBLE")
 
 
 def valid(column: Column, name: str | None = None) -> str:

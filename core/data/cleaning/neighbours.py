@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from core.data.cleaning.cells import FRACTIONS, finite, valid
+from core.data.cleaning.cells import finite, valid
 from core.data.cleaning.sheet import HIDDEN, Sheet
-from core.data.lake.version import Column
+from core.data.lake.version import FRACTIONS, Column
 from core.data.lake.view import ROW_ID, SPLIT
 from core.errors import UsageError
 

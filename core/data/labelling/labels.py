@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 from core.data.lake.journal import Entry, Label, Source
 from core.data.lake.lake import Lake
 from core.data.lake.layout import ROW_ID, literal, quoted
-from core.data.lake.version import Version
+from core.data.lake.version import FRACTIONS, WHOLE, Version
 from core.data.lake.view import View
 from core.data.lake.writing import Overtaken
 from core.errors import UsageError, nearest
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 OP = "label"
 TEXT = "VARCHAR"
 SHOWN = 5
-_WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
 _NESTED = ("STRUCT", "MAP", "UNION", "VARIANT", "GEOMETRY")
 _NOT_THERE = (
     f"SELECT DISTINCT row FROM given WHERE row NOT IN (SELECT {ROW_ID} FROM rows WHERE {ROW_ID}"
@@ -251,10 +250,10 @@ def _laid_over(base: Version, columns: Sequence[str]) -> str:
 def fits(cell: str, kind: str) -> str:
     """SQL for whether a cell that is given, text where it is no file, is of a type as it stands."""
     cast = f"TRY_CAST({cell} AS {kind})"
-    if kind.lstrip("U") in _WHOLE:
+    if kind in WHOLE:
         # A cast would round.
         of = rf"{cast} IS NOT NULL AND regexp_full_match(trim({cell}), '[+-]?\d+')"
-    elif kind in ("FLOAT", "DOUBLE"):
+    elif kind in FRACTIONS:
         of = f"isfinite({cast})"
     else:
         of = f"{cast} IS NOT NULL"

@@ -18,6 +18,10 @@ TYPES = {
     "boolean": "BOOLEAN",
 }
 """The types that a person may name, by the words for them."""
+INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
+"""Those of whole numbers that 64 bits with a sign can hold."""
+WHOLE = (*INTEGERS, "UBIGINT", "HUGEINT", "UHUGEINT")
+FRACTIONS = ("FLOAT", "DOUBLE")
 
 
 @dataclass(frozen=True)

@@ -7,16 +7,13 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from core.data.lake.version import Column
+from core.data.lake.version import FRACTIONS, INTEGERS, Column
 from core.data.lake.view import MOST_DISTINCT, View
 
 BINS = 20
 TOP = 10
 EXACT_ROWS = 200_000
-NUMBERS = (
-    *("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"),
-    *("FLOAT", "DOUBLE"),
-)
+NUMBERS = (*INTEGERS, "UBIGINT", *FRACTIONS)
 
 
 def is_number(column: Column) -> bool:
@@ -76,7 +73,7 @@ def _asked(column: Column, exact: bool, quantiles: list[float], name: str) -> di
 def _of_numbers(column: Column, name: str, quantiles: list[float]) -> dict[str, str]:
     value = f"CAST({name} AS DOUBLE)"
     # A whole number is finite: the test would cost as much as the rest.
-    if column.type in ("FLOAT", "DOUBLE"):
+    if column.type in FRACTIONS:
         value = f"CASE WHEN isfinite({value}) THEN {value} END"
     return {
         "min": f"min({value})",

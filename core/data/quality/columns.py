@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from core.data.cleaning.cells import finite, valid
-from core.data.lake.version import Column
+from core.data.lake.version import FRACTIONS, Column
 from core.data.lake.view import ROW_ID, SPLIT, View, quoted
 from core.data.profile import is_number
 from core.data.profile.figures import of_one_type
@@ -119,7 +119,7 @@ def _missing(view: View, column: Column, missing: int, found: dict[str, Any]) ->
 def _names_rows(column: Column, spaced: float | None) -> bool:
     """Whole numbers or single words, as names and numbers of rows are."""
     one_word = spaced is not None and spaced < 0.1
-    return one_word or (is_number(column) and column.type not in ("FLOAT", "DOUBLE"))
+    return one_word or (is_number(column) and column.type not in FRACTIONS)
 
 
 def _unique(view: View, column: Column, filled: int, distinct: int) -> Iterator[Finding]:

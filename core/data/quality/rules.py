@@ -15,7 +15,7 @@ from core.data.cleaning.cells import valid
 from core.data.cleaning.expression import check_expression
 from core.data.engine import connect
 from core.data.lake.layout import literal, quoted, readable
-from core.data.lake.version import Column, Version
+from core.data.lake.version import FRACTIONS, Column, Version
 from core.data.profile import is_number
 from core.data.quality.duration import rounded, seconds_of
 from core.errors import UsageError
@@ -145,7 +145,7 @@ class Range(Rule):
             parts.append(f"{cell} {sign} {_bound(bound)}")
             kept.append(f"{readable(column.name)} {other} {_bound(bound)}")
         outside = f"{valid(column)} IS NOT NULL AND ({' OR '.join(parts)})"
-        if column.type in ("FLOAT", "DOUBLE"):
+        if column.type in FRACTIONS:
             # It counts as missing, and DuckDB holds it for the greatest number.
             kept = [f"isnan({readable(column.name)}) OR {' AND '.join(kept)}"]
         mend = _keep(column, " AND ".join(kept))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from core.data.lake.moments import moment
-from core.data.lake.version import Version
+from core.data.lake.version import FRACTIONS, WHOLE, Version
 from core.data.lake.view import ROW_ID, View, quoted
 from core.errors import UsageError
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MOST_CLASSES = 1000
-INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
-NUMBERS = (*INTEGERS, "UBIGINT", "HUGEINT", "FLOAT", "DOUBLE")
 TIMES = ("DATE", "TIME", "TIMESTAMP")
 # Longer text is told apart by its MD5, so that a column of documents does not fill the memory.
 LONGEST = 64
@@ -102,7 +100,7 @@ def times(view: View, column: str) -> tuple[NDArray[np.int64], NDArray[np.int64]
     """
     name, kind = quoted(column), view.version.column(column).type
     value = name
-    if kind in ("FLOAT", "DOUBLE"):
+    if kind in FRACTIONS:
         value = f"CASE WHEN isnan({name}) THEN NULL ELSE {name} END"
     elif kind == "VARCHAR":
         value = moment(name)
@@ -113,7 +111,7 @@ def times(view: View, column: str) -> tuple[NDArray[np.int64], NDArray[np.int64]
                 where=view.version.ref,
                 hint="Write times as 2024-05-31 or 2024-05-31 17:00:00.",
             )
-    elif kind not in NUMBERS and not kind.startswith((*TIMES, "DECIMAL")):
+    elif kind not in (*WHOLE, *FRACTIONS) and not kind.startswith((*TIMES, "DECIMAL")):
         raise UsageError(
             f'the column "{column}" is {kind}, which has no order in time', where=view.version.ref
         )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from core.data.lake.lake import Lake
-from core.data.lake.version import Version
+from core.data.lake.version import INTEGERS, Version
 from core.data.lake.view import ROW_ID, SPLIT, View
 from core.data.splitting import coded, partition
 from core.errors import LeptonError, UsageError
@@ -307,7 +307,7 @@ def _stored_folds(view: View) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
             hint=f"Make the folds too: lepton data split {version.ref} --folds 5 --fold 0",
         )
     least = most = None
-    if version.column(FOLD).type in coded.INTEGERS:
+    if version.column(FOLD).type in INTEGERS:
         ((rows, least, most),) = view.sql(
             f"SELECT count({FOLD}), min({FOLD}), max({FOLD}) FROM rows"
         )
@@ -375,7 +375,7 @@ def has_classes(version: Version, column: str | None, task: str | None = None) -
     task = task or (version.task if column == version.target else None)
     if task and not task.endswith(_CLASSED):
         return False
-    return version.column(column).type in (*CATEGORICAL, *coded.INTEGERS)
+    return version.column(column).type in (*CATEGORICAL, *INTEGERS)
 
 
 def keep(lake: Lake, plan: Plan) -> Version:

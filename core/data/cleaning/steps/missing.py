@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from core.data.cleaning.cells import FRACTIONS, finite, sql_value, valid
+from core.data.cleaning.cells import finite, sql_value, valid
 from core.data.cleaning.neighbours import fill_from_neighbours
 from core.data.cleaning.sheet import HIDDEN, Sheet
 from core.data.cleaning.step import Learned, Step
 from core.data.lake.layout import sum_of
-from core.data.lake.version import Column
+from core.data.lake.version import FRACTIONS, Column
 from core.data.lake.view import ROW_ID, SPLIT, quoted
 from core.data.profile import NUMBERS
 from core.errors import UsageError

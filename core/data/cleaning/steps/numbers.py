@@ -6,11 +6,11 @@ import math
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from core.data.cleaning.cells import FRACTIONS, finite, sql_value
+from core.data.cleaning.cells import finite, sql_value
 from core.data.cleaning.sheet import HIDDEN, Sheet
 from core.data.cleaning.step import Learned, Step
 from core.data.lake.layout import sum_of
-from core.data.lake.version import Column
+from core.data.lake.version import FRACTIONS, Column
 from core.data.lake.view import quoted
 from core.errors import UsageError
 from core.settings import setting
