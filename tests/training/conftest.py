@@ -7,6 +7,7 @@ import torch
 
 from core.data.lake.lake import Lake
 from core.ingest import ingest
+from core.training import loop
 from core.training.checkpoint import Checkpoints
 from core.training.config import TrainConfig
 from core.training.feed import compiled
@@ -103,5 +104,25 @@ def trainer(workspace, tmp_path):
             should_stop=lambda: stop_at is not None and made.progress.step >= stop_at,
         )
         return made
+
+    return make
+
+
+@pytest.fixture
+def clocked(trainer, monkeypatch):
+    """Makes trainers of which each step takes so many seconds, by the loop's own clock."""
+
+    def make(*given, seconds, **settings):
+        now = [0.0]
+        monkeypatch.setattr(loop.time, "monotonic", lambda: now[0])
+        it = trainer(*given, **settings)
+        step = it.train_step
+
+        def taking_so_long(batch, rows):
+            now[0] += seconds
+            return step(batch, rows)
+
+        it.train_step = taking_so_long
+        return it
 
     return make

@@ -7,7 +7,6 @@ import torch
 
 from core.errors import LeptonError
 from core.ingest import ingest
-from core.training import loop
 from core.training.ending import ended_by
 from core.training.group import Group
 from core.training.schedule import learning_rate
@@ -283,17 +282,8 @@ def test_weights_that_are_no_numbers_are_not_saved(penguins, trainer):
     assert not it.checkpoints.paths()
 
 
-def test_records_are_few_however_quick_the_steps(penguins, trainer, monkeypatch):
-    now = [0.0]
-    monkeypatch.setattr(loop.time, "monotonic", lambda: now[0])
-    it = trainer("penguins", epochs=20, batch_size=16, max_steps=300)
-    step = it.train_step
-
-    def in_a_hundredth(batch, rows):
-        now[0] += 0.01
-        return step(batch, rows)
-
-    it.train_step = in_a_hundredth
+def test_records_are_few_however_quick_the_steps(penguins, clocked):
+    it = clocked("penguins", seconds=0.01, epochs=20, batch_size=16, max_steps=300)
     it.fit()
     steps = it.emit.of("step")
     assert len(steps) <= 4 * 3 + 2
@@ -309,17 +299,8 @@ def test_records_are_few_however_quick_the_steps(penguins, trainer, monkeypatch)
     assert {"device_use", "device_memory"} <= told_of_device[0].keys()
 
 
-def test_checkpoints_come_by_the_clock(penguins, trainer, monkeypatch):
-    now = [0.0]
-    monkeypatch.setattr(loop.time, "monotonic", lambda: now[0])
-    it = trainer("penguins", epochs=1, batch_size=8, checkpoint_seconds=10)
-    step = it.train_step
-
-    def in_a_second(batch, rows):
-        now[0] += 1
-        return step(batch, rows)
-
-    it.train_step = in_a_second
+def test_checkpoints_come_by_the_clock(penguins, clocked):
+    it = clocked("penguins", seconds=1, epochs=1, batch_size=8, checkpoint_seconds=10)
     it.fit()
     saved = [event["step"] for event in it.emit.of("checkpoint")]
     assert saved == [10, 20, 30, it.steps]
