@@ -23,9 +23,13 @@ EXACT_INTEGERS = 1 << 53
 LARGEST = sys.float_info.max
 DOUBT = "the first rows guessed wrong"
 USUAL_TIME, USUAL_FORMAT = "____-__-__ __:__:__", "%Y-%m-%d %H:%M:%S"
-# By a format the reader takes no zone and nothing else that would be left out; but "epoch" and
-# "infinity" become the first moment of 1900, and a year may have two digits.
-_MISREAD_TIME = "{x} < TIMESTAMP '1000-01-01' OR {x} = TIMESTAMP '1900-01-01'"
+# By a format the reader takes no zone and nothing else that would be left out; but "epoch" becomes
+# the first moment of 1970 (before DuckDB 2.0.1 of 1900, as "infinity" does), and a year may have
+# two digits.
+_MISREAD_TIME = (
+    "{x} NOT BETWEEN TIMESTAMP '1000-01-01' AND TIMESTAMP '9999-12-31 23:59:59.999999'"
+    " OR {x} = TIMESTAMP '1970-01-01' OR {x} = TIMESTAMP '1900-01-01'"
+)
 FEW = 20
 EXACT = ("BOOLEAN", "DATE", "TIMESTAMP")
 NOT_A = {
