@@ -151,18 +151,25 @@ class Guess:
 
 def guess(desk: Desk, sample: str, columns: Sequence[str]) -> list[Guess | None]:
     """What each column is by the rows of the table `sample`; None where only all rows can tell."""
-    facts = count_facts(desk, sample, columns)
+    facts = count_facts(desk, sample, columns, few_rows=True)
     return [_guess(column, facts[column]) for column in columns]
 
 
 def count_facts(
-    desk: Desk, table: str, columns: Sequence[str], facts: Iterable[str] = FACTS, limit: str = ""
+    desk: Desk,
+    table: str,
+    columns: Sequence[str],
+    facts: Iterable[str] = FACTS,
+    limit: str = "",
+    *,
+    few_rows: bool = False,
 ) -> dict[str, dict[str, int]]:
-    """How many cells of each column are what the facts say."""
+    """How many cells of each column are what the facts say. Of `few_rows` all columns are asked
+    together: to plan a query for each would take longer than to run it."""
     asked = [*facts]
     counts = ", ".join(f"count(*) FILTER ({FACTS[fact]})" for fact in asked)
     found: dict[str, dict[str, int]] = {}
-    for part in portions(columns):
+    for part in portions_of(columns, COLUMNS_AT_ONCE) if few_rows else portions(columns):
         few = f"(SELECT {', '.join(map(quoted, part))} FROM {table}{limit})"
         rows = desk.connection.execute(
             f"SELECT name, {counts} FROM (SELECT name, cell AS c, {value_of('cell')} AS v"
