@@ -78,10 +78,18 @@ def suiting(task: type[Task]) -> list[type[Augmentation]]:
     return [
         each
         for each in fitting(task.reads)
-        if not (each.mixes and not task.mixes)
-        and not (each.parts_boxes and task.boxes)
+        if not _breaks_boxes(each, task)
+        and not _mixes_in_vain(each, task)
         and not (task.in_order and task.reads == TOKENS)
     ]
+
+
+def _breaks_boxes(each: Augmentation | type[Augmentation], task: type[Task]) -> bool:
+    return each.parts_boxes and task.boxes
+
+
+def _mixes_in_vain(each: Augmentation | type[Augmentation], task: type[Task]) -> bool:
+    return each.mixes and not task.mixes
 
 
 def check_task(augmentations: Sequence[Augmentation], task: type[Task]) -> None:
@@ -90,27 +98,25 @@ def check_task(augmentations: Sequence[Augmentation], task: type[Task]) -> None:
     Raises:
         UsageError: one or more; the hint says which there are for it.
     """
-    check(augmentations, task.reads, what=task.name, suit=suiting(task))
-    turning = [each.name for each in augmentations if each.parts_boxes and task.boxes]
-    if turning:
+    suit = suiting(task)
+    check(augmentations, task.reads, what=task.name, suit=suit)
+    if turning := [each.name for each in augmentations if _breaks_boxes(each, task)]:
         raise UsageError(
             f"{_all(turning)} cannot be: a box that is turned is no box for {task.name}",
             hint="flip, crop and translate move the boxes too.",
         )
-    mixing = [each.name for each in augmentations if each.mixes and not task.mixes]
-    if mixing:
+    if mixing := [each.name for each in augmentations if _mixes_in_vain(each, task)]:
         raise UsageError(
             f"{_all(mixing)} cannot be: {task.name} cannot train on mixed targets",
-            hint=_there_are(suiting(task)),
+            hint=_there_are(suit),
         )
-    moving = [each for each in augmentations if each.reorders and task.in_order]
-    if moving:
+    if moving := [each.word for each in augmentations if each.reorders and task.in_order]:
         raise UsageError(
-            f"{_all(each.word for each in moving)} cannot be: what {task.name} learns goes along"
+            f"{_all(moving)} cannot be: what {task.name} learns goes along"
             f" the {'text' if task.reads == TOKENS else 'sound'} from beginning to end",
             hint="shift:fill=silence lets what goes out at an edge not come in at the other."
             if task.reads == AUDIO
-            else _there_are(suiting(task)),
+            else _there_are(suit),
         )
 
 

@@ -9,10 +9,11 @@ from typing import Any
 
 from core.evaluation import svg
 from core.evaluation.page import page, safe, table
-from core.evaluation.report import (
+from core.evaluation.report import Report
+from core.evaluation.shown import Cells, Course, Passage, Picture, Shown, Sound
+from core.evaluation.words import (
     BASELINE_WORDS,
     STEP_ERRORS,
-    Report,
     against_words,
     bootstrap_words,
     class_rates,
@@ -23,7 +24,6 @@ from core.evaluation.report import (
     slice_mark,
     support_word,
 )
-from core.evaluation.shown import Cells, Course, Passage, Picture, Shown, Sound
 
 _WIDEST_MATRIX = 40
 _SHADES = 9

@@ -6,10 +6,11 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from core.evaluation.report import (
+from core.evaluation.report import Report
+from core.evaluation.shown import Cells, Passage
+from core.evaluation.words import (
     BASELINE_WORDS,
     STEP_ERRORS,
-    Report,
     against_words,
     bootstrap_words,
     class_rates,
@@ -20,7 +21,6 @@ from core.evaluation.report import (
     slice_mark,
     support_word,
 )
-from core.evaluation.shown import Cells, Passage
 
 _WIDEST_MATRIX = 20
 _SHOWN_CONFUSIONS = 20

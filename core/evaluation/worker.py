@@ -9,6 +9,7 @@ import torch
 from core.devices.facts import choose_threads
 from core.errors import UsageError, nearest
 from core.evaluation.evaluate import Interrupted, evaluate_model
+from core.evaluation.saving import save
 from core.runs.job import Job, Stopped
 from core.runs.pace import Pace
 
@@ -48,7 +49,7 @@ def run(job: Job) -> None:
         )
     except Interrupted:
         raise Stopped from None
-    artifacts = report.save(job.run.artifacts)
+    artifacts = save(report, job.run.artifacts)
     for note in report.notes:
         job.emit("log", text=note)
     job.emit(

@@ -6,7 +6,6 @@ machines share, and a socket's path may have few letters only.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -15,13 +14,14 @@ import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from core.devices import WITH_TORCH
 from core.errors import LeptonError
+from core.flock import alone, locked
 from core.growth import spare
 
 BACKLOG = 128
@@ -48,7 +48,7 @@ class Door:
         """
         if (there := self._try()) is not None:
             return there, None
-        with self._locked():
+        with alone(self._lock, 0o600):
             if (there := self._try()) is not None:
                 return there, None
             try:
@@ -60,10 +60,13 @@ class Door:
 
     def close(self) -> bool:
         """Take the socket away, for the engine that leaves; not while somebody is at the door."""
-        with self._locked(wait=False) as mine:
-            if mine:
+        descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            if mine := locked(descriptor):
                 self.socket.unlink(missing_ok=True)
             return mine
+        finally:
+            os.close(descriptor)
 
     def _try(self) -> socket.socket | None:
         there = socket.socket(socket.AF_UNIX)
@@ -101,19 +104,6 @@ class Door:
                 )
         spare(process.pid)
         return there, process
-
-    @contextmanager
-    def _locked(self, *, wait: bool = True) -> Iterator[bool]:
-        descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            except BlockingIOError:
-                yield False
-            else:
-                yield True
-        finally:
-            os.close(descriptor)
 
 
 def listen(path: Path) -> socket.socket:

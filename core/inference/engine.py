@@ -201,7 +201,7 @@ class Engine:
 
     def _module(self, folder: ModelFolder, task: Task) -> nn.Module:
         if self.runtime == "onnx" and folder.info["architecture"] != ONNX:
-            if task.gives == "text" and task.reads == "tokens":
+            if task.talks:
                 what = f"models for {task.name} answer with torch alone"
                 raise UsageError(what, where=folder.ref, hint="Ask it without --runtime onnx.")
             return exported_graph(folder).eval()

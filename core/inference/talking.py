@@ -7,10 +7,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.conversations import Conversation, Turn
 from core.errors import LeptonError, UsageError
 from core.generation.pieces import Ending, Piece
 from core.generation.sampling import Sampling
+from core.inference.conversations import Conversation, Turn
 from core.workspace import written_path
 
 if TYPE_CHECKING:

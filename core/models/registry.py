@@ -67,10 +67,19 @@ class ModelFolder:
         return self.path / (GRAPH if self.info["architecture"] == ONNX else WEIGHTS)
 
     @property
+    def kind(self) -> type[Task]:
+        """The task that it is for, without its codec.
+
+        Raises:
+            UsageError: it is unknown here.
+        """
+        return task(str(self.info["task"]))
+
+    @property
     def metric(self) -> str:
         """The key of the score that says how good it is (`Task.metric`)."""
         known = self.info.get("metric")
-        return str(known) if known else task(self.info["task"]).metric
+        return str(known) if known else self.kind.metric
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -145,7 +154,7 @@ def task_of(folder: ModelFolder) -> Task:
     try:
         if not isinstance(codec, dict):
             raise TypeError("it is no table of names and values")
-        return task(folder.info["task"]).from_json(codec)
+        return folder.kind.from_json(codec)
     except (KeyError, TypeError, ValueError) as error:
         raise LeptonError(
             f"the model's codec is damaged: {error}", where=str(folder.path / INFO), hint=DAMAGED

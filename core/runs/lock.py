@@ -1,7 +1,6 @@
 """The lock that says whether a run is alive.
 
-It is an `flock` on the run's `lock` file. The system drops it when the process ends, however that
-comes, so nobody has to notice a death. The file's content is the process id of whoever holds it.
+It is that of the run's `lock` file, whose content is the process id of whoever holds it.
 """
 
 from __future__ import annotations
@@ -10,6 +9,8 @@ import fcntl
 import os
 import time
 from pathlib import Path
+
+from core.flock import locked
 
 # A probe holds a shared lock for some microseconds; one that is stopped just then must not hang us.
 _PROBE_ENDS = 2.0
@@ -37,9 +38,9 @@ def take(path: Path) -> int | None:
 
 def _taken(descriptor: int) -> bool:
     deadline = time.monotonic() + _PROBE_ENDS
-    while not _try(descriptor, fcntl.LOCK_EX):
+    while not locked(descriptor):
         # If it can be shared, those who have it only probe and are about to let go.
-        if not _try(descriptor, fcntl.LOCK_SH) or time.monotonic() > deadline:
+        if not locked(descriptor, shared=True) or time.monotonic() > deadline:
             return False
         fcntl.flock(descriptor, fcntl.LOCK_UN)
         time.sleep(0.001)
@@ -53,7 +54,7 @@ def held(path: Path) -> bool:
     except FileNotFoundError:
         return False
     try:
-        return not _try(descriptor, fcntl.LOCK_SH)
+        return not locked(descriptor, shared=True)
     finally:
         os.close(descriptor)
 
@@ -69,11 +70,3 @@ def read_pid(path: Path) -> int | None:
     except FileNotFoundError:
         return None
     return int(text) if text.endswith("\n") else None
-
-
-def _try(descriptor: int, operation: int) -> bool:
-    try:
-        fcntl.flock(descriptor, operation | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

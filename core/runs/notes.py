@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import re
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from core import atomic
 from core.errors import LeptonError, UsageError
+from core.flock import alone
 
 NAME = "notes.json"
 _TAG = re.compile(r"[\w.:+-]{1,40}")
@@ -85,7 +83,7 @@ def write_notes(folder: Path, change: Callable[[Notes], Notes]) -> Notes:
         LeptonError: the folder cannot be written.
     """
     try:
-        with _one_at_a_time(folder):
+        with alone(folder, None):
             notes = change(read_notes(folder))
             atomic.write_json(folder / NAME, asdict(notes))
             return notes
@@ -95,13 +93,3 @@ def write_notes(folder: Path, change: Callable[[Notes], Notes]) -> Notes:
             where=str(folder),
             hint="Make room on the disk or mend the folder's permissions.",
         ) from error
-
-
-@contextmanager
-def _one_at_a_time(folder: Path) -> Iterator[None]:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

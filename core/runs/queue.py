@@ -18,8 +18,9 @@ from typing import Any
 
 from core import atomic
 from core.errors import FULL, DiskFullError, LeptonError, UsageError
+from core.flock import alone
 from core.runs import lock
-from core.runs.queue_devices import Devices, alone
+from core.runs.queue_devices import Devices
 from core.workspace import Workspace
 
 PROCESSOR = "cpu"

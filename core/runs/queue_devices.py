@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
+from core.flock import alone, locked
 from core.runs import lock
 from core.workspace import state_folder
 
@@ -45,7 +46,7 @@ class Devices:
         with self._one_at_a_time():
             for device in devices:
                 files.append(self._open(device))
-                if not _locked(files[-1], fcntl.LOCK_EX | fcntl.LOCK_NB):
+                if not locked(files[-1]):
                     for file in files:
                         os.close(file)
                     return None
@@ -55,13 +56,13 @@ class Devices:
         """The device beside whoever is on it."""
         with self._one_at_a_time():
             file = self._open(device)
-            return _signed(file, run, anew=_locked(file, fcntl.LOCK_EX | fcntl.LOCK_NB))
+            return _signed(file, run, anew=locked(file))
 
     def is_free(self, device: str) -> bool:
         with self._one_at_a_time():
             file = self._open(device)
             try:
-                return _locked(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return locked(file)
             finally:
                 os.close(file)
 
@@ -81,30 +82,9 @@ class Devices:
     def _open(self, device: str) -> int:
         return os.open(self.folder / device, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
 
-    @contextmanager
-    def _one_at_a_time(self) -> Iterator[None]:
+    def _one_at_a_time(self) -> AbstractContextManager[None]:
         """A lock that becomes a shared one is free for a moment, in which nobody may look."""
-        with alone(self.folder / "look"):
-            yield
-
-
-@contextmanager
-def alone(path: Path, mode: int = 0o644) -> Iterator[None]:
-    """Wait for the lock of a file, and hold it: for moments, not for work."""
-    file = os.open(path, os.O_RDWR | os.O_CREAT, mode)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(file)
-
-
-def _locked(file: int, operation: int) -> bool:
-    try:
-        fcntl.flock(file, operation)
-    except BlockingIOError:
-        return False
-    return True
+        return alone(self.folder / "look")
 
 
 def _signed(file: int, run: Path, *, anew: bool) -> int:

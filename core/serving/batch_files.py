@@ -6,7 +6,6 @@ the next one that asks the same: whole lines are kept, a torn one is cut off.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 from collections import deque
@@ -21,6 +20,7 @@ from pydantic_core import from_json, to_json
 from core.atomic import sync_path
 from core.data.exporting.place import check_place
 from core.errors import LeptonError, UsageError
+from core.flock import locked
 from core.serving.batch_handlers import Finish, Handler
 from core.serving.problems import Refused, document, refusal
 
@@ -71,7 +71,8 @@ def answer_file(
     try:
         part = out.with_name(f".{out.name}.{_digest(requests, handlers)}.part")
         with part.open("ab+") as results:
-            _hold(results, out)
+            if not locked(results):
+                raise LeptonError("another process is at these requests", where=str(out))
             counts = _whole(results)
             with requests.open("rb") as lines:
                 counts = _answer(lines, results, handlers, counts, progress)
@@ -219,13 +220,6 @@ def _digest(requests: Path, handlers: Mapping[str, Handler]) -> str:
         found = hashlib.file_digest(file, "sha256")
     found.update("\n".join(handlers).encode())
     return found.hexdigest()[:16]
-
-
-def _hold(results: IO[bytes], out: Path) -> None:
-    try:
-        fcntl.flock(results, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise LeptonError("another process is at these requests", where=str(out)) from None
 
 
 def _whole(results: IO[bytes]) -> Counts:

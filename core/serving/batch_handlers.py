@@ -19,7 +19,7 @@ from core.inference.process import EngineProcess
 from core.serving.endpoints import Deployed
 from core.serving.openai_answers import CHAT, COMPLETIONS, Answers
 from core.serving.openai_forms import prompts_of, read, sampling_of, texts_of
-from core.serving.openai_routes import EMBEDDINGS, TASK, each_of, embeddings
+from core.serving.openai_routes import EMBEDDINGS, each_of, embeddings
 from core.serving.predict_routes import predictions
 from core.serving.problems import Refused
 from core.serving.speaking import unusable
@@ -36,7 +36,7 @@ def handlers(deployed: Deployed, engine: EngineProcess) -> dict[str, Handler]:
     """The URLs that a model answers; raises of both steps: Refused, LeptonError."""
     predict = _again(_predict(deployed, engine))
     found = {f"/v1/models/{name}:predict": predict for name in (deployed.name, deployed.ref)}
-    if deployed.task.name == TASK:
+    if deployed.task.talks:
         found[CHAT] = _again(_said(deployed, engine, CHAT))
         found[COMPLETIONS] = _again(_said(deployed, engine, COMPLETIONS))
     if deployed.form.medium == "text":

@@ -8,7 +8,6 @@ after its last whole line.
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import json
 import os
 import re
@@ -25,6 +24,7 @@ from pydantic_core import to_json
 
 from core.atomic import write_json
 from core.errors import LeptonError
+from core.flock import locked
 from core.inference.messages import Answer, Row, in_text
 from core.serving.answering import Answering
 from core.serving.endpoints import Endpoints
@@ -151,9 +151,7 @@ class Jobs:
         """Whether the job is this service's from now on; another one of this workspace may have
         it."""
         lock = os.open(self._home / job_id / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not locked(lock):
             os.close(lock)
             return False
         self._locks[job_id] = lock

@@ -18,7 +18,7 @@ from typing import Any
 from core.atomic import write_bytes
 from core.data.lake.names import valid_name
 from core.errors import LeptonError, UsageError, nearest
-from core.runs.queue_devices import alone
+from core.flock import alone
 from core.workspace import Workspace
 
 SCOPES = ("infer", "metrics", "admin")

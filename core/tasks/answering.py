@@ -32,6 +32,9 @@ class Answering(ABC):
     """Whether rows are answered together, such as the past of a series, and not each by itself:
     then `part_of` and `latest` say which."""
 
+    talks: ClassVar[bool] = False
+    """Whether its models go on with a text (`Task.generation`), and so are talked with."""
+
     columns: tuple[str, ...]
     """Input columns, in the order in which `encode` reads them."""
     target: str

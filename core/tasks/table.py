@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
 from core.data.lake.view import View, quoted
 from core.errors import LeptonError
 from core.tasks import features
-from core.tasks.base import Fit
+from core.tasks.base import Fit, Task
 from core.tasks.facts import TableFacts, described
 from core.tasks.features import Category, Feature, UnreadableError
 from core.tasks.rows import column, condition, place, take
 from core.tasks.text_classification import is_prose
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from core.tasks.base import Arrays, Rows
 
 Array = np.ndarray[Any, Any]
@@ -122,3 +124,22 @@ class TableCodec:
             if categories
             else np.empty((count, 0), np.int64),
         }
+
+
+class OverTable(Task):
+    """A task whose inputs are columns of a table, as a codec of theirs reads them."""
+
+    architectures: ClassVar[tuple[str, ...]] = ("mlp",)
+    reads: ClassVar[str] = "table"
+    codec: TableCodec
+
+    @property
+    def takes(self) -> dict[str, str]:
+        return self.codec.takes
+
+    @property
+    def at_once(self) -> int:
+        return AT_ONCE
+
+    def inputs(self, batch: dict[str, Tensor]) -> tuple[Tensor, ...]:
+        return batch["numbers"], batch["categories"]

@@ -10,23 +10,19 @@ from core.options import resolved
 from core.tasks.base import Fit
 from core.tasks.classification import Array, Classification
 from core.tasks.facts import TableFacts
-from core.tasks.table import AT_ONCE, TableCodec, choose_inputs
+from core.tasks.table import OverTable, TableCodec, choose_inputs
 from core.tasks.targets import can_classify, chosen_target, is_classes, separator
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from core.tasks.base import Arrays, Rows
 
 
-class TabularClassification(Classification):
+class TabularClassification(OverTable, Classification):
     """Which class a table row belongs to."""
 
     name: ClassVar[str] = "tabular-classification"
     summary: ClassVar[str] = "which class a table row belongs to"
     needs: ClassVar[str] = "columns of numbers, dates or categories and a column of classes"
-    architectures: ClassVar[tuple[str, ...]] = ("mlp",)
-    reads: ClassVar[str] = "table"
 
     def __init__(
         self,
@@ -88,19 +84,8 @@ class TabularClassification(Classification):
         return cls(table, codec["target"], codec["labels"], codec["notes"], counts)
 
     @property
-    def takes(self) -> dict[str, str]:
-        return self.codec.takes
-
-    @property
-    def at_once(self) -> int:
-        return AT_ONCE
-
-    @property
     def shape(self) -> dict[str, Any]:
         return {"kind": self.reads, **self.codec.shape, "outputs": len(self.labels)}
 
     def encode_inputs(self, rows: Rows, kept: Array | None) -> Arrays:
         return self.codec.encode(rows, kept)
-
-    def inputs(self, batch: dict[str, Tensor]) -> tuple[Tensor, ...]:
-        return batch["numbers"], batch["categories"]

@@ -10,13 +10,13 @@ import numpy as np
 from core.data.lake.view import View, quoted
 from core.errors import LeptonError
 from core.options import resolved
-from core.tasks.base import Fit, Task
+from core.tasks.base import Fit
 from core.tasks.facts import TableFacts, described
 from core.tasks.features import Number, UnreadableError, floats
 from core.tasks.residuals import residuals
 from core.tasks.rows import column, condition, place, skipped_note
 from core.tasks.scoring import Scorer
-from core.tasks.table import AT_ONCE, TableCodec, choose_inputs
+from core.tasks.table import OverTable, TableCodec, choose_inputs
 from core.tasks.targets import chosen_target, is_quantity
 from core.tasks.verdicts import ERROR, Verdicts
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 
 
-class TabularRegression(Task):
+class TabularRegression(OverTable):
     """Which number belongs to a table row.
 
     Models answer in standard deviations from the training split's mean; metrics, reports and
@@ -39,8 +39,6 @@ class TabularRegression(Task):
     name: ClassVar[str] = "tabular-regression"
     summary: ClassVar[str] = "which number belongs to a table row"
     needs: ClassVar[str] = "columns of numbers, dates or categories and a column of numbers"
-    architectures: ClassVar[tuple[str, ...]] = ("mlp",)
-    reads: ClassVar[str] = "table"
     gives: ClassVar[str] = "number"
     metric: ClassVar[str] = "r2"
     mixes: ClassVar[bool] = True
@@ -107,14 +105,6 @@ class TabularRegression(Task):
         return cls(table, codec["target"], mean, std, codec["notes"])
 
     @property
-    def takes(self) -> dict[str, str]:
-        return self.codec.takes
-
-    @property
-    def at_once(self) -> int:
-        return AT_ONCE
-
-    @property
     def shape(self) -> dict[str, Any]:
         return {"kind": self.reads, **self.codec.shape, "outputs": 1}
 
@@ -133,9 +123,6 @@ class TabularRegression(Task):
         kept = np.flatnonzero(np.isfinite(numbers))
         standardised = ((numbers[kept] - self.mean) / self.std).astype(np.float32)
         return {"target": standardised, "row": kept}
-
-    def inputs(self, batch: dict[str, Tensor]) -> tuple[Tensor, ...]:
-        return batch["numbers"], batch["categories"]
 
     def loss(
         self, outputs: Tensor, batch: dict[str, Tensor], weight: Tensor | None = None

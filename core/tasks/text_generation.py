@@ -53,6 +53,7 @@ class TextGeneration(Task):
     needs: ClassVar[str] = "a column of texts"
     reads: ClassVar[str] = "tokens"
     gives: ClassVar[str] = "text"
+    talks: ClassVar[bool] = True
     architectures: ClassVar[tuple[str, ...]] = ("gpt", "gpt2", "llama")
     metric: ClassVar[str] = "bits_per_byte"
     higher_is_better: ClassVar[bool] = False

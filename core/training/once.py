@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
+from core.flock import locked
 from core.runs.job import Stopped
 from core.workspace import Workspace
 
@@ -58,9 +58,6 @@ def alone(
 
 def _taken(descriptor: int) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
+        return locked(descriptor)
     except OSError:
         return True
-    return True

@@ -8,9 +8,9 @@ from typing import Any
 
 import typer
 
-from core.conversations import LAST, Conversation, Conversations
 from core.errors import UsageError
 from core.generation.sampling import Sampling
+from core.inference.conversations import LAST, Conversation, Conversations
 from core.models.registry import Models, task_of
 from core.workspace import Workspace
 from lepton_tui.cli.groups import Command, single
@@ -19,7 +19,6 @@ from lepton_tui.cli.output import in_terminal
 app = single()
 
 KEPT = ("ls", "search", "show", "export", "rm")
-TASK = "text-generation"
 
 
 class Chat(Command):
@@ -137,7 +136,7 @@ def _gone_on(
 
 def _check(workspace: Workspace, model: str) -> None:
     task = task_of(Models(workspace).get(model))
-    if task.name != TASK:
+    if not task.talks:
         raise UsageError(
             f"{model} is for {task.name}, and does not go on with texts",
             hint=f"Ask it: lepton predict {model} INPUT",

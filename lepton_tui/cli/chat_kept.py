@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from core.conversations import Conversation, Conversations
+from core.inference.conversations import Conversation, Conversations
 from core.workspace import Workspace
 from lepton_tui.cli.groups import noun
 from lepton_tui.cli.output import confirm, note, put, put_json, table

@@ -168,7 +168,7 @@ class Session:
         note(f"Written: {self._talk.kept.write(written_path(text))}")
 
     def _new(self, _: str) -> None:
-        from core.conversations import Conversations
+        from core.inference.conversations import Conversations
         from core.workspace import Workspace
 
         before = self._talk.kept

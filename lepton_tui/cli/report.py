@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from core.evaluation.report import (
+from core.evaluation.words import (
     STEP_ERRORS,
     against_words,
     bootstrap_words,

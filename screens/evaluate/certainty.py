@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from core.evaluation.report import bootstrap_words
+from core.evaluation.words import bootstrap_words
 from core.tasks.base import ABBREVIATED
 from screens.tables import plain_table, scores_table, verdict
 from screens.text import human_count, human_number, percent, plain, reach

@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from core.evaluation.report import against_words, differences, row_name, slice_mark
+from core.evaluation.words import against_words, differences, row_name, slice_mark
 from core.tasks.base import ABBREVIATED
 from screens.listing import called
 from screens.tables import plain_table

@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from core.evaluation.report import (
+from core.evaluation.words import (
     class_rates,
     mistakes_head,
     rates_words,

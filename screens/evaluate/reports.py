@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.data.lake.lake import Lake
+from core.evaluation.report import JSON
 from core.models.registry import ModelFolder, Models
 from core.runs.run import Run
 from core.runs.state import RunState
@@ -16,7 +17,6 @@ from core.runs.store import Runs
 from core.workspace import Workspace
 
 KIND = "evaluate"
-REPORT = "report.json"
 
 Report = dict[str, Any]
 
@@ -69,7 +69,7 @@ class Reports:
         state = run.state()
         if state.state == "finished" and run.id not in self._read:
             with suppress(OSError, ValueError):
-                self._read[run.id] = json.loads((run.artifacts / REPORT).read_text())
+                self._read[run.id] = json.loads((run.artifacts / JSON).read_text())
         return Evaluation(state, run.spec, self._read.get(run.id))
 
     def start(

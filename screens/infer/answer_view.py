@@ -14,9 +14,9 @@ from textual.widgets import Static
 from core.errors import LeptonError, UsageError
 from core.inference.messages import Answer, Row, contents
 from core.models.registry import ModelFolder
-from screens.data.fetching import Fetch
 from screens.data.rows.boxes import Box, boxed, boxes_in
 from screens.data.rows.sound import SoundView
+from screens.fetching import Fetch
 from screens.infer.tried import Tried, bars, number, said, took
 from screens.text import plain
 from screens.widgets.bars import ScoreBars
@@ -62,12 +62,12 @@ class AnswerView(Vertical):
             yield ScoreBars(id="scores")
             yield LineChart("forecast", x_label="steps ahead", empty="", id="forecast")
 
-    def of(self, model: ModelFolder, reads: str) -> None:
-        """Be for the answers of a model that reads this (`Task.reads`)."""
+    def of(self, model: ModelFolder) -> None:
+        """Be for the answers of a model."""
         self._model = model
         self.border_title = plain(model.ref)
         for kind in ("image", "audio", "series"):
-            self.set_class(reads == kind, f"-{kind}")
+            self.set_class(model.kind.reads == kind, f"-{kind}")
         self.clear()
 
     def say(self, words: str) -> None:

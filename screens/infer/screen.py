@@ -13,7 +13,7 @@ from textual.widgets import ContentSwitcher, OptionList, Static
 from core.errors import LeptonError
 from core.models.registry import ModelFolder, Models
 from screens.base import LeptonScreen
-from screens.infer.alike import ask_alike, talks
+from screens.infer.alike import ask_alike
 from screens.infer.chat.pane import ChatPane
 from screens.infer.trying import TryPane
 from screens.infer.way import Way
@@ -116,7 +116,7 @@ class InferScreen(LeptonScreen):
             self._beside.ref == model.ref or not ask_alike(self._beside, model)
         ):
             self._beside = None
-        self._use(CHAT if talks(model) else TRY)
+        self._use(CHAT if model.kind.talks else TRY)
 
     def _use(self, way: str) -> None:
         self.query_one(ContentSwitcher).current = way
@@ -125,7 +125,7 @@ class InferScreen(LeptonScreen):
 
     def action_other_way(self) -> None:
         """A language model is asked about rows, too, or talked with again."""
-        if self._model is not None and talks(self._model):
+        if self._model is not None and self._model.kind.talks:
             self._use(TRY if self.query_one(ContentSwitcher).current == CHAT else CHAT)
 
     @on(OptionList.OptionSelected, "#models")

@@ -20,7 +20,7 @@ from core.inference.messages import Row
 from core.inference.unseen import Unseen, unseen
 from core.models.registry import ModelFolder
 from core.workspace import Workspace
-from screens.infer.alike import ask_alike, reads
+from screens.infer.alike import ask_alike
 from screens.infer.answer_view import AnswerView
 from screens.infer.correcting import Correcting
 from screens.infer.picture_grid import WIDTH, PictureGrid
@@ -117,16 +117,16 @@ class TryPane(Way):
             self._of_second(before)
             return
         self._unseen, self._next = None, 0
-        self.set_class(reads(models[0]) == "image", "-pictures")
+        self.set_class(models[0].kind.reads == "image", "-pictures")
         box = self._box
         box.border_title = plain(models[0].ref)
         box.border_subtitle = str(models[0].info["task"])
-        box.placeholder = ASK.get(reads(models[0]), "")
+        box.placeholder = ASK.get(models[0].kind.reads, "")
         if before and not ask_alike(before[0], models[0]):
             box.value = ""
         self._clear()
         for view, model in zip(self._views, models, strict=True):
-            view.of(model, reads(model))
+            view.of(model)
         self._views[0].say(THE_SAME if box.value.strip() else NOTHING_ASKED)
 
     def _of_second(self, before: Sequence[ModelFolder]) -> None:
@@ -134,7 +134,7 @@ class TryPane(Way):
         if [each.ref for each in before] == [each.ref for each in self._models]:
             return
         if len(self._models) > 1:
-            self._views[1].of(self._models[1], reads(self._models[1]))
+            self._views[1].of(self._models[1])
             if given := self._box.value.strip():
                 self.ask(given)
             return

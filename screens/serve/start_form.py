@@ -17,7 +17,7 @@ from core.models.registry import RUNTIMES
 from core.serving.running import Running
 from core.serving.settings import Settings, is_loopback, needs_keys
 from core.workspace import Workspace
-from screens.data.fetching import Fetch
+from screens.fetching import Fetch, while_open
 from screens.text import plain
 from screens.widgets.form import Form, options, row
 
@@ -46,7 +46,7 @@ class StartForm(Form[Running]):
     ) -> None:
         super().__init__()
         self._workspace = workspace
-        self._fetch = fetch
+        self._fetch = while_open(self, fetch)
         self._names = names
         self._model = model or next(iter(names), "")
         self._port = next(port for port in range(Settings.port, MOST_PORT) if port not in taken)
@@ -135,14 +135,12 @@ class StartForm(Form[Running]):
 
     def _started(self, running: Running) -> None:
         # Closed before, it goes on all the same: the list has it.
-        if self.is_attached:
-            self.dismiss(running)
+        self.dismiss(running)
 
     def _failed(self, error: LeptonError) -> None:
         self._starting = False
-        if self.is_attached:
-            self._outlook()
-            self.complain(error)
+        self._outlook()
+        self.complain(error)
 
     def action_show_command(self) -> None:
         from screens.widgets.command_modal import CommandModal

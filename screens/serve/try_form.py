@@ -22,7 +22,7 @@ from core.inference.unseen import unseen
 from core.models.registry import Models, task_of
 from core.serving.running import Running
 from core.workspace import Workspace
-from screens.data.fetching import Fetch
+from screens.fetching import Fetch, while_open
 from screens.text import answer_words, fit, human_number, percent, plain
 from screens.widgets.bars import bar
 from screens.widgets.form import Form, options, row
@@ -71,7 +71,7 @@ class TryForm(Form[None]):
         self._models = {each["name"]: each for each in reversed(models)}
         self._name: str = models[0]["name"]
         self._form = form
-        self._fetch = fetch
+        self._fetch = while_open(self, fetch)
         self._reply: RenderableType = ""
         self._filled = 0
 
@@ -102,9 +102,8 @@ class TryForm(Form[None]):
             )
 
     def _ask_of(self, name: str, form: forms.Form) -> None:
-        if self.is_attached:
-            self._name, self._reply, self._form = name, "", form
-            self.call_next(self._lay_out)
+        self._name, self._reply, self._form = name, "", form
+        self.call_next(self._lay_out)
 
     async def _lay_out(self) -> None:
         await self.recompose()
@@ -145,15 +144,13 @@ class TryForm(Form[None]):
         self._fetch(lambda: asked.send(key), self._answered, group="asked", failed=self._failed)
 
     def _answered(self, reply: Reply) -> None:
-        if self.is_attached:
-            self._reply = answered(reply)
-            self._told()
+        self._reply = answered(reply)
+        self._told()
 
     def _failed(self, error: LeptonError) -> None:
-        if self.is_attached:
-            self._reply = ""
-            self._told()
-            self.complain(error)
+        self._reply = ""
+        self._told()
+        self.complain(error)
 
     def action_fill(self) -> None:
         """Fill the fields with the next row that the model has not learnt from."""
@@ -173,7 +170,7 @@ class TryForm(Form[None]):
         self._fetch(work, partial(self._fill, name), group="fill", failed=self._failed)
 
     def _fill(self, name: str, row: Row) -> None:
-        if not self.is_attached or name != self._name:
+        if name != self._name:
             return
         from core.serving.trying import typed
 

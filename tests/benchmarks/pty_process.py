@@ -11,7 +11,6 @@ import struct
 import termios
 import time
 from collections.abc import Sequence
-from types import TracebackType
 from typing import Self
 
 DEADLINE = 60.0
@@ -36,12 +35,7 @@ class PtyProcess:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         os.kill(self.pid, signal.SIGKILL)
         os.waitpid(self.pid, 0)
         os.close(self._master)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from core.conversations import Conversations
+from core.inference.conversations import Conversations
 from core.workspace import Workspace
 from tests.app.terminal import Terminal, lepton
 from tests.cli.conftest import SCRIPT, Shell

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from core.data.cleaning.apply import clean, undo
@@ -179,6 +180,23 @@ def test_appended_rows_take_labels_too(lake: Lake, pets: Version) -> None:
     say(lake, appended, [(7, "elk")])
     publish(lake, "pets")
     assert cells(lake, "pets", "kind") == ["cat", "fox", *KINDS[2:], "cat", "elk"]
+
+
+def test_pictures_that_are_labelled_and_appended_to_lie_in_small_groups(lake: Lake) -> None:
+    from core.data.lake.rows_file import copy_rows, row_group
+
+    rows = pa.table({"photo": [b"x"] * 3000, "kind": ["cat"] * 3000})
+    photos = lake.commit("photos", rows, op="import", media={"photo": "image"}, target="kind")
+    more = lake.workspace.tmp / "more.parquet"
+    with lake.open(photos) as view:
+        copy_rows(view.connection, "SELECT * EXCLUDE (_rid) FROM rows LIMIT 2", more)
+    say(lake, photos, [(1, "fox")])
+    publish(lake, "photos")
+    appended = lake.append(lake.version("photos"), more, op="append")
+    (file,) = appended.files
+    metadata = pq.read_metadata(lake.workspace.data / file.name)
+    assert metadata.row_group(0).num_rows == row_group(media=True)
+    assert cells(lake, appended, "kind") == ["cat", "fox", *["cat"] * 3000]
 
 
 def test_rows_imported_anew_are_other_rows(lake: Lake, pets: Version) -> None:

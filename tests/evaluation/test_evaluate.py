@@ -13,6 +13,7 @@ from core.errors import LeptonError, UsageError
 from core.evaluation.calibration import ERROR
 from core.evaluation.evaluate import Interrupted, evaluate_model
 from core.evaluation.markdown import plain, to_markdown
+from core.evaluation.saving import save
 from core.models.folder import load_module
 from core.models.registry import task_of
 from core.runs.store import Runs
@@ -251,7 +252,7 @@ def test_the_report_is_json_and_markdown_that_reads_nothing_into_labels(
     workspace, credit, tmp_path
 ):
     report = evaluate_model(workspace, "credit")
-    paths = report.save(tmp_path / "artifacts")
+    paths = save(report, tmp_path / "artifacts")
     kept = json.loads((tmp_path / "artifacts" / "report.json").read_text())
     assert kept == json.loads(json.dumps(report.to_json()))
     assert {"model", "dataset", "split", "metrics", "baseline", "confusion"} <= kept.keys()

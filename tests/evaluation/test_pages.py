@@ -17,6 +17,7 @@ from core.evaluation.evaluate import evaluate_model
 from core.evaluation.html import to_html
 from core.evaluation.markdown import to_markdown
 from core.evaluation.page import safe
+from core.evaluation.saving import save
 from core.evaluation.shown import Box, Cells, Course, Passage, Picture, Sound
 
 from .conftest import train
@@ -171,7 +172,7 @@ def test_control_characters_and_turned_text_are_marked():
 
 
 def test_the_json_has_one_shape_and_is_json(report, tmp_path, workspace, mass):
-    paths = report.save(tmp_path)
+    paths = save(report, tmp_path)
 
     def refuse(name):
         raise AssertionError(name)
@@ -190,7 +191,7 @@ def test_the_json_has_one_shape_and_is_json(report, tmp_path, workspace, mass):
 
 def test_no_number_is_none_and_breaks_no_page(report, tmp_path):
     odd = replace(report, metrics={**report.metrics, "loss": float("nan"), "auroc": float("inf")})
-    odd.save(tmp_path)
+    save(odd, tmp_path)
     assert json.loads((tmp_path / "report.json").read_text())["metrics"]["loss"] is None
 
 

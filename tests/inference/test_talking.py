@@ -9,9 +9,9 @@ from contextlib import closing
 
 import pytest
 
-from core.conversations import Conversations
 from core.errors import UsageError
 from core.generation.sampling import TooLong
+from core.inference.conversations import Conversations
 from core.inference.process import EngineProcess
 from core.inference.talking import Talk
 from core.workspace import Workspace

@@ -13,8 +13,8 @@ from textual.events import Key
 from textual.pilot import Pilot
 from textual.widgets import Input, Select, TextArea
 
-from core.conversations import Conversation, Conversations
 from core.generation.pieces import Ending
+from core.inference.conversations import Conversation, Conversations
 from core.models.registry import Models
 from core.workspace import Workspace
 from lepton_tui.app import LeptonApp

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.data.engine import connect
-from core.data.lake.view import file_list, literal
+from core.data.lake.layout import file_list, literal
 from core.errors import UsageError
 
 if TYPE_CHECKING:

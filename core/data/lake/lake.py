@@ -18,9 +18,18 @@ from core.data.lake import garbage
 from core.data.lake.author import author_here
 from core.data.lake.catalogue import Catalogue
 from core.data.lake.labels import Labels
+from core.data.lake.layout import ROW_ID, rows_of
 from core.data.lake.names import split_ref, valid_name
 from core.data.lake.quality import Quality
-from core.data.lake.rows_file import columns_of, copy_rows, hashed, row_count, sha256_of, stage
+from core.data.lake.rows_file import (
+    columns_of,
+    copy_rows,
+    hashed,
+    row_count,
+    row_group,
+    sha256_of,
+    stage,
+)
 from core.data.lake.version import Column, DataFile, Version, numbers_in_words
 from core.data.lake.view import View
 from core.data.lake.writing import Writing
@@ -212,7 +221,10 @@ class Lake:
             if laid_over & set(own):
                 # An overlay answers for every row: columns that were laid over are put in place.
                 merged = self._writing.scratch()
-                view.write_with(rows, last + 1, merged)
+                both = f"SELECT * FROM rows UNION ALL BY NAME {rows_of(str(rows), last + 1)}"
+                query = f"SELECT * FROM ({both}) ORDER BY {ROW_ID}"
+                group = row_group(any(column.media for column in base.columns))
+                copy_rows(view.connection, query, merged, group)
                 rows.unlink()
                 rows, kept = merged, ()
             else:

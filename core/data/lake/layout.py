@@ -17,6 +17,11 @@ COLUMNS_AT_ONCE = 250
 ColumnT = TypeVar("ColumnT")
 
 
+def file_list(paths: Sequence[Path]) -> str:
+    """The SQL list of files that DuckDB takes."""
+    return "[" + ", ".join(literal(str(path)) for path in paths) + "]"
+
+
 def quoted(identifier: str) -> str:
     """An SQL identifier, whatever characters the name holds."""
     return '"' + identifier.replace('"', '""') + '"'
@@ -87,6 +92,20 @@ def portions_of(columns: Sequence[ColumnT], at_once: int) -> Iterator[Sequence[C
         yield columns[at : at + at_once]
 
 
+def rows_of(path: str, first: int | None = None, listed: str = "*") -> str:
+    """SQL for the rows of a file, with their ids and the columns that are `listed`.
+
+    A file without ids has them by the place of its rows, from `first` on.
+    """
+    if first is None:
+        own = "*" if listed == "*" else ", ".join(filter(None, (ROW_ID, listed)))
+        return f"SELECT {own} FROM read_parquet({literal(path)})"
+    place = f"file_row_number + {first}" if first else "file_row_number"
+    own = "* EXCLUDE (file_row_number)" if listed == "*" else listed
+    heads = ", ".join(filter(None, (f"{place} AS {ROW_ID}", own)))
+    return f"SELECT {heads} FROM read_parquet({literal(path)}, file_row_number = true)"
+
+
 @lru_cache(maxsize=64)
 def names_in(path: Path) -> frozenset[str]:
     """The columns of a file of the lake, which never changes, in small letters."""
@@ -135,7 +154,10 @@ class Layout:
         own = None
         if columns is not None and (len(files) == 1 or self._names is not None):
             own = [*dict.fromkeys(name for name in columns if name not in laid_over)]
-        listed = (self._rows_of(file, self._listed(file, own, len(files))) for file in files)
+        listed = (
+            rows_of(self._place(file), file.first, self._listed(file, own, len(files)))
+            for file in files
+        )
         return f"({' UNION ALL BY NAME '.join(listed)})"
 
     def _listed(self, file: DataFile, own: list[str] | None, files: int) -> str:
@@ -172,14 +194,3 @@ class Layout:
                 table = f"(SELECT * FROM {table} WHERE {among(ids)})"
             parts.append(f" LEFT JOIN {table} o{number} ON b.{ROW_ID} = o{number}.{ROW_ID}")
         return "".join(parts)
-
-    def _rows_of(self, file: DataFile, listed: str) -> str:
-        """SQL for the rows of a base file, with their ids and the columns that are `listed`."""
-        path = literal(self._place(file))
-        if file.first is None:
-            own = "*" if listed == "*" else ", ".join(filter(None, (ROW_ID, listed)))
-            return f"SELECT {own} FROM read_parquet({path})"
-        place = f"file_row_number + {file.first}" if file.first else "file_row_number"
-        own = "* EXCLUDE (file_row_number)" if listed == "*" else listed
-        heads = ", ".join(filter(None, (f"{place} AS {ROW_ID}", own)))
-        return f"SELECT {heads} FROM read_parquet({path}, file_row_number = true)"

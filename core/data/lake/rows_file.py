@@ -7,16 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.data.engine import connect
+from core.data.lake.layout import file_list, literal
 from core.data.lake.version import DataFile
-from core.data.lake.view import file_list, literal
 
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
 ROW_GROUP = 122_880
-# A group of images is read whole, so it holds fewer rows.
-MEDIA_ROW_GROUP = 2_048
 # What DuckDB calls the place of a row in its file.
 PLACE = "file_row_number"
 
@@ -38,7 +36,7 @@ def stage(
     else:
         # Numbering the rows in SQL would take as long as all the rest of the work.
         first = 0
-    group = MEDIA_ROW_GROUP if media else ROW_GROUP
+    group = row_group(media)
     count = copy_rows(con, query, staged, group)
     if "_rid" in names and in_order and not _ascending(staged):
         # DuckDB keeps rows in order through most of what it does, not through all.
@@ -88,13 +86,18 @@ def columns_of(parquet: Path) -> list[tuple[str, str]]:
     return [(name, kind) for name, kind, *_ in described if name != "_rid"]
 
 
+def row_group(media: bool) -> int:
+    """Rows in a group: one of images is read whole, so it holds fewer."""
+    return 2_048 if media else ROW_GROUP
+
+
 def copy_rows(
-    con: duckdb.DuckDBPyConnection, query: str, path: Path, row_group: int = ROW_GROUP
+    con: duckdb.DuckDBPyConnection, query: str, path: Path, group: int = ROW_GROUP
 ) -> int:
     """Write the rows of a query as the lake keeps them; their number."""
     ((count,),) = con.execute(
         f"COPY ({query}) TO {literal(str(path))} (FORMAT parquet, COMPRESSION zstd,"
-        f" PARQUET_VERSION v2, ROW_GROUP_SIZE {row_group})"
+        f" PARQUET_VERSION v2, ROW_GROUP_SIZE {group})"
     ).fetchall()
     return int(count)
 

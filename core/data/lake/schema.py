@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import sqlite3
 from pathlib import Path
 
 from core.atomic import sync_path
 from core.errors import LeptonError
+from core.flock import alone
 
 SCHEMA = """
 CREATE TABLE dataset (
@@ -174,8 +174,7 @@ def create(path: Path) -> None:
     SQLite does not wait for others when it turns to WAL (it answers "database is locked" at once),
     so nobody may open the file before it has.
     """
-    with path.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with alone(path.with_suffix(".lock"), 0o666):
         if path.exists():
             return
         beside = path.with_name(f".{path.name}.new")

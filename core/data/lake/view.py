@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from core import memory
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
-__all__ = ["ROW_ID", "SPLIT", "View", "file_list", "literal", "quoted"]
+__all__ = ["ROW_ID", "SPLIT", "View", "literal", "quoted"]
 
 SPLIT = "split"
 MOST_AGGREGATES = 300
@@ -44,11 +43,6 @@ MOST_DISTINCT = 100
 """Of more columns at once than that, the number of different values is estimated."""
 BATCH_SHARE = 16
 """A batch of rows is up to this part of the memory limit, by what a row takes in the files."""
-
-
-def file_list(paths: Sequence[Path]) -> str:
-    """The SQL list of files that `read_parquet` takes."""
-    return "[" + ", ".join(literal(str(path)) for path in paths) + "]"
 
 
 class View:
@@ -79,12 +73,7 @@ class View:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -239,20 +228,6 @@ class View:
     def query(self, columns: Sequence[str] | None = None) -> str:
         """SQL that reads the rows, or `_rid` and a few columns of them, in any DuckDB."""
         return self._layout.joined(columns=columns)
-
-    def write_with(self, more: Path, first: int, path: Path) -> None:
-        """Write the rows, then those of the file `more`, numbered from `first`, as one file."""
-        own = f"SELECT {ROW_ID}, * EXCLUDE ({ROW_ID}) FROM rows"
-        added = (
-            f"SELECT file_row_number + {first} AS {ROW_ID}, * EXCLUDE (file_row_number)"
-            f" FROM read_parquet({literal(str(more))}, file_row_number = true)"
-        )
-        query = f"SELECT * FROM ({own} UNION ALL BY NAME {added}) ORDER BY {ROW_ID}"
-        with self._lock:
-            self.connection.execute(
-                f"COPY ({query}) TO {literal(str(path))} (FORMAT parquet, COMPRESSION zstd,"
-                " PARQUET_VERSION v2)"
-            )
 
     def count(self, split: str | None = None) -> int:
         """Rows in the version, or in one split of it."""

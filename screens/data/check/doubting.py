@@ -20,8 +20,8 @@ from core.models.registry import ModelFolder, Models
 from core.runs.run import Run
 from core.runs.state import RunState
 from screens.base import LeptonScreen
-from screens.data.fetching import Fetch
 from screens.data.following import follow, launched
+from screens.fetching import Fetch
 from screens.text import plain
 from screens.widgets.form import Form, row
 

@@ -15,8 +15,8 @@ from core.data.quality.keeping import check_rules
 from core.data.quality.rule_file import rules_of, rules_path, write_template
 from core.data.quality.rules import Rule
 from core.errors import LeptonError
-from screens.data.fetching import Fetch
 from screens.editor import edit_file
+from screens.fetching import Fetch
 from screens.text import plain
 from screens.widgets.command_modal import CommandModal
 from screens.widgets.text_window import TextWindow

@@ -23,7 +23,7 @@ from core.data.lake.version import Version
 from core.data.lake.view import SPLIT
 from core.errors import Cancelled, LeptonError
 from core.workspace import written_path
-from screens.data.fetching import Fetch
+from screens.fetching import Fetch, while_open
 from screens.refresh import refresh_interval
 from screens.text import counted, human_count, plain
 from screens.widgets.confirm import Confirm
@@ -81,7 +81,7 @@ class ExportForm(Form[Exported]):
         super().__init__()
         self._lake = lake
         self._version = version
-        self._fetch = fetch
+        self._fetch = while_open(self, fetch)
         self._stop: threading.Event | None = None
 
     def heading(self) -> str:
@@ -114,9 +114,8 @@ class ExportForm(Form[Exported]):
                 return view.splits()
 
         def there(found: dict[str, int]) -> None:
-            if self.is_attached:
-                listed = [(Text(f"{plain(n)}: {counted(r, 'row')}"), n) for n, r in found.items()]
-                self.query_one("#split", Select).set_options(listed)
+            listed = [(Text(f"{plain(n)}: {counted(r, 'row')}"), n) for n, r in found.items()]
+            self.query_one("#split", Select).set_options(listed)
 
         self._fetch(splits, there, group="splits")
 
@@ -178,14 +177,12 @@ class ExportForm(Form[Exported]):
                 )
 
         def done(written: Exported) -> None:
-            if self.is_attached:
-                self.dismiss(written)
+            self.dismiss(written)
 
         def failed(error: LeptonError) -> None:
             self._stop = None
-            if self.is_attached:
-                self.found(Text("stopped; nothing was written" * isinstance(error, Cancelled)))
-                self.complain("" if isinstance(error, Cancelled) else error)
+            self.found(Text("stopped; nothing was written" * isinstance(error, Cancelled)))
+            self.complain("" if isinstance(error, Cancelled) else error)
 
         self._fetch(work, done, group="export", failed=failed)
 

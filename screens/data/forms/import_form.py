@@ -20,7 +20,7 @@ from core.data.sources import Options, Preview, Reading
 from core.errors import LeptonError
 from core.tasks import TASKS
 from core.workspace import written_path
-from screens.data.fetching import Fetch
+from screens.fetching import Fetch, while_open
 from screens.text import counted, plain
 from screens.widgets.cells import cell_text
 from screens.widgets.form import Form, options, row
@@ -110,7 +110,7 @@ class ImportForm(Form[ImportRequest]):
     ) -> None:
         super().__init__()
         self._lake = lake
-        self._fetch = fetch
+        self._fetch = while_open(self, fetch)
         self._datasets = datasets
         self._chosen = chosen
 
@@ -157,16 +157,16 @@ class ImportForm(Form[ImportRequest]):
             return
         self.complain("")
 
+        def still() -> bool:
+            return (self._way, self.typed("into")) == ("refresh", name)
+
         def done(source: str) -> None:
-            if self.is_attached and (self._way, self.typed("into")) == ("refresh", name):
-                self.found(
-                    Text.assemble(
-                        (f"{_EXPLAINED['refresh']}\n", "dim"), f"It came from {plain(source)}."
-                    )
-                )
+            if still():
+                explained = (f"{_EXPLAINED['refresh']}\n", "dim")
+                self.found(Text.assemble(explained, f"It came from {plain(source)}."))
 
         def failed(error: LeptonError) -> None:
-            if self.is_attached and (self._way, self.typed("into")) == ("refresh", name):
+            if still():
                 self.complain(error)
 
         self._fetch(lambda: origin(self._lake, name), done, group="origin", failed=failed)
@@ -215,13 +215,11 @@ class ImportForm(Form[ImportRequest]):
             return preview_source(self._lake, place, Reading(options=options))
 
         def done(found: Preview) -> None:
-            if self.is_attached:
-                self.found(preview_of(found))
+            self.found(preview_of(found))
 
         def failed(error: LeptonError) -> None:
-            if self.is_attached:
-                self.found("")
-                self.complain(error)
+            self.found("")
+            self.complain(error)
 
         self._fetch(look, done, group="look", failed=failed)
 

@@ -15,7 +15,6 @@ from core.data.lake.version import Version
 from core.data.lake.view import SPLIT
 from core.data.splitting.split import FOLD, How, Plan, has_classes
 from core.errors import Cancelled, LeptonError
-from screens.data.fetching import Fetch
 from screens.data.forms.splitting import (
     ARGUMENTS,
     WAYS,
@@ -25,6 +24,7 @@ from screens.data.forms.splitting import (
     not_placed_line,
     numbers_folds,
 )
+from screens.fetching import Fetch, while_open
 from screens.text import plain
 from screens.widgets.form import Form, options, row
 
@@ -49,7 +49,7 @@ class SplitForm(Form[SplitRequest]):
         super().__init__()
         self._version = version
         self._planner = planner
-        self._fetch = fetch
+        self._fetch = while_open(self, fetch)
         self._impossible: SplitRequest | None = None
 
     def heading(self) -> str:
@@ -105,11 +105,10 @@ class SplitForm(Form[SplitRequest]):
         self.found(Text("counting…", "dim"))
 
         def done(plan: Plan) -> None:
-            if self.is_attached:
-                self.found(self._outlook(plan, request.how.get("by")))
+            self.found(self._outlook(plan, request.how.get("by")))
 
         def failed(error: LeptonError) -> None:
-            if self.is_attached and not isinstance(error, Cancelled):
+            if not isinstance(error, Cancelled):
                 self._impossible = request
                 self.found("")
                 self.complain(error)

@@ -21,7 +21,6 @@ from core.data.quality.leakage import check_leakage
 from core.data.splitting.split import keep
 from core.errors import Cancelled, LeptonError
 from screens.data.check.finding_words import finding_line
-from screens.data.fetching import Fetch
 from screens.data.forms.splitting import (
     Planner,
     SplitRequest,
@@ -29,6 +28,7 @@ from screens.data.forms.splitting import (
     not_placed_line,
     numbers_folds,
 )
+from screens.fetching import Fetch, while_open
 from screens.text import plain
 
 
@@ -63,7 +63,7 @@ class SplitResult(ModalScreen[SplitMade | None]):
         self._lake = lake
         self._request = request
         self._planner = planner
-        self._fetch = fetch
+        self._fetch = while_open(self, fetch)
         self._stop = threading.Event()
         self._made: Version | None = None
         self._failure: LeptonError | None = None
@@ -90,8 +90,6 @@ class SplitResult(ModalScreen[SplitMade | None]):
 
     def _look(self, made: Version) -> None:
         self._made = made
-        if not self.is_attached:
-            return
         if self._stop.is_set():
             self.action_close()
             return
@@ -115,8 +113,6 @@ class SplitResult(ModalScreen[SplitMade | None]):
 
     def _failed(self, error: LeptonError) -> None:
         self._failure = error
-        if not self.is_attached:
-            return
         if isinstance(error, Cancelled):
             self.action_close()
             return
@@ -130,15 +126,14 @@ class SplitResult(ModalScreen[SplitMade | None]):
 
     def _tell(self, leaks: RenderableType) -> None:
         made = self._made
-        if made is not None and self.is_attached:
+        if made is not None:
             head = Text.assemble(("✓ ", "green"), (made.ref, "bold"))
             counts = counts_line(made.params["rows"], folds=numbers_folds(made.params))
             counts.append_text(not_placed_line(made.params))
             self.query_one(Static).update(Group(head, counts, leaks))
 
     def _keys(self, words: str) -> None:
-        if self.is_attached:
-            self.query_one(VerticalScroll).border_subtitle = words
+        self.query_one(VerticalScroll).border_subtitle = words
 
     def action_close(self) -> None:
         """Close, or stop what has not come to anything yet and close then."""

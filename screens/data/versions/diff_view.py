@@ -12,7 +12,7 @@ from core.data.diff import Diff, diff
 from core.data.lake.lake import Lake
 from core.data.lake.version import Version
 from core.errors import LeptonError
-from screens.data.fetching import Fetch
+from screens.fetching import Fetch
 from screens.tables import plain_table
 from screens.text import counted, human_count, plain
 from screens.widgets.ask import Ask

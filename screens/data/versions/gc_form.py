@@ -16,7 +16,7 @@ from core.data.lake.garbage import Freed
 from core.errors import LeptonError, UsageError
 from core.lineage.removal import age_of, collect_garbage
 from core.workspace import Workspace
-from screens.data.fetching import Fetch
+from screens.fetching import Fetch, while_open
 from screens.text import counted, human_bytes
 from screens.widgets.confirm import Confirm
 from screens.widgets.form import Form, row
@@ -35,7 +35,7 @@ class GcForm(Form[Freed]):
     def __init__(self, workspace: Workspace, fetch: Fetch[Freed]) -> None:
         super().__init__()
         self._workspace = workspace
-        self._fetch = fetch
+        self._fetch = while_open(self, fetch)
         self._going: Freed | None = None
 
     def fields(self) -> ComposeResult:
@@ -56,9 +56,8 @@ class GcForm(Form[Freed]):
         self.found(Text("looking…", "dim"))
 
         def done(freed: Freed) -> None:
-            if self.is_attached:
-                self._going = freed
-                self.found(freed_words(freed, "Would free"))
+            self._going = freed
+            self.found(freed_words(freed, "Would free"))
 
         self._fetch(lambda: self._collect(wanted, dry_run=True), done, group="gc", failed=self._no)
 
@@ -78,9 +77,8 @@ class GcForm(Form[Freed]):
         return collect_garbage(self._workspace, keep=keep, older=older, dry_run=dry_run)
 
     def _no(self, error: LeptonError) -> None:
-        if self.is_attached:
-            self.found("")
-            self.complain(error)
+        self.found("")
+        self.complain(error)
 
     def action_done(self) -> None:
         wanted, going = self._wanted(), self._going
@@ -103,8 +101,7 @@ class GcForm(Form[Freed]):
             answered(True)
 
     def _removed(self, freed: Freed) -> None:
-        if self.is_attached:
-            self.dismiss(freed)
+        self.dismiss(freed)
 
     def action_show_command(self) -> None:
         from screens.widgets.command_modal import CommandModal

@@ -13,11 +13,11 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 
-from core.conversations import Conversation, Conversations
 from core.data.exporting.place import check_place
 from core.errors import LeptonError
+from core.inference.conversations import Conversation, Conversations
 from core.workspace import written_path
-from screens.data.fetching import Fetch
+from screens.fetching import Fetch, while_open
 from screens.listing import Line, LineList
 from screens.text import around, clip, counted, plain, plain_lines, relative_time
 from screens.widgets.ask import Ask
@@ -58,7 +58,7 @@ class KeptTalks(ModalScreen[Conversation | None]):
     def __init__(self, conversations: Conversations, fetch: Fetch[Any]) -> None:
         super().__init__()
         self._conversations = conversations
-        self._fetch = fetch
+        self._fetch = while_open(self, fetch)
         self._found: dict[str, Found] = {}
 
     def compose(self) -> ComposeResult:
@@ -99,8 +99,6 @@ class KeptTalks(ModalScreen[Conversation | None]):
         self._fetch(work, self._show, group="conversations", failed=self._failed)
 
     def _show(self, found: list[Found]) -> None:
-        if not self.is_attached:
-            return
         self._found = {each.kept.id: each for each in found}
         word = next(iter(self.query_one(Input).value.split()), "")
         self._list.show([_line(each, word) for each in found[:MOST_LINES]])
@@ -116,8 +114,7 @@ class KeptTalks(ModalScreen[Conversation | None]):
         self.query_one("#told", Static).update(Text(plain_lines(words)))
 
     def _failed(self, error: LeptonError) -> None:
-        if self.is_attached:
-            self._say(f"✗ {error}")
+        self._say(f"✗ {error}")
 
     def action_move(self, by: int) -> None:
         if by > 0:

@@ -11,9 +11,9 @@ from textual.containers import Horizontal
 from textual.message import Message
 from textual.widget import Widget
 
-from core.conversations import Conversation, Conversations
 from core.errors import LeptonError, UsageError
 from core.generation.sampling import Sampling, TooLong
+from core.inference.conversations import Conversation, Conversations
 from core.inference.talking import Talk
 from core.models.registry import ModelFolder, Models
 from core.workspace import Workspace

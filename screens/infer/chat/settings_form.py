@@ -17,7 +17,7 @@ from textual.widgets import Input, Label, Select, TextArea
 from core.errors import LeptonError
 from core.generation.sampling import OPTIONS, Sampling
 from core.inference.talking import schema_in
-from screens.data.fetching import Fetch
+from screens.fetching import Fetch, while_open
 from screens.text import setting_text
 from screens.widgets.form import Form, row
 
@@ -58,7 +58,7 @@ class SettingsForm(Form[Told]):
         self._system = system
         self._settings = settings
         self._now = Sampling.of(settings)
-        self._fetch = fetch
+        self._fetch = while_open(self, fetch)
 
     def fields(self) -> ComposeResult:
         with Horizontal(classes="row", id="system-row"):
@@ -99,14 +99,12 @@ class SettingsForm(Form[Told]):
             return Told(system, {name: read[name] for name in read if read[name] != now[name]})
 
         def done(told: Told) -> None:
-            if self.is_attached:
-                self.dismiss(told)
+            self.dismiss(told)
 
         self._fetch(work, done, group="settings", failed=self._failed)
 
     def _failed(self, error: LeptonError) -> None:
-        if self.is_attached:
-            self.complain(error)
+        self.complain(error)
 
 
 def _split(stop: str) -> list[str]:

@@ -15,10 +15,10 @@ from textual.containers import VerticalScroll
 from textual.message import Message as Event
 from textual.widgets import Static
 
-from core.conversations import Turn
 from core.errors import LeptonError
 from core.generation.chat import Message
 from core.generation.pieces import Piece
+from core.inference.conversations import Turn
 from core.inference.talking import Talk
 from screens.refresh import refresh_interval
 from screens.text import NOTHING_SAID, counted, plain, plain_lines, speeds

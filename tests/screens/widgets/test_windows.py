@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
@@ -13,11 +15,18 @@ from textual.containers import VerticalScroll
 from textual.pilot import Pilot
 from textual.screen import ModalScreen
 
+from core.errors import LeptonError
+from core.workspace import Workspace
+from lepton_tui.app import LeptonApp
+from screens.base import LeptonScreen
+from screens.fetching import while_open
 from screens.widgets.command_modal import CommandModal
 from screens.widgets.confirm import Confirm
 from screens.widgets.key_help import HelpScreen, key_groups
 from screens.widgets.line_chart import LineChart
 from screens.widgets.table_view import TableView
+from screens.widgets.text_window import TextWindow
+from tests.screens.walk import until
 from tests.screens.widgets.stage import found, lines
 
 
@@ -216,3 +225,39 @@ async def test_any_size(size: tuple[int, int]) -> None:
             assert all(len(line) <= size[0] for line in lines(pilot))
             await pilot.press("escape")
         assert len(answers(pilot)) == 3
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_a_closed_window_is_not_told_what_its_work_came_to(
+    tmp_path: Path, fails: bool
+) -> None:
+    told: list[object] = []
+    gate = threading.Event()
+
+    def work() -> str:
+        assert gate.wait(60)
+        if fails:
+            raise LeptonError("it failed")
+        return "done"
+
+    app = LeptonApp(Workspace.open(tmp_path))
+    async with app.run_test() as pilot:
+        await until(pilot, "Nothing is here yet")
+        screen = app.screen
+        assert isinstance(screen, LeptonScreen)
+        for closed in (False, True):
+            window = TextWindow("work", "")
+            await app.push_screen(window)
+            gate.clear()
+            fetch = while_open(window, screen.fetch)
+            fetch(work, told.append, group="work", failed=told.append)
+            if closed:
+                window.dismiss()
+                await until(pilot, lambda window=window: not window.is_attached)
+            gate.set()
+            await app.workers.wait_for_complete()
+            # What the thread sent is taken before this.
+            screen.fetch(lambda: None, lambda _: told.append("after"), group="after")
+            await until(pilot, lambda: "after" in told)
+            assert len(told) == (1 if closed else 2)
+            told.clear()

@@ -58,24 +58,14 @@ def refusal(response: httpx2.Response, url: str) -> LeptonError | Again:
 
 def failure(error: httpx2.TransportError, url: str) -> LeptonError | Again:
     """Why no answer came: for good, or for this time."""
-    system = ""
-    for cause in causes(error):
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return LeptonError(
-                f"the server's certificate is not trusted: {cause.verify_message}",
-                where=shown(url),
-                hint="Check the address; SSL_CERT_FILE names a file of certificates to trust.",
-            )
-        if isinstance(cause, ssl.SSLError):
-            return Again("what answers there does not speak https")
-        if isinstance(cause, socket.gaierror):
-            if cause.errno != socket.EAI_NONAME:
-                return Again("the host is not found")
-            return LeptonError(
-                "the host is not found", where=shown(url), hint="Check the address and the network."
-            )
-        if isinstance(cause, OSError) and cause.errno:
-            system = os.strerror(cause.errno).lower()
+    came_of, words = _of_system(error), system_words(error)
+    if isinstance(came_of, ssl.SSLCertVerificationError):
+        hint = "Check the address; SSL_CERT_FILE names a file of certificates to trust."
+        return LeptonError(words, where=shown(url), hint=hint)
+    if isinstance(came_of, socket.gaierror) and came_of.errno == socket.EAI_NONAME:
+        return LeptonError(words, where=shown(url), hint="Check the address and the network.")
+    if isinstance(came_of, ssl.SSLError | socket.gaierror):
+        return Again(words)
     if isinstance(error, httpx2.TimeoutException):
         return Again("the server did not answer in time")
     if isinstance(error, httpx2.ProxyError):
@@ -91,7 +81,7 @@ def failure(error: httpx2.TransportError, url: str) -> LeptonError | Again:
         if "without sending" in said:
             return Again("the server ended the connection without an answer")
         return Again("the answer is no HTTP")
-    return Again(system or "the connection was lost")
+    return Again(words or "the connection was lost")
 
 
 def too_large(url: str, most: int, *, page: bool = False) -> LeptonError:
@@ -111,15 +101,29 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
 
 def system_words(error: BaseException) -> str:
     """What the system said of a connection that did not come about; empty: nothing."""
-    said = ""
-    for cause in causes(error):
-        if isinstance(cause, socket.gaierror):
+    match _of_system(error):
+        case None:
+            return ""
+        case ssl.SSLCertVerificationError() as untrusted:
+            return f"the server's certificate is not trusted ({untrusted.verify_message})"
+        case ssl.SSLError():
+            return "what answers there does not speak https"
+        case socket.gaierror():
             return "the host is not found"
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return f"its certificate is not trusted ({cause.verify_message})"
-        if isinstance(cause, OSError) and cause.errno and cause.errno > 0:
-            said = os.strerror(cause.errno).lower()
-    return said
+        case said:
+            return os.strerror(said.errno or 0).lower()
+
+
+def _of_system(error: BaseException) -> OSError | None:
+    """The system's error that another one came of; of several, what TLS or the name's look-up said
+    is the cause of the rest."""
+    found = None
+    for cause in causes(error):
+        if isinstance(cause, ssl.SSLError | socket.gaierror):
+            return cause
+        if isinstance(cause, OSError) and (cause.errno or 0) > 0:
+            found = cause
+    return found
 
 
 def _status(status: int) -> str:

@@ -12,6 +12,13 @@ from core.data.lake.view import literal, quoted
 from core.data.sources.columns import Out, hand_over, lake_type
 from core.data.sources.desk import Arrived, Desk
 from core.data.sources.tables.arrow import add
+from core.data.sources.tables.database import (
+    check_rows,
+    in_use,
+    one_file,
+    one_table,
+    unreadable,
+)
 from core.errors import LeptonError, UsageError, nearest
 
 if TYPE_CHECKING:
@@ -32,13 +39,7 @@ def read_duckdb(desk: Desk, paths: list[Path]) -> Arrived:
     """
     import pyarrow as pa
 
-    if len(paths) > 1:
-        raise UsageError(
-            "several databases cannot be read as one",
-            where=str(desk.source),
-            hint="Import one at a time.",
-        )
-    (path,) = paths
+    path = one_file(desk, paths)
     rows = 0
     with (
         _guarded(desk, path),
@@ -62,12 +63,7 @@ def read_duckdb(desk: Desk, paths: list[Path]) -> Arrived:
             add(desk, pa.Table.from_batches([batch]))
             rows += batch.num_rows
             desk.progress(rows, 0)
-    if not rows:
-        raise UsageError(
-            f'the table "{table}" has no rows',
-            where=str(path),
-            hint="Name another one with --table.",
-        )
+    check_rows(path, table, rows)
     kept = [Out(out.name, quoted(out.name), out.type) for out in outs]
     return hand_over(desk, "arrived", kept)
 
@@ -93,18 +89,7 @@ def _chosen(desk: Desk, path: Path, database: duckdb.DuckDBPyConnection) -> tupl
             else nearest(wanted, every),
         )
     tables = [_spoken(schema, name) for schema, name, is_table in found if is_table] or list(every)
-    if not tables:
-        raise UsageError(
-            "there is no table in the database", where=str(path), hint="Name another file."
-        )
-    if len(tables) > 1:
-        raise UsageError(
-            f"there are {len(tables):,} tables in the database",
-            where=str(path),
-            hint=f"Name one with --table: {', '.join(tables[:20])}"
-            + (" …" if len(tables) > 20 else ""),
-        )
-    return every[tables[0]]
+    return every[one_table(path, tables)]
 
 
 def _spoken(schema: str, name: str) -> str:
@@ -121,11 +106,7 @@ def _guarded(desk: Desk, path: Path) -> Iterator[None]:
         desk.check()
         text = str(error)
         if "lock" in text and "Conflicting" in text:
-            raise LeptonError(
-                "another program has the database open for writing",
-                where=str(path),
-                hint="Close it there, or copy the file and import the copy.",
-            ) from error
+            raise in_use(path, "has the database open for writing") from error
         if "version number" in text or "newer version" in text:
             raise LeptonError(
                 f"the database is of a format that DuckDB {duckdb.__version__} does not read",
@@ -138,8 +119,4 @@ def _guarded(desk: Desk, path: Path) -> Iterator[None]:
                 where=str(path),
                 hint="Import the file that it reads, or copy the view into a table.",
             ) from error
-        raise LeptonError(
-            f"the DuckDB database cannot be read: {text.splitlines()[0][:160]}",
-            where=str(path),
-            hint="Check that the file is whole: copy or download it again.",
-        ) from error
+        raise unreadable(path, "DuckDB", error) from error

@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from core.data.lake.layout import cells_of
-from core.data.lake.view import file_list, quoted
+from core.data.lake.layout import cells_of, file_list, quoted
 from core.data.sources.columns import (
     Out,
     Place,

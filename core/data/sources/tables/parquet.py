@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.data.lake.view import file_list
+from core.data.lake.layout import file_list
 from core.data.sources.columns import hand_over, lake_type
 from core.data.sources.desk import Arrived, Desk
 from core.data.sources.file_kind import suffix_of

@@ -16,6 +16,13 @@ from core.data.sources.desk import Arrived, Desk
 from core.data.sources.said import counted
 from core.data.sources.settle import settle_texts, type_named
 from core.data.sources.tables.arrow import add
+from core.data.sources.tables.database import (
+    check_rows,
+    in_use,
+    one_file,
+    one_table,
+    unreadable,
+)
 from core.errors import LeptonError, UsageError, nearest
 
 if TYPE_CHECKING:
@@ -49,24 +56,13 @@ def read_sqlite(desk: Desk, paths: list[Path]) -> Arrived:
         UsageError: there is no such table, or there are several and none is named.
         LeptonError: the file is damaged, locked, or was written to while it was read.
     """
-    if len(paths) > 1:
-        raise UsageError(
-            "several databases cannot be read as one",
-            where=str(desk.source),
-            hint="Import one at a time.",
-        )
-    (path,) = paths
+    path = one_file(desk, paths)
     with _guarded(desk, path), _reading(desk, path) as database:
         table = _chosen(desk, path, database)
         _check(database, table)
         columns = _columns(desk, database, table)
         rows = _load(desk, database, table, columns)
-    if not rows:
-        raise UsageError(
-            f'the table "{table}" has no rows',
-            where=str(path),
-            hint="Name another one with --table.",
-        )
+    check_rows(path, table, rows)
     settled = settle_texts(desk, "arrived", [each.name for each in columns if each.text])
     outs = [settled[each.name] if each.text else _typed(each) for each in columns]
     keep = refuse_bad_cells(desk, "arrived", outs)
@@ -122,19 +118,7 @@ def _chosen(desk: Desk, path: Path, database: sqlite3.Connection) -> str:
             if name.lower() == wanted.lower():
                 return name
         raise UsageError(f'no table "{wanted}"', where=str(path), hint=nearest(wanted, names))
-    tables: list[str] = [name for name, kind in found if kind == "table"] or names
-    if not tables:
-        raise UsageError(
-            "there is no table in the database", where=str(path), hint="Name another file."
-        )
-    if len(tables) > 1:
-        raise UsageError(
-            f"there are {len(tables):,} tables in the database",
-            where=str(path),
-            hint=f"Name one with --table: {', '.join(tables[:20])}"
-            + (" …" if len(tables) > 20 else ""),
-        )
-    return tables[0]
+    return one_table(path, [name for name, kind in found if kind == "table"] or names)
 
 
 def _check(database: sqlite3.Connection, table: str) -> None:
@@ -249,13 +233,5 @@ def _guarded(desk: Desk, path: Path) -> Iterator[None]:
         desk.check()
         text = str(error)
         if "locked" in text or "busy" in text:
-            raise LeptonError(
-                "another program holds the database locked",
-                where=str(path),
-                hint="Close it there, or copy the file and import the copy.",
-            ) from error
-        raise LeptonError(
-            f"the SQLite database cannot be read: {text.splitlines()[0][:160]}",
-            where=str(path),
-            hint="Check that the file is whole: copy or download it again.",
-        ) from error
+            raise in_use(path, "holds the database locked") from error
+        raise unreadable(path, "SQLite", error) from error

@@ -5,9 +5,9 @@ import json
 import duckdb
 import pytest
 
-from core.conversations import Conversations
 from core.errors import UsageError
 from core.generation.pieces import Ending
+from core.inference.conversations import Conversations
 from core.workspace import Workspace
 
 ENDING = Ending("stop", 3, 5, 0.1, 0.2)
