@@ -19,13 +19,14 @@ Work: TypeAlias = Task[None] | Future[Any]
 
 
 class Caller:
-    """Hands over each request that comes to `take`, on the event loop; when he is gone he is
-    `gone`, and what he waited for is taken back. Replies and parts are sent from any thread."""
+    """Hands over each request that comes to `take`, on the event loop, and whether it came alone;
+    when he is gone he is `gone`, and what he waited for is taken back. Replies and parts are sent
+    from any thread."""
 
     def __init__(
         self,
         there: socket.socket,
-        take: Callable[[Caller, Message], None],
+        take: Callable[[Caller, Message, bool], None],
         gone: Callable[[Caller], None],
     ) -> None:
         self.last = time.monotonic()
@@ -84,10 +85,11 @@ class Caller:
         except OSError:
             data = b""
         try:
-            for message in self._incoming.feed(data):
+            came = [*self._incoming.feed(data)]
+            for message in came:
                 self.last = time.monotonic()
                 if message["op"] != "cancel":
-                    self._take(self, message)
+                    self._take(self, message, len(came) == 1)
                 elif (work := self._at_work.pop(message["request"], None)) is not None:
                     work.cancel()
         except (ConnectionError, KeyError):

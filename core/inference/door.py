@@ -19,6 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from core.devices import WITH_TORCH
 from core.errors import LeptonError
 from core.flock import alone, locked
 from core.growth import spare
@@ -96,9 +97,9 @@ class Door:
                     pass_fds=[listening.fileno()],
                     start_new_session=True,
                     env={
+                        **WITH_TORCH,
                         **os.environ,
                         **({} if threads is None else {"OMP_NUM_THREADS": str(threads)}),
-                        "OMP_WAIT_POLICY": "PASSIVE",
                     },
                 )
         spare(process.pid)

@@ -83,9 +83,12 @@ class Engine:
         with self._cache.use(_key(found), lambda: self._load(found.folder)) as loaded:
             yield loaded
 
-    def submit(self, ref: str | Found, rows: Sequence[Given]) -> Future[list[Answer]]:
+    def submit(
+        self, ref: str | Found, rows: Sequence[Given], *, here: bool = False
+    ) -> Future[list[Answer]]:
         """Ask without waiting, once the model is there. A future that is cancelled takes its rows
-        back; the model stays in memory until then.
+        back; the model stays in memory until then. With `here` an idle, quick model may answer on
+        this thread.
 
         Raises:
             UsageError: there is no such model.
@@ -94,7 +97,7 @@ class Engine:
         """
         with ExitStack() as stack:
             model = stack.enter_context(self.use(ref))
-            answers = model.lane.ask(rows)
+            answers = model.lane.ask(rows, here=here and model.is_measured)
             release = stack.pop_all()
         answers.add_done_callback(lambda _: release.close())
         return answers

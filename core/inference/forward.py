@@ -47,7 +47,10 @@ class Judged:
 
 def to_device(batch: Mapping[str, Tensor], device: torch.device) -> Batch:
     """Encoded arrays on the device."""
-    return {name: values.to(device, non_blocking=True) for name, values in batch.items()}
+    return {
+        name: values if values.device == device else values.to(device, non_blocking=True)
+        for name, values in batch.items()
+    }
 
 
 def precision_context(precision: str, device: torch.device) -> AbstractContextManager[Any]:

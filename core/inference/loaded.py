@@ -149,8 +149,13 @@ class Loaded:
             self.threads,
         )
         self._others = Others()
-        if self.calibration is not None and self.calibration.lasting:
+        if self.calibration is not None and self.is_measured:
             calibration.save(self._measured, self.device, self.calibration)
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether nothing is left to find out of how it answers quickest."""
+        return self.calibration is not None and self.calibration.lasting
 
     def _may_measure_again(self) -> bool:
         if self._others.seconds < calibration.AGAIN_SECONDS or self.lane.waiting:
@@ -180,7 +185,7 @@ class Loaded:
         columns = [_columns(self.task, each, alone) for each in rows]
         self.use_threads(len(rows))
         told = self._answered(rows, columns)
-        if self.calibration is None or not self.calibration.lasting:
+        if not self.is_measured:
             self._example = rows[0], columns[0]
         return [Answer(name, output) for name, output in zip(named, told, strict=True)]
 

@@ -125,14 +125,15 @@ class Server:
         self._callers.discard(caller)
         self._touch()
 
-    def _take(self, caller: Caller, request: Message) -> None:
-        """Begin with a request: at once where its model is in memory."""
+    def _take(self, caller: Caller, request: Message, alone: bool) -> None:
+        """Begin with a request: at once where its model is in memory, and right here where it came
+        alone and its model is quick."""
         number, op = request["id"], request["op"]
         engine = self._engine if op in ("predict", "embed") else None
         if engine is not None and (found := engine.held(request["model"])) is not None:
             asked: Future[Any]
             try:
-                asked = _ask(engine, caller, {**request, "model": found})
+                asked = _ask(engine, caller, {**request, "model": found}, here=alone)
             except Exception as error:
                 asked = Future()
                 asked.set_exception(error)
@@ -176,12 +177,13 @@ class Server:
         return self._engine
 
 
-def _ask(engine: Engine, caller: Caller, request: Message) -> Future[Any]:
+def _ask(engine: Engine, caller: Caller, request: Message, *, here: bool = False) -> Future[Any]:
     """Have a model work; it is loaded first where it is not in memory."""
     model = request["model"]
     match request["op"]:
         case "predict":
-            return engine.submit(model, [Row.from_json(row) for row in request["rows"]])
+            rows = [Row.from_json(row) for row in request["rows"]]
+            return engine.submit(model, rows, here=here)
         case "embed":
             return engine.embed(model, request["texts"])
     number, prompt = request["id"], request["prompt"]

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from core.devices import AS_LISTED
+from core.devices import WITH_TORCH
 from core.errors import LeptonError
 from core.growth import spare
 
@@ -33,8 +33,7 @@ def detached(
         LeptonError: no process can be started.
     """
     environment = {
-        "OMP_WAIT_POLICY": "PASSIVE",
-        **AS_LISTED,
+        **WITH_TORCH,
         **os.environ,
         "PYTHONUNBUFFERED": "1",
         **(variables or {}),

@@ -6,10 +6,12 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from core.errors import LeptonError
+import typer
+
+from core.errors import LeptonError, UsageError
 from core.runs.events import Event
 from core.runs.history import obeyed_words, waiting_words
-from lepton_tui.cli.output import bar, in_pipe, in_terminal, width, wrapped
+from lepton_tui.cli.output import bar, in_pipe, in_terminal, note, put, put_json, width, wrapped
 from lepton_tui.cli.status import StatusLine
 from screens.text import (
     answer_words,
@@ -50,6 +52,41 @@ def follow(run: Run, say: Say, *, past: int = 0, samples: bool = False) -> RunSt
     if state.error is not None:
         raise LeptonError.from_json(state.error)
     return state
+
+
+def follow_own(run: Run, *, json: bool, past: int = 0) -> RunState:
+    """Follow a run that this command has launched: Ctrl-C stops it, with all saved.
+
+    Raises:
+        LeptonError: the run failed.
+        Exit: the person stopped it; the code is 130.
+    """
+    say = note if json else put
+    try:
+        return follow(run, say, past=past)
+    except KeyboardInterrupt:
+        waits = run.state().place is not None
+        note(
+            "Leaving the queue."
+            if waits
+            else "Stopping after this step, and saving. Ctrl-C again leaves it to end by itself."
+        )
+    try:
+        state = run.stop(wait=None)
+    except UsageError:
+        state = run.state()
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+    if json:
+        put_json(state.to_json())
+    if state.state == "stopped":
+        note(stopped_words(state))
+    raise typer.Exit(130)
+
+
+def stopped_words(state: RunState) -> str:
+    where = "before its first step" if state.step is None else f"at step {state.step}"
+    return f"Stopped {where}. Go on with: lepton runs resume {state.id}"
 
 
 class Watcher:

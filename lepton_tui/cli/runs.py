@@ -164,7 +164,7 @@ def resume(
     json: bool = JSON,
 ) -> None:
     """Go on with a run from its last checkpoint."""
-    from lepton_tui.cli.train import follow_own
+    from lepton_tui.cli.follow import follow_own
 
     found = _run(run)
     changes = {"devices": devices, "shard": shard}

@@ -9,12 +9,11 @@ import typer
 from core.errors import LeptonError, UsageError, nearest
 from core.runs.history import waiting_words
 from core.runs.queue import Queue
-from core.runs.run import Run
 from core.runs.state import RunState
 from core.runs.store import Runs
 from core.training.spelling import parse_setting
 from core.workspace import Workspace
-from lepton_tui.cli.follow import follow
+from lepton_tui.cli.follow import follow_own, metrics_line, stopped_words
 from lepton_tui.cli.groups import single
 from lepton_tui.cli.options import comma_list
 from lepton_tui.cli.output import facts, note, put, put_json
@@ -339,47 +338,10 @@ def _which_datasets() -> str:
     return nearest("", names) or "Bring one in first: lepton data import FILE --name NAME"
 
 
-def follow_own(run: Run, *, json: bool, past: int = 0) -> RunState:
-    """Follow a run that this command has launched: Ctrl-C stops it, with all saved.
-
-    Raises:
-        LeptonError: the run failed.
-        Exit: the person stopped it; the code is 130.
-    """
-    say = note if json else put
-    try:
-        return follow(run, say, past=past)
-    except KeyboardInterrupt:
-        waits = run.state().place is not None
-        note(
-            "Leaving the queue."
-            if waits
-            else "Stopping after this step, and saving. Ctrl-C again leaves it to end by itself."
-        )
-    try:
-        state = run.stop(wait=None)
-    except UsageError:
-        state = run.state()
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
-    if json:
-        put_json(state.to_json())
-    if state.state == "stopped":
-        note(_stopped_words(state))
-    raise typer.Exit(130)
-
-
 def put_outcome(state: RunState) -> None:
     """The last lines of a training: what it made, and what to do with it."""
-    from lepton_tui.cli.follow import metrics_line
-
     if state.state == "stopped":
-        put(_stopped_words(state))
+        put(stopped_words(state))
         return
     put(f"Made the model {state.model}  {metrics_line(state.metrics)}")
     put(f"Next: lepton eval {state.model}")
-
-
-def _stopped_words(state: RunState) -> str:
-    where = "before its first step" if state.step is None else f"at step {state.step}"
-    return f"Stopped {where}. Go on with: lepton runs resume {state.id}"

@@ -10,11 +10,10 @@ from core.errors import UsageError
 from core.runs.run import Run
 from core.training.spelling import parse_setting
 from core.workspace import Workspace
-from lepton_tui.cli.follow import short_value
+from lepton_tui.cli.follow import follow_own, short_value
 from lepton_tui.cli.groups import single
 from lepton_tui.cli.output import note, put, put_json, table
 from lepton_tui.cli.settings import read_config
-from lepton_tui.cli.train import follow_own
 from screens.text import human_duration, human_number
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 
+import psutil
 import pyte
 
 DEADLINE = 60.0
@@ -96,6 +97,14 @@ class Terminal:
                 return self.text
             if not self.read() or time.monotonic() > end:
                 raise AssertionError(f"never saw {seen!r}; the screen was:\n{self.text}")
+
+    def wait_for_sleep(self, deadline: float = DEADLINE) -> None:
+        """Read until the process waits: a prompt is shown a moment before its keys are read, and a
+        Ctrl-C in that moment is only heard with the next key."""
+        end = time.monotonic() + deadline
+        while psutil.Process(self.pid).status() != psutil.STATUS_SLEEPING:
+            if not self.read(0.01) or time.monotonic() > end:
+                raise AssertionError(f"it is still at work; the screen was:\n{self.text}")
 
     def wait_for_exit(self, deadline: float = DEADLINE) -> int:
         """Read until the process ends; its exit code, negative for a signal."""

@@ -13,6 +13,7 @@ from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 
+from core.devices import WITH_TORCH
 from tests.benchmarks.measure import Result
 
 MEASUREMENTS = (
@@ -65,8 +66,7 @@ def main(arguments: list[str]) -> int:
             [sys.executable, "-m", "tests.benchmarks", ONE, name],
             stdout=subprocess.PIPE,
             cwd=Path(__file__).parents[2],
-            env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE"}
-            | ({} if name in ALL_CORES else ONE_CORE),
+            env={**os.environ, **WITH_TORCH, **({} if name in ALL_CORES else ONE_CORE)},
             check=False,
         )
         if done.returncode:

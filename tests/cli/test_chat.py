@@ -153,6 +153,7 @@ def test_a_conversation_in_a_terminal(shell: Shell, home: Path, tmp_path: Path) 
         terminal.send(f"/save {tmp_path / 'talk.json'}\r")
         # Before the prompt is there again, it would only end what is being done.
         terminal.wait_for(lambda text: ">>>" in text.partition("Written")[2])
+        terminal.wait_for_sleep()
         terminal.send("\x03")
         assert terminal.wait_for_exit() == 0
     saved = json.loads((tmp_path / "talk.json").read_text())

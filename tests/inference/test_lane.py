@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Future
-from threading import Event
+from threading import Event, get_ident
 
 import pytest
 
@@ -107,3 +107,63 @@ def test_the_thread_that_left_comes_back(model: Model, monkeypatch: pytest.Monke
     lane = Lane(model, lambda: 8)
     for row in range(50):
         assert lane.ask([row]).result(PATIENCE) == [2 * row]
+
+
+def test_an_idle_lane_whose_batches_are_quick_answers_on_the_spot() -> None:
+    where: list[int] = []
+    after: list[int] = []
+    free = Event()
+
+    def done() -> None:
+        after.append(get_ident())
+        free.set()
+
+    def model(rows: Sequence[int]) -> list[int]:
+        where.append(get_ident())
+        return [2 * row for row in rows]
+
+    lane = Lane(model, lambda: 8, after=done)
+    assert lane.ask([1, 2], here=True).result(PATIENCE) == [2, 4]
+    assert where[-1] != get_ident(), "nobody knows yet how long it takes"
+    assert free.wait(PATIENCE)
+    asked = lane.ask([3], here=True)
+    assert asked.done()
+    assert asked.result() == [6]
+    assert where[-1] == get_ident()
+    assert get_ident() not in after, "what comes after a batch may take a while"
+    assert lane.ask([3], here=False).result(PATIENCE) == [6]
+    assert where[-1] != get_ident()
+    assert lane.ask([1, 2, 3], here=True).result(PATIENCE) == [2, 4, 6]
+    assert where[-1] != get_ident(), "more rows than ever were quick"
+
+
+def test_who_asks_a_busy_or_slow_lane_does_not_answer(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lane = Lane(model, lambda: 8)
+    model.go.set()
+    assert lane.ask([1]).result(PATIENCE) == [2]
+    model.go.clear()
+    model.began.clear()
+    first = held(model, lane)
+    # Would wait for itself if it took the turn.
+    second = lane.ask([1], here=True)
+    assert not second.done()
+    model.go.set()
+    assert [first.result(PATIENCE), second.result(PATIENCE)] == [[0], [2]]
+    monkeypatch.setattr(lane_module, "HERE_SECONDS", -1.0)
+    model.go.clear()
+    slow = lane.ask([1], here=True)
+    assert not slow.done()
+    model.go.set()
+    assert slow.result(PATIENCE) == [2]
+
+
+def test_what_fails_on_the_spot_fails_alone_and_the_lane_goes_on(model: Model) -> None:
+    lane = Lane(model, lambda: 8)
+    model.go.set()
+    assert lane.ask([1]).result(PATIENCE) == [2]
+    with pytest.raises(LeptonError, match="minus one"):
+        lane.ask([-1], here=True).result(PATIENCE)
+    assert lane.ask([1], here=True).result(PATIENCE) == [2]
+    assert lane.ask([2]).result(PATIENCE) == [4]

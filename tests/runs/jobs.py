@@ -9,6 +9,7 @@ import sys
 import threading
 from pathlib import Path
 
+from core.devices import WITH_TORCH
 from core.errors import LeptonError
 from core.runs.job import Job, Stopped
 
@@ -124,7 +125,7 @@ def tells(job: Job) -> None:
         nice=os.nice(0),
         session=os.getsid(0),
         pid=os.getpid(),
-        omp=os.environ.get("OMP_WAIT_POLICY"),
+        variables={name: os.environ.get(name) for name in WITH_TORCH},
         home=os.environ.get("LEPTON_HOME"),
         core=sys.modules["core"].__file__,
         path=sys.path,

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from core.devices import WITH_TORCH
 from core.errors import LeptonError, UsageError
 from core.runs import lock
 from core.runs.events import EventReader
@@ -67,7 +68,7 @@ def test_the_process_stands_on_its_own(job: Job, runs: Runs) -> None:
     assert told["nice"] == min(os.nice(0) + 10, 19)
     assert told["cwd"] == str(run.path)
     assert told["home"] == str(runs.workspace.home)
-    assert told["omp"] == "PASSIVE"
+    assert told["variables"] == WITH_TORCH
     assert told["core"] == str(ROOT / "core" / "__init__.py")
     assert told["stdin"] == ""
     assert told["torch"] is False

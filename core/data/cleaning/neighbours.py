@@ -51,7 +51,7 @@ def fill_from_neighbours(sheet: Sheet, columns: Sequence[Column], k: int, source
     cells = ", ".join(finite(column) for column in every)
     wanted = " OR ".join(f"{valid(column)} IS NULL" for column in columns)
 
-    with sheet.connection.cursor() as beside:
+    with sheet.beside() as beside:
         chosen = f" AND {SPLIT} = 'train'" if source == "train" else ""
         some = " OR ".join(f"{valid(column)} IS NOT NULL" for column in columns)
         table = beside.sql(
@@ -64,7 +64,7 @@ def fill_from_neighbours(sheet: Sheet, columns: Sequence[Column], k: int, source
     heads = {HIDDEN + "id": "BIGINT"} | {f"{HIDDEN}{i}": "DOUBLE" for i in range(len(columns))}
     made = sheet.values(heads, [])
     filled = 0
-    with sheet.connection.cursor() as beside:
+    with sheet.beside() as beside:
         scan = beside.sql(f"SELECT {ROW_ID}, {cells} FROM {sheet.relation} WHERE {wanted}")
         for batch in scan.to_arrow_reader(16_384):
             sheet.stop_if_asked()

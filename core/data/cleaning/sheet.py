@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,7 @@ class Sheet:
     touched: set[str] = field(default_factory=set)
     did: dict[str, int] = field(default_factory=dict)
     tables: list[str] = field(default_factory=list)
+    _variables: dict[str, str] = field(default_factory=dict)
     _waiting: dict[str, tuple[dict[str, int], str]] = field(default_factory=dict)
     _before: tuple[dict[str, int], int] | None = None
     _every: list[str] = field(init=False)
@@ -230,8 +232,8 @@ class Sheet:
         """Drop the rows whose ids are in a table of the step's own."""
         if self._waiting or self.rows is None:
             self.ask()
-        ((gone, last),) = self.connection.execute(
-            f"SELECT count(*), max({ROW_ID}) FROM {table}"
+        ((gone, first, last),) = self.connection.execute(
+            f"SELECT count(*), min({ROW_ID}), max({ROW_ID}) FROM {table}"
         ).fetchall()
         self.did["rows dropped"] = gone
         self.rows = (self.rows or 0) - gone
@@ -239,10 +241,14 @@ class Sheet:
             return
         self.rows_dropped = True
         if last < MOST_BITS:
-            # One bit for each id: unlike a join, this keeps DuckDB's rows in their order.
+            # One bit for each id: unlike a join, this keeps DuckDB's rows in their order. In a
+            # variable, for a subquery is joined to every row.
             bits = self.table(f"SELECT bitstring_agg({ROW_ID}, 0, {last + 1}) AS gone FROM {table}")
+            variable = f"{HIDDEN}gone_{len(self._variables)}"
+            self._variables[variable] = f"(SELECT gone FROM {bits})"
+            self._set_variables(self.connection)
             place = f"CAST(least({ROW_ID}, {last + 1}) AS INTEGER)"
-            kept = f"get_bit((SELECT gone FROM {bits}), {place}) = 0"
+            kept = f"{ROW_ID} < {first} OR get_bit(getvariable('{variable}'), {place}) = 0"
             self._become(f"SELECT * FROM {self.relation} WHERE {kept}")
         else:
             self._become(f"SELECT r.* FROM {self.relation} r ANTI JOIN {table} USING ({ROW_ID})")
@@ -320,7 +326,7 @@ class Sheet:
         table = self.values({HIDDEN + "id": "BIGINT", HIDDEN + "cell": column.type}, [])
         kind = pa.large_binary() if column.type == "BLOB" else pa.large_string()
         changed = 0
-        with self.connection.cursor() as beside:
+        with self.beside() as beside:
             scan = beside.sql(f"SELECT {ROW_ID}, {name} FROM {self.relation} WHERE {where}")
             for batch in scan.to_arrow_reader(at_once):
                 self.stop_if_asked()
@@ -342,6 +348,17 @@ class Sheet:
                 {column.name: cell}, join=f" LEFT JOIN {table} g ON r.{ROW_ID} = g.{HIDDEN}id"
             )
         return changed
+
+    @contextmanager
+    def beside(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Another connection to the same DuckDB, to read the rows while this one writes."""
+        with self.connection.cursor() as beside:
+            self._set_variables(beside)
+            yield beside
+
+    def _set_variables(self, connection: duckdb.DuckDBPyConnection) -> None:
+        for name, value in self._variables.items():
+            connection.execute(f"SET VARIABLE {name} = {value}")
 
     def stop_if_asked(self) -> None:
         if self.should_stop():

@@ -9,7 +9,7 @@ end can stand behind it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -163,13 +163,14 @@ class Lake:
         """
         valid_name(name)
         media = media or {}
-        with self._writing.staged() as (unused, own):
+        with self._writing.staged() as unused:
             staged = rows if isinstance(rows, Path) else unused
             first: int | None = 0
             if isinstance(rows, Path):
                 count = row_count(rows)
             else:
-                count, first = stage(connection or own, rows, staged, bool(media), in_order)
+                with self._writing.using(connection) as con:
+                    count, first = stage(con, rows, staged, bool(media), in_order)
             if count == 0:
                 raise LeptonError("there are no rows to keep", where=name)
             left_out = rejects() if rejects else None
@@ -272,8 +273,7 @@ class Lake:
                 another version came.
             LeptonError: the disk is full; the lake is as it was.
         """
-        with self._writing.staged() as (staged, own):
-            con = connection or own
+        with self._writing.staged() as staged, self._writing.using(connection) as con:
             if not isinstance(columns, str):
                 con.register("overlay", columns)
                 columns = "SELECT * FROM overlay"
@@ -380,13 +380,15 @@ class Lake:
         with self._catalogue.write():
             yield self.version(ref.ref if isinstance(ref, Version) else ref)
 
-    def staged(self) -> AbstractContextManager[tuple[Path, duckdb.DuckDBPyConnection]]:
+    @contextmanager
+    def staged(self) -> Iterator[tuple[Path, duckdb.DuckDBPyConnection]]:
         """A temporary file name that is gone afterwards, and a DuckDB to fill it with.
 
         Raises:
             LeptonError: the disk is full.
         """
-        return self._writing.staged()
+        with self._writing.staged() as path, self._writing.using() as connection:
+            yield path, connection
 
     def _unknown(self, name: str) -> UsageError:
         names = self._catalogue.names()

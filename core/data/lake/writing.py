@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -99,23 +99,28 @@ class Writing:
                 )
 
     @contextmanager
-    def staged(self) -> Iterator[tuple[Path, duckdb.DuckDBPyConnection]]:
-        """A temporary file name that is gone afterwards, and a DuckDB to fill it with."""
+    def staged(self) -> Iterator[Path]:
+        """A temporary file name that is gone afterwards."""
         import duckdb
 
         self._sweep()
         staged = self.scratch()
-        with connect(self.workspace) as connection:
-            try:
-                yield staged, connection
-            except (duckdb.IOException, OSError) as error:
-                raise LeptonError(
-                    f"the data could not be written: {error}",
-                    where=str(self.workspace.data),
-                    hint="Check that the disk has room; nothing was changed.",
-                ) from error
-            finally:
-                staged.unlink(missing_ok=True)
+        try:
+            yield staged
+        except (duckdb.IOException, OSError) as error:
+            raise LeptonError(
+                f"the data could not be written: {error}",
+                where=str(self.workspace.data),
+                hint="Check that the disk has room; nothing was changed.",
+            ) from error
+        finally:
+            staged.unlink(missing_ok=True)
+
+    def using(
+        self, given: duckdb.DuckDBPyConnection | None = None
+    ) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        """The DuckDB that was given, or one that is closed afterwards."""
+        return connect(self.workspace) if given is None else nullcontext(given)
 
     def _sweep(self) -> None:
         """Remove what killed writers left behind."""

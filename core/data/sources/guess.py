@@ -23,9 +23,13 @@ EXACT_INTEGERS = 1 << 53
 LARGEST = sys.float_info.max
 DOUBT = "the first rows guessed wrong"
 USUAL_TIME, USUAL_FORMAT = "____-__-__ __:__:__", "%Y-%m-%d %H:%M:%S"
-# By a format the reader takes no zone and nothing else that would be left out; but "epoch" and
-# "infinity" become the first moment of 1900, and a year may have two digits.
-_MISREAD_TIME = "{x} < TIMESTAMP '1000-01-01' OR {x} = TIMESTAMP '1900-01-01'"
+# By a format the reader takes no zone and nothing else that would be left out; but "epoch" becomes
+# the first moment of 1970 (before DuckDB 2.0.1 of 1900, as "infinity" does), and a year may have
+# two digits.
+_MISREAD_TIME = (
+    "{x} NOT BETWEEN TIMESTAMP '1000-01-01' AND TIMESTAMP '9999-12-31 23:59:59.999999'"
+    " OR {x} = TIMESTAMP '1970-01-01' OR {x} = TIMESTAMP '1900-01-01'"
+)
 FEW = 20
 EXACT = ("BOOLEAN", "DATE", "TIMESTAMP")
 NOT_A = {
@@ -147,18 +151,25 @@ class Guess:
 
 def guess(desk: Desk, sample: str, columns: Sequence[str]) -> list[Guess | None]:
     """What each column is by the rows of the table `sample`; None where only all rows can tell."""
-    facts = count_facts(desk, sample, columns)
+    facts = count_facts(desk, sample, columns, few_rows=True)
     return [_guess(column, facts[column]) for column in columns]
 
 
 def count_facts(
-    desk: Desk, table: str, columns: Sequence[str], facts: Iterable[str] = FACTS, limit: str = ""
+    desk: Desk,
+    table: str,
+    columns: Sequence[str],
+    facts: Iterable[str] = FACTS,
+    limit: str = "",
+    *,
+    few_rows: bool = False,
 ) -> dict[str, dict[str, int]]:
-    """How many cells of each column are what the facts say."""
+    """How many cells of each column are what the facts say. Of `few_rows` all columns are asked
+    together: to plan a query for each would take longer than to run it."""
     asked = [*facts]
     counts = ", ".join(f"count(*) FILTER ({FACTS[fact]})" for fact in asked)
     found: dict[str, dict[str, int]] = {}
-    for part in portions(columns):
+    for part in portions_of(columns, COLUMNS_AT_ONCE) if few_rows else portions(columns):
         few = f"(SELECT {', '.join(map(quoted, part))} FROM {table}{limit})"
         rows = desk.connection.execute(
             f"SELECT name, {counts} FROM (SELECT name, cell AS c, {value_of('cell')} AS v"

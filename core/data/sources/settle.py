@@ -24,7 +24,7 @@ def settle_texts(desk: Desk, table: str, columns: Sequence[str]) -> dict[str, Ou
     """
     types = desk.options.types
     free = [column for column in columns if column not in types]
-    sample = count_facts(desk, table, free, FACTS, f" LIMIT {SAMPLE}")
+    sample = count_facts(desk, table, free, FACTS, f" LIMIT {SAMPLE}", few_rows=True)
     ((rows,),) = desk.connection.execute(f"SELECT count(*) FROM {table}").fetchall()
     every: dict[str, dict[str, int]] = {}
     open_: dict[tuple[str, ...], list[str]] = {}

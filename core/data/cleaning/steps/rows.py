@@ -26,15 +26,14 @@ class DropDuplicates(Step):
         keys = ", ".join(quoted(column.name) for column in sheet.pick(self.columns))
         # The rows are looked through for equal hashes first, as few rows have any: the others keep
         # their order and are never put into a table. Equal hashes are then compared in full.
-        hashes = sheet.table(
-            f"SELECT h FROM (SELECT hash({keys}) AS h FROM {sheet.relation})"
-            " GROUP BY h HAVING count(*) > 1"
-        )
+        hashes = sheet.table(f"SELECT {ROW_ID}, hash({keys}) AS h FROM {sheet.relation}")
+        alike = f"SELECT h FROM {hashes} GROUP BY h HAVING count(*) > 1"
         best = "min" if self.keep == "first" else "max"
         gone = sheet.table(
             f"SELECT {ROW_ID} FROM (SELECT {ROW_ID},"
             f" {best}({ROW_ID}) OVER (PARTITION BY {keys}) AS kept"
-            f" FROM {sheet.relation} WHERE hash({keys}) IN (FROM {hashes})) WHERE {ROW_ID} <> kept"
+            f" FROM {sheet.relation} WHERE {ROW_ID} IN"
+            f" (SELECT {ROW_ID} FROM {hashes} WHERE h IN ({alike}))) WHERE {ROW_ID} <> kept"
         )
         sheet.drop(gone)
 

@@ -98,7 +98,9 @@ class Survey:
                     if not chunk.isascii() or decoder.getstate()[0]:
                         decoder.decode(chunk)
                     piece = last + chunk
-                    if not self._empties and b'""' in piece:
+                    # One character is found ten times quicker than two are, and most files have
+                    # no quotation mark at all.
+                    if not self._empties and b'"' in piece and b'""' in piece:
                         self._empties = bool(self._quoted_nothing.search(piece))
                     self._odd = self._odd or self._is_odd(piece)
                     last = chunk[-OVERLAP:]
@@ -122,5 +124,6 @@ class Survey:
             if mark in chunk:
                 begins |= codes[:-2] == mark
         begins &= codes[1:-1] == ZERO
-        after = codes[np.flatnonzero(begins) + 2]
-        return bool(((after >= ZERO) & (after <= NINE)).any())
+        # What is below a zero wraps round and is above nine.
+        begins &= codes[2:] - ZERO <= NINE - ZERO
+        return bool(begins.any())
