@@ -19,9 +19,9 @@ Work: TypeAlias = Task[None] | Future[Any]
 
 
 class Caller:
-    """Hands over each request that comes to `take`, on the event loop, and whether it came alone;
-    when he is gone he is `gone`, and what he waited for is taken back. Replies and parts are sent
-    from any thread."""
+    """Hands over each request that comes to `take`, on the event loop, and whether it came alone
+    and is short; when he is gone he is `gone`, and what he waited for is taken back. Replies and
+    parts are sent from any thread."""
 
     def __init__(
         self,
@@ -31,6 +31,7 @@ class Caller:
     ) -> None:
         self.last = time.monotonic()
         """When he was last heard or answered."""
+        self.fileno = there.fileno()
         self._socket = there
         self._take = take
         self._gone = gone
@@ -84,12 +85,13 @@ class Caller:
             return
         except OSError:
             data = b""
+        whole = not self._incoming.held
         try:
             came = [*self._incoming.feed(data)]
             for message in came:
                 self.last = time.monotonic()
                 if message["op"] != "cancel":
-                    self._take(self, message, len(came) == 1)
+                    self._take(self, message, whole and len(came) == 1)
                 elif (work := self._at_work.pop(message["request"], None)) is not None:
                     work.cancel()
         except (ConnectionError, KeyError):

@@ -97,7 +97,7 @@ class Engine:
         """
         with ExitStack() as stack:
             model = stack.enter_context(self.use(ref))
-            answers = model.lane.ask(rows, here=here and model.is_measured)
+            answers = model.lane.ask(rows, here=here and model.foresees(rows))
             release = stack.pop_all()
         answers.add_done_callback(lambda _: release.close())
         return answers

@@ -26,6 +26,9 @@ IDLE_SECONDS = 10.0
 HERE_SECONDS = 0.005
 """So long may who asks be kept by the answer itself: to wake the thread takes a tenth of a
 millisecond, which is a tenth of what a small model takes."""
+REST = 100
+"""Whoever was kept for longer is not kept again for so many times that long: how long rows take is
+known only when they are answered, and nobody may hold up a loop with slow ones between quick."""
 
 
 class Request(Generic[Given, Told]):
@@ -93,6 +96,8 @@ class Lane(Generic[Given, Told]):
         self._turn = threading.Lock()
         """Held by who answers."""
         self._last_rows, self._last_seconds = 0, 0.0
+        self._here_from = 0.0
+        """When who asks may be kept again."""
 
     @property
     def waiting(self) -> int:
@@ -126,6 +131,8 @@ class Lane(Generic[Given, Told]):
         if here:
             try:
                 self._tell([(request, request.take(len(rows)))])
+                if self._last_seconds > HERE_SECONDS:
+                    self._here_from = time.monotonic() + REST * self._last_seconds
             finally:
                 self._turn.release()
         else:
@@ -164,8 +171,9 @@ class Lane(Generic[Given, Told]):
             )
 
     def _is_quick(self, rows: int) -> bool:
-        known = rows <= min(self._last_rows, self._batch())
-        return known and not self._line and self._last_seconds <= HERE_SECONDS
+        if self._line or rows > min(self._last_rows, self._batch()):
+            return False
+        return self._last_seconds <= HERE_SECONDS and time.monotonic() >= self._here_from
 
     def _leave(self, request: Request[Given, Told]) -> None:
         """Take a request that is over out of the line; most have left it by then."""
@@ -175,15 +183,18 @@ class Lane(Generic[Given, Told]):
                     self._line.remove(request)
 
     def _work(self) -> None:
-        while taken := self._next():
+        while self._comes():
+            # Until it is its turn they stay in line: they can leave, and none overtakes them.
             with self._turn:
-                told = self._tell(taken)
+                told = self._tell(self._taken())
             if told:
                 self._after()
 
     def _tell(self, taken: list[tuple[Request[Given, Told], Sequence[Given]]]) -> bool:
-        """Answer a batch; false where that failed."""
+        """Answer a batch; false where that failed, or there is none."""
         rows = [row for _, part in taken for row in part]
+        if not rows:
+            return False
         began = time.monotonic()
         try:
             told = self._answer(rows)
@@ -198,16 +209,16 @@ class Lane(Generic[Given, Told]):
             at += len(part)
         return True
 
-    def _next(self) -> list[tuple[Request[Given, Told], Sequence[Given]]]:
-        """The rows of the next batch, by request; none when the thread is to leave."""
+    def _comes(self) -> bool:
+        """Wait until there are rows in line; false when the thread is to leave."""
         patient = True
         while True:
             with self._lock:
                 if self._line and not threads.leaving():
-                    return self._taken()
+                    return True
                 if self._closed or not patient or threads.leaving():
                     self._works = self._waits = False
-                    return []
+                    return False
                 self._waits = True
             try:
                 self._bell.get(timeout=IDLE_SECONDS)
@@ -215,13 +226,15 @@ class Lane(Generic[Given, Told]):
                 patient = False
 
     def _taken(self) -> list[tuple[Request[Given, Told], Sequence[Given]]]:
+        """The rows of the next batch, by request."""
         taken: list[tuple[Request[Given, Told], Sequence[Given]]] = []
         room = self._batch()
-        while self._line and room:
-            request = self._line.popleft()
-            part = request.take(room)
-            taken.append((request, part))
-            room -= len(part)
-            if request.waiting:
-                self._line.append(request)
+        with self._lock:
+            while self._line and room:
+                request = self._line.popleft()
+                part = request.take(room)
+                taken.append((request, part))
+                room -= len(part)
+                if request.waiting:
+                    self._line.append(request)
         return taken

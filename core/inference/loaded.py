@@ -157,6 +157,16 @@ class Loaded:
         """Whether nothing is left to find out of how it answers quickest."""
         return self.calibration is not None and self.calibration.lasting
 
+    def foresees(self, rows: Sequence[Given]) -> bool:
+        """Whether these, which are not large, take about as long as the last ones did: nothing is
+        left to measure, no text is to be written, and no file to be opened, which may take for
+        ever."""
+        return (
+            self.is_measured
+            and self.task.gives != "text"
+            and (self.task.reads == "table" or not any(map(_opens, rows)))
+        )
+
     def _may_measure_again(self) -> bool:
         if self._others.seconds < calibration.AGAIN_SECONDS or self.lane.waiting:
             return False
@@ -248,5 +258,14 @@ def _columns(task: Task, given: Given, name: str | None) -> Mapping[str, Any]:
         row = {PATH: name, **row}
     if task.reads == "table":
         return row  # No cell of a table is a file, and to look at each of a wide row takes a while.
-    read = {column: contents(value) for column, value in row.items() if isinstance(value, Path)}
-    return {**row, **read} if read else row
+    return {**row, **{column: contents(path) for column, path in _files(row)}}
+
+
+def _opens(given: Given) -> bool:
+    """Whether a file may have to be read for it."""
+    return not isinstance(given, Row) or bool(_files(given.values))
+
+
+def _files(row: Mapping[str, Any]) -> list[tuple[str, Path]]:
+    """The columns that name a file."""
+    return [(column, value) for column, value in row.items() if isinstance(value, Path)]

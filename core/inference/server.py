@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import select
 import signal
 import socket
 import sys
@@ -62,6 +63,8 @@ class Server:
         self._engine: Engine | None = None
         self._starting = asyncio.Lock()
         self._callers: set[Caller] = set()
+        self._coming = select.poll()
+        """Who of them has sent something that is not read yet."""
         self._last = 0.0
         self._changed = asyncio.Event()
 
@@ -118,22 +121,25 @@ class Server:
             there.setblocking(True)
             caller = Caller(there, self._take, self._gone)
             self._callers.add(caller)
+            self._coming.register(caller.fileno, select.POLLIN)
             self._touch()
             caller.send({"hello": os.getpid()})
 
     def _gone(self, caller: Caller) -> None:
         self._callers.discard(caller)
+        self._coming.unregister(caller.fileno)
         self._touch()
 
     def _take(self, caller: Caller, request: Message, alone: bool) -> None:
         """Begin with a request: at once where its model is in memory, and right here where it came
-        alone and its model is quick."""
+        alone, nobody else's is coming, and its model is quick."""
         number, op = request["id"], request["op"]
         engine = self._engine if op in ("predict", "embed") else None
         if engine is not None and (found := engine.held(request["model"])) is not None:
             asked: Future[Any]
             try:
-                asked = _ask(engine, caller, {**request, "model": found}, here=alone)
+                here = alone and not self._coming.poll(0)
+                asked = _ask(engine, caller, {**request, "model": found}, here=here)
             except Exception as error:
                 asked = Future()
                 asked.set_exception(error)

@@ -49,6 +49,11 @@ class Incoming:
     def __init__(self) -> None:
         self._held = bytearray()
 
+    @property
+    def held(self) -> int:
+        """Bytes of a message that is not whole yet."""
+        return len(self._held)
+
     def feed(self, data: bytes) -> Iterator[Message]:
         """The messages that are whole with this.
 
