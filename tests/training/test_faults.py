@@ -1,6 +1,7 @@
 """What happens around a training: others resume it, its data goes or changes, the machine restarts,
 the clock is set back, a device is lost. Each has a clear end."""
 
+import errno
 import os
 import re
 import signal
@@ -14,9 +15,13 @@ import pytest
 from core.data.lake.lake import Lake
 from core.errors import LeptonError
 from core.lineage.removal import remove
+from core.models.folder import save_model
 from core.models.registry import Models
+from core.runs.events import EventWriter
+from core.runs.job import Job
 from core.runs.store import Runs
 from core.runs.worker import explain
+from core.training import patience, worker
 from core.training.arrays import STAGED
 from tests.runs.conftest import saw
 
@@ -177,6 +182,26 @@ def test_rows_that_come_while_others_are_encoded_are_not_its_rows(train, workspa
     assert run.wait(DEADLINE).state == "finished", run.state().error
     plan = next(event for event in run.events() if event["event"] == "plan")
     assert (plan["dataset"], plan["examples"]) == ("many@1", 90_000)
+
+
+def test_a_model_for_which_there_is_no_room_waits_for_it(train, monkeypatch):
+    run = train(**SHORT)
+    tries = []
+
+    def full(*given):
+        tries.append(given)
+        if len(tries) < 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        save_model(*given)
+
+    monkeypatch.setattr(worker, "save_model", full)
+    monkeypatch.setattr(patience, "ROOM_SECONDS", 0)
+    with EventWriter(run.events_path) as events, run._locked():
+        worker.run(Job(run, events))
+    told = [event["text"] for event in run.events() if event["event"] == "log"]
+    assert sum("paused: the model could not be saved: No space left" in each for each in told) == 1
+    assert "there is room again: training goes on" in told
+    assert run.history().result["model"] == "penguins_mlp@1"
 
 
 def test_after_a_reboot_a_run_is_interrupted_and_goes_on(train, workspace):
