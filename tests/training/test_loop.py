@@ -354,9 +354,14 @@ def test_checkpoints_come_by_the_clock(penguins, trainer, monkeypatch):
 
 
 def test_bf16_trains_and_keeps_its_weights_in_full_precision(digits, trainer):
-    it = trainer("digits", epochs=2, batch_size=32, model="cnn", options={"width": 8})
-    it.config = it.config.with_(precision="bf16")
+    asked = {"epochs": 2, "batch_size": 32, "model": "cnn", "options": {"width": 8}}
+    it = trainer("digits", precision="bf16", **asked)
+    answered = set()
+    it.module.register_forward_hook(
+        lambda *given: answered.add((it.module.training, given[2].dtype))
+    )
     it.fit()
+    assert (True, torch.bfloat16) in answered
     first, second = (event["train_loss"] for event in it.emit.of("epoch"))
     assert second < first
     assert all(each.dtype == torch.float32 for each in it.parameters)
