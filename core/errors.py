@@ -92,6 +92,11 @@ FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 """What the system says of a full disk, and of a person's full share of one."""
 
 
+def is_full(error: Exception) -> bool:
+    """Whether writing failed since the disk is full; libraries may say so in words of their own."""
+    return getattr(error, "errno", None) in FULL or "No space left" in str(error)
+
+
 class Cancelled(LeptonError):  # noqa: N818 - a wish obeyed is no error
     """Somebody asked for the work to end; nothing of it was kept."""
 

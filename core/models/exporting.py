@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from core.atomic import write_bytes, write_json
-from core.data.lake.rows_file import sha256_of
+from core.data.lake.files import sha256_of
 from core.devices.timing import quickest
 from core.errors import LeptonError, UsageError, first_line
 from core.models.folder import load_module

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from core.data.lake.rows_file import sha256_of
+from core.data.lake.files import sha256_of
 from core.errors import LeptonError, UsageError, first_line
 from core.models.registry import ABOUT, DAMAGED, GRAPH, ModelFolder
 

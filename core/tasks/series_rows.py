@@ -243,7 +243,7 @@ def ordered(view: View, roles: Roles, split: str | None, rows: int) -> Iterator[
         f" {inside} AS {quoted(_INSIDE)}{past} FROM rows WHERE {moment} IS NOT NULL"
         f" ORDER BY {quoted(_SERIES)}, {quoted(_TIME)}, {ROW_ID}"
     )
-    yield from view.connection.sql(query).to_arrow_reader(rows)
+    yield from view.stream(query, rows)
 
 
 def each_series(

@@ -7,6 +7,7 @@ written last). Any one of them is enough to go on from.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -21,7 +22,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from core.atomic import rename_folder
-from core.errors import FULL, DiskFullError, LeptonError
+from core.errors import DiskFullError, LeptonError, is_full
 from core.training import sharding
 from core.training.group import ALONE, Group
 
@@ -31,6 +32,8 @@ MANIFEST = "manifest.json"
 KEPT = 2
 FORMAT = 1
 _STAGED = ".saving-"
+_LOST = frozenset({errno.EIO, errno.EISDIR, errno.ENOTDIR})
+"""What the system says of bytes that no later try would find."""
 
 
 class DamagedCheckpointError(LeptonError):
@@ -101,11 +104,9 @@ class Checkpoints:
         except (OSError, SafetensorError) as error:
             if group.leads:
                 self._sweep()
-            full = isinstance(error, OSError) and error.errno in FULL
-            full = full or "No space left" in str(error)
             kind, cure = (
                 (DiskFullError, "Make room on the disk")
-                if full
+                if is_full(error)
                 else (LeptonError, "Make the folder writable")
             )
             raise kind(
@@ -138,6 +139,9 @@ class Checkpoints:
         """The newest checkpoint that is whole, and a sentence for each newer one that is not.
 
         Damaged ones are removed, so that they never count among those that are kept.
+
+        Raises:
+            LeptonError: one may not be read now, and may be whole; it is left as it is.
         """
         self._sweep()
         notes: list[str] = []
@@ -175,7 +179,8 @@ def read(path: Path) -> Checkpoint:
     """Read a checkpoint folder and verify every byte of it.
 
     Raises:
-        DamagedCheckpointError: a file is missing, cut short or changed.
+        DamagedCheckpointError: a file is missing, cut short or changed, or the disk has lost it.
+        LeptonError: the system does not let us read it: a right is missing, or too much is open.
     """
     try:
         files = json.loads((path / MANIFEST).read_text())["files"]
@@ -187,7 +192,15 @@ def read(path: Path) -> Checkpoint:
     except FileNotFoundError as error:
         missing = Path(str(error.filename)).name
         raise DamagedCheckpointError(f"{missing} is missing", where=str(path)) from error
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+    except OSError as error:
+        if error.errno in _LOST:
+            raise DamagedCheckpointError(f"it cannot be read: {error}", where=str(path)) from error
+        raise LeptonError(
+            f"a checkpoint cannot be read now: {error.strerror or error}",
+            where=str(path),
+            hint="Resume the run once it can be; to go on from the one before, move it away.",
+        ) from error
+    except (ValueError, KeyError, TypeError, SafetensorError) as error:
         raise DamagedCheckpointError(f"it cannot be read: {error}", where=str(path)) from error
     in_parts = (path / sharding.SHARDS).is_dir()
     return Checkpoint(path, int(state["step"]), tensors, state, in_parts)

@@ -21,6 +21,7 @@ import psutil
 import torch
 
 from core import memory
+from core.data.lake.files import verify_files
 from core.data.lake.layout import ROW_ID
 from core.errors import LeptonError
 from core.inference.examples import LENGTH, Batch, Examples, RaggedTensor, joined, spans, take
@@ -221,7 +222,8 @@ def compiled(
 
     Raises:
         UsageError: the data set lacks a column the task reads, or has no split column.
-        LeptonError: the split is empty, a value cannot be read, or the disk is full.
+        LeptonError: the split is empty, a value cannot be read, a data file is missing or
+            damaged, or the disk is full.
         Stopped: `should_stop` said so; nothing is left behind.
     """
     key = _key(view, task, split)
@@ -239,7 +241,7 @@ def compiled(
                     workspace,
                     folder,
                     split,
-                    lambda staged: _encode(view, task, split, staged, should_stop),
+                    lambda staged: _encode_verified(view, task, split, staged, should_stop),
                 )
                 found = open_arrays(folder, most)
     if found is None:
@@ -266,7 +268,7 @@ def _make(workspace: Workspace, folder: Path, split: str, encode: Callable[[Path
         put(staged, folder)
     except OSError as error:
         raise LeptonError(
-            f"the encoded {split} split could not be written: {error.strerror}",
+            f"the encoded {split} split could not be written: {error.strerror or error}",
             where=str(folder),
             hint="Make room on the disk and try again.",
         ) from error
@@ -285,6 +287,21 @@ def _key(view: View, task: Task, split: str) -> str:
         "codec": task.to_json(),
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def _encode_verified(
+    view: View, task: Task, split: str, folder: Path, should_stop: Callable[[], bool]
+) -> None:
+    """Encode, and look whether the rows are what was brought in: DuckDB reads changed ones too."""
+    try:
+        _encode(view, task, split, folder, should_stop)
+    except Stopped:
+        raise
+    except Exception:
+        # Whatever it says of rows that are damaged, that is why.
+        verify_files(view.version, view.workspace.data)
+        raise
+    verify_files(view.version, view.workspace.data)
 
 
 def _encode(

@@ -28,6 +28,9 @@ T = TypeVar("T")
 
 # The first process may wait long for room on a full disk, and the others for its word.
 _PATIENCE = timedelta(days=7)
+_ANSWERS_WITHIN = timedelta(seconds=10)
+_STARTS = "start-{}"
+"""What a process leaves in the launcher's store, for each time it was started."""
 
 
 @dataclass(frozen=True)
@@ -210,10 +213,45 @@ class Together(Group):
         self._distributed.destroy_process_group()
 
 
+def _launchers_store(distributed: Any, **settings: Any) -> Any:
+    place = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    return distributed.TCPStore(*place, **settings)
+
+
 def _meeting_place(distributed: Any) -> Any:
     """The launcher's store; what processes that have ended left there is not read again."""
-    store = distributed.TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]))
-    return distributed.PrefixStore(os.environ["TORCHELASTIC_RESTART_COUNT"], store)
+    store = _launchers_store(distributed)
+    store.set(_STARTS.format(start()), "")
+    return distributed.PrefixStore(str(start()), store)
+
+
+def start() -> int:
+    """How often this machine's processes were started again."""
+    return int(os.environ["TORCHELASTIC_RESTART_COUNT"])
+
+
+class Waiting:
+    """Whether it is in vain that this process waits for the others, seen beside that wait.
+
+    One that was killed before all were together is started again, and meets them no more where
+    they wait: its machine counts a start that theirs does not know of.
+    """
+
+    def __init__(self) -> None:
+        self._store: Any = None
+
+    def in_vain(self, most: int) -> bool:
+        """Whether a process of another machine is at a later start, of `most` that there are."""
+        from torch import distributed
+
+        later = range(start() + 1, most + 1)
+        try:
+            # The store of those who wait in it answers nobody else meanwhile.
+            self._store = self._store or _launchers_store(distributed, timeout=_ANSWERS_WITHIN)
+            return any(self._store.check([_STARTS.format(number)]) for number in later)
+        except RuntimeError:
+            # Where the store is gone, the wait itself ends.
+            return False
 
 
 def _slice(rows: range) -> slice:

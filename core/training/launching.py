@@ -35,6 +35,7 @@ RESTARTS = 3
 """Times that the processes are started again in one launch of the run."""
 MEMBER = "core.training.rank"
 _LOOK_SECONDS = 0.1
+_OTHERS_STOP_WITHIN = 10.0
 
 
 class Notes:
@@ -43,6 +44,7 @@ class Notes:
     def __init__(self, run: Path) -> None:
         self.folder = run / "group"
         self._stop = self.folder / "stop"
+        self._met = self.folder / "met"
         self._ended = {final: self.folder / f"{final}.json" for final in (True, False)}
 
     def clear(self) -> None:
@@ -56,6 +58,14 @@ class Notes:
     def stop(self) -> bool:
         """Whether the run was asked to stop."""
         return self._stop.exists()
+
+    def met(self) -> None:
+        """Say that the processes of all machines are together."""
+        self._met.touch()
+
+    @property
+    def have_met(self) -> bool:
+        return self._met.exists()
 
     def failed(self, error: LeptonError, *, final: bool) -> None:
         """Why a process ends; `final` when starting again would not help."""
@@ -144,26 +154,34 @@ def launch(job: Job, config: TrainConfig) -> None:
         pass
     if job.should_stop():
         notes.ask_to_stop()
-        if not psutil.Process().children():
-            # The other machines were not there yet.
-            raise Stopped
-    wait([work])
-    error = work.exception()
+        while not work.done() and psutil.Process().children():
+            wait([work], _LOOK_SECONDS)
+        # The launcher waits for those of other machines, which may never have been there.
+        wait([work], _OTHERS_STOP_WITHIN if notes.have_met else 0)
+    else:
+        wait([work])
+    error = work.exception() if work.done() else Stopped()
     if notes.stop and not job.should_stop():
         job.ask_to_stop()
     if found := notes.reason(final=True):
         raise found
     if isinstance(error, ChildFailedError):
         raise notes.reason(final=False) or _ended(error, job) from error
+    if isinstance(error, distributed.DistError) and notes.have_met:
+        raise LeptonError(
+            f"machine 0 of the training is gone: {str(error).splitlines()[0]}",
+            where=plan.rdzv_endpoint,
+            hint="Resume the run on every machine to go on from its last checkpoint.",
+        ) from error
     if isinstance(error, distributed.DistError):
         raise LeptonError(
             f"the processes do not meet: {str(error).splitlines()[0]}",
             where=plan.rdzv_endpoint,
             hint="Name a free port of machine 0 as rendezvous, by an address that all reach.",
         ) from error
-    if error is not None:
-        raise error
     job.has_result = bool(summary(job.run.events_path)[0].result)
+    if error is not None and not job.has_result:
+        raise error
 
 
 def _name_network(rendezvous: str) -> None:

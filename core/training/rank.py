@@ -29,7 +29,7 @@ from core.runs.worker import explain
 from core.training import setup as setups
 from core.training import worker
 from core.training.feed import Split
-from core.training.group import Group, NotTogetherError, Together
+from core.training.group import Group, NotTogetherError, Together, Waiting, start
 from core.training.launching import RESTARTS, Notes
 from core.training.setup import Setup
 from core.workspace import Workspace
@@ -45,6 +45,8 @@ class Member(Job):
     def __init__(self, run: Run, events: EventWriter, *, leads: bool) -> None:
         super().__init__(run, events)
         self._leads = leads
+        self.meets = False
+        """Whether it waits for the others of the group: nobody is there to agree with on a stop."""
 
     def emit(self, event: str, **fields: Any) -> None:
         if self._leads:
@@ -77,28 +79,37 @@ def main() -> int:
     return 0
 
 
-def watch(job: Job, notes: Notes, parent: int) -> None:
+def watch(job: Member, notes: Notes, parent: int) -> None:
     """Pass on that the run is to stop; end with the run's own process, however that ends."""
+    waiting = Waiting()
     while os.getppid() == parent:
         if not job.should_stop() and notes.stop:
             job.ask_to_stop()
+        if job.meets and notes.stop:
+            os._exit(0)
+        if job.meets and waiting.in_vain(RESTARTS) and job.meets:
+            os._exit(1)
         time.sleep(_LOOK_SECONDS)
     os._exit(1)
 
 
-def train(job: Job) -> None:
+def train(job: Member) -> None:
     setup = setups.load(job.workspace, job.run.artifacts)
     assert setup is not None
-    if restarts := int(os.environ["TORCHELASTIC_RESTART_COUNT"]):
+    if restarts := start():
+        everywhere = ", once every machine is there" if setup.config.nodes > 1 else ""
         job.emit(
             "log",
             text="a process of the training ended: all start again from the last checkpoint"
-            f" ({restarts} of {RESTARTS} times)",
+            f"{everywhere} ({restarts} of {RESTARTS} times)",
         )
     splits = worker.splits(job, setup)
     device = own_device(setup.config.device)
+    job.meets = True
     group = Together(device)
     setup = agreed(setup, splits[0], group)
+    job.meets = False
+    Notes(job.run.path).met()
     group.shards = setup.config.shard
     done = worker.fit(job, setup, *splits, device=device, group=group)
     group.leave()

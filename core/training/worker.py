@@ -13,11 +13,12 @@ from typing import Any
 from uuid import uuid4
 
 import torch
+from safetensors import SafetensorError
 from torch import nn
 
 from core.data.lake.lake import Lake
 from core.devices.facts import choose_threads, precision_on, resolve
-from core.errors import LeptonError
+from core.errors import DiskFullError, LeptonError, is_full
 from core.models.folder import save_model
 from core.models.hub.tuning import merged
 from core.models.registry import ModelFolder, Models
@@ -85,9 +86,12 @@ def fit(
     done = trainer.fit()
     if done and group.leads:
         assert trainer.best is not None
-        model = _published(job) or _publish(job, setup, trainer)
+        # The others of a group may have left, so nobody is asked whether to wait.
+        patiently = Patience(job.wait, job.emit)
+        model = _published(job) or patiently(_publish, job, setup, trainer)
         why = ended_by(setup.config, trainer.progress, trainer.whole)
-        job.emit("result", model=model.ref, metrics=trainer.best.metrics, ended_by=why)
+        metrics = trainer.best.metrics
+        patiently(job.emit, "result", model=model.ref, metrics=metrics, ended_by=why)
     return done
 
 
@@ -284,9 +288,10 @@ def _publish(job: Job, setup: Setup, trainer: Trainer) -> ModelFolder:
         staged.mkdir()
         save_model(staged, merged(module), setup.task, info)
         return Models(job.workspace).publish(config.name, staged)
-    except OSError as error:
-        raise LeptonError(
-            f"the model could not be saved: {error.strerror}",
+    except (OSError, SafetensorError) as error:
+        kind = DiskFullError if is_full(error) else LeptonError
+        raise kind(
+            f"the model could not be saved: {getattr(error, 'strerror', None) or error}",
             where=str(job.workspace.models),
             hint="Make room on the disk, then resume the run.",
         ) from error

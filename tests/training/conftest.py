@@ -84,8 +84,9 @@ def trainer(workspace, tmp_path):
     """A factory: a Trainer for a data set, with its checkpoints in a folder of that name."""
 
     def make(dataset, folder="checkpoints", *, stop_at=None, requests=None, **settings):
-        config = TrainConfig.from_mapping({"dataset": dataset, **settings})
-        setup = decide(workspace, config, device="cpu", precision="fp32", threads=1)
+        config = TrainConfig.from_mapping({"dataset": dataset, "precision": "fp32", **settings})
+        # Half precision too, which `precision_on` has no processor take.
+        setup = decide(workspace, config, device="cpu", precision=config.precision, threads=1)
         with Lake(workspace).open(setup.version) as view:
             train = compiled(workspace, view, setup.task, "train")
             validation = compiled(workspace, view, setup.task, "validation")

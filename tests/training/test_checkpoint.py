@@ -1,5 +1,6 @@
 """Checkpoints: exact, verified, and the one before when the newest is damaged."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import pytest
 import torch
 
 from core.errors import LeptonError
+from core.training import checkpoint
 from core.training.checkpoint import MANIFEST, STATE, TENSORS, Checkpoints
 
 STATE_IN = {"loss_sum": 0.1 + 0.2, "epoch": 3, "best": {"value": 0.75, "metrics": {"a": 1e-9}}}
@@ -98,6 +100,38 @@ def test_a_damaged_one_is_left_out_and_named(checkpoints, damage):
     assert "step-00000002 is damaged" in notes[0]
     checkpoints.save(2, tensors(2), STATE_IN)
     assert checkpoints.latest()[0].step == 2
+
+
+def test_one_that_may_not_be_read_now_is_left_as_it_is(checkpoints, monkeypatch):
+    """It is no damage that too many files are open, or that another person resumes the run."""
+    kept = [checkpoints.save(step, tensors(step), STATE_IN) for step in (1, 2)]
+    with monkeypatch.context() as change:
+
+        def refused(_):
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+        change.setattr("core.training.checkpoint._facts", refused)
+        with pytest.raises(LeptonError, match="cannot be read now: Permission denied") as caught:
+            checkpoints.latest()
+    assert caught.value.where == str(kept[1])
+    found, notes = checkpoints.latest()
+    assert (found.step, notes) == (2, [])
+
+
+def test_one_that_the_disk_has_lost_is_left_out(checkpoints, monkeypatch):
+    checkpoints.save(1, tensors(1), STATE_IN)
+    lost = checkpoints.save(2, tensors(2), STATE_IN)
+    facts = checkpoint._facts
+
+    def of_a_bad_disk(path):
+        if path.parent == lost:
+            raise OSError(errno.EIO, "Input/output error")
+        return facts(path)
+
+    monkeypatch.setattr("core.training.checkpoint._facts", of_a_bad_disk)
+    found, notes = checkpoints.latest()
+    assert found.step == 1
+    assert "Input/output error" in notes[0]
 
 
 def test_saving_the_same_step_again_replaces_it(checkpoints):

@@ -1,21 +1,28 @@
 """What happens around a training: others resume it, its data goes or changes, the machine restarts,
 the clock is set back, a device is lost. Each has a clear end."""
 
+import errno
 import os
 import re
 import signal
 import subprocess
 import sys
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from core.data.lake.lake import Lake
 from core.errors import LeptonError
 from core.lineage.removal import remove
+from core.models.folder import save_model
 from core.models.registry import Models
+from core.runs.events import EventWriter
+from core.runs.job import Job
 from core.runs.store import Runs
 from core.runs.worker import explain
+from core.training import patience, worker
+from core.training.arrays import STAGED
 from tests.runs.conftest import saw, stop_all
 
 DEADLINE = 300
@@ -95,6 +102,102 @@ def test_data_that_is_read_is_kept_from_removal_and_a_forced_one_is_told(train, 
     state = run.wait(DEADLINE)
     assert state.state == "failed"
     assert "penguins" in state.error["what"]
+
+
+@pytest.fixture
+def many(workspace):
+    """Rows enough to be met while they are encoded, and the file in which they lie."""
+    number = np.arange(100_000)
+    rows = {"a": number % 97 / 7, "b": number * 31 % 101 / 3, "y": (number % 2).astype(str)}
+    split = np.where(number % 10, "train", "validation")
+    version = Lake(workspace).commit("many", pa.table({**rows, "split": split}), op="import")
+    return workspace.data / version.files[0].name
+
+
+def held_while_it_encodes(workspace, run):
+    run.launch()
+    while run.wait(0.01).state in ("queued", "running"):
+        if any(workspace.tmp.glob(f"*{STAGED}")):
+            pid = run.state().pid
+            os.kill(pid, signal.SIGSTOP)
+            if any(workspace.tmp.glob(f"*{STAGED}")):
+                return pid
+            os.kill(pid, signal.SIGCONT)
+    raise AssertionError(run.log_tail())
+
+
+def gone(workspace, path):
+    remove(workspace, "many", force=True)
+
+
+def cut(workspace, path):
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def changed(workspace, path):
+    """In a bit, of which DuckDB knows nothing."""
+    with path.open("r+b") as file:
+        file.seek(path.stat().st_size // 2)
+        (byte,) = file.read(1)
+        file.seek(-1, os.SEEK_CUR)
+        file.write(bytes([byte ^ 1]))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("lose", "how"), [(gone, "missing"), (cut, "damaged"), (changed, "damaged")]
+)
+def test_rows_that_are_lost_while_they_are_encoded_are_told(train, workspace, many, lose, how):
+    content = many.read_bytes()
+    run = train(dataset="many", target="y", max_steps=5)
+    pid = held_while_it_encodes(workspace, run)
+    many.chmod(0o644)
+    lose(workspace, many)
+    os.kill(pid, signal.SIGCONT)
+    state = run.wait(DEADLINE)
+    assert state.state == "failed"
+    assert state.error["what"] == f"a data file of many@1 is {how}"
+    assert state.error["where"] == str(many)
+    # Nothing of them is taken for encoded rows later.
+    assert not list(workspace.tmp.iterdir())
+    assert {path.suffix for path in workspace.compiled.iterdir()} == {".codec"}
+    many.write_bytes(content)
+    run.launch()
+    state = run.wait(DEADLINE)
+    if lose is gone:
+        assert state.error["what"] == 'no data set "many"'
+    else:
+        assert state.state == "finished", state.error
+
+
+def test_rows_that_come_while_others_are_encoded_are_not_its_rows(train, workspace, many):
+    run = train(dataset="many", target="y", max_steps=5)
+    pid = held_while_it_encodes(workspace, run)
+    Lake(workspace).commit("many", pa.table({"a": [1.0], "y": ["z"]}), op="import")
+    os.kill(pid, signal.SIGCONT)
+    assert run.wait(DEADLINE).state == "finished", run.state().error
+    plan = next(event for event in run.events() if event["event"] == "plan")
+    assert (plan["dataset"], plan["examples"]) == ("many@1", 90_000)
+
+
+def test_a_model_for_which_there_is_no_room_waits_for_it(train, monkeypatch):
+    run = train(**SHORT)
+    tries = []
+
+    def full(*given):
+        tries.append(given)
+        if len(tries) < 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        save_model(*given)
+
+    monkeypatch.setattr(worker, "save_model", full)
+    monkeypatch.setattr(patience, "ROOM_SECONDS", 0)
+    with EventWriter(run.events_path) as events, run._locked():
+        worker.run(Job(run, events))
+    told = [event["text"] for event in run.events() if event["event"] == "log"]
+    assert sum("paused: the model could not be saved: No space left" in each for each in told) == 1
+    assert "there is room again: training goes on" in told
+    assert run.history().result["model"] == "penguins_mlp@1"
 
 
 def test_after_a_reboot_a_run_is_interrupted_and_goes_on(train, workspace):

@@ -4,9 +4,6 @@ import json
 import os
 import shutil
 import signal
-import socket
-import subprocess
-import sys
 
 import psutil
 import pytest
@@ -35,7 +32,6 @@ from core.training.optimizer import Optimizer
 from core.training.snapshot import copied
 from core.training.start import change_devices, start_training
 from core.training.synced import SyncedBatchNorm, synced
-from core.workspace import Workspace
 from tests.models import bases
 from tests.training.conftest import SAMPLES
 from tests.training.test_run_processes import small_disk
@@ -298,116 +294,6 @@ def test_a_synced_normalisation_is_torchs_own(lonely_group):
         torch.testing.assert_close(own.grad, theirs.grad)
     torch.testing.assert_close(nets[1].state_dict(), nets[0].state_dict())
     torch.testing.assert_close(nets[1].eval()(x), nets[0].eval()(x))
-
-
-def loopback(folder):
-    """Two machines that are both this one: the address where they meet, and how each starts."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    yield f"127.0.0.1:{port}", (Run.launch, Run.launch)
-
-
-def namespaces(folder):
-    """Two machines with networks of their own and a cable between them."""
-    names = [f"lepton-{os.getpid()}-{number}" for number in (0, 1)]
-
-    def ip(*words):
-        return subprocess.run(["ip", *words], check=True, capture_output=True, text=True)
-
-    def starts(name):
-        code = "import sys; from core.runs.store import *; from core.workspace import *"
-        code += "; Runs(Workspace.open(sys.argv[1])).get(sys.argv[2]).launch()"
-
-        def start(run, hides=None):
-            here = [sys.executable, "-c", code, str(run.workspace.home), run.id]
-            if hides is not None:
-                # What `ip netns exec` starts has mounts of its own too.
-                here = ["sh", "-c", 'mount -t tmpfs none "$0" && exec "$@"', str(hides), *here]
-            ip("netns", "exec", name, *here)
-
-        return start
-
-    try:
-        for name in names:
-            ip("netns", "add", name)
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("this system gives no network namespaces to this person")
-    try:
-        ends = [f"lep{os.getpid()}{side}" for side in "ab"]
-        ip("link", "add", ends[0], "type", "veth", "peer", "name", ends[1])
-        for number, (name, end) in enumerate(zip(names, ends, strict=True), 1):
-            ip("link", "set", end, "netns", name)
-            ip("-n", name, "addr", "add", f"10.77.0.{number}/24", "dev", end)
-            for each in (end, "lo"):
-                ip("-n", name, "link", "set", each, "up")
-        yield "10.77.0.1:29500", [starts(name) for name in names]
-    finally:
-        for name in names:
-            ip("netns", "del", name)
-
-
-@pytest.fixture(params=[loopback, namespaces])
-def machines(request, tmp_path):
-    """The runs of two machines with homes of their own, and how each is started."""
-    made = request.param(tmp_path)
-    meeting, starts = next(made)
-    yield lambda **settings: [host(tmp_path, at, meeting, **settings) for at in (0, 1)], starts
-    next(made, None)
-
-
-def host(folder, number, meeting, **settings):
-    """A run in a home of its own, into which the same rows were brought."""
-    home = Workspace.open(folder / f"host{number}")
-    ingest(home, str(SAMPLES / "tabular" / "penguins.csv"), "penguins", target="species")
-    settings |= {"nodes": 2, "node_rank": number, "rendezvous": meeting, "name": "together"}
-    config = TrainConfig.from_mapping(
-        {"dataset": "penguins", "device": "cpu", "threads": 1, **STEADY, **settings}
-    )
-    return Runs(home).create("train", config.to_json())
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("shard", [False, True], ids=["whole", "in-parts"])
-def test_two_machines_end_with_the_weights_of_one(train, penguins, machines, shard):
-    """Stopped by a word to the second, they both go on."""
-    expected = weights(train("penguins", name="alone", **STEADY))
-    made, starts = machines
-    first, second = made(shard=shard)
-    for run, start in zip((first, second), starts, strict=True):
-        start(run)
-    after(first, "checkpoint", 40)
-    second.stop(wait=0)
-    assert [run.wait(DEADLINE).state for run in (first, second)] == ["stopped", "stopped"]
-    # The disk of the first is one that both see, and each has written its parts there.
-    parts = {path.name.split("_")[2] for path in first.checkpoints.glob("*/shards/*.distcp")}
-    assert parts == ({"0", "1"} if shard else set())
-    assert not [*second.checkpoints.iterdir(), *first.checkpoints.glob(".seen*")]
-    starts[1](second)
-    starts[0](first)
-    assert second.wait(DEADLINE).state == "finished", second.log_tail()
-    torch.testing.assert_close(published(first), expected, rtol=1e-2, atol=1e-3)
-    assert any(event["event"] == "resumed" for event in first.events())
-    # The first keeps the record and the model.
-    assert not any(event["event"] == "step" for event in second.events())
-    assert not Models(second.workspace).list()
-
-
-@pytest.mark.slow
-def test_machines_without_a_disk_in_common_say_so(tmp_path):
-    """The second machine has a disk of its own where the first one keeps its checkpoints."""
-    made = namespaces(tmp_path)
-    meeting, starts = next(made)
-    first, second = (host(tmp_path, number, meeting, shard=True) for number in (0, 1))
-    starts[0](first)
-    starts[1](second, hides=first.workspace.home)
-    for run in (first, second):
-        state = run.wait(DEADLINE)
-        assert state.state == "failed"
-        assert "the parts of the model have no place in common" in state.error["what"]
-        assert state.error["where"] == str(first.checkpoints)
-    assert not [*first.checkpoints.iterdir()]
-    next(made, None)
 
 
 def refused_when_damaged(checkpoints, copied):

@@ -77,6 +77,11 @@ CASES = {
         },
     ),
     "transformer": ("reviews", {"model": "transformer", "options": {"length": 24}}),
+    # Its gradients are scaled.
+    "half": (
+        "penguins",
+        {"model": "mlp", "batch_size": 16, "precision": "fp16", "options": {"dropout": 0.3}},
+    ),
 }
 
 
@@ -109,6 +114,29 @@ def test_stopped_and_resumed_it_ends_with_the_same_bits(case, trainer, request):
     assert same(last.stepper.optimizer.tensors(), whole.stepper.optimizer.tensors())
     if whole.average is not None:
         assert same(last.average.tensors(), whole.average.tensors())
+    if whole.stepper.scaler is not None:
+        # It counts the steps until its scale is to grow.
+        assert last.stepper.scaler.state_dict() == whole.stepper.scaler.state_dict()
+
+
+def test_what_waits_for_a_better_epoch_goes_on_waiting_after_a_resume(penguins, trainer):
+    """An early end, and a plateau's rate: no epoch is better where hardly anything is learnt."""
+    settings = {"batch_size": 16, "epochs": 20, "lr": 1e-12, "schedule": "plateau", "patience": 7}
+    whole = trainer("penguins", "whole", **settings)
+    assert whole.fit()
+    assert (whole.progress.epoch, whole.progress.waited) == (8, 7)
+    assert whole.progress.rate < 1
+    for epoch in (3, 7):
+        stop_at = epoch * whole.steps_per_epoch - 1
+        part = trainer("penguins", "parts", stop_at=stop_at, **settings)
+        if part.checkpoints.paths():
+            part.restore(part.checkpoints.latest()[0])
+        assert not part.fit()
+    last = trainer("penguins", "parts", **settings)
+    last.restore(last.checkpoints.latest()[0])
+    assert last.fit()
+    assert last.progress.step == whole.progress.step
+    assert (last.progress.waited, last.progress.rate) == (7, whole.progress.rate)
 
 
 def test_without_the_saved_random_state_the_bits_differ(penguins, trainer):
@@ -307,9 +335,14 @@ def test_checkpoints_come_by_the_clock(penguins, clocked):
 
 
 def test_bf16_trains_and_keeps_its_weights_in_full_precision(digits, trainer):
-    it = trainer("digits", epochs=2, batch_size=32, model="cnn", options={"width": 8})
-    it.config = it.config.with_(precision="bf16")
+    asked = {"epochs": 2, "batch_size": 32, "model": "cnn", "options": {"width": 8}}
+    it = trainer("digits", precision="bf16", **asked)
+    answered = set()
+    it.module.register_forward_hook(
+        lambda *given: answered.add((it.module.training, given[2].dtype))
+    )
     it.fit()
+    assert (True, torch.bfloat16) in answered
     first, second = (event["train_loss"] for event in it.emit.of("epoch"))
     assert second < first
     assert all(each.dtype == torch.float32 for each in it.parameters)

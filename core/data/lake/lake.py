@@ -17,19 +17,12 @@ from typing import TYPE_CHECKING, Any
 from core.data.lake import garbage
 from core.data.lake.author import author_here
 from core.data.lake.catalogue import Catalogue
+from core.data.lake.files import verify_files
 from core.data.lake.labels import Labels
 from core.data.lake.layout import ROW_ID, rows_of
 from core.data.lake.names import split_ref, valid_name
 from core.data.lake.quality import Quality
-from core.data.lake.rows_file import (
-    columns_of,
-    copy_rows,
-    hashed,
-    row_count,
-    row_group,
-    sha256_of,
-    stage,
-)
+from core.data.lake.rows_file import columns_of, copy_rows, hashed, row_count, row_group, stage
 from core.data.lake.version import Column, DataFile, Version, numbers_in_words
 from core.data.lake.view import View
 from core.data.lake.writing import Writing
@@ -341,16 +334,7 @@ class Lake:
         Raises:
             LeptonError: a file is missing, or its bytes have changed since it was written.
         """
-        version = self.version(ref)
-        for file in version.files:
-            path = self.workspace.data / file.name
-            if not path.exists() or sha256_of(path) != file.sha256:
-                state = "damaged" if path.exists() else "missing"
-                raise LeptonError(
-                    f"a data file of {version.ref} is {state}",
-                    where=str(path),
-                    hint="Restore the file from a copy, or import the data set again.",
-                )
+        verify_files(self.version(ref), self.workspace.data)
 
     def remove(self, ref: str) -> None:
         """Remove a data set, or one version of it, and the files that nothing else uses.

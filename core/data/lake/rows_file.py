@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.data.engine import connect
+from core.data.lake.files import sha256_of
 from core.data.lake.layout import file_list, literal
 from core.data.lake.version import DataFile
 
@@ -104,8 +104,3 @@ def copy_rows(
 
 def hashed(path: Path) -> DataFile:
     return DataFile(sha256_of(path), path.stat().st_size)
-
-
-def sha256_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

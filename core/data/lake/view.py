@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from core import memory
 from core.data.engine import connect, interrupt
+from core.data.lake.files import check_files, files_told
 from core.data.lake.layout import (
     COLUMNS_AT_ONCE,
     ROW_ID,
@@ -24,7 +25,7 @@ from core.data.lake.layout import (
     quoted,
 )
 from core.data.lake.version import Version
-from core.errors import LeptonError, UsageError, nearest
+from core.errors import UsageError, nearest
 from core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class View:
         self._folder = folder
         self._held = False
         self._lock = threading.Lock()
-        self._check_files()
+        check_files(version, folder)
         self._connection = connect(self.workspace)
         # The files never change, and the foot of one of 5,000 columns takes as long as a page.
         self._connection.execute("SET parquet_metadata_cache = true")
@@ -114,6 +115,20 @@ class View:
         """
         with self._told():
             return self.connection.sql(query).to_arrow_table()
+
+    def stream(self, query: str, rows: int) -> Iterator[pa.RecordBatch]:
+        """Run one query over `rows` and stream its answer, so many rows at a time.
+
+        Raises:
+            LeptonError: the version was removed in the meantime, or a file of it is damaged.
+        """
+        return self._stream(self.connection, query, rows)
+
+    def _stream(
+        self, connection: duckdb.DuckDBPyConnection, query: str, rows: int
+    ) -> Iterator[pa.RecordBatch]:
+        with files_told(self.version, self._folder):
+            yield from connection.sql(query).to_arrow_reader(rows)
 
     def hold(self) -> None:
         """Keep the rows of a wide version in memory, for whoever asks something of each column.
@@ -206,24 +221,9 @@ class View:
 
     @contextmanager
     def _told(self) -> Iterator[None]:
-        """One query at a time; a file that is gone by now is told as such."""
-        import duckdb
-
-        with self._lock:
-            try:
-                yield
-            except duckdb.IOException:
-                self._check_files()
-                raise
-
-    def _check_files(self) -> None:
-        for file in self.version.files:
-            if not (self._folder / file.name).exists():
-                raise LeptonError(
-                    f"a data file of {self.version.ref} is missing",
-                    where=str(self._folder / file.name),
-                    hint="Restore the file, or import the data set again.",
-                )
+        """One query at a time, in which a file that is gone or damaged is told as such."""
+        with self._lock, files_told(self.version, self._folder):
+            yield
 
     def query(self, columns: Sequence[str] | None = None) -> str:
         """SQL that reads the rows, or `_rid` and a few columns of them, in any DuckDB."""
@@ -313,20 +313,21 @@ class View:
             self.version.column(name)
         provider = self._layout.providers()
         needed = {*wanted, SPLIT} if split is not None else {*wanted}
-        overlays = {
-            number: self._connection.sql(
-                f"SELECT * FROM {self._layout.file(number)} ORDER BY {ROW_ID}"
-            ).to_arrow_table()
-            for number in {provider[name] for name in needed if name in provider}
-        }
+        with files_told(self.version, self._folder):
+            overlays = {
+                number: self._connection.sql(
+                    f"SELECT * FROM {self._layout.file(number)} ORDER BY {ROW_ID}"
+                ).to_arrow_table()
+                for number in {provider[name] for name in needed if name in provider}
+            }
         own = [name for name in wanted if name not in provider]
         if split is not None and SPLIT not in provider and SPLIT not in own:
             self.version.column(SPLIT)
             own.append(SPLIT)
         listed = ", ".join(quoted(name) for name in (ROW_ID, *own))
         where = "" if after is None else f" WHERE {ROW_ID} > {int(after)}"
-        scan = self._connection.sql(f"SELECT {listed} FROM {self._layout.base(own)}{where}")
-        for batch in scan.to_arrow_reader(min(rows, self._most(own))):
+        scan = f"SELECT {listed} FROM {self._layout.base(own)}{where}"
+        for batch in self._stream(self._connection, scan, min(rows, self._most(own))):
             table = pa.Table.from_batches([batch])
             ids = table[ROW_ID].to_numpy()
             for number, overlay in overlays.items():

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zipfile import ZIP_STORED, BadZipFile, ZipFile
 
-from core.data.lake.rows_file import sha256_of
+from core.data.lake.files import sha256_of
 from core.errors import UsageError
 from core.models.foreign.bounded import run
 
