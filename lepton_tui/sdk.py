@@ -243,9 +243,11 @@ class Model:
 
         A conversation is a list of {"role": "system", "user" or "assistant", "content": …}, which
         the model's chat template writes. `settings` are those of `lepton chat`: max_tokens,
-        temperature, top_k, top_p, min_p, repetition_penalty, seed, stop, json, schema. With
-        `stream` its parts come as they are said: each has a `text`, the last an `ending` with the
-        speeds; who closes the iterator ends the answer.
+        temperature, top_k, top_p, min_p, repetition_penalty, presence_penalty, frequency_penalty,
+        seed, stop, json, schema, logit_bias. With `stream` its parts come as they are said: each
+        has a `text`, the last an `ending` with the speeds; who closes the iterator ends the answer.
+        Then `logprobs`, a number, has each part tell its `tokens`, how likely the model itself
+        thought them, and so many of the likeliest beside each.
 
         Raises:
             UsageError: a setting or the prompt cannot be, or the model does not go on with texts.
@@ -256,6 +258,10 @@ class Model:
 
         asked = prompt if isinstance(prompt, str) else [Message.of(each) for each in prompt]
         sampling = Sampling.of(settings)
+        if sampling.logprobs is not None and not stream:
+            raise UsageError(
+                "logprobs come with the parts of an answer", hint="Ask with stream=True."
+            )
         pieces = self._engine().generate(self._trained().ref, asked, sampling)
         return pieces if stream else "".join(piece.text for piece in pieces)
 

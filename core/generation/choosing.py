@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import torch
@@ -18,6 +19,13 @@ class Chooser:
         self._sampling = sampling
         self._shape = shape
         self._said = torch.tensor(sorted(set(prompt)), dtype=torch.int64)
+        self._often = Counter[int]()
+        """How often the answer has said each piece."""
+        self._more: Tensor | None = None
+        """What is added to the logits, float [vocabulary]; made when it is first needed."""
+        self._adds = bool(
+            sampling.logit_bias or sampling.presence_penalty or sampling.frequency_penalty
+        )
         self._draw = torch.Generator()
         if sampling.seed < 0:
             self._draw.seed()
@@ -34,12 +42,31 @@ class Chooser:
             logits = logits.clone()
             said = logits[self._said]
             logits[self._said] = torch.where(said < 0, said * penalty, said / penalty)
+        if self._adds:
+            logits = logits + self._added(len(logits))
         piece = self._drawn(logits) if self._sampling.temperature else int(logits.argmax())
         if self._shape is not None:
             self._shape.take(piece)
         if penalty != 1:
             self._said = torch.cat([self._said[self._said != piece], torch.tensor([piece])])
+        if self._more is not None:
+            self._hear(piece, self._more)
         return piece
+
+    def _added(self, vocabulary: int) -> Tensor:
+        """What single pieces are wanted or not wanted for."""
+        if self._more is None:
+            self._more = torch.zeros(vocabulary)
+            for piece, more in self._sampling.logit_bias.items():
+                self._more[piece] = more
+        return self._more
+
+    def _hear(self, piece: int, more: Tensor) -> None:
+        """It is penalised from now on, as OpenAI does: once for being there, and each time."""
+        sampling = self._sampling
+        self._often[piece] += 1
+        penalty = sampling.presence_penalty + self._often[piece] * sampling.frequency_penalty
+        more[piece] = sampling.logit_bias.get(piece, 0.0) - penalty
 
     def _drawn(self, logits: Tensor) -> int:
         """One of those that are left, in the order in which others leave them out too."""

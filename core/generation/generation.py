@@ -13,7 +13,8 @@ from torch import Tensor
 from core.errors import LeptonError
 from core.generation.choosing import Chooser
 from core.generation.decoder import Decoder
-from core.generation.pieces import LENGTH, STOP, Ending
+from core.generation.likelihood import Likelihoods
+from core.generation.pieces import LENGTH, STOP, Ending, Piece
 from core.generation.sampling import Sampling, TooLong
 from core.generation.shape import Shape, Written
 from core.generation.telling import Decoding, Telling
@@ -29,6 +30,9 @@ class Language(Written, Protocol):
     def ends(self) -> Sequence[int]:
         """Pieces that end a text."""
 
+    def bytes_of(self, piece: int) -> bytes:
+        """What a piece stands for."""
+
     def decoding(self, prompt: Sequence[int]) -> Decoding:
         """What makes text of the pieces that follow a prompt."""
 
@@ -38,7 +42,8 @@ class Generation:
     remembers can be `set_aside`.
 
     Raises:
-        UsageError: the prompt has more pieces than fit into `context`, or the schema cannot be.
+        UsageError: the prompt has more pieces than fit into `context`, or the schema or the bias
+            cannot be.
         LeptonError: the package for JSON-shaped answers is missing.
     """
 
@@ -53,6 +58,7 @@ class Generation:
     ) -> None:
         if len(prompt) >= context:
             raise TooLong.of(len(prompt), context)
+        sampling.check_bias(vocabulary)
         self.ending: Ending | None = None
         self.error: LeptonError | None = None
         self.pieces: list[int] = []
@@ -70,6 +76,9 @@ class Generation:
         self._chooser = Chooser(sampling, prompt, self._shape)
         self._telling = Telling(language.decoding(prompt), sampling.stop)
         self._told = ""
+        self._likelihoods: Likelihoods | None = None
+        if sampling.logprobs is not None:
+            self._likelihoods = Likelihoods(sampling.logprobs, language.bytes_of)
         self._began = self._first = 0.0
 
     @property
@@ -115,6 +124,9 @@ class Generation:
         if piece in self._ends:
             self._end(STOP)
             return
+        if self._likelihoods is not None:
+            before = len(self._told) + self._telling.held
+            self._likelihoods.hear(piece, logits, self._vocabulary, before)
         self.pieces.append(piece)
         self._told += self._telling.hear(piece)
         self._due = [piece]
@@ -123,10 +135,19 @@ class Generation:
         elif len(self.pieces) == self._most:
             self._end(LENGTH)
 
-    def take(self) -> str:
-        """The text that has come since it was last asked for."""
+    def take(self) -> Piece | None:
+        """What has come since it was last asked for; None where nothing has."""
+        if self._likelihoods is not None:
+            return self._take_with(self._likelihoods)
         told, self._told = self._told, ""
-        return told
+        return Piece(told) if told else None
+
+    def _take_with(self, likelihoods: Likelihoods) -> Piece | None:
+        told, self._told = self._told, ""
+        tokens = likelihoods.told(len(told))
+        if self.over and not self._telling.stopped:
+            tokens += likelihoods.rest()
+        return Piece(told, None, tokens) if told or tokens else None
 
     def _end(self, reason: str) -> None:
         self._told += self._telling.end()
@@ -185,8 +206,8 @@ def told(decoder: Decoder, generation: Generation) -> Iterator[str]:
     """
     while not generation.over:
         advance(decoder, [generation])
-        if text := generation.take():
-            yield text
+        if piece := generation.take():
+            yield piece.text
     if generation.error is not None:
         raise generation.error
 

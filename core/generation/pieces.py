@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 STOP, LENGTH = "stop", "length"
 
@@ -42,9 +43,33 @@ class Ending:
         return cls(**{name: told[name] for name in cls.__dataclass_fields__})
 
 
-@dataclass(frozen=True)
-class Piece:
-    """A part of an answer's text; the last one, which may be empty, says how it ended."""
+class Token(NamedTuple):
+    """A token that was said: the bytes it stands for (`raw`), the natural logarithm of its
+    probability, how many whole letters came before it, and the likeliest tokens of its place.
+
+    How likely they are is what the model itself says, before any setting.
+    """
+
+    raw: bytes
+    logprob: float
+    offset: int
+    likeliest: Sequence[tuple[bytes, float]]
+
+    def to_json(self) -> list[Any]:
+        return [*self]
+
+    @classmethod
+    def from_json(cls, told: list[Any]) -> Self:
+        raw, logprob, offset, likeliest = told
+        return cls(raw, logprob, offset, [(each, more) for each, more in likeliest])
+
+
+class Piece(NamedTuple):
+    """A part of an answer's text; the last one, which may be empty, says how it ended.
+
+    `tokens` are those that begin in it, where `Sampling.logprobs` asks for them.
+    """
 
     text: str
     ending: Ending | None = None
+    tokens: Sequence[Token] = ()

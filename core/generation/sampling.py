@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 
 from core.errors import Mistakes, UsageError, nearest, together
@@ -14,6 +14,8 @@ TOO_LONG = "too_long"
 MOST_STOPS = 16
 MOST_STOP_LETTERS = 256
 MOST_SEED = 2**63 - 1
+MOST_LIKELIEST = 20
+MOST_BIASES, MOST_BIAS = 1024, 100
 OPTIONS = (
     Option("max_tokens", 512, "pieces that the answer has at most", 1, 1 << 20),
     Option("temperature", 0.8, "how daring it is; 0 takes the likeliest piece each time", 0, 10),
@@ -21,10 +23,12 @@ OPTIONS = (
     Option("top_p", 1.0, "draw from the likeliest that together reach this share", 0, 1),
     Option("min_p", 0.0, "leave out what is less likely than this share of the likeliest", 0, 1),
     Option("repetition_penalty", 1.0, "above 1: what was said becomes less likely", 0.01, 10),
+    Option("presence_penalty", 0.0, "above 0: what the answer has said becomes less likely", -2, 2),
+    Option("frequency_penalty", 0.0, "above 0: less likely each time that it was said", -2, 2),
     Option("seed", -1, "the same seed gives the same answer; -1: another one each time", -1,
            MOST_SEED),
 )  # fmt: skip
-LISTED = ("stop", "json", "schema")
+LISTED = ("stop", "json", "schema", "logit_bias")
 """Settings that are no single number."""
 
 
@@ -33,7 +37,9 @@ class Sampling:
     """How a text is to go on. Made by `Sampling.of`, which checks it.
 
     `stop` are texts before which the answer ends; they are not part of it. With `json` the answer
-    is a JSON object, with `schema` one that fits that JSON schema.
+    is a JSON object, with `schema` one that fits that JSON schema. `logit_bias` is added to the
+    logits of single pieces. With `logprobs` each token is told with its log-probability, and with
+    those of the so many likeliest of its place.
     """
 
     max_tokens: int = 512
@@ -42,10 +48,14 @@ class Sampling:
     top_p: float = 1.0
     min_p: float = 0.0
     repetition_penalty: float = 1.0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
     seed: int = -1
     stop: tuple[str, ...] = ()
     json: bool = False
     schema: Mapping[str, Any] | None = None
+    logit_bias: Mapping[int, float] = field(default_factory=dict)
+    logprobs: int | None = None
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
@@ -55,7 +65,8 @@ class Sampling:
             UsageError: unknown names, or values that cannot be; all of them at once.
         """
         mistakes = Mistakes()
-        numbers = {name: value for name, value in given.items() if name not in LISTED}
+        apart = (*LISTED, "logprobs")
+        numbers = {name: value for name, value in given.items() if name not in apart}
         known = {option.name for option in OPTIONS}
         for name in [name for name in numbers if name not in known]:
             del numbers[name]
@@ -64,10 +75,18 @@ class Sampling:
         read = mistakes.attempt(lambda: resolved(OPTIONS, numbers, "generation"))
         stop = mistakes.attempt(lambda: _stops(given.get("stop")))
         schema = mistakes.attempt(lambda: _schema(given.get("schema")))
+        bias = mistakes.attempt(lambda: _bias(given.get("logit_bias")))
+        logprobs = mistakes.attempt(lambda: _likeliest(given.get("logprobs")))
         if mistakes.found:
             raise together(mistakes.found)
-        shaped = bool(given.get("json")) or schema is not None
-        return cls(**(read or {}), stop=stop or (), json=shaped, schema=schema)
+        return cls(
+            **(read or {}),
+            stop=stop or (),
+            json=bool(given.get("json")) or schema is not None,
+            schema=schema,
+            logit_bias=bias or {},
+            logprobs=logprobs,
+        )
 
     def but(self, **changes: Any) -> Sampling:
         """The same with other values, checked.
@@ -82,7 +101,18 @@ class Sampling:
         return replace(self, stop=tuple(dict.fromkeys([*self.stop, *stops])))
 
     def to_json(self) -> dict[str, Any]:
-        return {**asdict(self), "stop": list(self.stop)}
+        bias = {str(piece): more for piece, more in self.logit_bias.items()}
+        return {**asdict(self), "stop": list(self.stop), "logit_bias": bias}
+
+    def check_bias(self, vocabulary: int) -> None:
+        """Raises UsageError where the bias is for a piece that a model of so many has not."""
+        unknown = [piece for piece in self.logit_bias if piece >= vocabulary]
+        if unknown:
+            raise UsageError(
+                f"logit_bias names the token {unknown[0]}, which this model has not",
+                where="logit_bias",
+                hint=f"Its tokens are 0 to {vocabulary - 1}; its tokenizer.json numbers them.",
+            )
 
 
 assert defaults_of(OPTIONS).items() <= asdict(Sampling()).items()
@@ -112,14 +142,45 @@ def _stops(given: Any) -> tuple[str, ...]:
     return tuple(texts)
 
 
-def _schema(given: Any) -> Mapping[str, Any] | None:
-    if isinstance(given, str):
+def _bias(given: Any) -> dict[int, float]:
+    given = _read_json(given, "logit_bias") or {}
+    if isinstance(given, Mapping) and len(given) <= MOST_BIASES:
         try:
-            given = json.loads(given)
-        except ValueError as error:
-            raise UsageError(
-                f"the schema is no JSON: {error}", where="options of generation"
-            ) from error
+            read = {int(piece): float(more) for piece, more in given.items()}
+        except (ValueError, TypeError):
+            read = {-1: 0.0}
+        if all(piece >= 0 and abs(more) <= MOST_BIAS for piece, more in read.items()):
+            return read
+    raise UsageError(
+        f"logit_bias has for up to {MOST_BIASES} tokens, by their numbers, what is added to their"
+        f' logits, from -{MOST_BIAS} to {MOST_BIAS}: {{"42": -5}}',
+        where="options of generation",
+    )
+
+
+def _likeliest(given: Any) -> int | None:
+    whole = isinstance(given, int) and not isinstance(given, bool)
+    if given is None or (whole and 0 <= given <= MOST_LIKELIEST):
+        return None if given is None else int(given)
+    raise UsageError(
+        f"logprobs={given!r} cannot be: it is how many of the likeliest tokens are told with each,"
+        f" 0 to {MOST_LIKELIEST}",
+        where="options of generation",
+    )
+
+
+def _schema(given: Any) -> Mapping[str, Any] | None:
+    given = _read_json(given, "the schema")
     if given is not None and not isinstance(given, Mapping):
         raise UsageError("a JSON schema is an object", where="options of generation")
     return given
+
+
+def _read_json(given: Any, what: str) -> Any:
+    """The value, which a command line has as a text of JSON."""
+    if not isinstance(given, str):
+        return given
+    try:
+        return json.loads(given)
+    except ValueError as error:
+        raise UsageError(f"{what} is no JSON: {error}", where="options of generation") from error

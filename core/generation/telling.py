@@ -26,6 +26,11 @@ class Telling:
         self.stopped = False
         """Whether a stop word has come; nothing is told after it."""
 
+    @property
+    def held(self) -> int:
+        """Letters that are kept back, since a stop word may begin with them."""
+        return len(self._held)
+
     def hear(self, piece: int) -> str:
         """The text that is sure with one more piece."""
         return self._told(self._decoding.step(piece), last=False)

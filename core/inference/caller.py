@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Any, TypeAlias
 
 from core.errors import LeptonError
+from core.generation.pieces import Piece
 from core.inference.outgoing import Outgoing
 from core.inference.wire import CHUNK, Incoming, Message
 
@@ -55,9 +56,13 @@ class Caller:
         """This is at work on a request, until it is replied to or taken back."""
         self._at_work[number] = work
 
-    def tell(self, number: int, text: str) -> None:
+    def tell(self, number: int, piece: Piece) -> None:
         """Send a part of an answer."""
-        self._out.send({"id": number, "part": text})
+        if piece.tokens:
+            tokens = [each.to_json() for each in piece.tokens]
+            self._out.send({"id": number, "part": piece.text, "tokens": tokens})
+        else:
+            self._out.send({"id": number, "part": piece.text})
 
     def reply(self, number: int, outcome: Message) -> Work | None:
         """Send the one reply to a request, unless that was taken back; what was at work on it."""

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 from core.errors import LeptonError
+from core.generation.pieces import Piece, Token
 from core.inference.door import Door
 from core.inference.faults import EngineEnded, fault
 from core.inference.hearing import Hear, on_loop
@@ -142,7 +143,8 @@ class Connection:
             with self._lock:
                 listening = self._pending.get(message["id"])
             if listening is not None and listening.hear is not None:
-                listening.hear(message["part"])
+                tokens = [Token.from_json(each) for each in message.get("tokens", ())]
+                listening.hear(Piece(message["part"], None, tokens))
             return
         with self._lock:
             asked = self._pending.pop(message["id"], None)

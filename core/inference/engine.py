@@ -15,7 +15,7 @@ from torch import nn
 from core.devices.facts import resolve
 from core.errors import LeptonError, UsageError, nearest
 from core.generation.chat import Prompt
-from core.generation.pieces import Ending
+from core.generation.pieces import Ending, Piece
 from core.generation.sampling import Sampling
 from core.inference.cache import CACHE_BYTES, Cache
 from core.inference.hearing import Pieces
@@ -119,9 +119,9 @@ class Engine:
             answers.cancel()
 
     def stream(
-        self, ref: str, prompt: Prompt, sampling: Sampling, hear: Callable[[str], None]
+        self, ref: str, prompt: Prompt, sampling: Sampling, hear: Callable[[Piece], None]
     ) -> Future[Ending]:
-        """Have a text or a conversation gone on with: `hear` is told each part of the text as it
+        """Have a text or a conversation gone on with: `hear` is told each part of it as it
         comes, on a thread of the engine's, and may not wait. A future that is cancelled ends it.
 
         Raises:

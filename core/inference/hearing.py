@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from core.errors import LeptonError
 from core.generation.pieces import Ending, Piece
 
-Hear: TypeAlias = Callable[[str], None]
+Hear: TypeAlias = Callable[[Piece], None]
 
 
 class Pieces(Iterator[Piece]):
@@ -25,7 +25,7 @@ class Pieces(Iterator[Piece]):
 
     def __init__(self, ask: Callable[[Hear], Future[Ending]], idle: float | None = None) -> None:
         self._idle = idle
-        self._heard: SimpleQueue[str | None] = SimpleQueue()
+        self._heard: SimpleQueue[Piece | None] = SimpleQueue()
         self._over = False
         self._ending: Future[Ending] = Future()
         self._ending = ask(self._heard.put)
@@ -36,7 +36,7 @@ class Pieces(Iterator[Piece]):
         if self._over:
             raise StopIteration
         try:
-            text = self._heard.get(timeout=self._idle)
+            piece = self._heard.get(timeout=self._idle)
         except Empty:
             self.close()
             raise LeptonError(
@@ -45,8 +45,8 @@ class Pieces(Iterator[Piece]):
             ) from None
         if self._over:
             raise StopIteration
-        if text is not None:
-            return Piece(text)
+        if piece is not None:
+            return piece
         self._over = True
         return Piece("", self._ending.result())
 
@@ -65,16 +65,16 @@ async def pieces_of(ask: Callable[[Hear], Future[Ending]]) -> AsyncGenerator[Pie
     Raises whatever `ask`, which may not wait, and its future raise.
     """
     loop = asyncio.get_running_loop()
-    heard: asyncio.Queue[str | None] = asyncio.Queue()
+    heard: asyncio.Queue[Piece | None] = asyncio.Queue()
 
-    def hear(text: str | None) -> None:
-        on_loop(loop, heard.put_nowait, text)
+    def hear(piece: Piece | None) -> None:
+        on_loop(loop, heard.put_nowait, piece)
 
     ending = ask(hear)
     try:
         ending.add_done_callback(lambda _: hear(None))
-        while (text := await heard.get()) is not None:
-            yield Piece(text)
+        while (piece := await heard.get()) is not None:
+            yield piece
         yield Piece("", ending.result())
     finally:
         ending.cancel()

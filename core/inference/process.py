@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar
 from core.augmentation.example import Cell, Example
 from core.errors import LeptonError
 from core.generation.chat import Prompt
-from core.generation.pieces import Ending
+from core.generation.pieces import Ending, Piece
 from core.generation.sampling import Sampling
 from core.inference.cache import CACHE_BYTES
 from core.inference.connection import Asked, Connection
@@ -105,11 +105,11 @@ class EngineProcess:
         return self._submit("predict", _answers, model=whole_ref(ref), rows=asked)
 
     def stream(
-        self, ref: str, prompt: Prompt, sampling: Sampling, hear: Callable[[str], None]
+        self, ref: str, prompt: Prompt, sampling: Sampling, hear: Callable[[Piece], None]
     ) -> Future[Ending]:
         """Have a text or a conversation gone on with, without waiting: `hear` is told each part of
-        the text as it comes, on a thread that it may not hold up. The future says how it ended, or
-        raises what `generate` does; who cancels it ends the answer.
+        it as it comes, on a thread that it may not hold up. The future says how it ended, or raises
+        what `generate` does; who cancels it ends the answer.
         """
         said = prompt if isinstance(prompt, str) else [each.to_json() for each in prompt]
         asked = {"model": whole_ref(ref), "prompt": said, "sampling": sampling.to_json()}

@@ -4,9 +4,9 @@ A request is `{"id", "op", …}` and its reply carries the same id. `load` {mode
 rows}, `embed` {model, texts}, `generate` {model, prompt, sampling} and `augment` {words, kind,
 rows, epochs, seed} are done side by side, as they come; `cancel` {request} takes one back, and so
 does going away. A reply is `{"id", "result"}` or `{"id", "error"}` as the error's `to_json` has it;
-before that of `generate` come the parts of its answer, each `{"id", "part"}`. First of all comes
-`{"hello": process id}`; and when the engine leaves, `{"bye": true}`, after which it takes no
-request.
+before that of `generate` come the parts of its answer, each `{"id", "part"}`, with `tokens` where
+they are asked for. First of all comes `{"hello": process id}`; and when the engine leaves, `{"bye":
+true}`, after which it takes no request.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.errors import LeptonError
 from core.generation.chat import Message as Said
+from core.generation.pieces import Piece
 from core.generation.sampling import Sampling
 from core.inference.caller import Caller
 from core.inference.door import Door
@@ -196,8 +197,8 @@ def _ask(engine: Engine, caller: Caller, request: Message, *, here: bool = False
     if not isinstance(prompt, str):
         prompt = [Said.of(each) for each in prompt]
 
-    def hear(text: str) -> None:
-        caller.tell(number, text)
+    def hear(piece: Piece) -> None:
+        caller.tell(number, piece)
         if caller.unread > UNREAD_SECONDS:
             what = f"nobody has read the answer for {UNREAD_SECONDS:g} s"
             work = caller.reply(number, _fault(LeptonError(what, hint="Ask again.")))

@@ -16,7 +16,7 @@ from concurrent.futures import Future
 
 from core.generation.decoder import Decoder
 from core.generation.generation import Generation, advance
-from core.generation.pieces import Ending
+from core.generation.pieces import Ending, Piece
 from core.inference import threads
 from core.inference.faults import Busy, as_error
 from core.inference.lane import IDLE_SECONDS
@@ -28,12 +28,12 @@ WAITING = 256
 
 
 class Stream:
-    """One answer on its way: `hear` is told each part of its text, and `ending` how it ended.
+    """One answer on its way: `hear` is told each part of it, and `ending` how it ended.
 
     Who cancels `ending` takes it back.
     """
 
-    def __init__(self, generation: Generation, hear: Callable[[str], None]) -> None:
+    def __init__(self, generation: Generation, hear: Callable[[Piece], None]) -> None:
         self.generation = generation
         self.ending: Future[Ending] = Future()
         self._hear = hear
@@ -50,8 +50,8 @@ class Stream:
         """Tell what has come, unless nobody listens any more."""
         if self.ending.cancelled():
             return
-        if text := self.generation.take():
-            self._hear(text)
+        if piece := self.generation.take():
+            self._hear(piece)
         if self.generation.error is not None:
             self.fail(self.generation.error)
         elif self.generation.ending and self.ending.set_running_or_notify_cancel():
@@ -85,7 +85,7 @@ class Streams:
         self._works = False
         self._closed = False
 
-    def ask(self, generation: Generation, hear: Callable[[str], None]) -> Future[Ending]:
+    def ask(self, generation: Generation, hear: Callable[[Piece], None]) -> Future[Ending]:
         """Have a text gone on with. `hear` is called on the lane's thread and may not wait.
 
         Raises:

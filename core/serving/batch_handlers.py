@@ -80,17 +80,19 @@ def _said(deployed: Deployed, engine: EngineProcess, path: str) -> Handler:
             raise Refused(400, "a batch file is answered whole", where="stream")
         prompts = prompts_of(asked)
         answers = Answers.to(path, deployed.name, asked, prompts)
-        texts: list[list[str]] = [[] for _ in range(answers.count)]
+        said: list[list[Piece]] = [[] for _ in range(answers.count)]
         questions = each_of(prompts, sampling_of(asked), answers.each)
         ends = [
-            engine.stream(deployed.ref, *one, text.append)
-            for one, text in zip(questions, texts, strict=True)
+            engine.stream(deployed.ref, *one, pieces.append)
+            for one, pieces in zip(questions, said, strict=True)
         ]
 
         async def parts() -> AsyncGenerator[tuple[int, Piece]]:
-            for at, (text, end) in enumerate(zip(texts, ends, strict=True)):
+            for at, (pieces, end) in enumerate(zip(said, ends, strict=True)):
                 ending = _result(end)
-                yield at, Piece("".join(text), ending)
+                for piece in pieces:
+                    yield at, piece
+                yield at, Piece("", ending)
 
         return lambda: asyncio.run(answers.whole(parts()))
 

@@ -14,8 +14,8 @@ from pydantic_core import to_json
 
 from core.errors import LeptonError
 from core.generation.chat import Prompt
-from core.generation.pieces import Ending, Piece
-from core.serving.openai_forms import timings, usage
+from core.generation.pieces import Ending, Piece, Token
+from core.serving.openai_shapes import chat_logprobs, text_logprobs, timings, usage
 
 CHAT, COMPLETIONS = "/v1/chat/completions", "/v1/completions"
 DONE = b"data: [DONE]\n\n"
@@ -26,13 +26,15 @@ class Answers:
     """The answers to one request: to each of its prompts `each` so many, from a model, at the
     address `path`.
 
-    `before` is what each answer begins with: its prompt, where that is asked for.
+    `before` is what each answer begins with: its prompt, where that is asked for. With `likely`
+    each part says how likely its tokens were.
     """
 
     path: str
     model: str
     each: int
     before: Sequence[str]
+    likely: bool
     id: str = field(default_factory=lambda: uuid4().hex)
     created: int = field(default_factory=lambda: int(time.time()))
 
@@ -41,7 +43,10 @@ class Answers:
         """Those that a request asks for."""
         each = asked.get("n") or 1
         echoed = [one if asked.get("echo") and isinstance(one, str) else "" for one in prompts]
-        return cls(path, model, each, [one for one in echoed for _ in range(each)])
+        before = [one for one in echoed for _ in range(each)]
+        # 0 asks for them, without any others.
+        likely = asked.get("logprobs") is not None and asked["logprobs"] is not False
+        return cls(path, model, each, before, likely)
 
     @property
     def count(self) -> int:
@@ -50,13 +55,15 @@ class Answers:
     async def whole(self, parts: AsyncGenerator[tuple[int, Piece]]) -> dict[str, Any]:
         """The document of all of them, once they have come."""
         texts, endings = [*self.before], dict[int, Ending]()
+        tokens: list[list[Token]] = [[] for _ in self.before]
         async with aclosing(parts):
             async for at, piece in parts:
                 texts[at] += piece.text
+                tokens[at] += piece.tokens
                 if piece.ending is not None:
                     endings[at] = piece.ending
         ends = [endings[at] for at in range(self.count)]
-        choices = [self._choice(at, texts[at], ends[at]) for at in range(self.count)]
+        choices = [self._choice(at, texts[at], ends[at], tokens[at]) for at in range(self.count)]
         return {
             **self._head("chat.completion"),
             "choices": choices,
@@ -81,8 +88,9 @@ class Answers:
             yield b"".join(self._event(self._begun(each), **more) for each in range(self.count))
             try:
                 while True:
-                    if piece.text:
-                        yield self._event(self._part(at, piece.text, None), **more)
+                    if piece.text or piece.tokens:
+                        part = self._part(at, piece.text, None, piece.tokens)
+                        yield self._event(part, **more)
                     if piece.ending is not None:
                         endings[at] = piece.ending
                         yield self._event(self._part(at, "", piece.ending.reason), **more)
@@ -110,11 +118,17 @@ class Answers:
             "model": self.model,
         }
 
-    def _choice(self, index: int, text: str, ending: Ending) -> dict[str, Any]:
+    def _choice(
+        self, index: int, text: str, ending: Ending, tokens: Sequence[Token]
+    ) -> dict[str, Any]:
         said: dict[str, Any] = {"text": text}
         if self._is_chat:
             said = {"message": {"role": "assistant", "content": text, "refusal": None}}
-        return {"index": index, **said, "logprobs": None, "finish_reason": ending.reason}
+        likely = self._logprobs(tokens) if self.likely else None
+        return {"index": index, **said, "logprobs": likely, "finish_reason": ending.reason}
+
+    def _logprobs(self, tokens: Sequence[Token]) -> dict[str, Any]:
+        return chat_logprobs(tokens) if self._is_chat else text_logprobs(tokens)
 
     def _begun(self, index: int) -> dict[str, Any]:
         if not self._is_chat:
@@ -122,11 +136,14 @@ class Answers:
         begun = {"delta": {"role": "assistant", "content": ""}}
         return {"index": index, **begun, "logprobs": None, "finish_reason": None}
 
-    def _part(self, index: int, text: str, reason: str | None) -> dict[str, Any]:
+    def _part(
+        self, index: int, text: str, reason: str | None, tokens: Sequence[Token] = ()
+    ) -> dict[str, Any]:
         said: dict[str, Any] = {"text": text}
         if self._is_chat:
-            said = {"delta": {"content": text} if text else {}}
-        return {"index": index, **said, "logprobs": None, "finish_reason": reason}
+            said = {"delta": {"content": text} if text or tokens else {}}
+        likely = self._logprobs(tokens) if tokens else None
+        return {"index": index, **said, "logprobs": likely, "finish_reason": reason}
 
     def _event(self, *choices: Mapping[str, Any], **more: Any) -> bytes:
         return _line({**self._head("chat.completion.chunk"), "choices": choices, **more})

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 from core.serving.endpoints import Deployed
 from core.serving.events import EVENTS
 from core.serving.openai_answers import CHAT, COMPLETIONS
-from core.serving.openai_forms import ANSWERS, REQUESTS
+from core.serving.openai_forms import REQUESTS
 from core.serving.openai_routes import EMBEDDINGS, TASK
+from core.serving.openai_shapes import ANSWERS
 from core.serving.operations import answered, problems
 from core.serving.replies import JSON
 from core.serving.schemas import ref, schemas_of

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import ConfigDict, Field, StrictBool, TypeAdapter, ValidationError, with_config
@@ -12,8 +10,14 @@ from typing_extensions import TypedDict
 
 from core.errors import UsageError, meant
 from core.generation.chat import Message, Prompt
-from core.generation.pieces import Ending
-from core.generation.sampling import MOST_SEED, MOST_STOP_LETTERS, Sampling
+from core.generation.sampling import (
+    MOST_BIAS,
+    MOST_BIASES,
+    MOST_LIKELIEST,
+    MOST_SEED,
+    MOST_STOP_LETTERS,
+    Sampling,
+)
 from core.serving.problems import Refused
 
 MOST_ANSWERS = 8
@@ -23,25 +27,43 @@ MOST_PROMPTS = 32
 _CLOSED = with_config(ConfigDict(extra="forbid", strict=True, allow_inf_nan=False))
 _Text = Annotated[str, Field(max_length=1_000_000)]
 _Stop = Annotated[str, Field(min_length=1, max_length=MOST_STOP_LETTERS)]
-_Note = Annotated[dict[str, str], Field(max_length=16)]
-_Off = Annotated[float, Field(ge=0, le=0)]
+_NoNote = Annotated[dict[str, str], Field(max_length=0)]
+_Penalty = Annotated[float, Field(ge=-2, le=2)]
 _Empty = Annotated[list[Any], Field(max_length=0)]
-_NoBias = Annotated[dict[str, float], Field(max_length=0)]
+_Number = Annotated[str, Field(pattern="^[0-9]{1,7}$")]
+_Bias = Annotated[
+    dict[_Number, Annotated[float, Field(ge=-MOST_BIAS, le=MOST_BIAS)]],
+    Field(max_length=MOST_BIASES),
+]
 
 _LEAVE = "Leave it out."
 _NOT_BUILT: Mapping[str, tuple[str, str]] = {
     "tools": ("models call no tools here", _LEAVE),
     "tool_choice": ("models call no tools here", _LEAVE),
-    "logprobs": ("how likely the tokens were is not told here", _LEAVE),
-    "top_logprobs": ("how likely the tokens were is not told here", _LEAVE),
-    "logit_bias": ("tokens cannot be made likelier one by one here", _LEAVE),
-    "presence_penalty": ("it is not taken here", "Set repetition_penalty, as 1.1."),
-    "frequency_penalty": ("it is not taken here", "Set repetition_penalty, as 1.1."),
+    "functions": ("models call no functions here", _LEAVE),
+    "function_call": ("models call no functions here", _LEAVE),
     "suffix": ("models go on with texts here, and fill in none", _LEAVE),
     "best_of": ("answers are not chosen from here", "Ask for n of them."),
+    "modalities": ("models answer with texts alone", _LEAVE),
+    "service_tier": ("all requests are worked on alike", _LEAVE),
+    "store": ("answers are not kept here", _LEAVE),
+    "metadata": ("answers are not kept here, and no notes on them", _LEAVE),
+    "messages.name": ("models are not told names here", "Write who speaks into the content."),
+    "stream_options.include_obfuscation": ("a stream is not filled up here", _LEAVE),
 }
 """What OpenAI's API has and this one does not: why, and what to do. A value that asks for nothing
 is taken, since clients send those too."""
+_HINTS: Mapping[str, str] = {
+    "prompt": "Send a text, or a list of texts; tokens by their numbers are not taken.",
+    "input": "Send a text, or a list of texts; tokens by their numbers are not taken.",
+    "stop": "Send a text, or up to four.",
+    "messages.role": "Models call no tools here, so nothing comes back from one.",
+    "messages.content": "Send a text, or a list of parts of text; models see no images here.",
+    "messages.content.type": "Models see and hear nothing here: send parts of text alone.",
+    "messages.tool_calls": "Models call no tools here: leave it out.",
+    "logit_bias": "Name tokens by their numbers in the model's tokenizer, as 42.",
+}
+"""What to do about a value that cannot be, where its fault does not say it."""
 
 
 @_CLOSED
@@ -56,7 +78,12 @@ class ChatMessage(TypedDict):
 
     role: Literal["system", "developer", "user", "assistant"]
     content: _Text | Annotated[list[TextPart], Field(min_length=1, max_length=100)]
-    name: NotRequired[str]
+    # What an answer has too: a client gives it back as it was told it.
+    refusal: NotRequired[None]
+    tool_calls: NotRequired[_Empty | None]
+    function_call: NotRequired[None]
+    audio: NotRequired[None]
+    annotations: NotRequired[_Empty | None]
 
 
 @_CLOSED
@@ -86,11 +113,12 @@ class JsonOfSchema(TypedDict):
 @_CLOSED
 class StreamOptions(TypedDict):
     include_usage: NotRequired[StrictBool]
-    include_obfuscation: NotRequired[StrictBool]
+    include_obfuscation: NotRequired[Literal[False]]
 
 
 class _Common(TypedDict):
-    """What both ways to ask have. `top_k`, `min_p` and `repetition_penalty` are beside OpenAI's."""
+    """What both ways to ask have. `top_k`, `min_p` and `repetition_penalty` are beside OpenAI's;
+    `user` changes nothing, and nobody is told of it."""
 
     model: str
     max_tokens: NotRequired[Annotated[int, Field(ge=1, le=1 << 20)] | None]
@@ -104,10 +132,10 @@ class _Common(TypedDict):
     stop: NotRequired[_Stop | Annotated[list[_Stop], Field(max_length=4)] | None]
     stream: NotRequired[StrictBool | None]
     stream_options: NotRequired[StreamOptions | None]
-    presence_penalty: NotRequired[_Off | None]
-    frequency_penalty: NotRequired[_Off | None]
-    logit_bias: NotRequired[_NoBias | None]
-    user: NotRequired[str]
+    presence_penalty: NotRequired[_Penalty | None]
+    frequency_penalty: NotRequired[_Penalty | None]
+    logit_bias: NotRequired[_Bias | None]
+    user: NotRequired[Annotated[str, Field(max_length=256)]]
 
 
 @_CLOSED
@@ -117,13 +145,15 @@ class ChatRequest(_Common):
     messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=MOST_MESSAGES)]
     max_completion_tokens: NotRequired[Annotated[int, Field(ge=1, le=1 << 20)] | None]
     response_format: NotRequired[AnyText | AnyJson | JsonOfSchema | None]
-    logprobs: NotRequired[Literal[False] | None]
-    top_logprobs: NotRequired[None]
+    logprobs: NotRequired[StrictBool | None]
+    top_logprobs: NotRequired[Annotated[int, Field(ge=0, le=MOST_LIKELIEST)] | None]
     tools: NotRequired[_Empty | None]
     tool_choice: NotRequired[Literal["none", "auto"] | None]
     parallel_tool_calls: NotRequired[StrictBool | None]
+    modalities: NotRequired[list[Literal["text"]] | None]
+    service_tier: NotRequired[Literal["auto", "default"] | None]
     store: NotRequired[Literal[False] | None]
-    metadata: NotRequired[_Note | None]
+    metadata: NotRequired[_NoNote | None]
 
 
 @_CLOSED
@@ -132,7 +162,7 @@ class CompletionRequest(_Common):
 
     prompt: _Text | Annotated[list[_Text], Field(min_length=1, max_length=MOST_PROMPTS)]
     echo: NotRequired[StrictBool | None]
-    logprobs: NotRequired[None]
+    logprobs: NotRequired[Annotated[int, Field(ge=0, le=5)] | None]
     suffix: NotRequired[Literal[""] | None]
     best_of: NotRequired[Literal[1] | None]
 
@@ -147,79 +177,8 @@ class EmbeddingRequest(TypedDict):
     user: NotRequired[str]
 
 
-class Usage(TypedDict):
-    prompt_tokens: int
-    completion_tokens: int
-    total_tokens: int
-
-
-class Said(TypedDict):
-    role: str
-    content: str
-    refusal: None
-
-
-class ChatChoice(TypedDict):
-    index: int
-    message: Said
-    logprobs: None
-    finish_reason: Literal["stop", "length"]
-
-
-class ChatCompletion(TypedDict):
-    """The answers to a conversation; `timings` are in seconds and tokens a second."""
-
-    id: str
-    object: str
-    created: int
-    model: str
-    choices: list[ChatChoice]
-    usage: Usage
-    timings: dict[str, float]
-
-
-class TextChoice(TypedDict):
-    index: int
-    text: str
-    logprobs: None
-    finish_reason: Literal["stop", "length"]
-
-
-class Completion(TypedDict):
-    """What a text goes on with; `timings` are in seconds and tokens a second."""
-
-    id: str
-    object: str
-    created: int
-    model: str
-    choices: list[TextChoice]
-    usage: Usage
-    timings: dict[str, float]
-
-
-class Vector(TypedDict):
-    object: str
-    index: int
-    embedding: list[float] | str
-
-
-class EmbeddingUsage(TypedDict):
-    prompt_tokens: int
-    total_tokens: int
-
-
-class Embeddings(TypedDict):
-    object: str
-    model: str
-    data: list[Vector]
-    usage: EmbeddingUsage
-
-
 REQUESTS: Mapping[str, TypeAdapter[Any]] = {
     each.__name__: TypeAdapter(each) for each in (ChatRequest, CompletionRequest, EmbeddingRequest)
-}
-ANSWERS: Mapping[str, TypeAdapter[Any]] = {
-    each.__name__: TypeAdapter(each) for each in (ChatCompletion, Completion, Embeddings)
 }
 
 
@@ -233,7 +192,38 @@ def read(form: str, body: Any) -> dict[str, Any]:
         found: dict[str, Any] = REQUESTS[form].validate_python(body)
     except ValidationError as error:
         raise _refused(form, error) from None
+    for name, (clashes, why, hint) in _CLASHES.items():
+        if clashes(found):
+            raise Refused(400, f"{name}: {why}", where=name, hint=hint)
     return found
+
+
+_CLASHES: Mapping[str, tuple[Callable[[Mapping[str, Any]], bool], str, str]] = {
+    "stream_options": (
+        lambda asked: bool(asked.get("stream_options")) and not asked.get("stream"),
+        "it is about a stream, and none is asked for",
+        "Set stream to true, or leave it out.",
+    ),
+    "top_logprobs": (
+        lambda asked: asked.get("top_logprobs") is not None and not asked.get("logprobs"),
+        "it goes with logprobs alone",
+        "Set logprobs to true, or leave it out.",
+    ),
+    "max_tokens": (
+        lambda asked: (
+            None not in (most := [asked.get("max_tokens"), asked.get("max_completion_tokens")])
+            and most[0] != most[1]
+        ),
+        "max_completion_tokens says another number",
+        "Send one of the two.",
+    ),
+    "logprobs": (
+        lambda asked: bool(asked.get("echo")) and asked.get("logprobs") is not None,
+        "how likely the tokens of a prompt were is not told here, and echo asks for that",
+        "Leave echo out, and put the prompt before the answer yourself.",
+    ),
+}
+"""Parameters that cannot be what they are because of another one: when, why, and what to do."""
 
 
 def _refused(form: str, error: ValidationError) -> Refused:
@@ -242,18 +232,20 @@ def _refused(form: str, error: ValidationError) -> Refused:
     # Of what may be one thing or another, that which says most precisely what is wrong.
     begun = found[0][0]
     steps, worst = max(
-        (each for each in found if each[0][: len(begun)] == begun), key=lambda each: len(each[0])
+        (each for each in found if each[0][: len(begun)] == begun),
+        key=lambda each: (len(each[0]), not each[1]["type"].endswith("_type")),
     )
     where = ".".join(map(str, steps))[:80]
-    if steps and steps[0] in _NOT_BUILT:
-        why, hint = _NOT_BUILT[steps[0]]
-        return Refused(400, f"{steps[0]}: {why}", where=where, hint=hint)
+    for name in (str(steps[0]) if steps else "", ".".join(e for e in steps if isinstance(e, str))):
+        if name in _NOT_BUILT:
+            why, hint = _NOT_BUILT[name]
+            return Refused(400, f"{name}: {why}", where=where, hint=hint)
     if worst["type"] == "extra_forbidden":
         known = REQUESTS[form].json_schema()["properties"] if len(steps) == 1 else ()
-        return Refused(
-            400, f"{where}: is not taken here", where=where, hint=meant(steps[-1][:80], known)
-        )
-    return Refused(400, f"{where or 'the body'}: {worst['msg']}", where=where)
+        hint = meant(steps[-1][:80], known) or _LEAVE
+        return Refused(400, f"{where}: is not taken here", where=where, hint=hint)
+    hint = _HINTS.get(name) or _HINTS.get(str(steps[0]) if steps else "", "")
+    return Refused(400, f"{where or 'the body'}: {worst['msg']}", where=where, hint=hint)
 
 
 def _steps(error: Any) -> list[Any]:
@@ -266,14 +258,24 @@ def _steps(error: Any) -> list[Any]:
     ]
 
 
+_SETTINGS = (
+    *("temperature", "top_p", "top_k", "min_p", "repetition_penalty", "seed", "stop"),
+    *("presence_penalty", "frequency_penalty", "logit_bias"),
+)
+"""What has the same name here as there."""
+
+
 def sampling_of(asked: Mapping[str, Any]) -> Sampling:
     """The settings of a request.
 
     Raises:
         Refused: they cannot be.
     """
-    named = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty", "seed", "stop")
-    given = {name: asked[name] for name in named if asked.get(name) is not None}
+    given = {name: asked[name] for name in _SETTINGS if asked.get(name) is not None}
+    if "messages" in asked:
+        given["logprobs"] = (asked.get("top_logprobs") or 0) if asked.get("logprobs") else None
+    else:
+        given["logprobs"] = asked.get("logprobs")
     most = asked.get("max_completion_tokens") or asked.get("max_tokens")
     shape = asked.get("response_format") or {"type": "text"}
     if shape["type"] == "json_schema":
@@ -308,24 +310,3 @@ def _messages(asked: Mapping[str, Any]) -> list[Message]:
         role = "system" if each["role"] == "developer" else each["role"]
         found.append(Message(role, text))
     return found
-
-
-def usage(endings: Sequence[Ending], each: int) -> dict[str, int]:
-    """The tokens of prompts with `each` so many answers."""
-    prompt = sum(ending.prompt_tokens for ending in endings[::each])
-    new = sum(each.new_tokens for each in endings)
-    return {"prompt_tokens": prompt, "completion_tokens": new, "total_tokens": prompt + new}
-
-
-def timings(endings: Sequence[Ending]) -> dict[str, float]:
-    """How quickly the prompt was read, and the first answer was said."""
-    told = endings[0].to_json()
-    names = ("prefill_seconds", "decode_seconds", "prefill_rate", "decode_rate")
-    return {name: round(told[name], 4) for name in names}
-
-
-def coded(vector: Sequence[float], form: str) -> list[float] | str:
-    """A vector as it is asked for: as numbers, or as float32 in base64."""
-    if form == "float":
-        return list(vector)
-    return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()

@@ -22,7 +22,8 @@ from core.serving.calls import Call, call_of
 from core.serving.endpoints import Deployed, Endpoints
 from core.serving.events import Events
 from core.serving.openai_answers import CHAT, COMPLETIONS, Answers, merged
-from core.serving.openai_forms import coded, prompts_of, read, sampling_of, texts_of
+from core.serving.openai_forms import prompts_of, read, sampling_of, texts_of
+from core.serving.openai_shapes import coded
 from core.serving.problems import Refused, document, refusal
 from core.serving.replies import JSON, in_json
 from core.serving.speaking import Speaking

@@ -77,7 +77,9 @@ def document(error: Refused, path: str, request_id: str = "") -> dict[str, Any]:
     kind = _OPENAI_TYPES.get(error.status)
     kind = kind or ("invalid_request_error" if error.status < 500 else "server_error")
     code = error.code or phrase.lower().replace(" ", "_").replace("-", "_")
-    said: Any = {"message": error.what, "type": kind, "param": error.where or None, "code": code}
+    # OpenAI's clients show this and nothing else.
+    message = ". ".join(part for part in (error.what, error.hint) if part)
+    said: Any = {"message": message, "type": kind, "param": error.where or None, "code": code}
     return {
         "type": "about:blank",
         "title": phrase,

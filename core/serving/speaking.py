@@ -96,4 +96,6 @@ class Speaking:
 def unusable(error: UsageError) -> Refused:
     """What a client hears of a prompt, or of settings, that a model cannot do with."""
     code = "context_length_exceeded" if isinstance(error, TooLong) else ""
-    return Refused(400, error.what, hint=error.hint, code=code)
+    # Such as "logit_bias": what is wrong with a text has another place.
+    where = error.where if error.where.isidentifier() else ""
+    return Refused(400, error.what, where=where, hint=error.hint, code=code)

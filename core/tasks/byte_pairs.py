@@ -77,12 +77,34 @@ class BytePairs:
     @cached_property
     def widths(self) -> np.ndarray[Any, Any]:
         """The bytes that each piece stands for, int64 [size]; none for the end and other marks."""
-        marks = {*self._tokenizer.get_added_tokens_decoder(), self.end}
         pieces = [self._tokenizer.id_to_token(number) or "" for number in range(self.size)]
-        width = _width if any(map(_BYTE.fullmatch, pieces)) else len
         # In the byte-level alphabet a character is a byte.
-        widths = [0 if at in marks else width(piece) for at, piece in enumerate(pieces)]
+        width = _width if self._alphabet is None else len
+        widths = [0 if at in self._marks else width(piece) for at, piece in enumerate(pieces)]
         return np.array(widths, np.int64)
+
+    def bytes_of(self, piece: int) -> bytes:
+        """What a piece stands for; for a mark, its name."""
+        text = self._tokenizer.id_to_token(piece) or ""
+        if piece in self._marks:
+            return text.encode()
+        known = self._alphabet
+        if known is not None and all(letter in known for letter in text):
+            return bytes(known[letter] for letter in text)
+        if _BYTE.fullmatch(text):
+            return bytes([int(text[3:5], 16)])
+        return text.replace("\u2581", " ").encode()
+
+    @cached_property
+    def _marks(self) -> set[int]:
+        return {*self._tokenizer.get_added_tokens_decoder(), self.end}
+
+    @cached_property
+    def _alphabet(self) -> dict[str, int] | None:
+        """The byte of each letter that a piece is written in; None where pieces are written as text
+        is, but for spaces and rare bytes."""
+        pieces = (self._tokenizer.id_to_token(number) or "" for number in range(self.size))
+        return None if any(map(_BYTE.fullmatch, pieces)) else _letters_of_bytes()
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         found = self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
@@ -137,6 +159,16 @@ class Decoding:
 def _width(piece: str) -> int:
     """The bytes of a piece where spaces are written as a mark and rare bytes as <0x0A>."""
     return 1 if _BYTE.fullmatch(piece) else len(piece.replace("\u2581", " ").encode())
+
+
+def _letters_of_bytes() -> dict[str, int]:
+    """The byte that each letter of the byte-level alphabet stands for: itself where it can be seen,
+    and for the others those from 256 on, in order."""
+    seen = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [byte for byte in range(256) if byte not in seen]
+    return {chr(byte): byte for byte in seen} | {
+        chr(256 + at): byte for at, byte in enumerate(others)
+    }
 
 
 def library() -> Any:

@@ -62,6 +62,10 @@ def chat(
     top_p: str = typer.Option(None, metavar="P", help="Draw from the likeliest of this share."),
     min_p: str = typer.Option(None, metavar="P", help="Leave out what is less likely than that."),
     repetition_penalty: str = typer.Option(None, metavar="R", help="Above 1: repeat less."),
+    presence_penalty: str = typer.Option(
+        None, metavar="P", help="Above 0: what the answer has said becomes less likely."
+    ),
+    frequency_penalty: str = typer.Option(None, metavar="P", help="… each time that it was said."),
     seed: str = typer.Option(None, metavar="N", help="The same seed, the same answer."),
     stop: list[str] = typer.Option(None, metavar="TEXT", help="The answer ends before this."),
     as_json: bool = typer.Option(False, "--as-json", help="The answer is a JSON object."),
@@ -82,6 +86,8 @@ def chat(
         "top_p": top_p,
         "min_p": min_p,
         "repetition_penalty": repetition_penalty,
+        "presence_penalty": presence_penalty,
+        "frequency_penalty": frequency_penalty,
         "seed": seed,
         "stop": stop or None,
         "json": as_json or None,

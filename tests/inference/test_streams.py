@@ -16,6 +16,7 @@ import pytest
 
 from core.errors import LeptonError, UsageError
 from core.generation.chat import Message
+from core.generation.pieces import Piece
 from core.generation.sampling import Sampling
 from core.inference import server
 from core.inference.door import listen
@@ -65,6 +66,22 @@ def test_over_the_socket_it_is_the_same(engine: EngineProcess, speaking: Workspa
         told = [each.text for each in engine.generate("talker", prompt, GREEDY, PATIENCE)]
         assert len(told) > 3
         assert "".join(told) == "".join(p.text for p in here.generate("talker", prompt, GREEDY))
+
+
+def test_how_likely_each_token_was_comes_with_it(
+    engine: EngineProcess, speaking: Workspace
+) -> None:
+    sampling = GREEDY.but(logprobs=2)
+    told = list(engine.generate("talker", "Emma was", sampling, PATIENCE))
+    here = list(Engine(speaking, "cpu").generate("talker", "Emma was", sampling))
+    assert [part.tokens for part in told] == [part.tokens for part in here]
+    tokens = [token for part in told for token in part.tokens]
+    assert told[-1].ending is not None
+    assert len(tokens) == told[-1].ending.new_tokens == 24
+    assert b"".join(token.raw for token in tokens).decode() == "".join(p.text for p in told)
+    assert all(len(token.likeliest) == 2 for token in tokens)
+    plain = list(engine.generate("talker", "Emma was", GREEDY, PATIENCE))
+    assert {tuple(part.tokens) for part in plain} == {()}
 
 
 def test_many_answers_at_once_are_each_as_if_alone(
@@ -159,7 +176,7 @@ def test_a_full_line_is_told_at_once() -> None:
         return module
 
     streams = Streams(decoder, bound=1)
-    heard: list[str] = []
+    heard: list[Piece] = []
     running = streams.ask(task.going_on([1, 2], GREEDY), heard.append)
     held.wait(PATIENCE)
     waiting = [streams.ask(task.going_on([1, 2], GREEDY), heard.append)]
@@ -188,15 +205,15 @@ def test_what_all_remember_together_is_bounded(architecture: str) -> None:
             return module
 
         streams = Streams(decoder, room=room)
-        texts: list[list[str]] = [[] for _ in prompts]
+        said: list[list[Piece]] = [[] for _ in prompts]
         asked = [
-            streams.ask(task.going_on(prompt, sampling), text.append)
-            for prompt, text in zip(prompts, texts, strict=True)
+            streams.ask(task.going_on(prompt, sampling), pieces.append)
+            for prompt, pieces in zip(prompts, said, strict=True)
         ]
         assert {each.result(PATIENCE).new_tokens for each in asked} == {90}
         assert streams.bytes == 0
         streams.close()
-        return ["".join(text) for text in texts], seen
+        return ["".join(piece.text for piece in pieces) for pieces in said], seen
 
     wanted, free = answered(float("inf"))
     room = max(free) // 2

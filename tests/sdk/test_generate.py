@@ -53,6 +53,19 @@ def test_whole_and_in_parts_it_is_the_same(prompt: l.sdk.Said) -> None:
     assert model.generate(prompt, **{**BRIEF, "seed": 8}) != model.generate(prompt, **BRIEF)
 
 
+def test_each_part_tells_how_likely_its_tokens_were_where_that_is_asked_for() -> None:
+    model = talker()
+    parts = [*model.generate("Emma was", stream=True, logprobs=3, **BRIEF)]
+    tokens = [token for part in parts for token in part.tokens]
+    assert parts[-1].ending is not None
+    assert len(tokens) == parts[-1].ending.new_tokens
+    assert all(len(token.likeliest) == 3 and token.logprob < 0 for token in tokens)
+    assert "".join(part.text for part in parts) == model.generate("Emma was", **BRIEF)
+    with pytest.raises(UsageError, match="logprobs come with the parts") as told:
+        model.generate("Emma was", logprobs=3)
+    assert told.value.hint == "Ask with stream=True."
+
+
 def test_an_answer_is_ended_by_who_closes_it_and_has_the_shape_that_is_asked_for() -> None:
     model = talker("walker")
     answer = model.generate("Emma", stream=True, max_tokens=10_000)

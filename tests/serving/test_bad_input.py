@@ -53,7 +53,7 @@ def refused(reply: Any, status: int) -> dict[str, Any]:
     told = reply.json()
     assert told["status"] == status
     assert told["request_id"] == reply.headers["x-request-id"]
-    assert told["error"]["message"] == told["detail"]
+    assert told["error"]["message"] == ". ".join(filter(None, (told["detail"], told["hint"])))
     assert "Traceback" not in reply.text
     return told
 

@@ -160,13 +160,27 @@ def test_texts_become_vectors(client: openai.OpenAI) -> None:
 @pytest.mark.parametrize(
     ("more", "param", "words"),
     [
-        ({"logprobs": True}, "logprobs", "how likely the tokens were is not told here"),
-        ({"logprobs": True, "top_logprobs": 2}, "logprobs", "is not told here"),
-        ({"tools": [{"type": "function"}]}, "tools", "models call no tools here"),
+        ({"top_logprobs": 2}, "top_logprobs", "Set logprobs to true"),
+        ({"logprobs": True, "top_logprobs": 21}, "top_logprobs", "less than or equal to 20"),
+        ({"tools": [{"type": "function"}]}, "tools", "models call no tools here. Leave it out."),
+        ({"functions": [{"name": "f"}]}, "functions", "models call no functions here"),
         ({"tool_choice": {"type": "function"}}, "tool_choice", "models call no tools here"),
-        ({"frequency_penalty": 0.5}, "frequency_penalty", "is not taken here"),
-        ({"logit_bias": {"50256": -100}}, "logit_bias", "one by one"),
-        ({"temprature": 0.5}, "temprature", "is not taken here"),
+        ({"frequency_penalty": 2.5}, "frequency_penalty", "less than or equal to 2"),
+        ({"logit_bias": {"50256": -100}}, "logit_bias", "Its tokens are 0 to"),
+        ({"logit_bias": {"emma": -100}}, "logit_bias", "Name tokens by their numbers"),
+        ({"logit_bias": {"5": -101}}, "logit_bias", "greater than or equal to -100"),
+        ({"temprature": 0.5}, "temprature", 'is not taken here. Did you mean "temperature"?'),
+        ({"prediction": {"type": "content"}}, "prediction", "is not taken here. Leave it out."),
+        ({"stream_options": {}, "stop": ["a"] * 5}, "stop", "at most 4 items"),
+        ({"stream_options": {"include_usage": True}}, "stream_options", "Set stream to true"),
+        ({"stream": True, "stream_options": {"include_obfuscation": True}},
+         "stream_options.include_obfuscation", "is not filled up here"),
+        ({"max_completion_tokens": 5}, "max_tokens", "Send one of the two"),
+        ({"store": True}, "store", "answers are not kept here"),
+        ({"metadata": {"a": "b"}}, "metadata", "answers are not kept here"),
+        ({"messages": [{"role": "user", "content": "x", "name": "Bo"}]}, "messages.0.name",
+         "Write who speaks into the content"),
+        ({"messages": [{"role": "tool", "content": "x"}]}, "messages.0.role", "call no tools"),
         ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]},
          "messages.0.content.0.type", "should be 'text'"),
         ({"messages": [{"role": "user", "content": 3}]}, "messages.0.content", "a valid string"),
@@ -195,6 +209,7 @@ def test_what_asks_for_nothing_is_taken(client: openai.OpenAI, speaking: Running
     unused: Any = {"logprobs": False, "top_logprobs": None, "tools": [], "tool_choice": "none"}
     unused |= {"logit_bias": {}, "frequency_penalty": 0, "presence_penalty": None}
     unused |= {"parallel_tool_calls": True, "response_format": None, "store": False}
+    unused |= {"modalities": ["text"], "service_tier": "auto", "metadata": {}}
     body = {"model": "talker", "messages": TALK, **SHORT}
     plain, both = (
         client.post(CHAT[3:], body=each, cast_to=object) for each in (body, body | unused)
@@ -205,6 +220,15 @@ def test_what_asks_for_nothing_is_taken(client: openai.OpenAI, speaking: Running
     reply = speaking.client.post(CHAT, json={"model": "talker", "messages": TALK, "temprature": 1})
     assert reply.json()["hint"] == 'Did you mean "temperature"?'
     assert speaking.metric("lepton_requests_total", route="chat/completions", status="400") >= 1
+
+
+def test_an_answer_is_given_back_as_it_was_told(client: openai.OpenAI, here: Engine) -> None:
+    asked: dict[str, Any] = {"model": "talker", **SHORT}
+    first = client.chat.completions.create(messages=TALK, **asked).choices[0].message
+    more: Any = [*TALK, first, {"role": "user", "content": "And who is she?"}]
+    again = client.chat.completions.create(messages=more, **asked).choices[0].message.content
+    told = {"role": "assistant", "content": first.content}
+    assert again == said(here, [Message.of(each) for each in [*TALK, told, more[-1]]])
 
 
 def test_several_texts_are_gone_on_with(client: openai.OpenAI, here: Engine) -> None:
@@ -223,7 +247,7 @@ def test_several_texts_are_gone_on_with(client: openai.OpenAI, here: Engine) -> 
             streamed[choice.index] += choice.text
     assert streamed == [each.text for each in found.choices]
     for wrong in ([], ["x"] * 33, [1, 2], ["x", "Emma " * 500]):
-        with pytest.raises(openai.BadRequestError):
+        with pytest.raises(openai.BadRequestError, match=r"Send a text|Shorten it"):
             client.completions.create(**{**asked, "prompt": wrong})
 
 

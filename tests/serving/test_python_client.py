@@ -188,7 +188,8 @@ def test_every_refusal_is_the_problem_that_is_declared(
         assert problem.status == status
         assert problem.detail
         assert isinstance(problem.error, OpenAIError)
-        assert problem.error.message == problem.detail
+        assert problem.error.message.startswith(problem.detail)
+        assert problem.error.message.endswith(problem.hint)
         assert problem.additional_properties == {}
     fault = refused[422].rows[0]
     assert (fault.row, fault.column) == (0, "petal length")

@@ -313,8 +313,7 @@ export interface components {
             finish_reason: "stop" | "length";
             /** Index */
             index: number;
-            /** Logprobs */
-            logprobs: null;
+            logprobs: components["schemas"]["ChatLogprobs"] | null;
             message: components["schemas"]["Said"];
         };
         /**
@@ -339,19 +338,37 @@ export interface components {
             usage: components["schemas"]["Usage"];
         };
         /**
+         * ChatLogprobs
+         * @description How likely the model thought what it said, whatever the settings made of that.
+         */
+        ChatLogprobs: {
+            /** Content */
+            content: components["schemas"]["SaidToken"][];
+            /** Refusal */
+            refusal: null;
+        };
+        /**
          * ChatMessage
          * @description What one side said. "developer" is another name for "system".
          */
         ChatMessage: {
+            /** Annotations */
+            annotations?: unknown[] | null;
+            /** Audio */
+            audio?: null;
             /** Content */
             content: string | components["schemas"]["TextPart"][];
-            /** Name */
-            name?: string;
+            /** Function Call */
+            function_call?: null;
+            /** Refusal */
+            refusal?: null;
             /**
              * Role
              * @enum {string}
              */
             role: "system" | "developer" | "user" | "assistant";
+            /** Tool Calls */
+            tool_calls?: unknown[] | null;
         };
         /**
          * ChatRequest
@@ -365,7 +382,7 @@ export interface components {
                 [key: string]: number;
             } | null;
             /** Logprobs */
-            logprobs?: false | null;
+            logprobs?: boolean | null;
             /** Max Completion Tokens */
             max_completion_tokens?: number | null;
             /** Max Tokens */
@@ -378,6 +395,8 @@ export interface components {
             } | null;
             /** Min P */
             min_p?: number | null;
+            /** Modalities */
+            modalities?: "text"[] | null;
             /** Model */
             model: string;
             /** N */
@@ -392,6 +411,8 @@ export interface components {
             response_format?: components["schemas"]["AnyText"] | components["schemas"]["AnyJson"] | components["schemas"]["JsonOfSchema"] | null;
             /** Seed */
             seed?: number | null;
+            /** Service Tier */
+            service_tier?: ("auto" | "default") | null;
             /** Stop */
             stop?: string | string[] | null;
             /** Store */
@@ -408,7 +429,7 @@ export interface components {
             /** Top K */
             top_k?: number | null;
             /** Top Logprobs */
-            top_logprobs?: null;
+            top_logprobs?: number | null;
             /** Top P */
             top_p?: number | null;
             /** User */
@@ -451,7 +472,7 @@ export interface components {
                 [key: string]: number;
             } | null;
             /** Logprobs */
-            logprobs?: null;
+            logprobs?: number | null;
             /** Max Tokens */
             max_tokens?: number | null;
             /** Min P */
@@ -643,6 +664,18 @@ export interface components {
             };
         };
         /**
+         * Likely
+         * @description A token and its log-probability; one that is no whole letter is written as `bytes:\xf0`.
+         */
+        Likely: {
+            /** Bytes */
+            bytes: number[];
+            /** Logprob */
+            logprob: number;
+            /** Token */
+            token: string;
+        };
+        /**
          * Model
          * @description A model that is served: `takes` says what each column holds.
          */
@@ -799,10 +832,27 @@ export interface components {
             /** Role */
             role: string;
         };
+        /**
+         * SaidToken
+         * @description A token of an answer, and the likeliest of its place.
+         */
+        SaidToken: {
+            /** Bytes */
+            bytes: number[];
+            /** Logprob */
+            logprob: number;
+            /** Token */
+            token: string;
+            /** Top Logprobs */
+            top_logprobs: components["schemas"]["Likely"][];
+        };
         /** StreamOptions */
         StreamOptions: {
-            /** Include Obfuscation */
-            include_obfuscation?: boolean;
+            /**
+             * Include Obfuscation
+             * @constant
+             */
+            include_obfuscation?: false;
             /** Include Usage */
             include_usage?: boolean;
         };
@@ -820,10 +870,26 @@ export interface components {
             finish_reason: "stop" | "length";
             /** Index */
             index: number;
-            /** Logprobs */
-            logprobs: null;
+            logprobs: components["schemas"]["TextLogprobs"] | null;
             /** Text */
             text: string;
+        };
+        /**
+         * TextLogprobs
+         * @description How likely the model thought each token, and the likeliest of its place; `text_offset` is the
+         *     letter of the text at which it begins.
+         */
+        TextLogprobs: {
+            /** Text Offset */
+            text_offset: number[];
+            /** Token Logprobs */
+            token_logprobs: number[];
+            /** Tokens */
+            tokens: string[];
+            /** Top Logprobs */
+            top_logprobs: {
+                [key: string]: number;
+            }[];
         };
         /** TextPart */
         TextPart: {

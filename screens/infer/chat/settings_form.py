@@ -91,6 +91,7 @@ class SettingsForm(Form[Told]):
             asked = {name: value for name, value in given.items() if value is not None}
             asked["stop"] = _split(stop)
             asked["json"] = shape == OBJECT
+            asked["logit_bias"] = self._now.logit_bias
             if shape == KEPT:
                 asked["schema"] = self._now.schema
             if schema:

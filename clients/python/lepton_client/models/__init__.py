@@ -8,11 +8,13 @@ from .chat_choice import ChatChoice
 from .chat_choice_finish_reason import ChatChoiceFinishReason
 from .chat_completion import ChatCompletion
 from .chat_completion_timings import ChatCompletionTimings
+from .chat_logprobs import ChatLogprobs
 from .chat_message import ChatMessage
 from .chat_message_role import ChatMessageRole
 from .chat_request import ChatRequest
 from .chat_request_logit_bias_type_0 import ChatRequestLogitBiasType0
 from .chat_request_metadata_type_0 import ChatRequestMetadataType0
+from .chat_request_service_tier_type_0 import ChatRequestServiceTierType0
 from .chat_request_tool_choice_type_0 import ChatRequestToolChoiceType0
 from .completion import Completion
 from .completion_request import CompletionRequest
@@ -39,6 +41,7 @@ from .label_answer import LabelAnswer
 from .label_answer_scores import LabelAnswerScores
 from .labels_answer import LabelsAnswer
 from .labels_answer_scores import LabelsAnswerScores
+from .likely import Likely
 from .model import Model
 from .model_list import ModelList
 from .model_takes import ModelTakes
@@ -54,10 +57,13 @@ from .row import Row
 from .row_error import RowError
 from .row_problem import RowProblem
 from .said import Said
+from .said_token import SaidToken
 from .stream_options import StreamOptions
 from .text_answer import TextAnswer
 from .text_choice import TextChoice
 from .text_choice_finish_reason import TextChoiceFinishReason
+from .text_logprobs import TextLogprobs
+from .text_logprobs_top_logprobs_item import TextLogprobsTopLogprobsItem
 from .text_part import TextPart
 from .usage import Usage
 from .vector import Vector
@@ -71,11 +77,13 @@ __all__ = (
     "ChatChoiceFinishReason",
     "ChatCompletion",
     "ChatCompletionTimings",
+    "ChatLogprobs",
     "ChatMessage",
     "ChatMessageRole",
     "ChatRequest",
     "ChatRequestLogitBiasType0",
     "ChatRequestMetadataType0",
+    "ChatRequestServiceTierType0",
     "ChatRequestToolChoiceType0",
     "Completion",
     "CompletionRequest",
@@ -102,6 +110,7 @@ __all__ = (
     "LabelAnswerScores",
     "LabelsAnswer",
     "LabelsAnswerScores",
+    "Likely",
     "Model",
     "ModelList",
     "ModelTakes",
@@ -117,10 +126,13 @@ __all__ = (
     "RowError",
     "RowProblem",
     "Said",
+    "SaidToken",
     "StreamOptions",
     "TextAnswer",
     "TextChoice",
     "TextChoiceFinishReason",
+    "TextLogprobs",
+    "TextLogprobsTopLogprobsItem",
     "TextPart",
     "Usage",
     "Vector",

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
@@ -9,6 +9,7 @@ from attrs import field as _attrs_field
 from ..models.chat_choice_finish_reason import ChatChoiceFinishReason
 
 if TYPE_CHECKING:
+    from ..models.chat_logprobs import ChatLogprobs
     from ..models.said import Said
 
 
@@ -21,22 +22,28 @@ class ChatChoice:
     Attributes:
         index (int):
         message (Said):
-        logprobs (None):
+        logprobs (ChatLogprobs | None):
         finish_reason (ChatChoiceFinishReason):
     """
 
     index: int
     message: Said
-    logprobs: None
+    logprobs: ChatLogprobs | None
     finish_reason: ChatChoiceFinishReason
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
+        from ..models.chat_logprobs import ChatLogprobs  # noqa: PLC0415
+
         index = self.index
 
         message = self.message.to_dict()
 
-        logprobs = self.logprobs
+        logprobs: dict[str, Any] | None
+        if isinstance(self.logprobs, ChatLogprobs):
+            logprobs = self.logprobs.to_dict()
+        else:
+            logprobs = self.logprobs
 
         finish_reason = self.finish_reason.value
 
@@ -55,6 +62,7 @@ class ChatChoice:
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        from ..models.chat_logprobs import ChatLogprobs  # noqa: PLC0415
         from ..models.said import Said  # noqa: PLC0415
 
         d = dict(src_dict)
@@ -62,7 +70,20 @@ class ChatChoice:
 
         message = Said.from_dict(d.pop("message"))
 
-        logprobs = d.pop("logprobs")
+        def _parse_logprobs(data: object) -> ChatLogprobs | None:
+            if data is None:
+                return data
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                logprobs_type_0 = ChatLogprobs.from_dict(data)
+
+                return logprobs_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(ChatLogprobs | None, data)
+
+        logprobs = _parse_logprobs(d.pop("logprobs"))
 
         finish_reason = ChatChoiceFinishReason(d.pop("finish_reason"))
 

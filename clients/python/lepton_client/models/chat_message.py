@@ -22,12 +22,20 @@ class ChatMessage:
     Attributes:
         role (ChatMessageRole):
         content (list[TextPart] | str):
-        name (str | Unset):
+        refusal (None | Unset):
+        tool_calls (list[Any] | None | Unset):
+        function_call (None | Unset):
+        audio (None | Unset):
+        annotations (list[Any] | None | Unset):
     """
 
     role: ChatMessageRole
     content: list[TextPart] | str
-    name: str | Unset = UNSET
+    refusal: None | Unset = UNSET
+    tool_calls: list[Any] | None | Unset = UNSET
+    function_call: None | Unset = UNSET
+    audio: None | Unset = UNSET
+    annotations: list[Any] | None | Unset = UNSET
 
     def to_dict(self) -> dict[str, Any]:
         role = self.role.value
@@ -42,7 +50,29 @@ class ChatMessage:
         else:
             content = self.content
 
-        name = self.name
+        refusal = self.refusal
+
+        tool_calls: list[Any] | None | Unset
+        if isinstance(self.tool_calls, Unset):
+            tool_calls = UNSET
+        elif isinstance(self.tool_calls, list):
+            tool_calls = self.tool_calls
+
+        else:
+            tool_calls = self.tool_calls
+
+        function_call = self.function_call
+
+        audio = self.audio
+
+        annotations: list[Any] | None | Unset
+        if isinstance(self.annotations, Unset):
+            annotations = UNSET
+        elif isinstance(self.annotations, list):
+            annotations = self.annotations
+
+        else:
+            annotations = self.annotations
 
         field_dict: dict[str, Any] = {}
 
@@ -52,8 +82,16 @@ class ChatMessage:
                 "content": content,
             }
         )
-        if name is not UNSET:
-            field_dict["name"] = name
+        if refusal is not UNSET:
+            field_dict["refusal"] = refusal
+        if tool_calls is not UNSET:
+            field_dict["tool_calls"] = tool_calls
+        if function_call is not UNSET:
+            field_dict["function_call"] = function_call
+        if audio is not UNSET:
+            field_dict["audio"] = audio
+        if annotations is not UNSET:
+            field_dict["annotations"] = annotations
 
         return field_dict
 
@@ -82,12 +120,54 @@ class ChatMessage:
 
         content = _parse_content(d.pop("content"))
 
-        name = d.pop("name", UNSET)
+        refusal = d.pop("refusal", UNSET)
+
+        def _parse_tool_calls(data: object) -> list[Any] | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, list):
+                    raise TypeError()
+                tool_calls_type_0 = data
+
+                return tool_calls_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(list[Any] | None | Unset, data)
+
+        tool_calls = _parse_tool_calls(d.pop("tool_calls", UNSET))
+
+        function_call = d.pop("function_call", UNSET)
+
+        audio = d.pop("audio", UNSET)
+
+        def _parse_annotations(data: object) -> list[Any] | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, list):
+                    raise TypeError()
+                annotations_type_0 = data
+
+                return annotations_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(list[Any] | None | Unset, data)
+
+        annotations = _parse_annotations(d.pop("annotations", UNSET))
 
         chat_message = cls(
             role=role,
             content=content,
-            name=name,
+            refusal=refusal,
+            tool_calls=tool_calls,
+            function_call=function_call,
+            audio=audio,
+            annotations=annotations,
         )
 
         return chat_message

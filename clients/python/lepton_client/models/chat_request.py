@@ -1,10 +1,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Literal,
+    TypeVar,
+    cast,
+)
 
 from attrs import define as _attrs_define
 
+from ..models.chat_request_service_tier_type_0 import ChatRequestServiceTierType0
 from ..models.chat_request_tool_choice_type_0 import ChatRequestToolChoiceType0
 from ..types import UNSET, Unset
 
@@ -46,10 +53,12 @@ class ChatRequest:
         max_completion_tokens (int | None | Unset):
         response_format (AnyJson | AnyText | JsonOfSchema | None | Unset):
         logprobs (bool | None | Unset):
-        top_logprobs (None | Unset):
+        top_logprobs (int | None | Unset):
         tools (list[Any] | None | Unset):
         tool_choice (ChatRequestToolChoiceType0 | None | Unset):
         parallel_tool_calls (bool | None | Unset):
+        modalities (list[Literal['text']] | None | Unset):
+        service_tier (ChatRequestServiceTierType0 | None | Unset):
         store (bool | None | Unset):
         metadata (ChatRequestMetadataType0 | None | Unset):
     """
@@ -74,10 +83,12 @@ class ChatRequest:
     max_completion_tokens: int | None | Unset = UNSET
     response_format: AnyJson | AnyText | JsonOfSchema | None | Unset = UNSET
     logprobs: bool | None | Unset = UNSET
-    top_logprobs: None | Unset = UNSET
+    top_logprobs: int | None | Unset = UNSET
     tools: list[Any] | None | Unset = UNSET
     tool_choice: ChatRequestToolChoiceType0 | None | Unset = UNSET
     parallel_tool_calls: bool | None | Unset = UNSET
+    modalities: list[Literal["text"]] | None | Unset = UNSET
+    service_tier: ChatRequestServiceTierType0 | None | Unset = UNSET
     store: bool | None | Unset = UNSET
     metadata: ChatRequestMetadataType0 | None | Unset = UNSET
 
@@ -213,7 +224,11 @@ class ChatRequest:
         else:
             logprobs = self.logprobs
 
-        top_logprobs = self.top_logprobs
+        top_logprobs: int | None | Unset
+        if isinstance(self.top_logprobs, Unset):
+            top_logprobs = UNSET
+        else:
+            top_logprobs = self.top_logprobs
 
         tools: list[Any] | None | Unset
         if isinstance(self.tools, Unset):
@@ -237,6 +252,23 @@ class ChatRequest:
             parallel_tool_calls = UNSET
         else:
             parallel_tool_calls = self.parallel_tool_calls
+
+        modalities: list[Literal["text"]] | None | Unset
+        if isinstance(self.modalities, Unset):
+            modalities = UNSET
+        elif isinstance(self.modalities, list):
+            modalities = self.modalities
+
+        else:
+            modalities = self.modalities
+
+        service_tier: None | str | Unset
+        if isinstance(self.service_tier, Unset):
+            service_tier = UNSET
+        elif isinstance(self.service_tier, ChatRequestServiceTierType0):
+            service_tier = self.service_tier.value
+        else:
+            service_tier = self.service_tier
 
         store: bool | None | Unset
         if isinstance(self.store, Unset):
@@ -304,6 +336,10 @@ class ChatRequest:
             field_dict["tool_choice"] = tool_choice
         if parallel_tool_calls is not UNSET:
             field_dict["parallel_tool_calls"] = parallel_tool_calls
+        if modalities is not UNSET:
+            field_dict["modalities"] = modalities
+        if service_tier is not UNSET:
+            field_dict["service_tier"] = service_tier
         if store is not UNSET:
             field_dict["store"] = store
         if metadata is not UNSET:
@@ -540,7 +576,14 @@ class ChatRequest:
 
         logprobs = _parse_logprobs(d.pop("logprobs", UNSET))
 
-        top_logprobs = d.pop("top_logprobs", UNSET)
+        def _parse_top_logprobs(data: object) -> int | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(int | None | Unset, data)
+
+        top_logprobs = _parse_top_logprobs(d.pop("top_logprobs", UNSET))
 
         def _parse_tools(data: object) -> list[Any] | None | Unset:
             if data is None:
@@ -588,6 +631,52 @@ class ChatRequest:
         parallel_tool_calls = _parse_parallel_tool_calls(
             d.pop("parallel_tool_calls", UNSET)
         )
+
+        def _parse_modalities(data: object) -> list[Literal["text"]] | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, list):
+                    raise TypeError()
+                modalities_type_0 = []
+                _modalities_type_0 = data
+                for modalities_type_0_item_data in _modalities_type_0:
+                    modalities_type_0_item = cast(
+                        Literal["text"], modalities_type_0_item_data
+                    )
+                    if modalities_type_0_item != "text":
+                        raise ValueError(
+                            f"modalities_type_0_item must match const 'text', got '{modalities_type_0_item}'"
+                        )
+                    modalities_type_0.append(modalities_type_0_item)
+
+                return modalities_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(list[Literal["text"]] | None | Unset, data)
+
+        modalities = _parse_modalities(d.pop("modalities", UNSET))
+
+        def _parse_service_tier(
+            data: object,
+        ) -> ChatRequestServiceTierType0 | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, str):
+                    raise TypeError()
+                service_tier_type_0 = ChatRequestServiceTierType0(data)
+
+                return service_tier_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(ChatRequestServiceTierType0 | None | Unset, data)
+
+        service_tier = _parse_service_tier(d.pop("service_tier", UNSET))
 
         def _parse_store(data: object) -> bool | None | Unset:
             if data is None:
@@ -640,6 +729,8 @@ class ChatRequest:
             tools=tools,
             tool_choice=tool_choice,
             parallel_tool_calls=parallel_tool_calls,
+            modalities=modalities,
+            service_tier=service_tier,
             store=store,
             metadata=metadata,
         )

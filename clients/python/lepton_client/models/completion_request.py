@@ -46,7 +46,7 @@ class CompletionRequest:
         logit_bias (CompletionRequestLogitBiasType0 | None | Unset):
         user (str | Unset):
         echo (bool | None | Unset):
-        logprobs (None | Unset):
+        logprobs (int | None | Unset):
         suffix (Literal[''] | None | Unset):
         best_of (Literal[1] | None | Unset):
     """
@@ -69,7 +69,7 @@ class CompletionRequest:
     logit_bias: CompletionRequestLogitBiasType0 | None | Unset = UNSET
     user: str | Unset = UNSET
     echo: bool | None | Unset = UNSET
-    logprobs: None | Unset = UNSET
+    logprobs: int | None | Unset = UNSET
     suffix: Literal[""] | None | Unset = UNSET
     best_of: Literal[1] | None | Unset = UNSET
 
@@ -187,7 +187,11 @@ class CompletionRequest:
         else:
             echo = self.echo
 
-        logprobs = self.logprobs
+        logprobs: int | None | Unset
+        if isinstance(self.logprobs, Unset):
+            logprobs = UNSET
+        else:
+            logprobs = self.logprobs
 
         suffix: Literal[""] | None | Unset
         if isinstance(self.suffix, Unset):
@@ -438,7 +442,14 @@ class CompletionRequest:
 
         echo = _parse_echo(d.pop("echo", UNSET))
 
-        logprobs = d.pop("logprobs", UNSET)
+        def _parse_logprobs(data: object) -> int | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(int | None | Unset, data)
+
+        logprobs = _parse_logprobs(d.pop("logprobs", UNSET))
 
         def _parse_suffix(data: object) -> Literal[""] | None | Unset:
             if data is None:

@@ -1,0 +1,55 @@
+"""How likely what was said was: by the model itself, whatever the settings made of it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from torch import Tensor
+
+from core.generation.pieces import Token
+
+LEAST = -9999.0
+"""The log-probability of what cannot be, as OpenAI writes it: JSON has no infinity."""
+
+
+class Likelihoods:
+    """The tokens of one text that are not told yet, each with the `count` likeliest of its place.
+
+    A token is told with the first of its letters, so none is of a stop word that nobody sees.
+    """
+
+    def __init__(self, count: int, bytes_of: Callable[[int], bytes]) -> None:
+        self._count = count
+        self._bytes_of = bytes_of
+        self._waiting: deque[Token] = deque()
+        self._letters = 0
+
+    def hear(self, piece: int, logits: Tensor, known: int, before: int) -> None:
+        """A piece was said, of all its place's logits; the first `known` of them have a text.
+
+        So many letters `before` it are not told yet.
+        """
+        whole = logits.double()
+        whole = whole - whole.logsumexp(0)
+        values, which = whole[:known].topk(min(self._count, known))
+        likeliest = [
+            (self._bytes_of(at), max(value, LEAST))
+            for value, at in zip(values.tolist(), which.tolist(), strict=True)
+        ]
+        logprob = max(float(whole[piece]), LEAST)
+        offset = self._letters + before
+        self._waiting.append(Token(self._bytes_of(piece), logprob, offset, likeliest))
+
+    def told(self, letters: int) -> list[Token]:
+        """Those that begin in the next so many letters, now that these are told."""
+        self._letters += letters
+        found = []
+        while self._waiting and self._waiting[0].offset < self._letters:
+            found.append(self._waiting.popleft())
+        return found
+
+    def rest(self) -> list[Token]:
+        """Those that have no letter of their own, at the end of a text that was told whole."""
+        found, self._waiting = [*self._waiting], deque()
+        return found
