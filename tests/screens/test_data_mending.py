@@ -176,9 +176,14 @@ async def test_a_check_is_stopped_begun_again_and_held_against_another_version(l
         await pilot.press("y")
         await until(pilot, "lepton data check trips --against later@1")
         await pilot.press("escape", "c", "ctrl+u", *"nowhere", "enter")
-        await until(pilot, '✗ no data set "nowhere"')
-        await pilot.press("c", "ctrl+u", *"later", "enter")
+        assert "score " in await until(pilot, '✗ no data set "nowhere"'), "what was found stays"
+        await pilot.press("ctrl+u", *"later", "enter")
         await until(pilot, "against later")
+        await pilot.press("c", "ctrl+u", *"trips", "enter")
+        alone = "score ", "against"
+        await until(
+            pilot, lambda: [words in screen_text(pilot.app) for words in alone] == [True, False]
+        )
         await pilot.press("h")
         shown = await until(pilot, "rules failed")
         assert shown.count("trips@1") >= 3

@@ -159,13 +159,16 @@ class CheckPane(Pane):
 
         def answered(other: str | None) -> None:
             if other is not None:
-                self._check(version, other)
+                itself = self.lake.version(other).ref == version.ref
+                self._check(version, None if itself else other)
 
         question = Ask(
             f"Check {version.ref} against",
             value=self._against or next(iter(version.parents), ""),
             placeholder=f"{version.dataset}@1",
-            explained="Another version, or another data set: which columns have drifted since.",
+            explained="Another version, or another data set: which columns have drifted since."
+            f" {version.ref} ends the comparison.",
+            check=self.lake.version,
         )
         self.app.push_screen(question, answered)
 
