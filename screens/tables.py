@@ -23,7 +23,8 @@ def beside(mark: Text, words: Text, width: int | None = None) -> Table:
     """Words that go on beside what stands before them, and not under it."""
     grid = Table.grid(padding=(0, 1, 0, 0))
     grid.add_column(width=width, no_wrap=True)
-    grid.add_column(ratio=1)
+    # Folded, for else rich cuts a line that ends in letters of double width at the very edge.
+    grid.add_column(ratio=1, overflow="fold")
     grid.add_row(mark, words)
     return grid
 

@@ -9,6 +9,7 @@ from core.atomic import write_json
 from core.data.lake.lake import Lake
 from core.data.lake.version import Version
 from core.data.quality.finding import Finding, worst_first
+from core.data.quality.in_short import Others, in_short
 from core.data.quality.keeping import RULE, check_rules
 from core.data.quality.rule_file import rules_path
 from core.data.quality.score import CHECK, Checked, check_version, note
@@ -165,11 +166,11 @@ class Watch:
         )
 
     def _tell(self, version: Version, checked: Checked) -> None:
-        before = self._before(version.dataset)
+        before = dict.fromkeys(self._before(version.dataset))
         new = [each for each in checked.findings if _said(each) not in before]
         now = {_said(each) for each in checked.findings}
         gone = [text for text in before if text not in now]
-        for each in new:
+        for each in in_short(new):
             self._say(f"{version.ref}: new {_said(each)}")
         for text in gone:
             self._say(f"{version.ref}: gone {text}")
@@ -195,7 +196,9 @@ class Watch:
         self._job.emit("log", text=text)
 
 
-def _said(finding: Finding) -> str:
+def _said(finding: Finding | Others) -> str:
     """A finding in a line; another number of rows makes another line."""
+    if isinstance(finding, Others):
+        return f"{finding.severity}: {finding.what}"
     of = f"{finding.column}: " if finding.column else ""
     return f"{finding.severity}: {of}{finding.what}"

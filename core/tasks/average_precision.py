@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 
 from core.errors import LeptonError
-from core.tasks.objects import MOST_FOUND
 
 Array = np.ndarray[Any, Any]
 
+MOST_FOUND = 300
+"""Boxes that are found in a picture, the surest first."""
 _HALF = 0
 """The first of the ten overlaps that COCO judges at: 0.5, 0.55, … 0.95."""
 _OVERLAPS = 10

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from core.data.lake.view import View
+from core.data.objects import Thing, things_of
 from core.options import Option, resolved
 from core.tasks import object_learning
-from core.tasks.average_precision import Precision, average_precision, require_judge
+from core.tasks.average_precision import MOST_FOUND, Precision, average_precision, require_judge
 from core.tasks.base import UNKNOWN, Fit, Task
 from core.tasks.classification import NOT_IN_TRAINING
 from core.tasks.facts import TableFacts
 from core.tasks.object_learning import LEAST_SIDE, STEP, Learnt, counted, lists_objects, things
-from core.tasks.objects import MOST_FOUND, Thing, things_of
 from core.tasks.pixels import Standard, image_row, in_threads, letterboxed, unreadable
 from core.tasks.preprocessing import ImageReading, Reading
 from core.tasks.ragged import Ragged

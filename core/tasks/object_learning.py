@@ -10,10 +10,10 @@ from typing import Any, Self
 import numpy as np
 
 from core.data.lake.view import View
+from core.data.objects import Thing, things_of
 from core.errors import LeptonError
 from core.tasks.base import Fit
 from core.tasks.facts import ColumnFacts
-from core.tasks.objects import Thing, things_of
 from core.tasks.pixels import Survey, own_size, unreadable
 from core.tasks.preprocessing import ImageReading
 from core.tasks.rows import label_order, place, skipped_note, values, with_place

@@ -16,6 +16,8 @@ from screens.base import LeptonScreen
 from screens.data.rows.look import Look
 
 STOPPED = "stopped; r looks again"
+# How old things are is drawn anew no oftener: over a slow line each redraw is waited for.
+AGE_SECONDS = 10.0
 
 
 class Pane(Vertical):

@@ -25,7 +25,7 @@ from screens.data.forms.importing import ImportLine, ended_words
 from screens.data.forms.split_form import SplitForm
 from screens.data.forms.split_result import SplitMade, SplitResult
 from screens.data.forms.splitting import Planner, SplitRequest
-from screens.data.pane import Pane
+from screens.data.pane import AGE_SECONDS, Pane
 from screens.data.profile.pane import ProfilePane
 from screens.data.rows.pane import RowsPane
 from screens.data.sql.pane import SqlPane
@@ -46,8 +46,6 @@ PANES: dict[str, type[Pane]] = {
 }
 
 LOOK_SECONDS = 2.0
-# How old things are is drawn anew no oftener: over a slow line each redraw is waited for.
-AGE_SECONDS = 10.0
 
 
 class DataScreen(LeptonScreen):

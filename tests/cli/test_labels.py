@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from PIL import Image
 
+from core.data.lake.lake import Lake
+from core.workspace import Workspace
 from tests.cli.conftest import SCRIPT, Shell
 
 WRONG: list[tuple[list[str], int, str]] = [
@@ -37,6 +42,42 @@ def plants(lepton: Shell, tmp_path: Path) -> Shell:
     source.write_text("height,kind\n" + "".join(f"{n},{'ab'[n % 2]}\n" for n in range(20)))
     assert lepton("data", "import", source, "--target", "kind").code == 0
     return lepton
+
+
+def test_what_waits_is_told_of_the_version_that_it_waits_for(plants: Shell) -> None:
+    plants("data", "label", "plants", "3=b", "4=b")
+    plants("data", "label", "plants", "--publish")
+    said = plants("data", "label", "plants@1", "5=one\nmore")
+    assert "Wait to be published: 1 for kind. lepton data label plants --publish" in said.err
+    assert 'not in kind until now: "one\u23cemore"\n' in said.err
+    (shown,) = plants("data", "label", "plants@1", "--show", "--json").json["labels"]
+    assert shown["row"] == 5
+
+
+def test_labels_of_rows_that_are_not_the_newest_are_published_there(
+    plants: Shell, tmp_path: Path
+) -> None:
+    (tmp_path / "plants.csv").write_text("height,kind\n1,a\n2,b\n")
+    plants("data", "import", tmp_path / "plants.csv", "--target", "kind")
+    said = plants("data", "label", "plants@1", "5=c")
+    assert "lepton data label plants@1 --publish" in said.err
+    done = plants("data", "label", "plants@1", "--publish", "--json").json
+    assert (done["labels"], done["parents"]) == ({"kind": 1}, ["plants@1"])
+
+
+def test_objects_are_labelled_with_objects(lepton: Shell) -> None:
+    picture = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(picture, "PNG")
+    thing = '[{"label": "cat", "bbox": [1, 2, 3, 4]}]'
+    rows = pa.table({"image": [picture.getvalue()] * 2, "objects": [thing, "[]"]})
+    Lake(Workspace.open(lepton.home)).commit(
+        "cats", rows, op="import", media={"image": "image"}, target="objects"
+    )
+    for wrong in ("cat", "[1]", '[{"label": "cat", "bbox": [1, 2, 3]}]'):
+        said = lepton("data", "label", "cats", f"1={wrong}")
+        assert said.code == 2
+        assert "lists no objects" in said.err
+    assert lepton("data", "label", "cats", f"1={thing}", "0=").code == 0
 
 
 def test_labels_are_given_shown_taken_back_and_published(plants: Shell) -> None:

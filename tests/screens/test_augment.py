@@ -136,6 +136,9 @@ async def test_what_the_task_refuses_is_told_before_it_is_used(workspace: Worksp
     async with LeptonApp(workspace).run_test(size=(110, 36)) as pilot:
         await enter(pilot, "novel")
         await until(pilot, "! for training: drop cannot be: what text-generation learns goes along")
+        await pilot.press("escape", "down")
+        shown = await until(pilot, "no images, texts or sounds: nothing to augment")
+        assert "for training" not in shown, "that was said of other rows"
 
 
 async def test_sounds_are_seen_and_what_is_none_says_so(workspace: Workspace) -> None:

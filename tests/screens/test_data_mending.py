@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pytest
 from textual.widgets import OptionList
 
+from core.data.cleaning.preview import Preview
+from core.data.cleaning.recipe import Recipe
 from core.data.lake.lake import Lake
+from core.data.lake.view import View
 from core.data.quality.rule_file import rules_path
+from core.errors import Cancelled
 from lepton_tui.app import LeptonApp
+from screens.data.check import history_view, quality_words
+from screens.data.clean import previewer
+from screens.text import relative_time
 from tests.screens.golden import golden, screen_text
 from tests.screens.trips import enter, turn_to, type_in
 from tests.screens.walk import make_model, until
@@ -38,6 +48,66 @@ async def test_a_finding_shows_its_rows_and_offers_a_step(lake: Lake) -> None:
         await turn_to(pilot, "check")
         await pilot.press("m")
         await until(pilot, "200 rows changed")
+
+
+async def test_findings_of_very_many_columns_are_told_in_short(lake: Lake) -> None:
+    cells = {f"c{n}": [None, *(row % 5 for row in range(30))] for n in range(40)}
+    lake.commit("many", pa.table(cells), op="import")
+    async with app(lake).run_test(size=(80, 24)) as pilot:
+        await enter(pilot, "check", "many@1")
+        await until(pilot, "c0: 3.2% of the values are missing")
+        findings = pilot.app.screen.query_one("#findings", OptionList)
+        assert findings.option_count < 20
+        await pilot.press("end")
+        await until(pilot, "m mends all of them: fill 30 columns with=median")
+        # Where there is less room, the one at the cursor stays in sight.
+        await pilot.resize_terminal(80, 14)
+        await pilot.pause()
+        assert "missing 30 times more: c10, c11" in screen_text(pilot.app)
+        await pilot.press("enter")
+        await until(pilot, "c12: 3.2% of the values are missing")
+        await pilot.press("escape", "m")
+        await until(pilot, "fill  columns=c10,c11")
+        await until(pilot, "1 row changed")
+
+
+async def test_the_history_grows_older_while_it_is_open(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history_view, "AGE_SECONDS", 0.05)
+    async with app(lake).run_test(size=(80, 24)) as pilot:
+        await enter(pilot, "check")
+        await until(pilot, "score ")
+        await pilot.press("h")
+        await until(pilot, "just now")
+        later = time.time() + 3 * 3600
+        monkeypatch.setattr(quality_words, "relative_time", lambda then: relative_time(then, later))
+        await until(pilot, "3 h ago")
+
+
+async def test_a_look_at_a_step_can_be_stopped(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    began = threading.Event()
+
+    def endless(_: Lake, view: View, recipe: Recipe) -> Preview:
+        began.set()
+        try:
+            view.sql("SELECT count(*) FROM range(10000000) a, range(10000000) b")
+        except duckdb.InterruptException as error:
+            raise Cancelled("the preview was cancelled") from error
+        raise AssertionError("it ended")
+
+    async with app(lake).run_test(size=(80, 24)) as pilot:
+        await enter(pilot, "check")
+        await until(pilot, "age: 10.0% of the values are missing")
+        with monkeypatch.context() as patch:
+            patch.setattr(previewer, "preview", endless)
+            await pilot.press("M")
+            await until(pilot, "looking… esc stops")
+            await until(pilot, began.is_set)
+            await pilot.press("escape")
+            await until(pilot, "stopped; a step that is moved to")
+        await pilot.press("up")
+        await until(pilot, "rows changed")
 
 
 async def test_a_recipe_is_built_previewed_run_and_taken_back(lake: Lake, tmp_path: Path) -> None:
@@ -106,9 +176,14 @@ async def test_a_check_is_stopped_begun_again_and_held_against_another_version(l
         await pilot.press("y")
         await until(pilot, "lepton data check trips --against later@1")
         await pilot.press("escape", "c", "ctrl+u", *"nowhere", "enter")
-        await until(pilot, '✗ no data set "nowhere"')
-        await pilot.press("c", "ctrl+u", *"later", "enter")
+        assert "score " in await until(pilot, '✗ no data set "nowhere"'), "what was found stays"
+        await pilot.press("ctrl+u", *"later", "enter")
         await until(pilot, "against later")
+        await pilot.press("c", "ctrl+u", *"trips", "enter")
+        alone = "score ", "against"
+        await until(
+            pilot, lambda: [words in screen_text(pilot.app) for words in alone] == [True, False]
+        )
         await pilot.press("h")
         shown = await until(pilot, "rules failed")
         assert shown.count("trips@1") >= 3

@@ -7,9 +7,9 @@ import pyarrow as pa
 import pytest
 
 from core.data.lake.lake import Lake
+from core.data.objects import things_of
 from core.tasks import Task, facts, guess, task
 from core.tasks.answer_table import row_of, schema_of
-from core.tasks.objects import things_of
 from core.workspace import Workspace
 
 ROWS = 40

@@ -11,6 +11,7 @@ from PIL import Image
 from core.augmentation import written
 from core.augmentation.augmenter import Augmenter
 from core.data.lake.lake import Lake
+from core.data.objects import things_of
 from core.data.splitting.split import split
 from core.errors import LeptonError, UsageError
 from core.evaluation.evaluate import evaluate_model
@@ -20,11 +21,10 @@ from core.inference.forward import naive, solved
 from core.ingest import ingest
 from core.models.architectures import build
 from core.tasks import facts, guess
-from core.tasks.average_precision import average_precision
+from core.tasks.average_precision import MOST_FOUND, average_precision
 from core.tasks.boxes import assigned, overlap, thinned
 from core.tasks.detecting import best, losses
 from core.tasks.object_detection import SURE, ObjectDetection
-from core.tasks.objects import MOST_FOUND, things_of
 from core.tasks.ragged import Ragged
 from core.training.start import start_training
 from core.workspace import Workspace

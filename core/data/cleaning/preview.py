@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.data.cleaning.compile import as_error, compile_recipe
 from core.data.cleaning.recipe import Recipe
 from core.data.cleaning.sheet import HIDDEN
 from core.data.lake.lake import Lake
+from core.data.lake.layout import COLUMNS_AT_ONCE, portions_of
 from core.data.lake.view import ROW_ID, View, quoted
 from core.errors import Cancelled
+
+if TYPE_CHECKING:
+    import duckdb
 
 SAMPLE = 100_000
 MEDIA_SAMPLE = 1_000
@@ -115,33 +119,36 @@ def _preview(lake: Lake, view: View, recipe: Recipe, limit: int, made: list[str]
     made += [*last.tables, HIDDEN + "after"]
     connection.execute(f"CREATE OR REPLACE TABLE {HIDDEN}after AS {last.query}")
     old, new = before[2], last.columns
-    same = [c.name for c in old if c.name in last.names and c.name in last.touched]
-    differs = [f"a.{quoted(name)} IS DISTINCT FROM b.{quoted(name)}" for name in same]
-    fresh = [name for name in last.names if name not in {c.name for c in old}]
-    some = [*differs, *(f"b.{quoted(name)} IS NOT NULL" for name in fresh if name in last.touched)]
+    kept, there = frozenset(last.names), {c.name for c in old}
+    same = [c.name for c in old if c.name in kept and c.name in last.touched]
+    fresh = [name for name in last.names if name not in there]
+    changes = {name: f"a.{quoted(name)} IS DISTINCT FROM b.{quoted(name)}" for name in same} | {
+        name: f"b.{quoted(name)} IS NOT NULL" for name in fresh if name in last.touched
+    }
     joined = f"FROM {before[1]} a LEFT JOIN {HIDDEN}after b ON a.{ROW_ID} = b.{ROW_ID}"
-    gone, condition = f"b.{ROW_ID} IS NULL", f"({' OR '.join(some) or 'false'})"
-    counts = connection.execute(
-        f"SELECT count(*) FILTER (WHERE b.{ROW_ID} IS NOT NULL AND {condition}),"
-        f" count(*) FILTER (WHERE {gone})"
-        + "".join(f", count(*) FILTER (WHERE b.{ROW_ID} IS NOT NULL AND {d})" for d in differs)
-        + f" {joined}"
-    ).fetchone() or (0, 0)
+    gone = f"b.{ROW_ID} IS NULL"
+    made += [HIDDEN + "changed", HIDDEN + "part"]
+    counts = _changes(connection, joined, changes)
+    ((rows_changed, rows_dropped),) = connection.execute(
+        f"SELECT (SELECT count(DISTINCT {ROW_ID}) FROM {HIDDEN}changed),"
+        f" (SELECT count(*) FILTER ({gone}) {joined})"
+    ).fetchall()
     listed = [f"a.{quoted(c.name)}" for c in old] + [f"b.{quoted(c.name)}" for c in new]
     found = connection.execute(
-        f"SELECT a.{ROW_ID}, {gone}, {', '.join(listed)} {joined}"
-        f" WHERE {gone} OR {condition} ORDER BY a.{ROW_ID} LIMIT {int(limit)}"
+        f"SELECT a.{ROW_ID}, {gone}, {', '.join(listed)} {joined} WHERE {gone}"
+        f" OR a.{ROW_ID} IN (SELECT {ROW_ID} FROM {HIDDEN}changed)"
+        f" ORDER BY a.{ROW_ID} LIMIT {int(limit)}"
     ).fetchall()
     return Preview(
         step=recipe.steps[-1].to_json(),
         rows=version.rows,
         looked_at=looked_at,
         rows_before=rows,
-        rows_changed=counts[0],
-        rows_dropped=counts[1],
+        rows_changed=rows_changed,
+        rows_dropped=rows_dropped,
         columns_added=tuple(fresh),
-        columns_removed=tuple(c.name for c in old if c.name not in last.names),
-        columns_changed=tuple(n for n, count in zip(same, counts[2:], strict=True) if count),
+        columns_removed=tuple(c.name for c in old if c.name not in kept),
+        columns_changed=tuple(name for name in same if counts[name]),
         did=last.steps[0].did,
         examples=tuple(
             Changed(
@@ -156,8 +163,34 @@ def _preview(lake: Lake, view: View, recipe: Recipe, limit: int, made: list[str]
     )
 
 
+def _changes(
+    connection: duckdb.DuckDBPyConnection, joined: str, changes: dict[str, str]
+) -> dict[str, int]:
+    """In how many rows each column is another; the ids of those rows go into a table.
+
+    Some columns at a time: one query with a condition for each of thousands does not end.
+    """
+    connection.execute(f"CREATE OR REPLACE TABLE {HIDDEN}changed ({ROW_ID} BIGINT)")
+    counts: dict[str, int] = {}
+    for part in portions_of(list(changes), COLUMNS_AT_ONCE):
+        differs = [f"coalesce(b.{ROW_ID} IS NOT NULL AND {changes[name]}, false)" for name in part]
+        listed = ", ".join(f"{each} AS c{at}" for at, each in enumerate(differs))
+        connection.execute(
+            f"CREATE OR REPLACE TABLE {HIDDEN}part AS SELECT a.{ROW_ID}, {listed} {joined}"
+        )
+        summed = ", ".join(f"count(*) FILTER (c{at})" for at in range(len(part)))
+        (found,) = connection.execute(f"SELECT {summed} FROM {HIDDEN}part").fetchall()
+        counts |= zip(part, found, strict=True)
+        some = " OR ".join(f"c{at}" for at in range(len(part)))
+        connection.execute(
+            f"INSERT INTO {HIDDEN}changed SELECT {ROW_ID} FROM {HIDDEN}part WHERE {some}"
+        )
+    return counts
+
+
 def _sample(view: View) -> tuple[str, int]:
     """The rows to look at, and how many they are."""
+    view.hold()
     most = MEDIA_SAMPLE if any(c.media for c in view.version.columns) else SAMPLE
     if view.version.rows <= most:
         return "rows", view.version.rows

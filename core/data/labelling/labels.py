@@ -17,6 +17,8 @@ from core.data.lake.layout import ROW_ID, literal, quoted
 from core.data.lake.version import FRACTIONS, WHOLE, Version
 from core.data.lake.view import View
 from core.data.lake.writing import Overtaken
+from core.data.objects import things_of
+from core.data.quality.objects import lists_objects
 from core.errors import UsageError, nearest
 
 if TYPE_CHECKING:
@@ -53,6 +55,9 @@ class Labels:
         self.type = _type(self.version, self.column)
         self._lake = lake
         self._view = lake.open(self.version)
+        self._objects = self.column in self.version.column_names and lists_objects(
+            self._view, self.version.column(self.column)
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -84,7 +89,21 @@ class Labels:
             "To make the column text: lepton data clean"
             f" {self.version.dataset} --step 'cast columns={self.column} to=text'",
         )
+        if self._objects:
+            self._check_objects(entries)
         self._lake.labels.add(self.version, self.column, entries, source=source, author=author)
+
+    def _check_objects(self, entries: Iterable[Entry]) -> None:
+        for row, value, _ in entries:
+            try:
+                things_of("[]" if value is None else value)
+            except ValueError as error:
+                raise UsageError(
+                    f'row {row}: "{(value or "")[:40]}" lists no objects: {error}',
+                    where=self.version.ref,
+                    hint='Such as [{"label": "cat", "bbox": [10, 20, 50, 40]}];'
+                    " [] where there is none.",
+                ) from error
 
     def unseen(self, entries: Iterable[Entry]) -> list[str]:
         """Those of the labels that neither the column nor any label that waits has yet."""

@@ -34,7 +34,7 @@ def check_columns(view: View, target: str | None) -> Iterator[Finding]:
         known |= view.of_each([column.name for column in alike], partial(_asked, alike[0]))
     limits = {name: reach for name, each in known.items() if (reach := _reach(each)) is not None}
     outliers = _outside(view, limits)
-    named = [column for column in columns if _may_name_rows(column, known[column.name], rows)]
+    named = [column for column in columns if _may_name_rows(column, known[column.name])]
     distinct: dict[str, dict[str, int]] = {}
     for alike in of_one_type(named):
         distinct |= view.of_each([column.name for column in alike], partial(_exactly, alike[0]))
@@ -81,10 +81,10 @@ def _exactly(column: Column, name: str) -> dict[str, str]:
     return {"distinct": f"count(DISTINCT {valid(column, name)})"}
 
 
-def _may_name_rows(column: Column, found: dict[str, Any], rows: int) -> bool:
+def _may_name_rows(column: Column, found: dict[str, Any]) -> bool:
     """Nearly as many values as rows, as far as that was estimated, of a kind that names rows."""
     distinct, filled = found["distinct"], found["filled"]
-    if distinct is None or not filled or rows < FEW:
+    if distinct is None or filled < FEW:
         return False
     return bool(distinct > ROUGHLY * filled and _names_rows(column, found["spaced"]))
 

@@ -6,7 +6,7 @@ import json
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from core.data.lake.layout import ROW_ID, among
@@ -48,7 +48,7 @@ class Finding:
         return self.kind, self.column
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self) | {"examples": list(self.examples)}
+        return {**vars(self), "examples": list(self.examples)}
 
     @classmethod
     def from_json(cls, kept: Mapping[str, Any]) -> Finding:

@@ -8,6 +8,7 @@ from core.data.lake.layout import readable
 from core.data.lake.view import View, literal, quoted
 from core.data.profile import is_number
 from core.data.quality.finding import Finding, examples_of, have
+from core.data.quality.objects import check_objects, lists_objects
 
 FEW_ROWS = 10
 IMBALANCE = 10
@@ -32,6 +33,9 @@ def check_labels(view: View, target: str) -> Iterator[Finding]:
             None if whole else {"do": "drop-rows", "columns": [target]},
             f"{name} IS NULL",
         )
+    if lists_objects(view, column):
+        yield from check_objects(view, target)
+        return
     classes = view.sql(
         f"SELECT CAST({name} AS VARCHAR), count(*) FROM rows WHERE {name} IS NOT NULL"
         f" GROUP BY 1 ORDER BY 2, 1 LIMIT {CATEGORIES + 1}"
@@ -48,7 +52,10 @@ def check_labels(view: View, target: str) -> Iterator[Finding]:
         )
         return
     numeric = is_number(column) and len(classes) > 50
-    if numeric or len(classes) > CATEGORIES or not classes:
+    if numeric or not classes:
+        return
+    if len(classes) > CATEGORIES:
+        yield from _many(view, target)
         return
     yield from _rare(view, target, classes)
     (least, fewest), (most, commonest) = classes[0], classes[-1]
@@ -62,6 +69,29 @@ def check_labels(view: View, target: str) -> Iterator[Finding]:
             hint="Judge by the scores of each class rather than by accuracy.",
             condition=f"CAST({name} AS VARCHAR) = {literal(most)}",
         )
+
+
+def _many(view: View, target: str) -> Iterator[Finding]:
+    """Too many classes to name, of which few have rows enough; texts that differ are none."""
+    name = quoted(target)
+    few = f"{name} IN (SELECT {name} FROM rows GROUP BY 1 HAVING count(*) < {FEW_ROWS})"
+    ((classes, filled, rare, rows),) = view.sql(
+        f"SELECT count(*), sum(n), count(*) FILTER (n < {FEW_ROWS}), sum(n) FILTER"
+        f" (n < {FEW_ROWS}) FROM (SELECT count(*) AS n FROM rows WHERE {name} IS NOT NULL"
+        f" GROUP BY {name})"
+    )
+    if not rare or classes * 2 > filled:
+        return
+    yield Finding(
+        "warning",
+        "few-rows",
+        target,
+        int(rows),
+        what=f"{rare:,} of {classes:,} classes have fewer than {FEW_ROWS} rows",
+        hint="Merge classes into fewer, add rows, or predict something coarser.",
+        examples=examples_of(view, few),
+        condition=few,
+    )
 
 
 def _rare(view: View, target: str, classes: list[tuple[str, int]]) -> Iterator[Finding]:
@@ -80,7 +110,7 @@ def _rare(view: View, target: str, classes: list[tuple[str, int]]) -> Iterator[F
         target,
         sum(n for _, n in rare),
         what=f"{len(rare)} {have(len(rare), 'class', 'classes')} fewer than {FEW_ROWS} rows:"
-        f" {shown}",
+        f" {shown}{', …' if len(rare) > 5 else ''}",
         hint="Add rows of these classes, merge them with others, or leave them out.",
         examples=examples_of(view, few),
         # With fewer than two classes left there is nothing to tell apart.

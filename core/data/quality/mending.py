@@ -1,14 +1,48 @@
-"""The steps that mend what a check found, as a recipe for a person to go through."""
+"""The steps that mend what a check found: few of many, and as a recipe to go through."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from core.atomic import write_text
 from core.data.cleaning.recipe import Recipe
 from core.data.quality.finding import Finding
 from core.errors import UsageError
+
+DROP = "drop-columns"
+_EACH_COLUMN = frozenset(
+    {DROP, "cast", "clip-outliers", "drop-rows", "fill", "map-values", "parse-dates"}
+)
+"""Steps that do to several columns what they do to each."""
+
+
+def joined(steps: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The steps in as few as can be: those that do the same to other columns are one.
+
+    They come by what they do, in the order in which that was found first. Columns that are to be
+    dropped are dropped last, and what else would be done to them is left out.
+    """
+    kinds = dict.fromkeys(step["do"] for step in steps)
+    order = {kind: at for at, kind in enumerate(kinds)} | {DROP: len(kinds)}
+    dropped = {name for step in steps if step["do"] == DROP for name in step["columns"]}
+    made: dict[str, dict[str, Any]] = {}
+    for step in sorted(steps, key=lambda step: order[step["do"]]):
+        each = step["do"] in _EACH_COLUMN
+        columns = list(step.get("columns", ()))
+        if each and step["do"] != DROP:
+            columns = [name for name in columns if name not in dropped]
+        if (each and not columns) or step.get("column") in dropped:
+            continue
+        same = json.dumps({**step, "columns": None} if each else step, sort_keys=True)
+        if same not in made:
+            made[same] = {**step, "columns": columns} if columns else dict(step)
+        elif each:
+            known = made[same]["columns"]
+            known += [name for name in columns if name not in known]
+    return list(made.values())
 
 
 def mending_recipe(ref: str, findings: Sequence[Finding]) -> str:

@@ -10,6 +10,7 @@ from core.data.lake.view import ROW_ID, SPLIT, View, quoted
 from core.data.near import near_duplicate_images, near_duplicate_texts
 from core.data.quality.duplicates import SERIOUS
 from core.data.quality.finding import Finding, named, stop_if
+from core.data.quality.objects import lists_objects
 
 # What is looked at for this check: some seconds' work.
 MOST_TEXTS = 100_000
@@ -30,6 +31,8 @@ def check_similar(view: View, should_stop: Callable[[], bool]) -> Iterator[Findi
     long = view.of_each(texts, lambda name: {"texts": f"count(*) FILTER ({_long(name)})"})
     for column in view.version.columns:
         name = quoted(column.name)
+        if column.name in long and lists_objects(view, column):
+            continue
         if column.media == "image":
             there = f"{name} IS NOT NULL"
             ((count,),) = view.sql(f"SELECT count({name}) FROM rows")

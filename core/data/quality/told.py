@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core.data.lake.version import Column
+from core.data.lake.version import Column, Version
 from core.data.lake.view import ROW_ID, SPLIT, View, quoted
 from core.data.profile import is_number
 from core.data.quality.finding import Finding
@@ -39,7 +39,7 @@ def check_told(view: View, target: str) -> Iterator[Finding]:
     sample) and tried on the other half, and held against the answer without any column: the
     commonest label, or for a target of numbers the mean. Columns that name the rows are passed by.
     """
-    columns = [column for column in view.version.columns if _eligible(view, column, target)]
+    columns = _eligible(view.version, target)
     if not columns or view.version.rows < FEWEST:
         return
     listed = ", ".join(quoted(column.name) for column in [view.version.column(target), *columns])
@@ -79,11 +79,17 @@ def check_told(view: View, target: str) -> Iterator[Finding]:
         )
 
 
-def _eligible(view: View, column: Column, target: str) -> bool:
-    inputs = view.version.inputs if target == view.version.target else None
-    if column.name in (SPLIT, target) or column.media or column.type == "BLOB":
-        return False
-    return inputs is None or column.name in inputs
+def _eligible(version: Version, target: str) -> list[Column]:
+    """The columns that a model may be shown."""
+    columns = [
+        column
+        for column in version.columns
+        if column.name not in (SPLIT, target) and not column.media and column.type != "BLOB"
+    ]
+    if version.inputs is None or target != version.target:
+        return columns
+    inputs = frozenset(version.inputs)
+    return [column for column in columns if column.name in inputs]
 
 
 def _truth(column: pa.ChunkedArray, number: bool) -> Array | None:
@@ -116,9 +122,9 @@ def _cells(column: pa.ChunkedArray, number: bool, held: Array) -> Array | None:
     known = np.isfinite(values)
     if (known & ~held).sum() < FEWEST // 2:
         return None
-    made = values[known & ~held]
+    made = np.sort(values[known & ~held])
     bins = min(BINS, len(made) // 10)
-    cuts = np.unique(np.quantile(made, np.linspace(0, 1, bins + 1)[1:-1]))
+    cuts = np.unique(made[np.arange(1, bins) * len(made) // bins])
     return np.where(known, np.searchsorted(cuts, values), len(cuts) + 1)
 
 

@@ -117,12 +117,12 @@ def _add(
         unseen = session.unseen(entries)
         session.add(entries, **said)
         version, column = session.version, session.column
-    waits = lake.labels.counts(version)
+    holder, waits = _waiting(lake, version)
     if empty:
         note(f"note: {counted(empty, 'row')} without a label passed over")
     if unseen and column in version.column_names:
-        shown = ", ".join(f'"{value}"' for value in unseen[:5]) + (" …" if len(unseen) > 5 else "")
-        note(f"note: not in {column} until now: {shown}")
+        shown = ", ".join(f'"{plain(value)}"' for value in unseen[:5])
+        note(f"note: not in {column} until now: {shown}{' …' if len(unseen) > 5 else ''}")
     if json:
         put_json(
             {
@@ -136,7 +136,7 @@ def _add(
         )
         return
     put(f"{version.ref}: {counted(len(entries), 'label')} for {plain(column)}")
-    _put_waiting(version, waits)
+    _put_waiting(lake, holder, waits)
     times = f" {len(entries)}" if len(entries) > 1 else ""
     note(f"Take back: lepton data label {version.dataset} --undo{times}")
 
@@ -201,7 +201,7 @@ def _undo(
 ) -> None:
     version = lake.version(dataset)
     undone = lake.labels.undo(version, count, column=column, **said)
-    waits = lake.labels.counts(version)
+    holder, waits = _waiting(lake, version)
     if json:
         taken = [each.to_json() for each in undone]
         put_json({"dataset": version.ref, "undone": taken, "waiting": sum(waits.values())})
@@ -218,7 +218,7 @@ def _undo(
         put(f"and {len(undone) - SHOWN:,} more")
     if len(undone) < count:
         note(f"There were no more than {len(undone):,} of yours.")
-    _put_waiting(version, waits)
+    _put_waiting(lake, holder, waits)
 
 
 def _publish(lake: Lake, dataset: str, column: str | None, *, json: bool) -> None:
@@ -246,7 +246,8 @@ def _publish(lake: Lake, dataset: str, column: str | None, *, json: bool) -> Non
 def _show(lake: Lake, version: Version, column: str | None, *, json: bool) -> None:
     from core.data.labelling.labels import stranded
 
-    waits = lake.labels.waiting(version, column)
+    holder, counts = _waiting(lake, version)
+    waits = lake.labels.waiting(holder, column)
     if json:
         shown = [each.to_json() for each in waits.labels]
         put_json({"dataset": version.ref, "waiting": len(shown), "labels": shown})
@@ -270,7 +271,7 @@ def _show(lake: Lake, version: Version, column: str | None, *, json: bool) -> No
         if len(waits.labels) > SHOWN:
             note(f"The last {SHOWN} of {len(waits.labels):,}; --json has all.")
     if not json:
-        _put_waiting(version, lake.labels.counts(version))
+        _put_waiting(lake, holder, counts)
     if elsewhere := stranded(lake, version):
         note(f"note: {elsewhere}")
 
@@ -279,9 +280,19 @@ def _shown(label: Label) -> str:
     return "no label" if label.value is None else f'"{plain(label.value)}"'
 
 
-def _put_waiting(version: Version, counts: dict[str, int]) -> None:
+def _waiting(lake: Lake, version: Version) -> tuple[Version, dict[str, int]]:
+    """The newest version of the same rows, over which labels are laid, and how many wait for it."""
+    same = (each for each in lake.versions(version.dataset) if each.origin == version.origin)
+    holder = next(same, version)
+    return holder, lake.labels.counts(holder)
+
+
+def _put_waiting(lake: Lake, holder: Version, counts: dict[str, int]) -> None:
     if not counts:
         note("No labels wait to be published.")
         return
     told = ", ".join(f"{count:,} for {plain(name)}" for name, count in counts.items())
-    note(f"Wait to be published: {told}. lepton data label {version.dataset} --publish")
+    # Rows of an earlier import are not those that the name alone means.
+    newest = lake.version(holder.dataset).n == holder.n
+    ref = holder.dataset if newest else holder.ref
+    note(f"Wait to be published: {told}. lepton data label {ref} --publish")

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 LONGEST_STEP = 500
 HISTORY = 50
-MOST_OF_A_KIND = 10
 
 
 @app.command()
@@ -233,17 +232,17 @@ def _put_report(report: dict[str, Any]) -> None:
 def put_findings(findings: Sequence[Finding], dataset: str) -> None:
     """What a check found, worst first, each with what to do and the command that does it.
 
-    Of what was found of a kind in many columns, the worst are shown and the others named.
+    Of what was found of a kind in many columns, the worst are shown and the others counted.
     """
     from core.data.quality.finding import command_of, shell_word
+    from core.data.quality.in_short import Others, in_short
 
     if not findings:
         put("Nothing is wrong that the check knows to look for.")
-    kinds: dict[tuple[str, str], list[str]] = {}
-    for finding in findings:
-        alike = kinds.setdefault((finding.severity, finding.kind), [])
-        alike.append(finding.column or "")
-        if len(alike) > MOST_OF_A_KIND:
+    for finding in in_short(findings):
+        if isinstance(finding, Others):
+            put(f"{finding.severity:<8} {plain(finding.what)}")
+            put(f"{'':<8} All of them: lepton data check {dataset} --json")
             continue
         of = f"{finding.column}: " if finding.column else ""
         put(f"{finding.severity:<8} {plain(of + finding.what)}")
@@ -259,11 +258,6 @@ def put_findings(findings: Sequence[Finding], dataset: str) -> None:
             put(f"{'':<8} {plain(f'lepton data clean {dataset} --step {shell_word(step)}')}")
         else:
             put(f"{'':<8} The step fits no line: lepton data check {dataset} --save FILE")
-    for (severity, kind), columns in kinds.items():
-        if more := columns[MOST_OF_A_KIND:]:
-            named = ", ".join(more[:MOST_OF_A_KIND]) + (" …" if len(more) > MOST_OF_A_KIND else "")
-            put(f"{severity:<8} {plain(f'{kind} {len(more):,} times more: {named}')}")
-            put(f"{'':<8} All of them: lepton data check {dataset} --json")
 
 
 @app.command()

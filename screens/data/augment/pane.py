@@ -91,6 +91,8 @@ class AugmentPane(Pane):
     def _look(self) -> None:
         """Read the rows to show, and then what becomes of them."""
         version, column, offset = self._there, self._column, self._offset
+        # What was wrong with the rows before is not said of these.
+        self.set_class(False, "-wrong")
         self._say("looking…")
 
         def look() -> Looked | None:

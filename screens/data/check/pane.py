@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import threading
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from rich.text import Text
 from textual import on
@@ -16,19 +16,25 @@ from textual.widgets.option_list import Option
 from core.data.lake.lake import Lake
 from core.data.lake.version import Version
 from core.data.quality.finding import Finding
+from core.data.quality.in_short import Others, in_short
+from core.data.quality.mending import joined
 from core.data.quality.score import Checked, check_version, note
 from core.errors import Cancelled, LeptonError
 from core.runs.run import Run
 from screens.data.check.doubting import DoubtForm, doubt
-from screens.data.check.finding_words import finding_line
-from screens.data.check.quality_words import history_told
+from screens.data.check.finding_words import finding_line, others_told
+from screens.data.check.history_view import HistoryView
 from screens.data.check.rules_view import RulesView
-from screens.data.clean.step_words import step_words
+from screens.data.clean.step_words import settings_words, step_words
 from screens.data.pane import STOPPED, Pane
 from screens.data.rows.look import Look
 from screens.text import counted, plain
 from screens.widgets.ask import Ask
 from screens.widgets.text_window import TextWindow
+
+MOST_STEPS = 100
+LONGEST_STEP = 200
+MOST_NAMED = 5
 
 
 class Findings(OptionList):
@@ -37,6 +43,10 @@ class Findings(OptionList):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "select", "Show rows", tooltip="Show the rows that it is about")
     ]
+
+    def on_resize(self) -> None:
+        # What is said below of the one at the cursor takes lines away, else its own as well.
+        self.scroll_to_highlight()
 
 
 class CheckPane(Pane):
@@ -61,7 +71,8 @@ class CheckPane(Pane):
 
     def __init__(self, lake: Lake, *, id: str) -> None:
         super().__init__(lake, id=id)
-        self._findings: list[Finding] = []
+        self._checked: Checked | None = None
+        self._findings: list[Finding | Others] = []
         self._of = ""
         self._against: str | None = None
         self._model: str | None = None
@@ -98,7 +109,7 @@ class CheckPane(Pane):
         self.data_screen.fetch(look, self._show, group="check", failed=self._failed)
 
     def _wait(self, words: str) -> None:
-        self._findings = []
+        self._checked, self._findings = None, []
         self.query_one("#score", Static).update("")
         self.query_one("#findings", OptionList).clear_options()
         self.query_one("#todo", Static).update(Text(words, "dim"))
@@ -112,7 +123,7 @@ class CheckPane(Pane):
 
     def _show(self, checked: Checked) -> None:
         self._stop = self._doubting = None
-        self._findings = list(checked.findings)
+        self._checked, self._findings = checked, in_short(checked.findings)
         said = [f"score {checked.score:.0f} of 100"]
         said += [f"{counted(len(checked.failed), 'rule')} failed"] if checked.failed else []
         said += [f"against {self._against}"] if self._against else []
@@ -148,13 +159,16 @@ class CheckPane(Pane):
 
         def answered(other: str | None) -> None:
             if other is not None:
-                self._check(version, other)
+                itself = self.lake.version(other).ref == version.ref
+                self._check(version, None if itself else other)
 
         question = Ask(
             f"Check {version.ref} against",
             value=self._against or next(iter(version.parents), ""),
             placeholder=f"{version.dataset}@1",
-            explained="Another version, or another data set: which columns have drifted since.",
+            explained="Another version, or another data set: which columns have drifted since."
+            f" {version.ref} ends the comparison.",
+            check=self.lake.version,
         )
         self.app.push_screen(question, answered)
 
@@ -188,7 +202,7 @@ class CheckPane(Pane):
     # What was found
 
     @property
-    def _chosen(self) -> Finding | None:
+    def _chosen(self) -> Finding | Others | None:
         at = self.query_one("#findings", OptionList).highlighted
         return self._findings[at] if at is not None and at < len(self._findings) else None
 
@@ -197,9 +211,16 @@ class CheckPane(Pane):
         found = self._chosen
         if found is None:
             return
-        said = Text(plain(found.hint))
+        said = Text()
+        if isinstance(found, Others):
+            said.append("enter lists them", "dim")
+            if steps := _steps(found):
+                said.append(f"\nm mends all of them: {plain(_in_short(steps))}", "bold")
+            self.query_one("#todo", Static).update(said)
+            return
+        said.append(plain(found.hint))
         if found.mend:
-            said.append(f"\nm mends: {plain(step_words(found.mend))}", "bold")
+            said.append(f"\nm mends: {plain(_in_short([found.mend]))}", "bold")
         if found.examples or found.condition:
             said.append("\nenter shows the rows", "dim")
         self.query_one("#todo", Static).update(said)
@@ -210,7 +231,10 @@ class CheckPane(Pane):
         found = self._chosen
         if found is None:
             return
-        if found.condition:
+        if isinstance(found, Others):
+            title = f"{found.findings[0].kind} in {self.ref}"
+            self.app.push_screen(TextWindow(title, others_told(found)))
+        elif found.condition:
             self.post_message(self.RowsWanted(Look(condition=found.condition)))
         elif found.examples:
             of = f" (of {found.rows:,})" if found.rows > len(found.examples) else ""
@@ -224,17 +248,33 @@ class CheckPane(Pane):
         found = self._chosen
         if found is None:
             return
-        if found.mend:
-            self.post_message(self.StepsOffered([found.mend]))
+        if steps := _steps(found):
+            self._offer(steps)
         else:
-            self.notify(plain(found.hint), title="No step mends this", markup=False, timeout=8)
+            hint = found.findings[0].hint if isinstance(found, Others) else found.hint
+            self.notify(plain(hint), title="No step mends this", markup=False, timeout=8)
 
     def action_mend_all(self) -> None:
-        steps = [found.mend for found in self._findings if found.mend]
-        if steps:
-            self.post_message(self.StepsOffered(steps))
+        checked = self._checked
+        if checked is None:
+            return
+        if steps := joined([found.mend for found in checked.findings if found.mend]):
+            self._offer(steps)
         else:
             self.notify("No finding has a step that mends it.", title="Nothing to mend", timeout=5)
+
+    def _offer(self, steps: list[dict[str, Any]]) -> None:
+        """Put steps into the recipe, as far as a person can go through them there."""
+        if len(steps) <= MOST_STEPS:
+            self.post_message(self.StepsOffered(steps))
+            return
+        self.notify(
+            f"They are {len(steps):,}. As a recipe in a file:"
+            f" lepton data check {self.name_in_shell} --save FILE",
+            title="Too many steps to go through here",
+            markup=False,
+            timeout=12,
+        )
 
     # Rules and history
 
@@ -246,11 +286,11 @@ class CheckPane(Pane):
         version = self.version
         if version is None:
             return
-        window = TextWindow(f"Checks of {version.dataset}", Text("looking…", "dim"))
+        window = HistoryView(version.dataset)
         self.app.push_screen(window)
         self.data_screen.fetch(
             lambda: self.lake.quality.history(version.dataset),
-            lambda notes: window.show(history_told(notes)),
+            window.tell,
             group="quality history",
         )
 
@@ -259,3 +299,20 @@ class CheckPane(Pane):
         words += ["--against", self._against] if self._against else []
         words += ["--model", self._model] if self._model else []
         return shlex.join(words)
+
+
+def _steps(found: Finding | Others) -> list[dict[str, Any]]:
+    """The steps that mend it, if any do."""
+    findings = found.findings if isinstance(found, Others) else (found,)
+    return joined([each.mend for each in findings if each.mend])
+
+
+def _in_short(steps: list[dict[str, Any]]) -> str:
+    """Steps in words; of many the first."""
+    first, columns = steps[0], steps[0].get("columns", ())
+    words = step_words(first)
+    if len(columns) > MOST_NAMED:
+        rest = settings_words({key: value for key, value in first.items() if key != "columns"})
+        words = f"{first['do']} {len(columns):,} columns {rest}".strip()
+    words = words if len(words) <= LONGEST_STEP else f"{words[:LONGEST_STEP]}…"
+    return f"{words}, and {len(steps) - 1:,} more" if len(steps) > 1 else words

@@ -86,6 +86,7 @@ class CleanPane(Pane):
         self._recipe: list[Written] = []
         self._previewer = Previewer(lake)
         self._cleaning: threading.Event | None = None
+        self._looking = False
 
     def compose(self) -> ComposeResult:
         yield Steps(id="steps")
@@ -140,16 +141,26 @@ class CleanPane(Pane):
             shown.update(Text("This step is switched off; space switches it on.", "dim"))
             return
         steps = [each.step for each in self._recipe[: at + 1] if each.on]
-        shown.update(Text("looking…", "dim"))
+        shown.update(Text("looking… esc stops", "dim"))
+        self._looking = True
+
+        def looked(found: Preview) -> None:
+            self._looking = False
+            shown.update(preview_table(found))
 
         def failed(error: LeptonError) -> None:
-            if not isinstance(error, Cancelled):
+            self._looking = False
+            if isinstance(error, Cancelled):
+                shown.update(
+                    Text("stopped; a step that is moved to or changed is looked at", "dim")
+                )
+            else:
                 told = [plain(each) for each in (error.what, error.hint) if each]
                 shown.update(beside(Text("✗"), Text("\n".join(told))))
 
         self.data_screen.fetch(
             lambda: self._previewer.preview(version, Recipe.of(steps)),
-            lambda found: shown.update(preview_table(found)),
+            looked,
             group="preview",
             failed=failed,
         )
@@ -290,11 +301,14 @@ class CleanPane(Pane):
         self._say(words)
 
     def stop(self) -> bool:
-        """Stop a cleaning; whether there was one."""
-        if self._cleaning is None:
+        """Stop a cleaning, or else a look at what a step does; whether there was one."""
+        if self._cleaning is not None:
+            self._cleaning.set()
+            self._say("stopping…")
+        elif self._looking:
+            self.data_screen.fetch(self._previewer.close, lambda _: None, group="stop preview")
+        else:
             return False
-        self._cleaning.set()
-        self._say("stopping…")
         return True
 
     def action_undo(self) -> None:

@@ -183,6 +183,28 @@ def test_a_preview_shows_before_and_after_and_keeps_nothing(people: Lake) -> Non
     assert people.version("people").n == 1
 
 
+def test_a_preview_of_many_columns_is_made_some_at_a_time(
+    people: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipes = [
+        ["fill columns=age,'odd \"column\"' with=median"],
+        ["drop-rows columns=age", "derive column=twice sql='age * 2'"],
+        ["derive column=age sql='age + 1'", "drop-rows columns=name"],
+    ]
+
+    def previews() -> list[str]:
+        with people.open("people") as view:
+            # As text, for NaN is not itself.
+            return [repr(preview(people, view, Recipe.from_words(steps))) for steps in recipes]
+
+    before = previews()
+    monkeypatch.setattr("core.data.cleaning.preview.COLUMNS_AT_ONCE", 1)
+    monkeypatch.setattr("core.data.cleaning.steps.missing.COLUMNS_AT_ONCE", 1)
+    assert previews() == before
+    assert "rows_changed=3" in before[0]
+    assert "'cells filled': 3" in before[0]
+
+
 def test_near_duplicates_are_found_and_others_left_alone(lake: Lake) -> None:
     chance = random.Random(5)
     words = [f"word{i}" for i in range(3000)]

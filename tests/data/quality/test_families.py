@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import random
 import subprocess
 import wave
@@ -17,6 +18,7 @@ from core.data.lake.lake import Lake
 from core.data.quality.check import Finding, check
 from core.data.quality.drift import by_chance, stability
 from core.data.quality.finding import command_of, shell_word
+from core.data.quality.text import check_text
 from core.data.sql.selection import Selection
 from core.errors import Cancelled
 
@@ -286,6 +288,89 @@ def test_a_check_can_be_stopped(lake: Lake) -> None:
     version = lake.commit("things", pa.table({"n": [1, 2, 3]}), op="import")
     with lake.open(version) as view, pytest.raises(Cancelled):
         check(view, should_stop=lambda: True)
+
+
+def test_a_check_of_many_columns_stops_at_its_next_finding(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = lake.commit("things", pa.table({f"n{n}": [1, None] for n in range(9)}), op="import")
+    monkeypatch.setattr("core.data.quality.check.check_duplicates", lambda *_: pytest.fail("late"))
+    asked = iter([False, False, True])
+    with lake.open(version) as view, pytest.raises(Cancelled):
+        check(view, should_stop=lambda: next(asked))
+
+
+def test_texts_of_many_columns_are_asked_together(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cells = ["7", "8", "N/A", "Foo", "foo ", "caf\u00c3\u00a9", "bell\x07", "lost\ufffd"] * 30
+    monkeypatch.setattr("core.data.lake.view.WIDE", 10)
+
+    def queries(columns: int) -> tuple[int, set[tuple[str, int, tuple[int, ...]]]]:
+        table = pa.table({f"c{n}": cells for n in range(columns)})
+        version = lake.commit("things", table, op="import")
+        with lake.open(version) as view:
+            ask, asked = view.sql, []
+            monkeypatch.setattr(view, "sql", lambda *of: asked.append(of) or ask(*of))
+            found = list(check_text(view, None))
+        return len(asked), {(each.kind, each.rows, each.examples) for each in found}
+
+    few, found = queries(10)
+    many, same = queries(50)
+    assert found == same
+    assert {kind for kind, *_ in found} == {
+        "mixed-types",
+        "missing-marks",
+        "spelling",
+        "encoding",
+        "lost-characters",
+        "control-characters",
+    }
+    # What was meant by damaged letters is asked of each column that has some, and of no other.
+    assert many - few == 40
+
+
+def test_objects_have_classes_and_not_their_lists(lake: Lake) -> None:
+    def listed(*labels: str) -> str:
+        return json.dumps([{"label": each, "bbox": [1, 2, 3, 4]} for each in labels])
+
+    cells = [listed("cat", "cat"), listed("cat", "dog"), "[]", None] * 10 + [listed("owl"), "owl"]
+    columns = {"image": [picture(n) for n in range(len(cells))], "objects": cells}
+    found = found_in(lake, columns, "objects", media={"image": "image"})
+    few = found["few-rows", "objects"]
+    assert few.what == '1 class is in fewer than 10 pictures: "owl" (1)'
+    assert rows_of(lake, few) == [40]
+    broken = found["unreadable-objects", "objects"]
+    assert (broken.severity, rows_of(lake, broken)) == ("error", [41])
+    assert found["missing-labels", "objects"].rows == 10
+    assert not {"imbalance", "near-duplicates"} & {kind for kind, column in found if column}
+    assert ("unreadable-objects", "objects") not in mended(lake, broken)
+
+
+def test_classes_too_many_to_name_are_counted(lake: Lake) -> None:
+    labels = [f"class {n % 1100}" for n in range(2300)] + ["often"] * 20
+    found = found_in(lake, {"size": list(range(len(labels))), "kind": labels}, "kind")
+    few = found["few-rows", "kind"]
+    assert few.what == "1,100 of 1,101 classes have fewer than 10 rows"
+    assert rows_of(lake, few) == list(range(2300))
+    texts = {"size": list(range(2300)), "kind": [f"a text of its own {n}" for n in range(2300)]}
+    assert ("few-rows", "kind") not in found_in(lake, texts, "kind")
+
+
+def test_rows_in_no_split_that_is_known(lake: Lake) -> None:
+    parts = ["train"] * 8 + ["test", "validation", "banana", None]
+    found = found_in(lake, {"n": list(range(12)), "split": parts})
+    outside = found["no-split", "split"]
+    assert outside.severity == "warning"
+    assert 'such as "banana"' in outside.what
+    assert rows_of(lake, outside) == [10, 11]
+    assert not any(kind == "no-split" for kind, _ in found_in(lake, {"n": [1], "split": ["test"]}))
+
+
+def test_two_values_in_a_column_name_no_rows(lake: Lake) -> None:
+    found = found_in(lake, {"n": [n / 3 for n in range(60)], "new": ["a", "b", *[None] * 58]})
+    assert ("missing", "new") in found
+    assert ("nearly-unique", "new") not in found
 
 
 def test_a_step_in_the_words_of_the_shell() -> None:

@@ -7,9 +7,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-MOST_FOUND = 300
-"""Boxes that are found in a picture, the surest first."""
-
 Box = tuple[float, float, float, float]
 """Left, top, right and bottom in the picture's own pixels."""
 
