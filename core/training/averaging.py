@@ -35,13 +35,14 @@ class Average:
             if config.ema
             else get_swa_multi_avg_fn()  # type: ignore[no-untyped-call]
         )
-        self._count = torch.tensor(0)
+        # A number, since torch would fetch a tensor's from the device in each step.
+        self._count = 0
         own = _tensors(module)
         self._weights = {name: each.detach().clone() for name, each in own.items()}
 
     @property
     def begun(self) -> bool:
-        return int(self._count) > 0
+        return self._count > 0
 
     @torch.no_grad()
     def after(self, step: int, module: nn.Module) -> None:
@@ -58,7 +59,7 @@ class Average:
             else:
                 kept.copy_(now)
         if averaged:
-            self._way(averaged, current, self._count.to(averaged[0].device))
+            self._way(averaged, current, self._count)
         self._count += 1
 
     @contextmanager
@@ -79,10 +80,11 @@ class Average:
             kept.copy_(own)
 
     def tensors(self) -> dict[str, Tensor]:
-        return {COUNT: self._count, **{PREFIX + name: each for name, each in self._weights.items()}}
+        kept = {PREFIX + name: each for name, each in self._weights.items()}
+        return {COUNT: torch.tensor(self._count), **kept}
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        self._count = tensors[COUNT].cpu().clone()
+        self._count = int(tensors[COUNT])
         for name, each in self._weights.items():
             sharding.own(each).copy_(sharding.own(tensors[PREFIX + name]))
 

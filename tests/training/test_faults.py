@@ -2,11 +2,13 @@
 the clock is set back, a device is lost. Each has a clear end."""
 
 import errno
+import itertools
 import os
 import re
 import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pyarrow as pa
@@ -241,6 +243,21 @@ def test_a_clock_that_is_set_back_takes_no_time_away(train, workspace):
         check=True,
     ).stdout
     assert re.search(r"took +[0-9]", shown)
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_a_clock_that_is_set_while_it_trains_does_not_count(train, monkeypatch, hours):
+    run = train(**SHORT | {"max_time": "10m", "checkpoint_every": 5})
+    clock = itertools.count(time.time(), 3600 * hours)
+    monkeypatch.setattr(time, "time", lambda: next(clock))
+    with EventWriter(run.events_path) as events, run._locked():
+        worker.run(Job(run, events))
+    told = list(run.events())
+    (result,) = [event for event in told if event["event"] == "result"]
+    assert result["ended_by"] is None
+    assert sum(event["event"] == "checkpoint" for event in told) >= SHORT["epochs"]
+    assert all(0 <= event["seconds"] < 600 for event in told if event["event"] == "epoch")
+    assert all(b["time"] != a["time"] for a, b in itertools.pairwise(told))
 
 
 def test_a_device_that_is_gone_is_told_when_a_run_is_resumed(train, workspace):
