@@ -11,7 +11,7 @@ from core.data.lake.version import Column
 from core.data.lake.view import View
 from core.errors import UsageError, nearest
 from core.tasks.facts import RESERVED, ColumnFacts
-from core.tasks.text_classification import is_prose
+from core.tasks.texts import is_prose
 
 _MEDIA = {"image": IMAGE, "audio": AUDIO}
 _SAMPLED = 200

@@ -15,6 +15,7 @@ __all__ = ["TASKS", "UNKNOWN", "ColumnFacts", "Fit", "TableFacts", "Task", "fact
 TASKS: dict[str, str] = {
     "image-classification": "core.tasks.image_classification:ImageClassification",
     "text-classification": "core.tasks.text_classification:TextClassification",
+    "text-regression": "core.tasks.text_regression:TextRegression",
     "text-generation": "core.tasks.text_generation:TextGeneration",
     "automatic-speech-recognition": "core.tasks.speech_recognition:SpeechRecognition",
     "object-detection": "core.tasks.object_detection:ObjectDetection",

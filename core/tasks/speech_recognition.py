@@ -23,7 +23,7 @@ from core.tasks.ragged import Ragged
 from core.tasks.rows import PATH, label_text, place, skipped_note, values
 from core.tasks.scoring import Scorer
 from core.tasks.seq2seq import Seq2Seq
-from core.tasks.text_classification import is_prose
+from core.tasks.texts import is_prose
 from core.tasks.transcribing import Transcribing
 from core.tasks.transcripts import edits, normalised
 from core.tasks.verdicts import ERROR, Verdicts

@@ -15,7 +15,7 @@ from core.tasks.base import Fit, Task
 from core.tasks.facts import TableFacts, described
 from core.tasks.features import Category, Feature, UnreadableError
 from core.tasks.rows import column, condition, place, take
-from core.tasks.text_classification import is_prose
+from core.tasks.texts import is_prose
 
 if TYPE_CHECKING:
     from torch import Tensor

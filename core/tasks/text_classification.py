@@ -2,40 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self
 
 from core.data.lake.view import View
-from core.errors import LeptonError
-from core.options import Option, resolved
 from core.tasks.base import Fit
-from core.tasks.classification import Array, Classification
-from core.tasks.facts import ColumnFacts, TableFacts
+from core.tasks.classification import Classification
+from core.tasks.facts import TableFacts
 from core.tasks.pieces import Pieces
-from core.tasks.preprocessing import Reading, TextReading
-from core.tasks.rows import label_text, place, take, values
-from core.tasks.targets import can_classify, chosen_target, separator
+from core.tasks.preprocessing import Reading
+from core.tasks.rows import label_text
+from core.tasks.targets import can_classify, chosen_target, is_classes, separator
+from core.tasks.texts import OfTexts, chosen_text, is_prose, words_of
 from core.tasks.words import Words
 
-if TYPE_CHECKING:
-    from torch import Tensor
 
-    from core.tasks.base import Arrays, Rows
-
-
-class TextClassification(Classification):
+class TextClassification(OfTexts, Classification):
     """Which class a text belongs to."""
 
     name: ClassVar[str] = "text-classification"
     summary: ClassVar[str] = "which class a text belongs to"
     needs: ClassVar[str] = "a column of texts and a column of classes"
-    reads: ClassVar[str] = "tokens"
-    architectures: ClassVar[tuple[str, ...]] = ("lstm", "transformer", "bert", "modernbert")
-    takes_pretrained: ClassVar[bool] = True
-    options: ClassVar[tuple[Option, ...]] = (
-        Option("length", 0, "words of a text that are read", 1, 10_000, auto=True),
-        Option("vocabulary", 0, "words that are known", 1, 100_000, auto=True),
-    )
 
     def __init__(
         self,
@@ -59,16 +46,14 @@ class TextClassification(Classification):
         cls, facts: TableFacts, target: str | None = None, inputs: Sequence[str] | None = None
     ) -> Fit | None:
         answer = chosen_target(facts, target, inputs)
-        named = [facts.column(name) for name in inputs or ()]
-        texts = [
-            column for column in named or facts.columns if column.is_text and column is not answer
-        ]
-        if not texts or len(named) > 1 or answer is None:
+        text = chosen_text(facts, answer, inputs)
+        if text is None or answer is None:
             return None
         if not can_classify(answer, facts, named=target is not None):
             return None
-        text = max(texts, key=lambda column: column.length)
         score = 0.8 if is_prose(text) else 0.3
+        if answer.is_number and not is_classes(answer, facts):
+            score = 0.1
         return Fit(
             cls.name,
             (text.name,),
@@ -87,23 +72,16 @@ class TextClassification(Classification):
         options: Mapping[str, Any] | None = None,
         reading: Reading | None = None,
     ) -> Self:
-        chosen = resolved(cls.options, options or {}, cls.name)
         labels, notes = cls.learn_labels(view, fit, split)
         (column,) = fit.inputs
-
-        def texts() -> Iterator[str]:
-            for batch in view.batches([column, fit.target], split=split):
-                for text, label in zip(
-                    values(batch, column), values(batch, fit.target), strict=True
-                ):
-                    if text is not None and label_text(label) is not None:
-                        yield text
-
-        words: Words | Pieces
-        if isinstance(reading, TextReading):
-            words = Pieces.learn(reading, texts(), chosen["length"])
-        else:
-            words = Words.learn(texts(), chosen["length"], chosen["vocabulary"])
+        words = cls.learn_words(
+            view,
+            fit,
+            split,
+            options=options,
+            reading=reading,
+            known=lambda label: label_text(label) is not None,
+        )
         told = (*fit.notes, *notes)
         return cls(
             column, fit.target, tuple(labels), words, notes=told, counts=tuple(labels.values())
@@ -121,57 +99,16 @@ class TextClassification(Classification):
 
     @classmethod
     def restored(cls, codec: Mapping[str, Any]) -> Self:
-        length = int(codec["length"])
-        words = (
-            Pieces(codec["tokenizer"], int(codec["pad"]), length)
-            if "tokenizer" in codec
-            else Words(tuple(codec["vocabulary"]), length)
-        )
         counts = codec.get("counts", ())
         return cls(
             codec["column"],
             codec["target"],
             codec["labels"],
-            words,
+            words_of(codec),
             notes=codec["notes"],
             counts=counts,
         )
 
     @property
     def shape(self) -> dict[str, Any]:
-        return {
-            "kind": self.reads,
-            "vocabulary": self.words.size,
-            "length": self.words.length,
-            "outputs": len(self.labels),
-        }
-
-    @property
-    def marks(self) -> tuple[int, ...]:
-        return self.words.marks if isinstance(self.words, Pieces) else ()
-
-    def encode_inputs(self, rows: Rows, kept: Array | None) -> Arrays:
-        (column,) = self.columns
-        texts = values(rows, column)
-        for at, text in enumerate(texts):
-            if text is not None and not isinstance(text, str):
-                raise LeptonError(
-                    f"{text!r} is no text", where=f"column {column}, {place(rows, at)}"
-                )
-        return self.words.encode(texts if kept is None else take(texts, kept))
-
-    def inputs(self, batch: dict[str, Tensor]) -> tuple[Tensor, ...]:
-        # Cut to the longest text of the batch: the models do not look at padding.
-        longest = int(batch["length"].max())
-        return batch["tokens"][:, :longest], batch["length"]
-
-    def row(self, given: object) -> dict[str, Any]:
-        """A text alone is a row too."""
-        if isinstance(given, str):
-            return {self.columns[0]: given}
-        return super().row(given)
-
-
-def is_prose(column: ColumnFacts) -> bool:
-    """Whether a text column holds sentences rather than names, codes or categories."""
-    return column.is_text and (column.words >= 6 or (column.length >= 40 and column.words >= 2))
+        return self.text_shape(len(self.labels))

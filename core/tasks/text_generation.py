@@ -20,7 +20,7 @@ from core.tasks.preprocessing import Reading, TextReading
 from core.tasks.reading import LeftOut
 from core.tasks.rows import condition, place, values
 from core.tasks.scoring import Scorer
-from core.tasks.text_classification import is_prose
+from core.tasks.texts import is_prose
 from core.tasks.verdicts import ERROR, Verdicts
 
 if TYPE_CHECKING:

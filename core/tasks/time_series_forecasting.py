@@ -16,13 +16,13 @@ from core.tasks.base import Fit, Task
 from core.tasks.features import Category
 from core.tasks.preprocessing import Reading, SeriesReading
 from core.tasks.reading import LeftOut, Unreadable
+from core.tasks.regression import rows_without
 from core.tasks.residuals import residuals
 from core.tasks.rows import label_text
 from core.tasks.scoring import Scorer
 from core.tasks.series_learning import Learnt
 from core.tasks.series_rows import Roles
 from core.tasks.series_windows import SeriesWindows
-from core.tasks.tabular_regression import rows_without
 from core.tasks.time_grid import DAY, SECOND
 from core.tasks.verdicts import ERROR, Verdicts
 

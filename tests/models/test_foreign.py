@@ -11,6 +11,7 @@ import torch
 
 from core.data.lake.lake import Lake
 from core.errors import LeptonError, UsageError
+from core.inference.engine import Engine
 from core.models.architectures import build, resolve
 from core.models.folder import load_module, save_model
 from core.models.foreign.arriving import Wish, bring_in
@@ -171,8 +172,38 @@ def test_a_model_without_a_head_or_a_task_is_told_to_be_trained(models, tmp_path
     refused(models, bases.patchtst(tmp_path / "p"), "PatchTSTForPrediction")
 
 
-def test_one_label_is_no_class(models, tmp_path):
-    refused(models, bases.bert(tmp_path / "bert", TEXTS, labels=1), "one number")
+def changed(folder, **values):
+    """The folder, with other values in its config.json."""
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, **values}))
+    return folder
+
+
+@pytest.mark.parametrize("kind", [None, "regression"])
+def test_a_head_of_one_number_tells_the_number_that_transformers_tells(models, tmp_path, kind):
+    from transformers import AutoTokenizer, BertForSequenceClassification
+
+    folder = changed(bases.bert(tmp_path / "bert", TEXTS, labels=1), problem_type=kind)
+    said = []
+    found = bring_in(models, str(folder), Wish(column="review"), said.append)
+    assert said[0] == "a model of transformers: bert, for text-regression"
+    assert "its number is told as its head has it" in said[1]
+    known = task_of(found)
+    assert (known.columns, known.target, known.gives) == (("review",), "score", "number")
+    theirs = BertForSequenceClassification.from_pretrained(folder).eval()
+    words = AutoTokenizer.from_pretrained(folder)(TEXTS[:3], padding=True, return_tensors="pt")
+    with torch.inference_mode():
+        expected = theirs(words.input_ids, attention_mask=words.attention_mask).logits[:, 0]
+    shutil.rmtree(folder)
+    answers = Engine(models.workspace, "cpu").predict(found.ref, [{"review": t} for t in TEXTS[:3]])
+    assert [each.value for each in answers] == pytest.approx(expected.tolist(), abs=1e-5)
+
+
+def test_numbers_of_what_no_task_tells_them_of_are_refused(models, tmp_path):
+    several = changed(bases.bert(tmp_path / "bert", TEXTS, labels=3), problem_type="regression")
+    refused(models, several, "tells 3 numbers of a text at once", "lepton train DATASET --model")
+    image = changed(bases.vit(tmp_path / "vit"), problem_type="regression")
+    refused(models, image, "tells a number of an image", "lepton train DATASET --model")
 
 
 def test_a_folder_of_lepton_comes_in_from_another_machine(models, towns, tmp_path):

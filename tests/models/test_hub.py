@@ -86,7 +86,7 @@ def test_architectures_are_listed_by_task(tmp_path):
     assert list(listed) == ["lstm", "transformer", "bert", "modernbert"]
     assert listed["bert"]["source"] == "transformers"
     assert listed["lstm"]["source"] == "own"
-    assert listed["bert"]["tasks"] == ["text-classification"]
+    assert listed["bert"]["tasks"] == ["text-classification", "text-regression"]
     assert listed["bert"]["parameters"] == ARCHITECTURES["bert"].parameters
     wrong = subprocess.run(
         [*command, "--task", "text-clasification"], capture_output=True, text=True

@@ -11,6 +11,8 @@ from openai import OpenAI
 
 from core.inference.engine import Engine
 from core.inference.messages import Row
+from core.tasks.text_regression import TextRegression
+from core.tasks.words import Words
 from core.workspace import Workspace
 from tests.inference.conftest import flowers, learn, png, publish, reviews
 from tests.serving.conftest import FLOWER, Running, Start, sales
@@ -207,3 +209,25 @@ def test_a_new_version_takes_over_and_others_get_shares(
         if looked == 60:
             break
     assert looked == 60
+
+
+def test_a_number_is_told_of_a_text(lepton_serve: Start, home: Workspace, engine: Engine) -> None:
+    words = TextRegression("text", "score", Words(("<pad>", "<unk>", "good"), 4), mean=3.0, std=2.0)
+    publish(home, words, "marks")
+    service = lepton_serve("marks")
+    texts = ["good good film", "", "unheard words"]
+    wanted = [answer.value for answer in engine.predict("marks", texts)]
+    assert len({*wanted}) == 3
+    same(service.predict("marks", *texts).json()["predictions"], wanted)
+    plain = {"content-type": "text/plain"}
+    sent = service.client.post("/v1/models/marks:predict", content="good film", headers=plain)
+    (alone,) = engine.predict("marks", ["good film"])
+    same(sent.json()["predictions"], [alone.value])
+    told = service.client.get("/v1/models/marks").json()
+    assert (told["task"], told["takes"], told["gives"]) == (
+        "text-regression",
+        {"text": "text"},
+        "number",
+    )
+    with OpenAI(base_url=f"{service.address}/v1", api_key="none") as client:
+        assert len(client.embeddings.create(model="marks", input=texts).data) == 3

@@ -20,6 +20,7 @@ from core.training.config import TrainConfig
 from core.training.recipes import recipe, recipes, with_recipe
 from core.training.rehearsal import rehearse
 from core.training.start import start_training
+from tests.tasks.conftest import marked
 from tests.tasks.speaker import spoken
 from tests.training.conftest import SAMPLES
 
@@ -216,6 +217,7 @@ LEARNT = {
         1.05,
     ),
     "speech": ("spoken", {}, "word_error_rate", 0.2),
+    "marks": ("marked", {}, "r2", 0.15),
 }
 SMALLER = {"cifar10": {"batch_size": 100, "epochs": 3, "options": {"width": 8}}}
 """What is asked for beside a recipe for more rows, and a device, than there are here."""
@@ -235,6 +237,8 @@ def test_every_recipe_beats_its_baseline_on_rows_it_never_saw(workspace, each):
     if source == "spoken":
         heard = spoken(WORDS, 200, most=3)
         Lake(workspace).commit("sample", heard, op="test", media={"audio": "audio"})
+    elif source == "marked":
+        marked(workspace, "sample")
     else:
         ingest(workspace, str(SAMPLES / source), "sample", **columns)
     given = {"dataset": "sample", "threads": 1, **SMALLER.get(each.name, {})}

@@ -29,6 +29,8 @@ _ENDS = {
     "WhisperForConditionalGeneration": "automatic-speech-recognition",
 }
 """How the class of a model ends that was made for each task."""
+_ONE_NUMBER = {"text-classification": "text-regression"}
+"""The task of a model that tells one number where others of its class tell classes."""
 _COLUMNS = {"image": ("image", "label"), "tokens": ("text", "label"), "audio": ("audio", "text")}
 _SEPARATOR = ","
 _WHOLE = (0.0, 0.0, 1.0, 1.0)
@@ -49,8 +51,13 @@ def task_of_base(
         UsageError: it was made for nothing that is known here, does not say what it tells, or does
             not know that language.
     """
-    kind = task(_made_for(base))
+    name = _made_for(base)
+    if name.endswith("classification") and _tells_numbers(base):
+        name = _of_one_number(base, name)
+    kind = task(name)
     usual = ("image", "objects") if kind.boxes else _COLUMNS[kind.reads]
+    if kind.gives == "number":
+        usual = (usual[0], "score")
     codec: dict[str, Any] = {"column": column or usual[0], "target": target or usual[1]}
     reading = base.reading(kind.reads)
     if language and not isinstance(reading, Seq2SeqReading):
@@ -75,6 +82,10 @@ def task_of_base(
         codec |= {"labels": _labels(base), "commonest": 0, "usual": _WHOLE}
     elif kind.tells_classes:
         codec |= _classes(base)
+    elif kind.gives == "number":
+        # Its head tells the number itself, and what it learnt from is not known.
+        codec |= {"mean": 0.0, "std": 1.0}
+        notes = ["its number is told as its head has it: what it measures, its card may say"]
     return kind.from_json({**codec, "notes": notes})
 
 
@@ -139,14 +150,8 @@ def _of_writer(reading: Seq2SeqReading, language: str) -> dict[str, Any]:
 
 
 def _classes(base: Base) -> dict[str, Any]:
-    kind = base.structure.get("problem_type")
     labels = _labels(base)
-    if kind == "regression" or len(labels) < 2:
-        raise UsageError(
-            f"{base.ref} tells one number of a text or an image, which is no task here",
-            hint="A model that tells classes has two labels or more in its config.json.",
-        )
-    if kind == "multi_label_classification":
+    if base.structure.get("problem_type") == "multi_label_classification":
         return {
             "labels": labels,
             "counts": [0] * len(labels),
@@ -154,6 +159,26 @@ def _classes(base: Base) -> dict[str, Any]:
             "rows": 0,
         }
     return {"labels": labels, "counts": []}
+
+
+def _tells_numbers(base: Base) -> bool:
+    return base.structure.get("problem_type") == "regression" or len(_labels(base)) < 2
+
+
+def _of_one_number(base: Base, name: str) -> str:
+    """The task of a model that tells a number; what is called a classification is meant so too.
+
+    Raises:
+        UsageError: it tells one of what no task here tells numbers of, or several.
+    """
+    hint = f"Train on from it, with a head of your own: lepton train DATASET --model {base.ref}"
+    if name not in _ONE_NUMBER:
+        what = "a number of an image, and models here tell classes, labels or objects of one"
+        raise UsageError(f"{base.ref} tells {what}", hint=hint)
+    if (several := len(_labels(base))) > 1:
+        what = f"{several} numbers of a text at once, and models here tell one"
+        raise UsageError(f"{base.ref} tells {what}", hint=hint)
+    return _ONE_NUMBER[name]
 
 
 def _labels(base: Base) -> list[str]:
