@@ -237,11 +237,13 @@ def speeds(ending: Ending | None) -> str:
     """How quick an answer's prompt was read and its text said; None: it was stopped."""
     if ending is None:
         return "stopped"
-    prefill, decode = human_number(ending.prefill_rate), human_number(ending.decode_rate)
+    prefill = human_number(ending.prefill_rate)
+    # From the first piece on: of one alone there is no speed.
+    decode = f" at {human_number(ending.decode_rate)}/s" if ending.new_tokens > 1 else ""
     cut = "" if ending.reason == STOP else "; the answer is cut: its length is all used"
     return (
         f"{ending.prompt_tokens:,} tokens read at {prefill}/s,"
-        f" {ending.new_tokens:,} said at {decode}/s{cut}"
+        f" {ending.new_tokens:,} said{decode}{cut}"
     )
 
 

@@ -15,6 +15,7 @@ from core.evaluation.words import (
     bootstrap_words,
     class_rates,
     differences,
+    doubts_head,
     mistakes_head,
     number,
     rates_words,
@@ -233,8 +234,8 @@ def _suspected(report: Report) -> list[str]:
         for each in found["labels"]
     ]
     said = (
-        f"{found['rows']:,} of {found['of']:,} labels seem wrong (confident learning, Northcutt et"
-        " al. 2021), the most doubtful first."
+        f"{doubts_head(found)} (confident learning, Northcutt et al. 2021), the most doubtful"
+        " first."
     )
     return ["## Labels that seem wrong", said, _table(["row", "label", "seems", "by"], rows)]
 

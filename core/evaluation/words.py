@@ -44,6 +44,15 @@ def mistakes_head(mistakes: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
     return ("score", "Most confident mistakes") if sure else ("error", "Worst mistakes")
 
 
+def doubts_head(found: Mapping[str, Any]) -> str:
+    """How many labels seem wrong."""
+    one = found["rows"] == 1
+    return (
+        f"{found['rows']:,} {'label' if one else 'labels'} of {found['of']:,}"
+        f" {'seems' if one else 'seem'} wrong"
+    )
+
+
 def differences(
     metrics: Mapping[str, float], found: Mapping[str, Any]
 ) -> Iterator[tuple[str, float | None, float, Mapping[str, Any]]]:

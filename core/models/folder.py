@@ -11,11 +11,14 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from core.atomic import write_bytes, write_json, write_text
+from core.data.lake.files import sha256_of
 from core.errors import LeptonError, UsageError
 from core.models.architectures import build
 from core.models.graph import Graph, read_graph
 from core.models.registry import CARD, DAMAGED, FORMAT, GRAPH, INFO, ONNX, WEIGHTS, ModelFolder
 from core.tasks.base import Task
+
+DIGEST = "weights_sha256"
 
 
 def save_model(path: Path, module: nn.Module, task: Task, info: dict[str, Any]) -> None:
@@ -40,10 +43,12 @@ def save_model(path: Path, module: nn.Module, task: Task, info: dict[str, Any]) 
         "shape": task.shape,
         "codec": task.to_json(),
     }
+    file = path / (GRAPH if isinstance(module, Graph) else WEIGHTS)
     if isinstance(module, Graph):
-        write_bytes(path / GRAPH, module.graph)
+        write_bytes(file, module.graph)
     else:
-        save_file(weights, path / WEIGHTS)
+        save_file(weights, file)
+    whole[DIGEST] = sha256_of(file)
     write_json(path / INFO, whole)
     write_text(path / CARD, card(whole))
 
@@ -57,7 +62,9 @@ def load_module(folder: ModelFolder, device: torch.device | str = "cpu") -> nn.M
     """
     info = folder.info
     if info["architecture"] == ONNX:
-        return read_graph(folder.weights).eval()
+        graph = read_graph(folder.weights).eval()
+        _check_digest(folder)
+        return graph
     try:
         module = build(info["architecture"], info["shape"], info["options"])
     except (UsageError, KeyError, TypeError, ValueError) as error:
@@ -74,6 +81,7 @@ def load_module(folder: ModelFolder, device: torch.device | str = "cpu") -> nn.M
         raise LeptonError(
             f"the model's weights cannot be read: {error}", where=str(folder.weights), hint=DAMAGED
         ) from error
+    _check_digest(folder)
     try:
         module.load_state_dict(weights)
     except RuntimeError as error:
@@ -85,6 +93,21 @@ def load_module(folder: ModelFolder, device: torch.device | str = "cpu") -> nn.M
             hint=DAMAGED,
         ) from error
     return module.to(device).eval()
+
+
+def _check_digest(folder: ModelFolder) -> None:
+    """That the weights are those that it was published with; an older model does not say.
+
+    Raises:
+        LeptonError: they are others: a byte that went wrong, or another model's.
+    """
+    told = folder.info.get(DIGEST)
+    if told is not None and told != sha256_of(folder.weights):
+        raise LeptonError(
+            f"the weights are not those that {INFO} tells of: their SHA-256 is another",
+            where=str(folder.weights),
+            hint=DAMAGED,
+        )
 
 
 def card(info: dict[str, Any]) -> str:

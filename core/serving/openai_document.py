@@ -9,7 +9,7 @@ from core.serving.endpoints import Deployed
 from core.serving.events import EVENTS
 from core.serving.openai_answers import CHAT, COMPLETIONS
 from core.serving.openai_forms import REQUESTS
-from core.serving.openai_routes import EMBEDDINGS, TASK
+from core.serving.openai_routes import EMBEDDINGS
 from core.serving.openai_shapes import ANSWERS
 from core.serving.operations import answered, problems
 from core.serving.replies import JSON
@@ -44,7 +44,7 @@ _EVENT = {
 
 def openai_paths(shown: Sequence[Deployed]) -> dict[str, Any]:
     """The addresses that some of these models answer, with the names of those models."""
-    speaking = [each.name for each in shown if each.task.name == TASK]
+    speaking = [each.name for each in shown if each.task.talks]
     reading = [each.name for each in shown if each.form.medium == "text"]
     able = {CHAT: speaking, COMPLETIONS: speaking, EMBEDDINGS: reading}
     return {

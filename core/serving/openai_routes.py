@@ -29,7 +29,6 @@ from core.serving.replies import JSON, in_json
 from core.serving.speaking import Speaking
 
 EMBEDDINGS = "/v1/embeddings"
-TASK = "text-generation"
 
 
 def openai_routes(endpoints: Endpoints, speaking: Speaking) -> list[Route]:
@@ -43,7 +42,7 @@ def openai_routes(endpoints: Endpoints, speaking: Speaking) -> list[Route]:
         call = _meant(request, path)
         asked = read(form, await _json(request))
         deployed = _chosen(endpoints, call, asked["model"], path)
-        if deployed.task.name != TASK:
+        if not deployed.task.talks:
             raise Refused(
                 400,
                 f"{deployed.name} does not go on with texts: it is for {deployed.task.name}",

@@ -10,6 +10,7 @@ from core.evaluation.words import (
     bootstrap_words,
     class_rates,
     differences,
+    doubts_head,
     mistakes_head,
     rates_words,
     row_name,
@@ -227,7 +228,7 @@ def _suspected(report: Any) -> None:
     found = report["suspected"]
     if not (found and found["rows"]):
         return
-    _head(f"{counted(found['rows'], 'label')} of {found['of']:,} seem wrong")
+    _head(doubts_head(found))
     table(
         ("row", "label", "seems", "input"),
         [(row_name(each), each["truth"], each["seems"], _input(each)) for each in found["labels"]][

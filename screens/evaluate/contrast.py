@@ -9,11 +9,17 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from core.evaluation.words import against_words, differences, row_name, slice_mark
+from core.evaluation.words import (
+    against_words,
+    differences,
+    doubts_head,
+    row_name,
+    slice_mark,
+)
 from core.tasks.base import ABBREVIATED
 from screens.listing import called
 from screens.tables import plain_table
-from screens.text import counted, human_count, human_number, plain, reach
+from screens.text import human_count, human_number, plain, reach
 
 
 def slices(report: dict[str, Any]) -> RenderableType:
@@ -70,8 +76,7 @@ def suspected(report: dict[str, Any]) -> RenderableType:
     for each in found["labels"]:
         margin = human_number(each["margin"], 3)
         table.add_row(_row(each), _value(each["truth"]), _value(each["seems"]), margin)
-    head = f"{counted(found['rows'], 'label')} of {human_count(found['of'])} seem wrong"
-    return Group(Text(head, "bold"), table)
+    return Group(Text(doubts_head(found), "bold"), table)
 
 
 def _named(table: Table) -> Table:

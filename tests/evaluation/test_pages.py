@@ -19,6 +19,7 @@ from core.evaluation.markdown import to_markdown
 from core.evaluation.page import safe
 from core.evaluation.saving import save
 from core.evaluation.shown import Box, Cells, Course, Passage, Picture, Sound
+from core.evaluation.words import doubts_head
 
 from .conftest import train
 
@@ -193,6 +194,11 @@ def test_no_number_is_none_and_breaks_no_page(report, tmp_path):
     odd = replace(report, metrics={**report.metrics, "loss": float("nan"), "auroc": float("inf")})
     save(odd, tmp_path)
     assert json.loads((tmp_path / "report.json").read_text())["metrics"]["loss"] is None
+
+
+def test_doubtful_labels_are_counted_in_words():
+    assert doubts_head({"rows": 1, "of": 1000}) == "1 label of 1,000 seems wrong"
+    assert doubts_head({"rows": 2000, "of": 9000}) == "2,000 labels of 9,000 seem wrong"
 
 
 def test_pictures_lie_in_the_page(workspace, pictures):

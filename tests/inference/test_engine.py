@@ -239,6 +239,43 @@ def test_a_new_version_answers_at_once(engine: Engine, models: Workspace, table_
     assert engine.predict("turning@1", [row]) == [first]
 
 
+def test_while_versions_come_and_go_no_request_is_dropped(
+    models: Workspace, table_task: Task
+) -> None:
+    row = {"petal length": 5.2, "colour": "blue"}
+    publish(models, table_task, "rolling", seed=0)
+    engine = Engine(models, "cpu")
+    over, answered = threading.Event(), threading.Semaphore(0)
+    failed: list[Answer | Exception] = []
+
+    def ask() -> None:
+        while not over.is_set():
+            try:
+                (answer,) = engine.predict("rolling", [row])
+            except Exception as error:
+                failed.append(error)
+            else:
+                failed.extend([] if answer.ok else [answer])
+            answered.release()
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        for version in range(1, 6):
+            publish(models, table_task, "rolling", seed=version)
+            Models(models).remove(f"rolling@{version}")
+            for _ in range(20):
+                assert answered.acquire(timeout=60)
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+    assert failed == []
+    with engine.use("rolling") as newest, Engine(models, "cpu").use("rolling@6") as last:
+        assert newest.folder.ref == last.folder.ref == "rolling@6"
+
+
 def test_many_first_requests_load_once(models: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     loads: list[str] = []
     all_there = threading.Barrier(8)

@@ -206,6 +206,14 @@ def header(path):
     file.write_bytes(struct.pack("<Q", 1 << 40) + content[8:])
 
 
+def flipped(path):
+    """One bit of one weight is another, which safetensors does not see."""
+    file = path / "model.safetensors"
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+
+
 DAMAGE = [
     (lambda p: (p / "model.json").unlink(), "model.json is missing", "model.json"),
     (lambda p: (p / "model.json").write_text('{"form'), "model.json cannot be read", "model.json"),
@@ -227,6 +235,8 @@ DAMAGE = [
         "model.safetensors",
     ),
     (header, "weights cannot be read", "model.safetensors"),
+    (flipped, "their SHA-256 is another", "model.safetensors"),
+    (spoil_json(weights_sha256="0" * 64), "their SHA-256 is another", "model.safetensors"),
     (
         lambda p: (p / "model.safetensors").write_bytes(b""),
         "weights cannot be read",

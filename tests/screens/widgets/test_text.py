@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from rich.cells import cell_len
 
-from screens.text import clip, fit, human_number, plain, plain_lines
+from core.generation.pieces import Ending
+from screens.text import clip, fit, human_number, plain, plain_lines, speeds
 
 
 @pytest.mark.parametrize(
@@ -58,3 +59,15 @@ def test_a_text_fits_exactly(words: str, width: int) -> None:
 )
 def test_a_number_in_few_digits(value: float | None, shown: str) -> None:
     assert human_number(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("reason", "new", "shown"),
+    [
+        ("stop", 21, "10 tokens read at 20/s, 21 said at 5/s"),
+        ("stop", 1, "10 tokens read at 20/s, 1 said"),
+        ("length", 1, "10 tokens read at 20/s, 1 said; the answer is cut: its length is all used"),
+    ],
+)
+def test_one_piece_alone_has_no_speed(reason: str, new: int, shown: str) -> None:
+    assert speeds(Ending(reason, 10, new, 0.5, 4.0)) == shown
