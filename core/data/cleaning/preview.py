@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -58,23 +59,31 @@ class Preview:
         return {**asdict(self), "sampled": self.sampled}
 
 
-def preview(lake: Lake, view: View, recipe: Recipe, *, limit: int = 20) -> Preview:
+def preview(
+    lake: Lake,
+    view: View,
+    recipe: Recipe,
+    *,
+    limit: int = 20,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Preview:
     """Show what the last step of a recipe does, after the ones before it.
 
     A version of more than 100,000 rows (1,000 with media) is looked at in blocks of rows at even
     distances, once for each view: later previews on the same view take milliseconds. What steps
-    learn, they learn from these rows. `View.interrupt` from another thread ends it.
+    learn, they learn from these rows. `View.interrupt` from another thread ends the query under
+    way, unless it is planned just then; `should_stop` is asked between two.
 
     Raises:
         UsageError: a step does not suit the columns.
         LeptonError: a step found values that it cannot take.
-        Cancelled: it was interrupted.
+        Cancelled: it was interrupted, or `should_stop` said so.
     """
     import duckdb
 
     made: list[str] = []
     try:
-        return _preview(lake, view, recipe, limit, made)
+        return _preview(lake, view, recipe, limit=limit, made=made, should_stop=should_stop)
     except duckdb.InterruptException as error:
         raise Cancelled("the preview was cancelled") from error
     except duckdb.Error as error:
@@ -84,7 +93,15 @@ def preview(lake: Lake, view: View, recipe: Recipe, *, limit: int = 20) -> Previ
             view.connection.execute(f"DROP TABLE IF EXISTS {quoted(table)}")
 
 
-def _preview(lake: Lake, view: View, recipe: Recipe, limit: int, made: list[str]) -> Preview:
+def _preview(
+    lake: Lake,
+    view: View,
+    recipe: Recipe,
+    *,
+    limit: int,
+    made: list[str],
+    should_stop: Callable[[], bool],
+) -> Preview:
     connection, version = view.connection, view.version
     relation, looked_at = _sample(view)
     guard = {
@@ -101,6 +118,7 @@ def _preview(lake: Lake, view: View, recipe: Recipe, limit: int, made: list[str]
             task=task,
             target=target,
             inputs=inputs,
+            should_stop=should_stop,
             **guard,  # type: ignore[arg-type]
         )
         made += [*first.tables, HIDDEN + "before"]
@@ -114,6 +132,7 @@ def _preview(lake: Lake, view: View, recipe: Recipe, limit: int, made: list[str]
         task=task,
         target=target,
         inputs=inputs,
+        should_stop=should_stop,
         **guard,  # type: ignore[arg-type]
     )
     made += [*last.tables, HIDDEN + "after"]
@@ -128,7 +147,7 @@ def _preview(lake: Lake, view: View, recipe: Recipe, limit: int, made: list[str]
     joined = f"FROM {before[1]} a LEFT JOIN {HIDDEN}after b ON a.{ROW_ID} = b.{ROW_ID}"
     gone = f"b.{ROW_ID} IS NULL"
     made += [HIDDEN + "changed", HIDDEN + "part"]
-    counts = _changes(connection, joined, changes)
+    counts = _changes(connection, joined, changes, should_stop)
     ((rows_changed, rows_dropped),) = connection.execute(
         f"SELECT (SELECT count(DISTINCT {ROW_ID}) FROM {HIDDEN}changed),"
         f" (SELECT count(*) FILTER ({gone}) {joined})"
@@ -164,7 +183,10 @@ def _preview(lake: Lake, view: View, recipe: Recipe, limit: int, made: list[str]
 
 
 def _changes(
-    connection: duckdb.DuckDBPyConnection, joined: str, changes: dict[str, str]
+    connection: duckdb.DuckDBPyConnection,
+    joined: str,
+    changes: dict[str, str],
+    should_stop: Callable[[], bool],
 ) -> dict[str, int]:
     """In how many rows each column is another; the ids of those rows go into a table.
 
@@ -173,6 +195,8 @@ def _changes(
     connection.execute(f"CREATE OR REPLACE TABLE {HIDDEN}changed ({ROW_ID} BIGINT)")
     counts: dict[str, int] = {}
     for part in portions_of(list(changes), COLUMNS_AT_ONCE):
+        if should_stop():
+            raise Cancelled("the preview was cancelled")
         differs = [f"coalesce(b.{ROW_ID} IS NOT NULL AND {changes[name]}, false)" for name in part]
         listed = ", ".join(f"{each} AS c{at}" for at, each in enumerate(differs))
         connection.execute(

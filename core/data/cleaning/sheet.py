@@ -158,6 +158,7 @@ class Sheet:
         every, row = list(asked.values()), list[Any]()
         # Of a wide table in several passes, for DuckDB cannot take all of it in one.
         for at in range(0, len(every), MOST_ASKED):
+            self.stop_if_asked()
             listed = ", ".join(every[at : at + MOST_ASKED])
             row += self.connection.execute(f"SELECT {listed} FROM {self.relation}").fetchone() or ()
         found = dict(zip(asked, row, strict=True))

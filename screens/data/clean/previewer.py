@@ -40,7 +40,7 @@ class Previewer:
             if self._view is None or self._view.version.ref != version.ref:
                 self._drop()
                 self._view = self._lake.open(version)
-            return preview(self._lake, self._view, recipe)
+            return preview(self._lake, self._view, recipe, should_stop=lambda: wish != self._wish)
 
     def close(self) -> None:
         """Give up what is under way; the next preview opens the version again."""
