@@ -41,6 +41,7 @@ RECIPE = {
     "lr": 8e-3,
     "schedule": "linear",
     "warmup": 0.3,
+    "ema": 0.98,
     "options": {"width": 16, "stem": "strided"},
 }
 
