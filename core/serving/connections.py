@@ -16,6 +16,10 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from core.serving.problems import PROBLEM, Refused, document
 from core.serving.settings import Limits
 
+LINGER_SECONDS = 2.0
+"""So long what a client still sends when it is refused is thrown away. Were the connection closed
+over bytes that nobody has read, the client would hear that it is broken, and not why."""
+
 
 def bounded_protocol(limits: Limits) -> type[asyncio.Protocol]:
     """uvicorn's protocol with these limits."""
@@ -49,6 +53,13 @@ class _HeadWithBody(asyncio.Transport):
         self._let_go()
         self._transport.close()
 
+    def finish(self) -> bool:
+        """Say that nothing more is said, and go on reading; false where that cannot be (TLS)."""
+        self._let_go()
+        if can := self._transport.can_write_eof():
+            self._transport.write_eof()
+        return can
+
     def abort(self) -> None:
         self._transport.abort()
 
@@ -63,12 +74,14 @@ class _HeadWithBody(asyncio.Transport):
 
 class _Connection(HttpToolsProtocol):
     limits: Limits
+    transport: _HeadWithBody
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
         self._head = 0
         """Bytes of the head that is coming in."""
         self._in_head = True
+        self._is_refused = False
         self._timer: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
 
@@ -96,14 +109,15 @@ class _Connection(HttpToolsProtocol):
         self._read_on()
 
     def data_received(self, data: bytes) -> None:
-        if self.transport.is_closing():
+        if self._is_refused or self.transport.is_closing():
             return
         if self._in_head:
             self._head += len(data)
         super().data_received(data)
         # What came with a body in one piece was no head; what has no end is one.
         if self._in_head and self._head > self.limits.head + len(data):
-            self._refuse(Refused(431, f"the head has more than {self.limits.head:,} bytes"))
+            told = f"the head has more than {self.limits.head:,} bytes"
+            self._refuse(Refused(431, told), is_sending=True)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -125,7 +139,7 @@ class _Connection(HttpToolsProtocol):
             )
 
     def send_400_response(self, msg: str) -> None:
-        self._refuse(Refused(400, "this is no HTTP request"))
+        self._refuse(Refused(400, "this is no HTTP request"), is_sending=True)
 
     def _expect(self, seconds: float | None) -> None:
         """The head or the body is to be there in so many seconds."""
@@ -146,8 +160,9 @@ class _Connection(HttpToolsProtocol):
             part = "head" if self._in_head else "body"
             self._refuse(Refused(408, f"the request's {part} did not come in time"))
 
-    def _refuse(self, refused: Refused) -> None:
-        """Answer, unless an answer is under way, and close."""
+    def _refuse(self, refused: Refused, *, is_sending: bool = False) -> None:
+        """Answer, unless an answer is under way, and close; on a client that `is_sending` still,
+        when it has heard."""
         if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
             body = to_json(document(refused, ""))
             lines = [
@@ -162,4 +177,9 @@ class _Connection(HttpToolsProtocol):
             # Whoever works on it hears that the client is gone.
             self.cycle.disconnected = True
             self.cycle.message_event.set()
-        self.transport.close()
+        self._is_refused = True
+        self._expect(None)
+        if is_sending and self.transport.finish():
+            self._timer = self.loop.call_later(LINGER_SECONDS, self.transport.close)
+        else:
+            self.transport.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -160,6 +161,18 @@ def test_a_slow_or_broken_client_is_answered_and_cut_off(
     assert said.startswith(b"HTTP/1.1 %d " % status)
     assert b"application/problem+json" in said
     assert said.count(b"HTTP/1.1") == 1
+
+
+def test_who_is_refused_while_sending_hears_why(small: Running) -> None:
+    """Not that the connection is broken, which a close over unread bytes would tell."""
+    with socket.create_connection(("127.0.0.1", small.port), PATIENCE) as client:
+        client.sendall(b"GET /livez HTTP/1.1\r\n" + b"X: a\r\n" * 40_000)
+        assert select.select([client], [], [], PATIENCE)[0]
+        for _ in range(5):
+            client.sendall(b"X: a\r\n" * 10_000)
+        client.shutdown(socket.SHUT_WR)
+        with client.makefile("rb") as said:
+            assert said.read().startswith(b"HTTP/1.1 431 ")
 
 
 def test_connections_are_bounded_and_come_back(small: Running) -> None:
