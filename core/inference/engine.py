@@ -15,6 +15,7 @@ from torch import nn
 from core.devices.facts import resolve
 from core.errors import LeptonError, UsageError, nearest
 from core.generation.chat import Prompt
+from core.generation.decoder import lay_by_columns
 from core.generation.pieces import Ending, Piece
 from core.generation.sampling import Sampling
 from core.inference.cache import CACHE_BYTES, Cache
@@ -208,6 +209,8 @@ class Engine:
         module = load_module(folder, self.device)
         if task.reads == "image":
             module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if task.talks:
+            lay_by_columns(module)
         return module
 
 

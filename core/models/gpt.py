@@ -99,6 +99,9 @@ class GPT(nn.Module):
     def held(self, cache: KeyValues) -> int:
         return cache.bytes
 
+    def output_weight(self) -> Tensor:
+        return self.embed.weight
+
     def next_logits(self, tokens: Tensor, caches: Sequence[KeyValues]) -> Tensor:
         """See `core.generation.decoder.Decoder`."""
         before = torch.tensor([cache.length for cache in caches], device=tokens.device)

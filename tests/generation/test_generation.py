@@ -1,5 +1,6 @@
 """Going on with texts: the same as without a cache, and as transformers does it."""
 
+import copy
 import json
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import torch
 
 from core.errors import UsageError
+from core.generation.decoder import lay_by_columns
 from core.generation.generation import AT_ONCE, advance, told
 from core.generation.sampling import Sampling
 from core.models.architectures import build
@@ -62,6 +64,22 @@ def test_a_cache_changes_no_logit(model):
             found = module.next_logits(new, [first, second])
             assert same(found[:1], 0, 31 + at)
             assert same(found[1:], 1, 6 + at)
+
+
+def test_weights_by_columns_say_the_same(model):
+    _, module = model
+    laid = copy.deepcopy(module)
+    lay_by_columns(laid)
+    assert not laid.output_weight().is_contiguous()
+    assert laid.output_weight().t().is_contiguous()
+    tokens = torch.randint(1, 600, (1, 9))
+    with torch.inference_mode():
+        told, said = (each.next_logits(tokens, [each.new_cache()]) for each in (module, laid))
+        assert torch.allclose(told, said, atol=1e-4)
+    assert all(
+        torch.equal(mine, its)
+        for mine, its in zip(module.parameters(), laid.parameters(), strict=True)
+    )
 
 
 def test_texts_that_go_on_together_are_those_that_go_on_alone(model, prompts):

@@ -80,6 +80,10 @@ class Remembering(ABC):
         return torch.cat(each)
 
     @abstractmethod
+    def output_weight(self) -> Tensor:
+        """The matrix that makes logits of a state, [vocabulary, width]."""
+
+    @abstractmethod
     def _said(self, tokens: Tensor, caches: Sequence[Any]) -> Tensor:
         """The logits after the newest of the tokens, [n, vocabulary]."""
 
@@ -102,6 +106,10 @@ class NextPiece(Remembering, Wrapped):
     def embedded(self, tokens: Tensor, length: Tensor) -> Tensor:
         """Each text as one vector, [n, width], of tokens [n, t] and lengths [n]."""
         return _mean_state(self.model.base_model, tokens, length)
+
+    def output_weight(self) -> Tensor:
+        weight: Tensor = self.model.get_output_embeddings().weight  # type: ignore[operator]
+        return weight
 
     def _said(self, tokens: Tensor, caches: Sequence[Any]) -> Tensor:
         from core.models.hub.caches import heard
@@ -145,17 +153,21 @@ class NextToken(Remembering, nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         states = self.model(tokens, use_cache=False).last_hidden_state
-        return F.linear(states, self.model.get_input_embeddings().weight)  # type: ignore[operator]
+        return F.linear(states, self.output_weight())
 
     def embedded(self, tokens: Tensor, length: Tensor) -> Tensor:
         """Each text as one vector, [n, width], of tokens [n, t] and lengths [n]."""
         return _mean_state(self.model, tokens, length)
 
+    def output_weight(self) -> Tensor:
+        weight: Tensor = self.model.get_input_embeddings().weight  # type: ignore[operator]
+        return weight
+
     def _said(self, tokens: Tensor, caches: Sequence[Any]) -> Tensor:
         from core.models.hub.caches import heard
 
         states = heard(self.model, tokens, caches).last_hidden_state[:, -1]
-        return F.linear(states, self.model.get_input_embeddings().weight)  # type: ignore[operator]
+        return F.linear(states, self.output_weight())
 
 
 class ImageClassifier(Wrapped):
