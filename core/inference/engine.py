@@ -48,7 +48,8 @@ class Engine:
     Models load when they are first asked for and stay while `cache_bytes` has room. Use it from as
     many threads as you like: rows that wait for a model are answered together. `runtime` is one of
     `RUNTIMES`. `threads` are the processor threads of one call, None: as many as are quickest here.
-    More than `queue` rows do not wait for a model.
+    More than `queue` rows do not wait for a model. `frozen` keeps the garbage collector off what is
+    loaded, which costs a full collection each time: for who answers for long.
 
     Raises:
         UsageError: there is no such device or runtime.
@@ -63,11 +64,13 @@ class Engine:
         cache_bytes: int = CACHE_BYTES,
         threads: int | None = None,
         queue: int | None = None,
+        frozen: bool = False,
     ) -> None:
         self.device = _device(device, runtime)
         self.runtime = runtime
         self.threads = threads
         self.queue = queue
+        self._frozen = frozen
         self._models = Models(workspace)
         self._found: dict[str, Found] = {}
         self._cache: Cache[Loaded] = Cache(cache_bytes)
@@ -194,9 +197,10 @@ class Engine:
         gc.unfreeze()
         task = task_of(folder)
         module = self._module(folder, task)
-        # A full collection with torch loaded takes 0.1 s; frozen, what stays is not looked at.
-        gc.collect()
-        gc.freeze()
+        if self._frozen:
+            # A full collection with torch loaded takes 0.1 s; frozen, what stays is not looked at.
+            gc.collect()
+            gc.freeze()
         most = self._cache.most_bytes
         return Loaded(folder, task, module, self.device, self.threads, self.queue, most)
 

@@ -254,6 +254,7 @@ def _make(settings: Mapping[str, Any]) -> Engine:
         runtime=settings["runtime"],
         cache_bytes=settings["cache_bytes"],
         threads=settings["threads"],
+        frozen=True,
     )
 
 

@@ -108,17 +108,20 @@ class Classification(Task):
 
     def scorer(self, found: Array, target: Array) -> Scorer:
         size = found.shape[1] + 1  # the last is UNKNOWN
-        answer = found.argmax(1)
-        truth = np.where(target == UNKNOWN, size - 1, target)
-        right = answer == target
+        pairs = np.where(target == UNKNOWN, size - 1, target) * size + found.argmax(1)
+        # Examples of one truth and one answer count together: there are far fewer of these.
+        kinds, which = np.unique(pairs, return_inverse=True)
+        truth, answer = kinds // size, kinds % size
+        right = truth == answer
         area = None
         if found.shape[1] == 2:
             known = target != UNKNOWN
             area = auroc(found[known, 1].astype(np.float64) - found[known, 0], target[known])
 
         def of(counts: Array) -> dict[str, float]:
-            said, support = (np.bincount(each, counts, size) for each in (answer, truth))
-            hits = np.bincount(truth, counts * right, size)
+            each = np.bincount(which, counts, len(kinds))
+            said, support = np.bincount(answer, each, size), np.bincount(truth, each, size)
+            hits = np.bincount(truth, each * right, size)
             precision, recall, f1 = rates(hits, said, support)
             # As scikit-learn: the mean over classes that occur in the truth or among the answers.
             there = (support + said) > 0

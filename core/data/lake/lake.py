@@ -159,11 +159,12 @@ class Lake:
         with self._writing.staged() as unused:
             staged = rows if isinstance(rows, Path) else unused
             first: int | None = 0
-            if isinstance(rows, Path):
-                count = row_count(rows)
-            else:
-                with self._writing.using(connection) as con:
+            with self._writing.using(connection) as con:
+                if isinstance(rows, Path):
+                    count = row_count(rows)
+                else:
                     count, first = stage(con, rows, staged, bool(media), in_order)
+                columns = columns_of(con, staged)
             if count == 0:
                 raise LeptonError("there are no rows to keep", where=name)
             left_out = rejects() if rejects else None
@@ -172,9 +173,7 @@ class Lake:
                     dataset=name,
                     n=0,
                     rows=count,
-                    columns=tuple(
-                        Column(each, kind, media.get(each)) for each, kind in columns_of(staged)
-                    ),
+                    columns=tuple(Column(each, kind, media.get(each)) for each, kind in columns),
                     files=(replace(hashed(staged), first=first),),
                     op=op,
                     params=dict(params or {}),
@@ -207,9 +206,9 @@ class Lake:
             LeptonError: the disk is full; the lake is as it was.
         """
         laid_over = {name for file in base.files for name in file.provides or ()}
-        own = [name for name, _ in columns_of(rows)]
         kept: tuple[DataFile, ...]
         with self.open(base) as view:
+            own = [name for name, _ in columns_of(view.connection, rows)]
             ((last,),) = view.sql("SELECT max(_rid) FROM rows")
             if laid_over & set(own):
                 # An overlay answers for every row: columns that were laid over are put in place.
@@ -271,7 +270,7 @@ class Lake:
                 con.register("overlay", columns)
                 columns = "SELECT * FROM overlay"
             copy_rows(con, f"SELECT * FROM ({columns}) ORDER BY _rid", staged)
-            new = {column: Column(column, kind) for column, kind in columns_of(staged)}
+            new = {column: Column(column, kind) for column, kind in columns_of(con, staged)}
             provides = tuple(new)
             kept = tuple(new.pop(column.name, column) for column in base.columns)
             return self._writing.enter(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.data.engine import connect
 from core.data.lake.files import sha256_of
 from core.data.lake.layout import file_list, literal
 from core.data.lake.version import DataFile
@@ -77,12 +76,11 @@ def _as_query(
     return "SELECT * FROM arrived", list(rows.schema.names)
 
 
-def columns_of(parquet: Path) -> list[tuple[str, str]]:
+def columns_of(con: duckdb.DuckDBPyConnection, parquet: Path) -> list[tuple[str, str]]:
     """Names and DuckDB types of a lake file's columns, but for the row id."""
-    with connect() as connection:
-        described = connection.execute(
-            f"DESCRIBE SELECT * FROM read_parquet({file_list([parquet])})"
-        ).fetchall()
+    described = con.execute(
+        f"DESCRIBE SELECT * FROM read_parquet({file_list([parquet])})"
+    ).fetchall()
     return [(name, kind) for name, kind, *_ in described if name != "_rid"]
 
 

@@ -6,6 +6,7 @@ import errno
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.data.lake.lake import Lake
@@ -76,7 +77,7 @@ def commit_arrived(
             task=task,
             target=target,
             inputs=inputs,
-            connection=desk.connection if isinstance(arrived.rows, str) else None,
+            connection=desk.connection if isinstance(arrived.rows, str | Path) else None,
             in_order=arrived.in_order,
             rejects=lambda: left_out(desk, params),
         )
