@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from core.atomic import write_json
 from core.tasks.base import Fit, Task
 from core.tasks.preprocessing import Reading
-from core.training.once import alone
+from core.training.once import by_one
 from core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def learned(
     folder = workspace.compiled / f"{key}.codec"
     if (kept := _kept(folder, kind)) is not None:
         return kept
-    with alone(workspace, folder.name):
+    with by_one(workspace, folder.name):
         if (kept := _kept(folder, kind)) is not None:
             return kept
         task = kind.learn(fit, view, split, options, **as_it_reads)

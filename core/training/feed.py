@@ -21,14 +21,14 @@ import psutil
 import torch
 
 from core import memory
-from core.data.lake.files import verify_files
+from core.data.lake.files import Known, verify_files
 from core.data.lake.layout import ROW_ID
 from core.errors import LeptonError
 from core.inference.examples import LENGTH, Batch, Examples, RaggedTensor, joined, spans, take
 from core.runs.job import Stopped
 from core.tasks.ragged import Ragged
 from core.training.arrays import STAGED, Array, Growing, finish, open_arrays, put
-from core.training.once import alone
+from core.training.once import by_one
 from core.training.shuffle import (
     Window,
     balanced_order,
@@ -53,6 +53,9 @@ MIXED_SHARE = 2
 """Arrays up to this part of it are visited in any order; of larger ones, a window at a time."""
 WINDOW_SHARE = 8
 """A window is up to this part of it; the next one is read while one is trained on."""
+
+_whole: Known = {}
+"""The files that this process has hashed: a run reads them for each of its splits."""
 
 
 @dataclass(frozen=True)
@@ -233,7 +236,7 @@ def compiled(
     if found is None:
         what = f"the {split} split of {view.version.ref}"
         waiting = partial(say, f"another run encodes {what}: waiting for it")
-        with alone(workspace, key, waiting=waiting, should_stop=should_stop):
+        with by_one(workspace, key, waiting=waiting, should_stop=should_stop):
             found = open_arrays(folder, most)
             if found is None:
                 say(f"encoding {what}")
@@ -301,7 +304,7 @@ def _encode_verified(
         # Whatever it says of rows that are damaged, that is why.
         verify_files(view.version, view.workspace.data)
         raise
-    verify_files(view.version, view.workspace.data)
+    verify_files(view.version, view.workspace.data, _whole)
 
 
 def _encode(

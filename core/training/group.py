@@ -29,6 +29,7 @@ T = TypeVar("T")
 # The first process may wait long for room on a full disk, and the others for its word.
 _PATIENCE = timedelta(days=7)
 _ANSWERS_WITHIN = timedelta(seconds=10)
+_LEAVES_WITHIN = timedelta(seconds=30)
 _STARTS = "start-{}"
 """What a process leaves in the launcher's store, for each time it was started."""
 
@@ -109,6 +110,9 @@ class Group:
     def apart(self, module: nn.Module) -> AbstractContextManager[Any]:
         """A backward pass in it adds to this process's gradients alone."""
         return nullcontext()
+
+    def leave(self) -> None:
+        """End what the processes have in common; from here on none needs another."""
 
 
 ALONE = Group()
@@ -210,6 +214,15 @@ class Together(Group):
         return made
 
     def leave(self) -> None:
+        try:
+            # Whoever is left while it still hears from one that leaves may be ended by gloo
+            # (SIGABRT), so they leave together.
+            barrier = self._distributed.barrier(group=self.words, async_op=True)
+            barrier.wait(timeout=_LEAVES_WITHIN)
+        except RuntimeError:
+            # One is dead or late. Its connections end with this process, which is at its end:
+            # to take them down in order is what may wait for that one.
+            return
         self._distributed.destroy_process_group()
 
 

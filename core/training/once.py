@@ -15,7 +15,7 @@ LOOK_SECONDS = 0.1
 
 
 @contextmanager
-def alone(
+def by_one(
     workspace: Workspace,
     key: str,
     *,

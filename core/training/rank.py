@@ -112,7 +112,6 @@ def train(job: Member) -> None:
     Notes(job.run.path).met()
     group.shards = setup.config.shard
     done = worker.fit(job, setup, *splits, device=device, group=group)
-    group.leave()
     if not done:
         # One of the group was asked to stop, and all have.
         raise Stopped

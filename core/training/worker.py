@@ -84,9 +84,11 @@ def fit(
     if window := trainer.progress.window:
         job.emit("log", text=f"the rows do not fit into memory: {window:,} are mixed at a time")
     done = trainer.fit()
+    # Now, while all are at the same place: the first one may have to wait for room to publish.
+    group.leave()
     if done and group.leads:
         assert trainer.best is not None
-        # The others of a group may have left, so nobody is asked whether to wait.
+        # The others of a group have left, so nobody is asked whether to wait.
         patiently = Patience(job.wait, job.emit)
         model = _published(job) or patiently(_publish, job, setup, trainer)
         why = ended_by(setup.config, trainer.progress, trainer.whole)

@@ -14,7 +14,8 @@ import pytest
 import torch
 
 from core import tasks
-from core.data.lake import garbage
+from core.data.lake import files, garbage
+from core.data.lake.files import sha256_of
 from core.data.lake.lake import Lake
 from core.errors import LeptonError, UsageError
 from core.runs.job import Stopped
@@ -91,6 +92,22 @@ def test_another_codec_or_split_has_arrays_of_its_own(workspace, view, task):
     assert other.tensors["target"][0] == 2.5
 
 
+def test_the_data_is_hashed_once_for_all_splits_and_again_when_it_has_changed(
+    workspace, view, task, monkeypatch
+):
+    (file,) = view.version.files
+    path, hashed = workspace.data / file.name, []
+    monkeypatch.setattr(feed, "_whole", {})
+    monkeypatch.setattr(files, "sha256_of", lambda each: hashed.append(each) or sha256_of(each))
+    for split in ("train", "validation"):
+        feed.compiled(workspace, view, task, split)
+    assert hashed == [path]
+    os.utime(path)
+    other = type(task).from_json({**task.to_json(), "mean": 0.0})
+    feed.compiled(workspace, view, other, "validation")
+    assert hashed == [path, path]
+
+
 def test_runs_that_begin_at_once_make_them_once(workspace, view, task, monkeypatch):
     encode, made, go_on, waits = feed._encode, [], threading.Event(), threading.Event()
 
@@ -116,9 +133,9 @@ def test_runs_that_begin_at_once_make_them_once(workspace, view, task, monkeypat
 
 HOLDER = """
 import sys
-from core.training.once import alone
+from core.training.once import by_one
 from core.workspace import Workspace
-with alone(Workspace.open(sys.argv[1]), sys.argv[2]):
+with by_one(Workspace.open(sys.argv[1]), sys.argv[2]):
     print("held", flush=True)
     sys.stdin.read()
 """
