@@ -7,6 +7,7 @@ import gc
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -24,7 +25,7 @@ from core.inference.loaded import Given, Loaded
 from core.inference.messages import Answer, Embedded
 from core.models.folder import load_module
 from core.models.graph import exported_graph
-from core.models.registry import ONNX, RUNTIMES, ModelFolder, Models, Stamp, task_of
+from core.models.registry import DAMAGED, ONNX, RUNTIMES, ModelFolder, Models, task_of
 from core.tasks.base import Task
 from core.workspace import Workspace
 
@@ -32,14 +33,25 @@ from core.workspace import Workspace
 atexit.register(gc.unfreeze)
 
 
-class Found(NamedTuple):
-    """Where a model was found, and the one name of that place."""
+LOOKS = 5
+"""So often may a model be another as soon as it is found; then who asks hears of it."""
 
+
+class Found(NamedTuple):
+    """Where a model was found that was asked for as `ref`, and the one name of that place."""
+
+    ref: str
     folder: ModelFolder
     place: str
     beside: int
     """Changes when the model gets a newer version."""
-    stamp: Stamp
+
+
+class Gone(LeptonError):  # noqa: N818 - it is nobody's fault
+    """A model that was removed, or that another took the place of, while it was loaded."""
+
+    def __init__(self, ref: str) -> None:
+        super().__init__("the model went while it was loaded", where=ref, hint="Ask again.")
 
 
 class Engine:
@@ -83,9 +95,20 @@ class Engine:
             UsageError: there is no such model.
             LeptonError: its folder is damaged.
         """
-        found = self._find(ref) if isinstance(ref, str) else ref
-        with self._cache.use(_key(found), lambda: self._load(found.folder)) as loaded:
-            yield loaded
+        with ExitStack() as stack:
+            yield self._enter(stack, self._find(ref) if isinstance(ref, str) else ref)
+
+    def _enter(self, stack: ExitStack, found: Found) -> Loaded:
+        """Have a model in use until the stack is left; what is there now, where it went since it
+        was found."""
+        for _ in range(LOOKS):
+            try:
+                return stack.enter_context(
+                    self._cache.use(_key(found), partial(self._load, found.folder))
+                )
+            except Gone:
+                found = self._find(found.ref)
+        raise Gone(found.ref)
 
     def submit(
         self, ref: str | Found, rows: Sequence[Given], *, here: bool = False
@@ -187,12 +210,35 @@ class Engine:
         known = self._found.get(ref)
         if known is not None and _is_current(known):
             return known
+        # What comes beside it after this is seen at the next request.
+        beside = _beside(self._models.get(ref))
         folder = self._models.get(ref)
-        found = Found(folder, str(folder.path.resolve()), _beside(folder), folder.stamp)
+        found = Found(ref, folder, str(folder.path.resolve()), beside)
         self._found[ref] = found
         return found
 
     def _load(self, folder: ModelFolder) -> Loaded:
+        """The model of a folder, whole.
+
+        Raises:
+            Gone: it is not there any more, or another is.
+            LeptonError: it is damaged.
+        """
+        try:
+            loaded = self._read(folder)
+        except (LeptonError, OSError) as error:
+            if not folder.is_there:
+                raise Gone(folder.ref) from error
+            if isinstance(error, LeptonError):
+                raise
+            what = f"the model cannot be read: {error.strerror}"
+            raise LeptonError(what, where=str(folder.path), hint=DAMAGED) from error
+        # Else its weights may be those of one that took its place.
+        if not folder.is_there:
+            raise Gone(folder.ref)
+        return loaded
+
+    def _read(self, folder: ModelFolder) -> Loaded:
         # Frozen objects of a model that went are thawed, or the collector would never see them.
         gc.unfreeze()
         task = task_of(folder)
@@ -230,15 +276,16 @@ def _device(name: str, runtime: str) -> torch.device:
 
 
 def _key(found: Found) -> Hashable:
-    return found.place, found.stamp
+    return found.place, found.folder.stamp
 
 
 def _is_current(found: Found) -> bool:
-    try:
-        return (_beside(found.folder), found.folder.stamp) == (found.beside, found.stamp)
-    except OSError:
-        return False
+    return found.folder.is_there and _beside(found.folder) == found.beside
 
 
 def _beside(folder: ModelFolder) -> int:
-    return folder.path.parent.stat().st_mtime_ns
+    """Another number when something comes or goes beside a model; 0: there is nothing."""
+    try:
+        return folder.path.parent.stat().st_mtime_ns
+    except OSError:
+        return 0

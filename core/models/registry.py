@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import rmtree
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 from uuid import uuid4
 
 from core.atomic import rename_folder, write_text
@@ -38,29 +39,33 @@ class Stamp(NamedTuple):
     inode: int
     written: int
 
+    @classmethod
+    def of(cls, facts: os.stat_result) -> Self:
+        return cls(facts.st_ino, facts.st_mtime_ns)
+
 
 @dataclass(frozen=True)
 class ModelFolder:
-    """One trained model. `info` is its `model.json`; `version` is None outside a workspace."""
+    """One trained model. `info` is its `model.json`, and `stamp` says which file that was read of;
+    `version` is None outside a workspace."""
 
     path: Path
     name: str
     version: int | None
     info: dict[str, Any]
+    stamp: Stamp
 
     @property
     def ref(self) -> str:
         return str(self.path) if self.version is None else f"{self.name}@{self.version}"
 
     @property
-    def stamp(self) -> Stamp:
-        """What is another when the folder is.
-
-        Raises:
-            OSError: it is gone.
-        """
-        facts = (self.path / INFO).stat()
-        return Stamp(facts.st_ino, facts.st_mtime_ns)
+    def is_there(self) -> bool:
+        """Whether the folder is still the one that was read, and no other took its place."""
+        try:
+            return Stamp.of((self.path / INFO).stat()) == self.stamp
+        except OSError:
+            return False
 
     @property
     def weights(self) -> Path:
@@ -124,7 +129,10 @@ def open_folder(path: Path, *, name: str | None = None, version: int | None = No
             what = f"{part.name} is a link that leads out of the model's folder"
             raise LeptonError(what, where=str(part), hint=DAMAGED)
     try:
-        info = json.loads(file.read_text())
+        with file.open() as there:
+            # Of the file that is read: another may have its name a moment later.
+            stamp = Stamp.of(os.fstat(there.fileno()))
+            info = json.load(there)
         missing = [key for key in (*NEEDED, "format") if key not in info]
     except (ValueError, TypeError, OSError) as error:
         raise LeptonError(f"{INFO} cannot be read: {error}", where=str(file), hint=DAMAGED) from (
@@ -136,7 +144,7 @@ def open_folder(path: Path, *, name: str | None = None, version: int | None = No
         raise LeptonError(
             "the model was made by a newer Lepton", where=str(file), hint="Install a newer Lepton."
         )
-    return ModelFolder(path, name or str(info.get("name") or path.name), version, info)
+    return ModelFolder(path, name or str(info.get("name") or path.name), version, info, stamp)
 
 
 def leads_out(file: Path, folder: Path) -> bool:
@@ -186,7 +194,14 @@ class Models:
             return open_folder(written_path(ref).absolute())
         if Path(written).is_dir() and not self._versions(split_ref(written)[0]):
             return open_folder(Path(written).absolute())
-        return self._open(*self._resolve(written))
+        while True:
+            name, version = self._resolve(written)
+            try:
+                return self._open(name, version)
+            except LeptonError:
+                # One that was removed since it was found is not damaged.
+                if (self.workspace.models / name / str(version)).exists():
+                    raise
 
     def publish(self, name: str, staged: Path) -> ModelFolder:
         """Give a staged folder the next version of its name, in one step.
@@ -258,10 +273,11 @@ class Models:
         return self.workspace.models / NUMBERS / f"{name}.last"
 
     def _versions(self, name: str) -> list[int]:
-        home = self.workspace.models / name
-        if not home.is_dir():
+        try:
+            there = [each.name for each in (self.workspace.models / name).iterdir()]
+        except (FileNotFoundError, NotADirectoryError):
             return []
-        return [int(path.name) for path in home.iterdir() if path.name.isdigit()]
+        return [int(each) for each in there if each.isdigit()]
 
     def _open(self, name: str, version: int) -> ModelFolder:
         return open_folder(self.workspace.models / name / str(version), name=name, version=version)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import gc
+import json
 import shutil
 import threading
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,9 @@ from core.inference.faults import Busy
 from core.inference.inputs import lake_rows, read_inputs
 from core.inference.loaded import UNMEASURED
 from core.inference.messages import Answer, Row
+from core.models import folder as folders
 from core.models.folder import load_module
-from core.models.registry import Models
+from core.models.registry import ModelFolder, Models
 from core.tasks import Task
 from core.workspace import Workspace
 from tests.inference.conftest import digits, flowers, png, publish, reviews
@@ -274,6 +276,124 @@ def test_while_versions_come_and_go_no_request_is_dropped(
     assert failed == []
     with engine.use("rolling") as newest, Engine(models, "cpu").use("rolling@6") as last:
         assert newest.folder.ref == last.folder.ref == "rolling@6"
+
+
+def then_once(
+    monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, act: Callable[[], object]
+) -> None:
+    """Have something happen once, right before this is called."""
+    real, left = getattr(owner, name), [act]
+
+    def first(*given: Any, **named: Any) -> Any:
+        if left:
+            left.pop()()
+        return real(*given, **named)
+
+    monkeypatch.setattr(owner, name, first)
+
+
+ROW = {"petal length": 5.2, "colour": "blue"}
+MOMENTS: dict[str, tuple[Any, str]] = {
+    "found": (Models, "_open"),
+    "looked up": (engines, "_beside"),
+    "loaded": (engines, "load_module"),
+    "built": (folders, "build"),
+    "hashed": (folders, "sha256_of"),
+    "filled": (torch.nn.Module, "load_state_dict"),
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_version_removed_before_it_is_loaded_leaves_the_one_that_is_there(
+    models: Workspace, table_task: Task, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    name = f"withdrawn-{moment.replace(' ', '-')}"
+    publish(models, table_task, name, seed=1)
+    (first,) = Engine(models, "cpu").predict(name, [ROW])
+    publish(models, table_task, name, seed=2)
+    engine = Engine(models, "cpu")
+    then_once(monkeypatch, *MOMENTS[moment], lambda: Models(models).remove(f"{name}@2"))
+    assert engine.predict(name, [ROW]) == [first]
+    assert [each.folder.ref for each in engine.loaded()] == [f"{name}@1"]
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_model_removed_before_it_is_loaded_is_no_model(
+    models: Workspace, table_task: Task, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    name = f"gone-{moment.replace(' ', '-')}"
+    publish(models, table_task, name)
+    engine = Engine(models, "cpu")
+    then_once(monkeypatch, *MOMENTS[moment], lambda: Models(models).remove(name))
+    with pytest.raises(UsageError, match=f'no model "{name}"'):
+        engine.predict(name, [ROW])
+    assert engine.loaded() == []
+
+
+@pytest.mark.parametrize("moment", ["looked up", "loaded", "built", "filled"])
+def test_a_folder_that_another_takes_the_place_of_is_never_half_of_each(
+    models: Workspace,
+    table_task: Task,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    moment: str,
+) -> None:
+    for seed in (1, 2):
+        name = f"swapped{seed}-{moment.replace(' ', '-')}"
+        publish(models, table_task, name, seed=seed)
+        shutil.move(Models(models).get(name).path, tmp_path / str(seed))
+        # As one that was published when nobody kept the digest of its weights.
+        info = json.loads((tmp_path / str(seed) / "model.json").read_text())
+        del info["weights_sha256"]
+        (tmp_path / str(seed) / "model.json").write_text(json.dumps(info))
+    (second,) = Engine(models, "cpu").predict(str(tmp_path / "2"), [ROW])
+    here = tmp_path / "here"
+    (tmp_path / "1").rename(here)
+
+    def swap() -> None:
+        here.rename(tmp_path / "1")
+        (tmp_path / "2").rename(here)
+
+    engine = Engine(models, "cpu")
+    then_once(monkeypatch, *MOMENTS[moment], swap)
+    told = engine.predict(str(here), [ROW])
+    assert told == [second]
+    assert engine.predict(str(here), [ROW]) == told
+
+
+def test_a_version_published_while_the_one_before_is_looked_up_answers_the_next_request(
+    models: Workspace, table_task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(models, table_task, "overtaken", seed=1)
+    engine = Engine(models, "cpu")
+    then_once(
+        monkeypatch,
+        engines,
+        "_beside",
+        lambda: publish(models, table_task, "overtaken", seed=2),
+    )
+    engine.predict("overtaken", [ROW])
+    with engine.use("overtaken") as model:
+        assert model.folder.ref == "overtaken@2"
+
+
+def test_a_model_that_always_goes_while_it_is_loaded_ends_with_an_error(
+    models: Workspace, table_task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(models, table_task, "restless")
+    real = engines.load_module
+
+    def load(folder: ModelFolder, device: torch.device) -> torch.nn.Module:
+        publish(models, table_task, "restless")
+        Models(models).remove(folder.ref)
+        return real(folder, device)
+
+    monkeypatch.setattr(engines, "load_module", load)
+    engine = Engine(models, "cpu")
+    with pytest.raises(LeptonError, match="went while it was loaded"):
+        engine.predict("restless", [ROW])
+    monkeypatch.undo()
+    assert engine.predict("restless", [ROW])[0].ok
 
 
 def test_many_first_requests_load_once(models: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
