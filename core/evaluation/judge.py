@@ -18,6 +18,7 @@ from core.data.lake.view import ROW_ID
 from core.errors import LeptonError
 from core.inference.examples import as_tensors
 from core.inference.forward import Judged, judged, naive
+from core.inference.ready import ready
 from core.models.folder import load_module
 from core.models.registry import ModelFolder
 from core.tasks.base import Task
@@ -93,9 +94,7 @@ class Judge:
         Raises:
             LeptonError: the folder is damaged.
         """
-        module = load_module(folder, device)
-        if task.reads == "image":
-            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        module = ready(load_module(folder, device), task)
         return cls(task, module, device, batch_size or min(BATCH, task.at_once))
 
     def add(self, batches: Iterable[pa.RecordBatch]) -> None:

@@ -16,13 +16,13 @@ from torch import nn
 from core.devices.facts import resolve
 from core.errors import LeptonError, UsageError, nearest
 from core.generation.chat import Prompt
-from core.generation.decoder import lay_by_columns
 from core.generation.pieces import Ending, Piece
 from core.generation.sampling import Sampling
 from core.inference.cache import CACHE_BYTES, Cache
 from core.inference.hearing import Pieces
 from core.inference.loaded import Given, Loaded
 from core.inference.messages import Answer, Embedded
+from core.inference.ready import ready
 from core.models.folder import load_module
 from core.models.graph import exported_graph
 from core.models.registry import DAMAGED, ONNX, RUNTIMES, ModelFolder, Models, task_of
@@ -256,12 +256,7 @@ class Engine:
                 what = f"models for {task.name} answer with torch alone"
                 raise UsageError(what, where=folder.ref, hint="Ask it without --runtime onnx.")
             return exported_graph(folder).eval()
-        module = load_module(folder, self.device)
-        if task.reads == "image":
-            module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        if task.talks:
-            lay_by_columns(module)
-        return module
+        return ready(load_module(folder, self.device), task)
 
 
 def _device(name: str, runtime: str) -> torch.device:

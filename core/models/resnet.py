@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -16,6 +16,9 @@ _WIDTHS = (64, 128, 256, 512)
 
 class Block(nn.Module):
     """Two 3x3 convolutions beside a shortcut."""
+
+    normalised: ClassVar = (("conv1", "bn1"), ("conv2", "bn2"))
+    """Which convolution each normalisation follows."""
 
     def __init__(self, before: int, after: int, stride: int) -> None:
         super().__init__()
