@@ -133,9 +133,8 @@ def _length(batch: Batch) -> Tensor:
     import torch
 
     sound = batch["audio"]
-    for name in ("length", "audio_length"):
-        if name in batch:
-            return batch[name].long()
+    if (length := batch.get("audio_length")) is not None:
+        return length.long()
     return torch.full((len(sound),), sound.shape[-1], device=sound.device)
 
 

@@ -33,10 +33,10 @@ class Augmentation(Configured):
 
     A batch holds, by kind: "image", uint8 or float32 [n, channels, height, width] from 0 to 255,
     and perhaps "boxes", float32 [n, k, 4], left, top, right and bottom in its pixels; "tokens",
-    int32 [n, longest], padded at the end, "length", int32 [n], and perhaps "marks", the tokens, int
-    [m], that are none of a text's own; or "audio", float32 [n, samples] or
-    [n, channels, samples] from -1 to 1, or int16, and perhaps "length" or "audio_length", int [n],
-    when sounds are padded with zeros.
+    int32 [n, longest], padded with zeros, "tokens_length", int [n], and perhaps "marks", the
+    tokens, int [m], that are none of a text's own; or "audio", float32 [n, samples] or
+    [n, channels, samples] from -1 to 1, or int16, and perhaps "audio_length", int [n], when sounds
+    are padded with zeros.
     """
 
     name: ClassVar[str]

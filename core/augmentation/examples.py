@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.nn.utils.rnn import pad_sequence
 
 from core.augmentation.augmenter import Augmenter
 from core.augmentation.base import AUDIO, IMAGE, TOKENS, Augmentation, Batch
@@ -107,10 +108,12 @@ def _texts(texts: Sequence[list[str]]) -> Read:
     encoded = words.encode([" ".join(each) for each in texts])
 
     def shown(batch: Batch, at: int) -> str:
-        tokens = batch["tokens"][at, : int(batch["length"][at])].tolist()
+        tokens = batch["tokens"][at, : int(batch["tokens_length"][at])].tolist()
         return " ".join(words.vocabulary[token] for token in tokens)
 
-    return {name: torch.from_numpy(array) for name, array in encoded.items()}, shown
+    parts = [torch.from_numpy(part) for part in encoded.parts()]
+    lengths = torch.from_numpy(encoded.lengths)
+    return {"tokens": pad_sequence(parts, batch_first=True), "tokens_length": lengths}, shown
 
 
 # Sounds
@@ -139,10 +142,10 @@ def _sounds(heard: Sequence[tuple[np.ndarray[Any, Any], int]]) -> Read:
         row[: len(each)] = each
 
     def shown(batch: Batch, at: int) -> bytes:
-        sound = batch["audio"][at, : int(batch["length"][at])]
+        sound = batch["audio"][at, : int(batch["audio_length"][at])]
         return audio.encode(sound.numpy().astype(np.float64)[:, None], rate)
 
-    return {"audio": torch.from_numpy(padded), "length": torch.from_numpy(length)}, shown
+    return {"audio": torch.from_numpy(padded), "audio_length": torch.from_numpy(length)}, shown
 
 
 _LOOK: Mapping[str, Callable[[Cell | None], Any]] = {

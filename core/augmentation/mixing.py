@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from core.augmentation.base import AUDIO, IMAGE, Augmentation, Batch, part
 from core.augmentation.image import rectangle
 from core.settings import setting
+from core.tasks.ragged import LENGTH
 
 if TYPE_CHECKING:
     import torch
@@ -63,8 +64,8 @@ class Mix:
             own, kept = each.mixed(own, other, chance, (way >= at) & (way < at + 1))
             share = share * kept
         made = {**batch, name: own, SHARE: share}
-        if "length" in batch:
-            made["length"] = torch.maximum(batch["length"], batch["length"].roll(1, 0))
+        if (length := batch.get(name + LENGTH)) is not None:
+            made[name + LENGTH] = torch.maximum(length, length.roll(1, 0))
         if "target" in batch:
             made[OTHER_TARGET] = batch["target"].roll(1, 0)
         return made

@@ -32,7 +32,7 @@ class Drop(Augmentation):
     def apply(self, batch: Batch, chance: Chance) -> Batch:
         import torch
 
-        tokens, length = batch["tokens"], batch["length"]
+        tokens, length = batch["tokens"], batch["tokens_length"]
         place = torch.arange(tokens.shape[1], device=tokens.device)
         there = place < length[:, None]
         own = _own(batch, there)
@@ -44,7 +44,7 @@ class Drop(Augmentation):
         first = (~kept).to(torch.uint8).argsort(dim=1, stable=True)
         left = kept.sum(1, dtype=length.dtype)
         packed = tokens.gather(1, first) * (place < left[:, None])
-        return {**batch, "tokens": packed, "length": left}
+        return {**batch, "tokens": packed, "tokens_length": left}
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Swap(Augmentation):
     def apply(self, batch: Batch, chance: Chance) -> Batch:
         import torch
 
-        tokens, length = batch["tokens"], batch["length"]
+        tokens, length = batch["tokens"], batch["tokens_length"]
         rank = torch.arange(tokens.shape[1], device=tokens.device)
         draw = chance.uniform(self.name, 1 + tokens.shape[1])
         own = _own(batch, rank < length[:, None])

@@ -12,13 +12,15 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from core.tasks.ragged import Ragged
+from core.tasks.ragged import LENGTH, Ragged
 
 if TYPE_CHECKING:
     from core.tasks.base import Arrays
 
 Batch: TypeAlias = dict[str, Tensor]
-LENGTH = "_length"
+
+SHORT = 1024
+"""A processor takes longer ones one by one: to tell each number its place costs more then."""
 
 
 @dataclass(frozen=True)
@@ -61,12 +63,20 @@ class RaggedTensor:
 
     def padded(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """The examples at `index` (on the CPU), and their lengths on the device of the values."""
-        starts, lengths = self.offsets[index].tolist(), self.lengths[index]
-        parts = [
-            self.values[start : start + length]
-            for start, length in zip(starts, lengths.tolist(), strict=True)
-        ]
-        return pad_sequence(parts, batch_first=True), lengths.to(self.device, non_blocking=True)
+        starts, lengths = self.offsets[index], self.lengths[index]
+        longest = int(lengths.max())
+        if self.device.type == "cpu" and longest > SHORT:
+            places = zip(starts.tolist(), lengths.tolist(), strict=True)
+            parts = [self.values[start : start + length] for start, length in places]
+            return pad_sequence(parts, batch_first=True), lengths
+        starts = starts.to(self.device, non_blocking=True)
+        lengths = lengths.to(self.device, non_blocking=True)
+        place = torch.arange(longest, device=self.device)
+        missing = place >= lengths[:, None]
+        at = (starts[:, None] + place).masked_fill_(missing, 0)
+        found = self.values.index_select(0, at.flatten())
+        found = found.view(*at.shape, *found.shape[1:])
+        return found.masked_fill_(missing.view(*at.shape, *[1] * (found.dim() - 2)), 0), lengths
 
 
 Examples: TypeAlias = Mapping[str, Tensor | RaggedTensor]

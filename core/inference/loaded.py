@@ -119,8 +119,9 @@ class Loaded:
         examples = as_tensors(self.task.encode(rows, target=False))
         batch = to_device(take(examples, torch.arange(len(rows))), self.device)
         with torch.inference_mode():
-            made = self.module.embedded(batch["tokens"], batch["length"])  # type: ignore[operator]
-        return [*map(Embedded, made.float().cpu().tolist(), batch["length"].tolist())]
+            tokens, length = self.task.inputs(batch)[0], batch["tokens_length"]
+            made = self.module.embedded(tokens, length)  # type: ignore[operator]
+        return [*map(Embedded, made.float().cpu().tolist(), length.tolist())]
 
     @property
     def embeds(self) -> bool:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from core.models import recurrent
 from core.models.tokens import masked_mean, text_mask
 
 
@@ -26,10 +26,7 @@ class LSTM(nn.Module):
     ) -> None:
         super().__init__()
         self.embed = nn.Embedding(vocabulary, embedding, padding_idx=0)
-        between = dropout if layers > 1 else 0.0
-        self.lstm = nn.LSTM(
-            embedding, hidden, layers, batch_first=True, bidirectional=True, dropout=between
-        )
+        self.lstm = recurrent.LSTM(embedding, hidden, layers, dropout=dropout)
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(2 * hidden, outputs)
 
@@ -40,11 +37,7 @@ class LSTM(nn.Module):
     def embedded(self, tokens: Tensor, length: Tensor) -> Tensor:
         """Each text as one vector, [n, 2 * hidden]."""
         vectors = self.dropout(self.embed(tokens))
-        packed = pack_padded_sequence(vectors, length.cpu(), batch_first=True, enforce_sorted=False)
-        states, _ = pad_packed_sequence(
-            self.lstm(packed)[0], batch_first=True, total_length=tokens.shape[1]
-        )
-        return masked_mean(states, text_mask(tokens, length))
+        return masked_mean(self.lstm(vectors, length), text_mask(tokens, length))
 
 
 def build(

@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from core.models import recurrent
 from core.models.spectrogram import log_mel
 
 _RATE = 16_000
@@ -39,10 +39,7 @@ class SpeechGRU(nn.Module):
         self.second = nn.Conv1d(width, width, 5, padding=2)
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(2))
         self.dropout = nn.Dropout(dropout)
-        between = dropout if layers > 1 else 0.0
-        self.gru = nn.GRU(
-            width, hidden, layers, batch_first=True, bidirectional=True, dropout=between
-        )
+        self.gru = recurrent.GRU(width, hidden, layers, dropout=dropout)
         self.head = nn.Linear(2 * hidden, outputs)
 
     def forward(self, sound: Tensor, length: Tensor) -> tuple[Tensor, Tensor]:
@@ -53,11 +50,7 @@ class SpeechGRU(nn.Module):
             x = convolution(x.transpose(1, 2)).transpose(1, 2)
             there = torch.arange(x.shape[1], device=x.device) < steps[:, None]
             x = self.dropout(torch.relu(norm(x))) * there[..., None]
-        packed = pack_padded_sequence(x, steps.cpu(), batch_first=True, enforce_sorted=False)
-        states, _ = pad_packed_sequence(
-            self.gru(packed)[0], batch_first=True, total_length=x.shape[1]
-        )
-        return self.head(self.dropout(states)), steps
+        return self.head(self.dropout(self.gru(x, steps))), steps
 
 
 def build(shape: Mapping[str, Any], **options: Any) -> nn.Module:

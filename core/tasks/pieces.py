@@ -12,6 +12,7 @@ import numpy as np
 
 from core.tasks.byte_pairs import library
 from core.tasks.preprocessing import TextReading
+from core.tasks.ragged import Ragged
 from core.tasks.words import MOST_LENGTH
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Pieces:
         texts = iter(texts)
         lengths = [1]
         while some := list(islice(texts, _AT_ONCE)):
-            lengths += whole.encode(some)["length"].tolist()
+            lengths += whole.encode(some).lengths.tolist()
         usual = int(np.ceil(np.percentile(lengths, 95)))
         return cls(whole.written, whole.pad, reading.length(0, min(usual, MOST_LENGTH)))
 
@@ -61,17 +62,13 @@ class Pieces:
         """The pieces that are put around a text, such as those of its beginning and its end."""
         return tuple(sorted(set(self._tokenizer.encode("").ids)))
 
-    def encode(self, texts: Sequence[str | None]) -> dict[str, np.ndarray[Any, Any]]:
-        """ "tokens" int32 [n, length], filled up with `pad`, and "length" int32 [n], at least 1.
+    def encode(self, texts: Sequence[str | None]) -> Ragged:
+        """The pieces of each text, int32; of one that has none, `pad`.
 
         A longer text is cut, its closing mark kept.
         """
         found = self._tokenizer.encode_batch([text or "" for text in texts])
-        tokens = np.full((len(texts), self.length), self.pad, np.int32)
-        for at, each in enumerate(found):
-            tokens[at, : len(each.ids)] = each.ids
-        lengths = [max(1, len(each.ids)) for each in found]
-        return {"tokens": tokens, "length": np.array(lengths, np.int32)}
+        return Ragged.of_codes([each.ids or [self.pad] for each in found])
 
     def to_json(self) -> dict[str, Any]:
         return {"tokenizer": self.written, "pad": self.pad, "length": self.length}

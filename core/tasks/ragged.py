@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
 Array = np.ndarray[Any, Any]
+
+LENGTH = "_length"
+"""A batch has the lengths of what was padded under its name with this after it."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,12 @@ class Ragged:
     def of(cls, parts: Sequence[Array]) -> Ragged:
         """One example from each array; they are of one type, and at least one of them is given."""
         return cls(np.concatenate(parts), np.array([len(part) for part in parts], np.int64))
+
+    @classmethod
+    def of_codes(cls, parts: Sequence[Sequence[int]]) -> Ragged:
+        """One example from each sequence of codes, int32."""
+        lengths = np.fromiter(map(len, parts), np.int64, len(parts))
+        return cls(np.fromiter(chain.from_iterable(parts), np.int32, lengths.sum()), lengths)
 
     @classmethod
     def joined(cls, several: Sequence[Ragged]) -> Ragged:

@@ -17,6 +17,7 @@ from core.tasks.base import Fit, Task
 from core.tasks.byte_pairs import BytePairs
 from core.tasks.facts import ColumnFacts, TableFacts
 from core.tasks.preprocessing import Reading, TextReading
+from core.tasks.ragged import Ragged
 from core.tasks.reading import LeftOut
 from core.tasks.rows import condition, place, values
 from core.tasks.scoring import Scorer
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
     from core.generation.generation import Generation
     from core.tasks.base import Array, Arrays, Batch, Rows
 
-LENGTH = 128
+BLOCK = 128
+"""Pieces of a block of text, usually."""
 NOTHING = -1
 """Where a block has no more text."""
 LEAST_BYTES = 2000
@@ -130,12 +132,12 @@ class TextGeneration(Task):
             for batch in view.batches([column], split=split):
                 yield from (text for text in values(batch, column) if text)
 
-        length = chosen["length"] or LENGTH
+        length = chosen["length"] or BLOCK
         taken: dict[str, Any] = {}
         if isinstance(reading, TextReading):
             # It learns to begin where another text has ended, and to end so.
             pairs = BytePairs(reading.tokenizer, reading.end)
-            length = reading.length(chosen["length"], LENGTH)
+            length = reading.length(chosen["length"], BLOCK)
             taken = {"context": reading.most, "chat": reading.chat}
         else:
             pairs = BytePairs.learn(texts(), chosen["vocabulary"], size)
@@ -231,7 +233,7 @@ class TextGeneration(Task):
         }
 
     def encode(self, rows: Rows, *, target: bool) -> Arrays:
-        """The beginnings that are to go on, "tokens" [n, t] and "length"; see `examples`."""
+        """The beginnings that are to go on, "tokens", `Ragged` int32; see `examples`."""
         texts = values(rows, self.target)
         for at, text in enumerate(texts):
             if text is not None and not isinstance(text, str):
@@ -242,10 +244,8 @@ class TextGeneration(Task):
             if len(known) >= self.context:
                 where = f"column {self.target}, {place(rows, at)}"
                 raise TooLong.of(len(known), self.context, where)
-        tokens = np.zeros((len(pieces), max(map(len, pieces))), np.int32)
-        for at, known in enumerate(pieces):
-            tokens[at, : len(known)] = known
-        made: Arrays = {"tokens": tokens, "length": np.array([*map(len, pieces)], np.int32)}
+        tokens = Ragged.of_codes(pieces)
+        made: Arrays = {"tokens": tokens}
         if target:
             made |= {"target": tokens, "row": np.arange(len(pieces))}
         return made
@@ -321,7 +321,7 @@ class TextGeneration(Task):
 
         rows = batch["tokens"].tolist()
         half = max(1, self.length // 2)
-        ends = batch["length"].tolist() if "length" in batch else None
+        ends = batch["tokens_length"].tolist() if "tokens_length" in batch else None
         begun = [row[-half:] if ends is None else row[: ends[at]] for at, row in enumerate(rows)]
         generations = [self.going_on(each, USUAL) for each in begun]
         finish(cast("Decoder", module), generations)

@@ -85,12 +85,18 @@ class OfTexts(Task):
                 raise LeptonError(
                     f"{text!r} is no text", where=f"column {column}, {place(rows, at)}"
                 )
-        return self.words.encode(texts if kept is None else take(texts, kept))
+        return {"tokens": self.words.encode(texts if kept is None else take(texts, kept))}
 
     def inputs(self, batch: dict[str, Tensor]) -> tuple[Tensor, ...]:
-        # Cut to the longest text of the batch: the models do not look at padding.
-        longest = int(batch["length"].max())
-        return batch["tokens"][:, :longest], batch["length"]
+        """Tokens, filled up as the model knows it, and lengths."""
+        import torch
+
+        tokens, length = batch["tokens"], batch["tokens_length"]
+        if self.words.pad:
+            # Some tell places, or where a text ends, by what it is filled up with.
+            place = torch.arange(tokens.shape[1], device=tokens.device)
+            tokens = tokens.masked_fill(place >= length[:, None], self.words.pad)
+        return tokens, length
 
     def row(self, given: object) -> dict[str, Any]:
         """A text alone is a row too."""

@@ -6,9 +6,11 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
+
+from core.tasks.ragged import Ragged
 
 PAD, UNKNOWN_WORD = "<pad>", "<unk>"
 MOST_WORDS = 20_000
@@ -28,6 +30,7 @@ def split_words(text: str) -> list[str]:
 class Words:
     """A vocabulary (word 0 is the padding, word 1 any unknown word) and the length in words."""
 
+    pad: ClassVar[int] = 0
     vocabulary: tuple[str, ...]
     length: int
 
@@ -56,17 +59,11 @@ class Words:
     def to_json(self) -> dict[str, Any]:
         return {"vocabulary": list(self.vocabulary), "length": self.length}
 
-    def encode(self, texts: Sequence[str | None]) -> dict[str, np.ndarray[Any, Any]]:
-        """ "tokens" int32 [n, length], padded with 0, and "length" int32 [n], at least 1.
+    def encode(self, texts: Sequence[str | None]) -> Ragged:
+        """The words of each text, int32, at least one.
 
         A longer text is cut; one without words becomes a single unknown word.
         """
         codes = {word: code for code, word in enumerate(self.vocabulary)}
-        tokens = np.zeros((len(texts), self.length), np.int32)
-        lengths = np.zeros(len(texts), np.int32)
-        for at, text in enumerate(texts):
-            words = split_words(text or "")[: self.length]
-            coded = [codes.get(word, 1) for word in words] or [1]
-            tokens[at, : len(coded)] = coded
-            lengths[at] = len(coded)
-        return {"tokens": tokens, "length": lengths}
+        cut = (split_words(text or "")[: self.length] for text in texts)
+        return Ragged.of_codes([[codes.get(word, 1) for word in words] or [1] for words in cut])

@@ -24,9 +24,9 @@ from core import memory
 from core.data.lake.files import Known, verify_files
 from core.data.lake.layout import ROW_ID
 from core.errors import LeptonError
-from core.inference.examples import LENGTH, Batch, Examples, RaggedTensor, joined, spans, take
+from core.inference.examples import Batch, Examples, RaggedTensor, joined, spans, take
 from core.runs.job import Stopped
-from core.tasks.ragged import Ragged
+from core.tasks.ragged import LENGTH, Ragged
 from core.training.arrays import STAGED, Array, Growing, finish, open_arrays, put
 from core.training.once import by_one
 from core.training.shuffle import (
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from core.data.lake.view import View
     from core.tasks.base import Arrays, Task
 
-FORMAT = 1
+FORMAT = 2
 ROWS_AT_ONCE = 2048
 LOADED_SHARE = 4
 """Arrays up to this part of the memory limit are loaded; larger ones are mapped."""

@@ -16,6 +16,7 @@ from core.augmentation.base import Batch
 from core.augmentation.written import read
 from core.data.cleaning.steps.audio import decode as decode_sound
 from core.data.lake.layout import ROW_ID
+from core.inference.examples import as_tensors, take
 from core.tasks.pixels import decode
 from core.tasks.words import Words
 
@@ -58,7 +59,7 @@ def reviews() -> Batch:
         texts = [row["review"] for row in csv.DictReader(file)][: ROWS - 3]
     # Texts of no word, of one and of two are there as well.
     encoded = Words.learn(texts, length=60).encode([*texts, "", "taste", "good taste"])
-    return with_rows({name: torch.from_numpy(array) for name, array in encoded.items()})
+    return with_rows(take(as_tensors({"tokens": encoded}), torch.arange(len(encoded))))
 
 
 @pytest.fixture(scope="session")
@@ -67,8 +68,8 @@ def sounds() -> Batch:
     files = sorted((SAMPLES / "audio" / "spoken_digits").glob("*_en.wav"))
     heard = [torch.from_numpy(decode_sound(file.read_bytes())[0][:, 0]).float() for file in files]
     padded = torch.nn.utils.rnn.pad_sequence(heard, batch_first=True)
-    length = torch.tensor([len(each) for each in heard], dtype=torch.int32)
-    return with_rows({"audio": padded, "length": length})
+    length = torch.tensor([len(each) for each in heard])
+    return with_rows({"audio": padded, "audio_length": length})
 
 
 def changed(words: str, batch: Batch, epoch: int = 0, seed: int = 0) -> Batch:

@@ -12,7 +12,7 @@ from tests.augmentation.conftest import changed
 def heard(batch):
     """Each sound without its padding, which is silent."""
     found = []
-    for row, length in zip(batch["audio"], batch["length"].tolist(), strict=True):
+    for row, length in zip(batch["audio"], batch["audio_length"].tolist(), strict=True):
         assert not row[..., length:].any()
         found.append(row[..., :length])
     return found
@@ -76,7 +76,7 @@ def test_masks_silence_stretches_of_time(sounds) -> None:
 
 
 def test_masks_silence_bands_of_pitch(sounds) -> None:
-    whole = {name: each for name, each in sounds.items() if name != "length"}
+    whole = {name: each for name, each in sounds.items() if name != "audio_length"}
     noise = torch.randn(whole["audio"].shape, generator=torch.Generator().manual_seed(0))
     made = changed("masks=0:pitch=0.3:count=1", {**whole, "audio": noise})["audio"]
     before, after = torch.fft.rfft(noise).abs(), torch.fft.rfft(made).abs()

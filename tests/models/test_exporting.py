@@ -84,6 +84,8 @@ def test_kinds_that_have_no_graph_are_told():
         ("mlp", {"kind": "table", **TABLE, "outputs": 2}),
         ("mlp", {"kind": "table", "numbers": 3, "categories": [], "outputs": 2}),
         ("transformer", {"kind": "tokens", "vocabulary": 40, "length": 12, "outputs": 2}),
+        ("lstm", {"kind": "tokens", "vocabulary": 40, "length": 12, "outputs": 2}),
+        ("lstm", {"kind": "tokens", "vocabulary": 40, "length": 1, "outputs": 2}),
         ("gpt", {"kind": "next-token", "vocabulary": 40, "length": 12, "outputs": 40}),
     ],
 )
@@ -94,10 +96,20 @@ def test_other_kinds_agree(tmp_path, name, shape):
     assert exporting._compare(module, read_graph(tmp_path / "it"), inputs) < 1e-4
 
 
-def test_a_recurrent_model_is_refused_in_words(tmp_path):
+def test_a_recurrent_model_answers_as_it_does_here_whatever_the_lengths(tmp_path):
     codec = {"column": "t", "target": "y", "labels": ["a", "b"], "notes": []}
-    made = task("text-classification").from_json({**codec, "vocabulary": ["x"], "length": 4})
-    info = {"name": "it", "architecture": "lstm", "options": resolve("lstm", made.shape)}
-    save_model(tmp_path, build("lstm", made.shape, info["options"]), made, info)
-    with pytest.raises(UsageError, match="a lstm cannot be exported"):
-        to_onnx(open_folder(tmp_path))
+    words = [f"w{number}" for number in range(30)]
+    made = task("text-classification").from_json({**codec, "vocabulary": words, "length": 9})
+    options = {**resolve("lstm", made.shape), "layers": 2}
+    info = {"name": "it", "architecture": "lstm", "options": options}
+    torch.manual_seed(3)
+    save_model(tmp_path, build("lstm", made.shape, options), made, info)
+    found = open_folder(tmp_path)
+    module, session = load_module(found), onnxruntime.InferenceSession(to_onnx(found).graph)
+    for rows, longest in ((1, 1), (1, 9), (6, 4), (3, 20)):
+        tokens = torch.randint(1, 30, (rows, longest), dtype=torch.int32)
+        lengths = torch.randint(1, longest + 1, (rows,), dtype=torch.int32)
+        with torch.inference_mode():
+            expected = module(tokens, lengths).numpy()
+        given = {"tokens": tokens.numpy(), "lengths": lengths.numpy()}
+        assert np.allclose(session.run(None, given)[0], expected, atol=1e-4)

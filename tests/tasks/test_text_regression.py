@@ -67,7 +67,7 @@ def test_numbers_are_standardised_by_the_training_split_alone(opened):
     train = encoded(known, view)
     assert train["row"].tolist() == [0, 1, 2]
     assert train["target"] == pytest.approx(np.array([-1, 1, 0]) / known.std)
-    assert train["tokens"].shape == (3, known.words.length)
+    assert len(train["tokens"]) == 3
     test = encoded(known, view, "test")
     assert test["target"] == pytest.approx([3.0 / known.std])
     back = task(fit.task).from_json(json.loads(json.dumps(known.to_json())))

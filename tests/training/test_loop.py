@@ -4,17 +4,13 @@ import math
 
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from core.errors import LeptonError
 from core.ingest import ingest
-from core.training import loop
 from core.training.ending import ended_by
 from core.training.group import Group
 from core.training.schedule import learning_rate
 from tests.training.conftest import SAMPLES, few
-
-aten = torch.ops.aten
 
 
 def weights(trainer):
@@ -312,51 +308,6 @@ def test_weights_that_are_no_numbers_are_not_saved(penguins, trainer):
     with pytest.raises(LeptonError, match="has diverged"):
         it.fit()
     assert not it.checkpoints.paths()
-
-
-class Waits(TorchDispatchMode):
-    """Sees what would wait for a GPU: a tensor's value as a number, or a size that hangs on it."""
-
-    ASKING = (
-        aten._local_scalar_dense.default,
-        aten.nonzero.default,
-        aten.masked_select.default,
-        aten.equal.default,
-    )
-
-    def __init__(self):
-        super().__init__()
-        self.seen = []
-
-    def __torch_dispatch__(self, op, types, args=(), kwargs=None):
-        if op in self.ASKING:
-            self.seen.append(op)
-        return op(*args, **(kwargs or {}))
-
-
-@pytest.mark.parametrize("case", [case for case in CASES if CASES[case][0] != "reviews"])
-def test_between_two_records_nothing_waits_for_the_device(case, trainer, request, monkeypatch):
-    """But for texts, which are cut to the longest of their batch."""
-    dataset, settings = CASES[case]
-    request.getfixturevalue(dataset)
-    monkeypatch.setattr(loop, "RECORD_SECONDS", 1e9)
-    it = trainer(dataset, **settings, epochs=1)
-    step, prepared, waits = it.train_step, it._prepared, Waits()
-
-    def seen(work):
-        def done(*given):
-            if it.progress.step < 2:
-                return work(*given)
-            with waits:
-                return work(*given)
-
-        return done
-
-    monkeypatch.setattr(it, "train_step", seen(step))
-    monkeypatch.setattr(it, "_prepared", seen(prepared))
-    assert it.fit()
-    assert it.progress.step > 3
-    assert waits.seen == []
 
 
 def test_records_are_few_however_quick_the_steps(penguins, clocked):

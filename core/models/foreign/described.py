@@ -15,7 +15,7 @@ from core.tasks.ctc import Ctc
 from core.tasks.object_learning import STEP
 from core.tasks.preprocessing import ImageReading, Seq2SeqReading, SoundReading, TextReading
 from core.tasks.seq2seq import Seq2Seq
-from core.tasks.text_generation import LENGTH, codec_of_reading
+from core.tasks.text_generation import BLOCK, codec_of_reading
 from core.tasks.transcripts import Letters
 from core.tasks.words import MOST_LENGTH
 
@@ -107,7 +107,7 @@ def _of_text(reading: TextReading, kind: type[Task]) -> dict[str, Any]:
         return {
             "tokenizer": reading.tokenizer,
             "end": reading.end,
-            "length": reading.length(0, LENGTH),
+            "length": reading.length(0, BLOCK),
             "counts": [0] * pairs.size,
             **codec_of_reading(reading),
         }
