@@ -54,6 +54,12 @@ class DiskFullError(LeptonError):
     """The disk is full: the same work succeeds once there is room."""
 
 
+class DeviceFailedError(LeptonError):
+    """A device failed under the work, or is gone; `device` is its name where it is to blame."""
+
+    device: str | None = None
+
+
 def first_line(error: BaseException) -> str:
     """What a library says that says a lot."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -89,7 +89,8 @@ def cards() -> list[str] | None:
         return None if there or not sys.platform.startswith("linux") else []
     if "MIG" in os.environ.get("CUDA_VISIBLE_DEVICES", ""):
         return None
-    return [f"cuda:{at}" for at, _ in enumerate(_visible(nvml))]
+    # One that the driver has lost has no handle; the others keep their numbers.
+    return [f"cuda:{at}" for at, card in enumerate(_visible(nvml)) if card is not None]
 
 
 class DeviceUse:

@@ -40,6 +40,8 @@ class Job:
         self.run = run
         self.device = turn.device if turn else None
         """The device that the queue gave it, where it had to wait for one; the first of several."""
+        self.works_on = self.device
+        """The device that it says it works on, the first of several; None before it has said so."""
         self._given = turn.devices if turn else ()
         for descriptor in turn.descriptors if turn else ():
             keep(descriptor)
@@ -70,6 +72,7 @@ class Job:
 
     def join(self, device: str) -> None:
         """Say that it works on a device; those who wait for it wait for this run's end too."""
+        self.works_on = self.works_on or device
         if device not in self._given:
             # Nobody is kept from working because nobody can be told.
             with suppress(LeptonError, OSError):

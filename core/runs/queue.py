@@ -43,6 +43,8 @@ class Turn:
 
     devices: tuple[str, ...]
     descriptors: tuple[int, ...]
+    among: tuple[str, ...] = ()
+    """Those that it might have been."""
 
     @property
     def device(self) -> str:
@@ -160,15 +162,17 @@ class Queue:
         }
         return Standing(place, entry.devices, tuple(behind), elsewhere, entry.together)
 
-    def enter(self, run: str, devices: Sequence[str], together: int = 1) -> None:
-        """Stand at the end of the queue, or stay where the run stands already."""
+    def enter(
+        self, run: str, devices: Sequence[str], together: int = 1, *, first: bool = False
+    ) -> None:
+        """Stand at the end of the queue, or `first`, or stay where the run stands already."""
         entry = Waiting(run, tuple(devices), min(together, len(devices) or together))
         with self._changed() as waiting:
             at = [each.run for each in waiting]
             if run in at:
                 waiting[at.index(run)] = entry
             else:
-                waiting.append(entry)
+                waiting.insert(0 if first else len(waiting), entry)
 
     def leave(self, run: str) -> None:
         """Wait no more; nothing happens where the run did not.
@@ -241,7 +245,7 @@ class Queue:
         if len(free) < each.together:
             return None
         held = devices.take_all(free, self._workspace.runs / each.run)
-        return None if held is None else Turn(tuple(free), held)
+        return None if held is None else Turn(tuple(free), held, each.devices)
 
     @contextmanager
     def _changed(self) -> Iterator[list[Waiting]]:

@@ -21,6 +21,8 @@ from core.flock import alone, locked
 from core.runs import lock
 from core.workspace import state_folder
 
+_FAILED = ".failed"
+
 
 class Devices:
     """The devices that runs of this person take.
@@ -78,6 +80,20 @@ class Devices:
             return []
         alive = [Path(each) for each in folders if lock.held(Path(each, "lock"))]
         return list(dict.fromkeys(alive))
+
+    def blame(self, device: str, why: str) -> None:
+        """Remember that a device failed: who is given it next asks first whether it answers."""
+        with suppress(OSError):
+            (self.folder / f"{device}{_FAILED}").write_text(why)
+
+    def blamed(self, device: str) -> bool:
+        """Whether a device failed under a run, and has not answered since."""
+        return (self.folder / f"{device}{_FAILED}").exists()
+
+    def forgive(self, device: str) -> None:
+        """It has answered."""
+        with suppress(OSError):
+            (self.folder / f"{device}{_FAILED}").unlink()
 
     def _open(self, device: str) -> int:
         return os.open(self.folder / device, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)

@@ -11,15 +11,17 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from core.errors import DiskFullError
+from core.errors import DeviceFailedError, DiskFullError
 from core.runs.events import EventWriter
 from core.runs.job import Job, Stopped
 from core.runs.queue import Queue, Standing, Turn, awaited
+from core.runs.queue_devices import Devices
 from core.runs.run import DEVICE_VARIABLE, LOCK_VARIABLE, WORKER, Run
-from core.runs.worker import explain, hold, obey_signals
+from core.runs.worker import elsewhere, explain, hold, obey_signals
 from core.workspace import Workspace
 
 LOOK_SECONDS = 1.0
@@ -76,7 +78,7 @@ def _knows_devices(run: Run, queue: Queue) -> bool:
     from core.devices.facts import ask_torch
 
     together = run.together
-    devices = awaited(run.info["device"], run.info["queue"], ask_torch, together)
+    devices = awaited(run.wanted, run.info["queue"], ask_torch, together)
     if devices is None:
         return False
     queue.enter(run.id, devices, together)
@@ -87,20 +89,59 @@ def _turn(job: Job, queue: Queue) -> Turn:
     told: Standing | None = None
     seen: Standing | None = None
     while not job.should_stop():
+        turn = None
         # Who waits for a device can wait for room on the disk as well.
         with suppress(DiskFullError):
-            if turn := queue.claim(job.run.id):
-                return turn
-            standing = queue.standing(job.run.id)
-            if standing is None:
+            turn = queue.claim(job.run.id)
+            standing = None if turn else queue.standing(job.run.id)
+            if turn is None and standing is None:
                 break
             # Between the end of a run and the start of the next one nobody is there for a moment.
-            if standing != told and (told is None or standing == seen):
+            if standing and standing != told and (told is None or standing == seen):
                 job.emit("waiting", **standing.to_json())
                 told = standing
             seen = standing
+        if turn is not None:
+            if not (gone := [each for each in turn.devices if not works(each)]):
+                return turn
+            turn.let_go()
+            pass_over(job, queue, turn, gone)
+            continue
         job.wait(LOOK_SECONDS)
     raise Stopped
+
+
+def works(device: str) -> bool:
+    """Whether a device is there, and answers where it failed under a run before."""
+    from core.devices.facts import accelerators
+    from core.devices.failure import answers
+
+    kind, devices = device.partition(":")[0], Devices()
+    like_it = [each for each in accelerators() or () if each.partition(":")[0] == kind]
+    if like_it and device not in like_it:
+        return False
+    if not devices.blamed(device):
+        return True
+    if found := answers(device):
+        devices.forgive(device)
+    return found
+
+
+def pass_over(job: Job, queue: Queue, turn: Turn, gone: Sequence[str]) -> None:
+    """Wait on for the devices that are left: it was its turn, so it stands first.
+
+    Raises:
+        DeviceFailedError: too few are left.
+    """
+    left, together = [each for each in turn.among if each not in gone], len(turn.devices)
+    if len(left) < together:
+        raise DeviceFailedError(
+            f"{' and '.join(gone)} does not answer any more",
+            where=job.run.id,
+            hint=elsewhere(job.run),
+        )
+    job.emit("log", text=f"{' and '.join(gone)} does not answer: waiting for {' or '.join(left)}")
+    queue.enter(job.run.id, left, together, first=True)
 
 
 def work(run: Run, held: int, turn: Turn | None) -> None:

@@ -22,6 +22,7 @@ from core.runs.events import Event, EventReader, EventWriter
 from core.runs.history import RunHistory, history
 from core.runs.notes import read_notes
 from core.runs.queue import Queue, Turn, awaited
+from core.runs.queue_devices import Devices
 from core.runs.state import TERMINAL, RunState, Summary, summary
 from core.workspace import Workspace
 
@@ -79,11 +80,21 @@ class Run:
         """How many devices work on it together: as it was last launched, or as was asked."""
         return summary(self.events_path)[0].together or int(self.info.get("devices") or 1)
 
-    def launch(self, devices: int | None = None) -> None:
+    @property
+    def moved(self) -> str | None:
+        """The device that a person has named since it was asked for."""
+        return summary(self.events_path)[0].moved
+
+    @property
+    def wanted(self) -> str | None:
+        """The device it is to wait for: as a person said last."""
+        return self.moved or self.info.get("device")
+
+    def launch(self, devices: int | None = None, device: str | None = None) -> None:
         """Start the run, or resume it, in a detached process that outlives this one.
 
         Where its devices are not free (`queue.awaited`) the process waits for them first. `devices`
-        is another number of them from now on.
+        is another number of them from now on, `device` another one.
 
         Raises:
             LeptonError: it is running or waiting already, or no process can be started.
@@ -97,10 +108,11 @@ class Run:
                     where=self.id,
                     hint=f"Watch it: lepton runs attach {self.id}",
                 )
-            if summary(self.events_path)[0].state == "finished":
+            if summary(self.events_path)[0].finished:
                 raise UsageError("the run has finished", where=self.id, hint="Start a new one.")
             with EventWriter(self.events_path) as events, self.log_path.open("ab") as log:
-                changed = {} if devices is None else {"devices": devices}
+                asked = {"devices": devices, "moved": device}
+                changed = {key: value for key, value in asked.items() if value is not None}
                 events.write("state", state="queued", log=log.tell(), **changed)
                 try:
                     process = self._start(held, log.fileno())
@@ -111,13 +123,14 @@ class Run:
 
     def _start(self, held: int, log: int) -> subprocess.Popen[bytes]:
         """The process that works on it, or that waits for its device."""
-        asked = self.info
         together = self.together
-        devices = awaited(asked.get("device"), asked.get("queue"), _accelerators, together)
+        devices = awaited(self.wanted, self.info.get("queue"), _accelerators, together)
         if devices is None:
             return self._process_of(WORKER, held, log)
         self._queue.enter(self.id, devices, together)
-        turn = self._queue.claim(self.id)
+        # Whether one that has failed answers again takes seconds: not here.
+        sure = not any(map(Devices().blamed, devices))
+        turn = self._queue.claim(self.id) if sure else None
         try:
             return self._process_of(WORKER if turn else WAITER, held, log, turn)
         except LeptonError:
@@ -159,7 +172,8 @@ class Run:
         place = self._place() if told.state == "queued" and not told.stopping else None
         # One that waits and has no process will be given one (`Runs.revive`).
         if told.state and told.state not in TERMINAL and not held and place is None:
-            state = "stopped" if told.stopping else "interrupted"
+            ended = "stopped" if told.stopping else "interrupted"
+            state = "finished" if told.finished else ended
         if state == "interrupted":
             error = self._last_words(told)
         alive = held and state not in TERMINAL
@@ -181,7 +195,7 @@ class Run:
             error=error,
             created=self.created,
             started=told.started,
-            ended=told.ended,
+            ended=told.ended or (told.last if state == "finished" else None),
             remaining=told.remaining if alive and place is None and not told.paused else None,
             note=notes.note,
             tags=notes.tags,

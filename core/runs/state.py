@@ -80,10 +80,14 @@ class Summary:
     log_offset: int = 0
     device: str | None = None
     together: int | None = None
+    moved: str | None = None
+    """The device that a person named when it was launched again."""
     plan: Event = field(default_factory=dict)
     progress: Event = field(default_factory=dict)
     speed: float | None = None
     result: Event = field(default_factory=dict)
+    done: bool = False
+    """Whether it has told its result since it was last launched: all its work is done."""
     epochs: tuple[tuple[int, dict[str, float]], ...] = ()
     error: dict[str, str] | None = None
     started: float | None = None
@@ -97,6 +101,12 @@ class Summary:
     paused: str | None = None
     paced: Event = field(default_factory=dict)
     """The first step of what goes on without a break."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do; a full disk may have kept it from writing the last line,
+        or a kill."""
+        return self.state == "finished" or (self.done and self.state == "running")
 
     @property
     def seconds(self) -> float | None:
@@ -195,11 +205,13 @@ def _told_on(told: Summary, content: bytes) -> Summary:
     broken = _last_break(content)
     paced = told.paced if broken is None else {}
     plan, result = last_event(content, "plan"), last_event(content, "result")
+    launched = _last_launch(content)
     return replace(
         told,
         last=_last_time(content, len(content), told.last),
         plan=plan[1] if plan else told.plan,
         result=result[1] if result else told.result,
+        done=result[0] > launched if result else told.done and launched < 0,
         progress=progress[1] or told.progress,
         speed=step[1].get("examples_per_second") if step else told.speed,
         paced=paced or first_event(content, "step", broken or 0) or {},
@@ -225,6 +237,7 @@ def _in_state(told: Summary, event: Event) -> Summary:
         log_offset=event.get("log", told.log_offset),
         device=None if state == "queued" else event.get("device", told.device),
         together=event.get("devices", told.together),
+        moved=event.get("moved", told.moved),
         error=event.get("error"),
         started=told.started or (event["time"] if state == "running" else None),
         ended=event["time"] if state in TERMINAL else None,
@@ -232,6 +245,11 @@ def _in_state(told: Summary, event: Event) -> Summary:
         since=since,
         paused=None,
     )
+
+
+def _last_launch(content: bytes) -> int:
+    began = [at for at, event in placed_events(content, "state") if event["state"] == "queued"]
+    return max(began, default=-1)
 
 
 def _last_break(content: bytes) -> int | None:

@@ -8,16 +8,19 @@ import os
 import signal
 import sys
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
 from core import memory
-from core.errors import LeptonError, UsageError
+from core.devices.failure import failure, of_the_program
+from core.errors import DeviceFailedError, LeptonError, UsageError
 from core.runs import lock
 from core.runs.events import EventWriter
 from core.runs.job import Job, Stopped, keep
 from core.runs.priority import step_back
 from core.runs.queue import Turn
+from core.runs.queue_devices import Devices
 from core.runs.run import DEVICE_VARIABLE, LOCK_VARIABLE, Run
 from core.workspace import Workspace
 
@@ -98,7 +101,14 @@ def work(job: Job, events: EventWriter) -> int:
         stopped = True
     except (Exception, SystemExit) as error:
         traceback.print_exc()
-        events.write("state", state="failed", error=explain(error, job.run).to_json())
+        found = explain(error, job.run, job.works_on)
+        events.write("state", state="failed", error=found.to_json())
+        if isinstance(found, DeviceFailedError):
+            blame(found)
+            # What lies on a dead device cannot be taken down in order: that may hang or abort.
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(1)
         return 1
     events.write("state", state="stopped" if stopped else "finished")
     return 0
@@ -117,8 +127,10 @@ def _started() -> float:
     return float(psutil.Process().create_time())
 
 
-def explain(error: BaseException, run: Run) -> LeptonError:
+def explain(error: BaseException, run: Run, device: str | None = None) -> LeptonError:
     """What went wrong as a person reads it; the traceback is in the log."""
+    if said := failure(error):
+        return _failed(said, run, device)
     if isinstance(error, LeptonError):
         return error
     smaller = "Lower batch_size, or choose a smaller model."
@@ -131,20 +143,49 @@ def explain(error: BaseException, run: Run) -> LeptonError:
             where=str(run.log_path),
             hint=f"Set {memory.VARIABLE} higher than {limit}, and resume the run.",
         )
-    if type(error).__name__ == "OutOfMemoryError":
+    if type(error).__name__ in ("OutOfMemoryError", "AcceleratorError"):
         return LeptonError("the device's memory is full", where=str(run.log_path), hint=smaller)
     lines = str(error).strip().splitlines()
-    if type(error).__name__ == "AcceleratorError":
-        return LeptonError(
-            f"the device has failed: {lines[0] if lines else 'it said nothing'}",
-            where=str(run.log_path),
-            hint="Look at it with lepton devices, then resume the run.",
-        )
     return LeptonError(
         f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__,
         where=str(run.log_path),
         hint="This is a fault of the program: the log has the traceback.",
     )
+
+
+def _failed(said: str, run: Run, device: str | None) -> DeviceFailedError:
+    """A device failed under the run: what is left of it, and how it goes on."""
+    if of_the_program(said):
+        what = f"a check on {device or 'the device'} ended the work: {said}"
+        hint = f"A number is out of range; on the processor it is named. {elsewhere(run)}"
+    else:
+        what = f"{device or 'the device'} has failed: {said}"
+        hint = f"Look at it with lepton devices, then resume the run. {elsewhere(run)}"
+    error = DeviceFailedError(f"{what}{_kept(run)}", where=str(run.log_path), hint=hint.strip())
+    error.device = None if of_the_program(said) else device
+    return error
+
+
+def _kept(run: Run) -> str:
+    """What a training has saved: a checkpoint has its name only once it is whole."""
+    if run.kind != "train":
+        return ""
+    steps = sorted(path.name.rpartition("-")[2] for path in run.checkpoints.glob("step-*"))
+    return f"; its checkpoint of step {int(steps[-1]):,} is whole" if steps else ""
+
+
+def elsewhere(run: Run) -> str:
+    """How a run that may change its device does so."""
+    if run.kind != "train":
+        return ""
+    return f"To go on elsewhere: lepton runs resume {run.id} --device cpu"
+
+
+def blame(error: DeviceFailedError) -> None:
+    """Have those that wait for a device ask it first whether it answers again."""
+    if error.device:
+        with suppress(LeptonError, OSError):
+            Devices().blame(error.device, error.what)
 
 
 if __name__ == "__main__":

@@ -135,9 +135,9 @@ class Together(Group):
         from torch import distributed
 
         backend = distributed.get_default_backend_for_device(device)
+        if device.type != "cpu":
+            torch.accelerator.set_device_index(device)
         try:
-            if device.type != "cpu":
-                torch.accelerator.set_device_index(device)
             distributed.init_process_group(
                 backend,
                 store=_meeting_place(distributed),

@@ -21,11 +21,11 @@ from typing import Any, NoReturn
 
 import torch
 
-from core.errors import LeptonError
+from core.errors import DeviceFailedError, LeptonError
 from core.runs.events import EventWriter
 from core.runs.job import Job, Stopped
 from core.runs.run import Run
-from core.runs.worker import explain
+from core.runs.worker import blame, explain
 from core.training import setup as setups
 from core.training import worker
 from core.training.feed import Split
@@ -73,8 +73,12 @@ def main() -> int:
             return 0
         except Exception as error:
             traceback.print_exc()
-            final = isinstance(error, _FINAL) and not isinstance(error, NotTogetherError)
-            notes.failed(explain(error, run), final=final)
+            found = explain(error, run, job.works_on)
+            lost = isinstance(found, DeviceFailedError)
+            if isinstance(found, DeviceFailedError):
+                blame(found)
+            again = isinstance(error, NotTogetherError) or not isinstance(error, _FINAL)
+            notes.failed(found, final=lost or not again)
             return 1
     return 0
 
@@ -105,6 +109,7 @@ def train(job: Member) -> None:
         )
     splits = worker.splits(job, setup)
     device = own_device(setup.config.device)
+    job.works_on = str(device)
     job.meets = True
     group = Together(device)
     setup = agreed(setup, splits[0], group)

@@ -11,7 +11,7 @@ from core.data.lake.lake import Lake
 from core.errors import LeptonError, UsageError
 from core.runs.run import Run
 from core.runs.store import Runs
-from core.training.choice import asked
+from core.training.choice import asked, check_device
 from core.training.config import TrainConfig
 from core.training.setup import CONFIG
 from core.workspace import Workspace
@@ -38,6 +38,18 @@ def change_devices(run: Run, **changes: int | bool) -> None:
         raise LeptonError(
             f"the run's settings cannot be changed: {error}", where=str(path)
         ) from error
+
+
+def check_move(run: Run, device: str) -> None:
+    """Refuse another device for a run that cannot take it.
+
+    Raises:
+        UsageError: it is no training, or this machine has no such device, or too few of them.
+    """
+    if run.kind != "train":
+        raise UsageError("only a training goes on on another device", where=run.id)
+    asked = {"dataset": run.id, "device": device, "devices": run.together}
+    check_device(TrainConfig.from_mapping(asked))
 
 
 def start_training(

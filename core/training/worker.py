@@ -18,12 +18,13 @@ from torch import nn
 
 from core.data.lake.lake import Lake
 from core.devices.facts import choose_threads, precision_on, resolve
-from core.errors import DiskFullError, LeptonError, is_full
+from core.errors import DeviceFailedError, DiskFullError, LeptonError, UsageError, is_full
 from core.models.folder import save_model
 from core.models.hub.tuning import merged
 from core.models.registry import ModelFolder, Models
 from core.runs.job import Job, Stopped
 from core.runs.requests import Requests
+from core.runs.worker import elsewhere
 from core.training import searching, sharding
 from core.training import setup as setups
 from core.training.checkpoint import Checkpoints
@@ -59,7 +60,7 @@ def run(job: Job) -> None:
     if setup.config.processes > 1:
         launch(job, setup.config)
     else:
-        device = resolve(setup.config.device)
+        device = _there(job, setup.config.device)
         fit(job, setup, train, validation, device=device)
 
 
@@ -100,15 +101,21 @@ def fit(
 def _started_before(job: Job) -> Setup | None:
     """What was decided at the first start, on the device that is the run's now."""
     setup = setups.load(job.workspace, job.run.artifacts)
-    if setup is None or job.device is None:
+    if setup is None:
+        return None
+    before = setup.config.device
+    device = str(_there(job, job.device or job.run.moved or before))
+    if device == before:
         return setup
-    device = str(resolve(job.device))
-    return dataclasses.replace(setup, config=setup.config.with_(device=device))
+    setup = dataclasses.replace(setup, config=setup.config.with_(device=device))
+    # The processes of a group read it there.
+    setup.save(job.run.artifacts)
+    return setup
 
 
 def _first_start(job: Job) -> Setup:
     config = TrainConfig.from_mapping(job.spec)
-    device = resolve(job.device or config.device)
+    device = _there(job, job.device or job.run.moved or config.device)
     setup = setups.decide(
         job.workspace,
         config,
@@ -120,6 +127,22 @@ def _first_start(job: Job) -> Setup:
         job.emit("log", text=note)
     setup.save(job.run.artifacts)
     return setup
+
+
+def _there(job: Job, name: str) -> torch.device:
+    """The run's device.
+
+    Raises:
+        DeviceFailedError: it was there when the run was asked for, and is not now.
+    """
+    try:
+        return resolve(name)
+    except UsageError as error:
+        gone = DeviceFailedError(
+            error.what, where=job.run.id, hint=f"{error.hint} {elsewhere(job.run)}".strip()
+        )
+        gone.device = job.device
+        raise gone from error
 
 
 def splits(job: Job, setup: Setup) -> tuple[Split, Split | None]:

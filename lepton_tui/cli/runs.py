@@ -156,9 +156,13 @@ def checkpoint(run: str = ID) -> None:
 @app.command()
 def resume(
     run: str = ID,
+    *,
     devices: int = typer.Option(None, metavar="N", help="Go on with N devices (a training)."),
     shard: bool = typer.Option(
         None, "--shard/--no-shard", help="Keep a part of the model on each device, or all of it."
+    ),
+    device: str = typer.Option(
+        None, metavar="NAME", help="Go on on another device (a training): cpu, cuda:1 or auto."
     ),
     detach: bool = typer.Option(False, "--detach", "-d", help="Do not follow it."),
     json: bool = JSON,
@@ -172,8 +176,12 @@ def resume(
         from core.training.start import change_devices
 
         change_devices(found, **changes)
+    if device is not None:
+        from core.training.start import check_move
+
+        check_move(found, device)
     past = sum(1 for _ in found.events())
-    found.launch(devices)
+    found.launch(devices, device)
     if not detach:
         follow_own(found, json=json, past=past)
     _put(found, json=json)

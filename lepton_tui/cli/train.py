@@ -208,8 +208,8 @@ def go_on(
     """
     from lepton_tui.cli.runs import resume
 
-    devices = {key: given[key] for key in ("devices", "shard") if key in given}
-    if extra := [key for key in given if key not in (*devices, "dataset")]:
+    places = {key: given[key] for key in ("devices", "shard", "device") if key in given}
+    if extra := [key for key in given if key not in (*places, "dataset")]:
         raise UsageError(
             f"a run goes on with its own settings: leave out {', '.join(extra)}",
             where="--resume",
@@ -218,7 +218,8 @@ def go_on(
         )
     if named == "auto":
         named = _standing_still(workspace, given.get("dataset"))
-    resume(named, **{"devices": None, "shard": None, **devices}, detach=detach, json=json)
+    none: dict[str, Any] = {"devices": None, "shard": None, "device": None}
+    resume(named, **(none | places), detach=detach, json=json)
 
 
 def _standing_still(workspace: Workspace, dataset: str | None) -> str:

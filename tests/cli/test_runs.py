@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from lepton_tui.cli.follow import Watcher
 from tests.app.terminal import Terminal
 from tests.app.terminal import lepton as command
 from tests.cli.conftest import Shell
+from tests.runs.conftest import until
 
 DEADLINE = 120.0
 # Long enough that it ends by no chance while a test looks at it.
@@ -77,6 +80,30 @@ def test_closing_the_terminal_leaves_the_run_to_be_found_from_another(penguins: 
         assert f"{run.id} goes on" in other.text.replace("\n", "")
     assert psutil.Process(pid).is_running()
     assert run.state().state == "running"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("tmux") is None, reason="there is no tmux")
+def test_killing_tmux_leaves_the_run_alone(penguins: Shell, tmp_path: Path) -> None:
+    tmux = ("tmux", "-f", "/dev/null", "-S", str(tmp_path / "tmux"))
+    train = command("train", "penguins", *ENDLESS)
+    subprocess.run(
+        [*tmux, "new-session", "-d", "-x", "80", "-y", "24", *train], env=penguins.env, check=True
+    )
+    told = subprocess.run(
+        [*tmux, "list-panes", "-F", "#{pane_pid}"], capture_output=True, text=True, check=True
+    )
+    shown = psutil.Process(int(told.stdout))
+    runs = Runs(Workspace(penguins.home))
+    until(lambda: any(run.kind == "train" for run in runs.alive()))
+    run = only_run(penguins)
+    after(run, 1)
+    pid = run.state().pid
+    subprocess.run([*tmux, "kill-server"], check=True)
+    assert not psutil.wait_procs([shown], timeout=DEADLINE)[1]
+    after(run, (run.state().step or 0) + 200)
+    state = run.state()
+    assert (state.state, state.pid) == ("running", pid)
 
 
 @pytest.mark.slow

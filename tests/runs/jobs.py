@@ -3,10 +3,12 @@
 import atexit
 import multiprocessing
 import os
+import resource
 import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 from core.devices import WITH_TORCH
@@ -80,8 +82,36 @@ def fails(job: Job) -> None:
     raise LeptonError("the column has one class", where="label", hint="Choose another column.")
 
 
+def has_no_room_for_its_last_line(job: Job) -> None:
+    """Does its work, and fills the disk or what may be written of a file."""
+    job.emit("result", model="digits@1", metrics={"val/accuracy": 0.75})
+    if job.spec.get("limit"):
+        size = job.run.events_path.stat().st_size
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+        return
+    fill(job)
+
+
+def fill(job: Job) -> None:
+    """Leave no room on the disk of the run's folder, but for the last words in its log."""
+    print("working", flush=True)
+    with suppress(OSError), (job.run.path / "filler").open("wb", buffering=0) as file:
+        while file.write(bytes(4096)):
+            pass
+    # The last page of the log has room left.
+    with suppress(LeptonError):
+        while True:
+            job.emit("log", text="x")
+
+
 def crashes(job: Job) -> None:
     raise ZeroDivisionError("division by zero\nsecond line")
+
+
+def fails_on_its_device(job: Job) -> None:
+    job.emit("step", step=1, epoch=1, loss=1.0)
+    wait_for(job.run.path / "fail")
+    raise RuntimeError("CUDA error: unspecified launch failure\nCUDA kernel errors might be")
 
 
 def eats_memory(job: Job) -> None:

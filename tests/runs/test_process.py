@@ -1,12 +1,13 @@
 """Runs in real processes: how they start, end, are stopped and die."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import psutil
@@ -15,9 +16,10 @@ import pytest
 from core.devices import WITH_TORCH
 from core.errors import LeptonError, UsageError
 from core.runs import lock
-from core.runs.events import EventReader
+from core.runs.events import EventReader, EventWriter
 from core.runs.run import Run
 from core.runs.store import Runs
+from tests.disks import small_disk
 
 from .conftest import DEADLINE, saw, until
 
@@ -392,3 +394,35 @@ def test_the_worker_can_be_started_by_hand_but_not_beside_another(job: Job) -> N
     until(lambda: run.state().pid == by_hand.pid)
     assert run.stop(wait=DEADLINE).state == "stopped"
     by_hand.wait(DEADLINE)
+
+
+@pytest.mark.parametrize("way", ["limit", "disk"])
+def test_a_run_with_no_room_for_its_last_line_is_finished(runs: Runs, way: str) -> None:
+    spec = {"do": "has_no_room_for_its_last_line", "limit": way == "limit"}
+    run = runs.create("job", spec, entry="tests.runs.jobs")
+    with ExitStack() as stack:
+        if way == "disk":
+            made = shutil.copytree(run.path, run.workspace.tmp / "made")
+            stack.enter_context(small_disk(run.path, "64k"))
+            shutil.copytree(made, run.path, dirs_exist_ok=True)
+        run.launch()
+        state = run.wait(DEADLINE)
+        told = "No space left" if way == "disk" else "File too large"
+        assert told in run.log_tail()
+        assert (state.state, state.pid, state.error) == ("finished", None, None)
+        assert (state.model, state.metrics) == ("digits@1", {"val/accuracy": 0.75})
+        assert state.ended is not None
+        assert not any(event.get("state") == "finished" for event in run.events())
+        with pytest.raises(UsageError, match="the run has finished"):
+            run.launch()
+
+
+def test_a_result_of_a_launch_before_is_no_end(job: Job) -> None:
+    run = job("dies")
+    with EventWriter(run.events_path) as events:
+        events.write("state", state="queued", log=0)
+        events.write("state", state="running")
+        events.write("result", model="digits@1", metrics={})
+        events.write("state", state="failed", error={"what": "no", "where": "", "hint": ""})
+    run.launch()
+    assert run.wait(DEADLINE).state == "interrupted"

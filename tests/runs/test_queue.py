@@ -127,6 +127,15 @@ def test_who_waits_loads_nothing_heavy(job):
         assert "duckdb" not in maps
 
 
+def test_a_hangup_does_not_touch_who_waits(job, queue):
+    with busy("cuda:1", job("count")):
+        run = job("count")
+        waits(run)
+        os.killpg(run.state().pid, signal.SIGHUP)
+        assert (run.wait(0).state, order(queue)) == ("queued", [run.id])
+    assert ended(run) == "finished"
+
+
 def test_a_process_that_dies_frees_its_device(job):
     run = job("count")
     with busy("cuda:1", job("count")):

@@ -32,5 +32,6 @@ def test_it_goes_on_where_there_is_room_now(job):
     first = worker._first_start(job).config
     job.device = "cuda:1"
     assert worker._started_before(job).config == first.with_(device="cuda:1")
+    # And stays there: the processes of a group read it in the run's own settings.
     job.device = None
-    assert worker._started_before(job).config == first
+    assert worker._started_before(job).config == first.with_(device="cuda:1")

@@ -5,6 +5,7 @@ import errno
 import itertools
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,10 +23,10 @@ from core.models.registry import Models
 from core.runs.events import EventWriter
 from core.runs.job import Job
 from core.runs.store import Runs
-from core.runs.worker import explain
 from core.training import patience, worker
 from core.training.arrays import STAGED
-from tests.runs.conftest import saw, stop_all
+from tests.disks import small_disk
+from tests.runs.conftest import saw, stop_all, until
 
 DEADLINE = 300
 LONG = {"batch_size": 4, "epochs": 5000, "checkpoint_every": 20}
@@ -202,6 +203,30 @@ def test_a_model_for_which_there_is_no_room_waits_for_it(train, monkeypatch):
     assert run.history().result["model"] == "penguins_mlp@1"
 
 
+@pytest.mark.parametrize("asked_to_stop", [False, True])
+def test_a_disk_that_is_full_once_the_model_is_published(workspace, penguins, asked_to_stop):
+    spec = {"dataset": "penguins", "device": "cpu", "threads": 1, **SHORT}
+    run = Runs(workspace).create("train", spec, entry="tests.training.full")
+    made = shutil.copytree(run.path, workspace.tmp / "made")
+    with small_disk(run.path, "4m"):
+        shutil.copytree(made, run.path, dirs_exist_ok=True)
+        run.launch()
+        until(lambda: "paused: the run's events cannot be written" in run.log_tail())
+        assert run.state().state == "running"
+        if asked_to_stop:
+            os.kill(run.state().pid, signal.SIGTERM)
+            state = run.wait(DEADLINE)
+            assert state.state == "interrupted"
+            assert "No space left" in run.log_tail()
+            assert "Resume the run" in state.error["hint"]
+        (run.path / "filler").unlink()
+        if asked_to_stop:
+            run.launch()
+        assert weights(workspace, run)
+        assert [model.ref for model in Models(workspace).list()] == ["penguins_mlp@1"]
+        stop_all([run])
+
+
 def test_after_a_reboot_a_run_is_interrupted_and_goes_on(train, workspace):
     expected = train(**SHORT)
     expected.launch()
@@ -258,22 +283,3 @@ def test_a_clock_that_is_set_while_it_trains_does_not_count(train, monkeypatch, 
     assert sum(event["event"] == "checkpoint" for event in told) >= SHORT["epochs"]
     assert all(0 <= event["seconds"] < 600 for event in told if event["event"] == "epoch")
     assert all(b["time"] != a["time"] for a, b in itertools.pairwise(told))
-
-
-def test_a_device_that_is_gone_is_told_when_a_run_is_resumed(train, workspace):
-    run = stopped(train(**LONG))
-    config = run.artifacts / "config.json"
-    config.write_text(config.read_text().replace('"device": "cpu"', '"device": "cuda:7"'))
-    run.launch()
-    state = run.wait(DEADLINE)
-    assert state.state == "failed"
-    assert "cuda:7" in state.error["what"]
-    assert state.error["hint"]
-
-
-def test_a_device_that_fails_is_no_fault_of_the_program(train):
-    import torch
-
-    found = explain(torch.AcceleratorError("CUDA error: unspecified launch failure\nmore"), train())
-    assert found.what == "the device has failed: CUDA error: unspecified launch failure"
-    assert "lepton devices" in found.hint

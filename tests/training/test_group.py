@@ -32,9 +32,9 @@ from core.training.optimizer import Optimizer
 from core.training.snapshot import copied
 from core.training.start import change_devices, start_training
 from core.training.synced import SyncedBatchNorm, synced
+from tests.disks import small_disk
 from tests.models import bases
 from tests.training.conftest import SAMPLES
-from tests.training.test_run_processes import small_disk
 
 CPU = torch.device("cpu")
 DEADLINE = 200

@@ -5,7 +5,6 @@ import os
 import random
 import shutil
 import signal
-import subprocess
 
 import pytest
 
@@ -14,6 +13,7 @@ from core.models.registry import Models
 from core.runs.history import history
 from core.runs.store import Runs
 from core.training.checkpoint import Checkpoints
+from tests.disks import small_disk
 
 DEADLINE = 300
 
@@ -259,23 +259,6 @@ def test_the_settings_of_a_first_start_outlive_changes_of_the_data(workspace, pe
     lake.remove("penguins")
     with pytest.raises(UsageError, match="penguins"):
         load(workspace, folder)
-
-
-@contextlib.contextmanager
-def small_disk(folder, size):
-    """A file system of its own at a folder; gives what makes it larger."""
-
-    def mount(*words):
-        subprocess.run(["mount", *words, str(folder)], check=True, capture_output=True)
-
-    try:
-        mount("-t", "tmpfs", "-o", f"size={size}", "tmpfs")
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("only root may mount a small file system")
-    try:
-        yield lambda more: mount("-o", f"remount,size={more}")
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 def test_a_full_disk_pauses_the_run_and_it_goes_on_when_there_is_room(train, penguins, workspace):
