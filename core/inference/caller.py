@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 import time
 from asyncio import Task
 from collections.abc import Callable
@@ -17,6 +18,9 @@ from core.inference.outgoing import Outgoing
 from core.inference.wire import CHUNK, Incoming, Message
 
 Work: TypeAlias = Task[None] | Future[Any]
+
+MOST_UNREAD = 64 << 20
+"""Bytes of replies that may wait for one who does not read; then he is hung up on."""
 
 
 class Caller:
@@ -37,10 +41,12 @@ class Caller:
         self._take = take
         self._gone = gone
         self._incoming = Incoming()
-        self._out = Outgoing()
+        self._out = Outgoing(MOST_UNREAD, self._give_up)
         self._at_work: dict[int, Work] = {}
+        self._is_here = True
+        self._loop = asyncio.get_running_loop()
         self._out.open(there)
-        asyncio.get_running_loop().add_reader(there.fileno(), self._readable)
+        self._loop.add_reader(there.fileno(), self._readable)
 
     @property
     def at_work(self) -> bool:
@@ -105,8 +111,19 @@ class Caller:
         if not data:
             self._leave()
 
+    def _give_up(self, waiting: int) -> None:
+        """He asks and does not read; from any thread."""
+        who = f"process {process}" if (process := _process(self._socket)) else "somebody"
+        told = f"{waiting >> 20:,} MB of replies waited that it did not read"
+        sys.stderr.write(f"{who} was hung up on: {told}\n")
+        sys.stderr.flush()
+        self._loop.call_soon_threadsafe(self._leave)
+
     def _leave(self) -> None:
-        asyncio.get_running_loop().remove_reader(self._socket.fileno())
+        if not self._is_here:
+            return
+        self._is_here = False
+        self._loop.remove_reader(self._socket.fileno())
         self._out.close()
         with suppress(OSError):
             # Lets the thread go that may be sending.
@@ -115,3 +132,11 @@ class Caller:
         while self._at_work:
             self._at_work.popitem()[1].cancel()
         self._gone(self)
+
+
+def _process(there: socket.socket) -> int | None:
+    """Whose end of a local socket the other one is, where the system tells."""
+    with suppress(OSError, AttributeError):
+        told = there.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+        return int.from_bytes(told[:4], sys.byteorder) or None
+    return None

@@ -16,6 +16,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,20 +26,22 @@ from core.flock import alone, locked
 from core.growth import spare
 
 BACKLOG = 128
+PROGRAM = Path(__file__).parents[1]
+"""All that the engine's process is made of."""
 
 
 class Door:
     """Where the engine with these settings listens; there is one for each workspace and device, and
-    for each installation of Lepton."""
+    for each installation of Lepton, as it is now: one that runs on with files that were changed
+    since then is left to those who are there, and goes when they do."""
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self.settings = settings
-        # Another installation, or this one after an upgrade, may speak otherwise.
-        mine = [dict(settings), __file__, Path(__file__).stat().st_mtime_ns]
+        mine = [dict(settings), str(PROGRAM), program_mark()]
         name = hashlib.sha256(json.dumps(mine, sort_keys=True).encode()).hexdigest()[:16]
         self.socket = socket_folder() / f"engine-{name}.sock"
         self.log = self.socket.with_suffix(".log")
-        self._lock = self.socket.with_suffix(".lock")
+        self._lock = _lock_of(self.socket)
 
     def connect(self) -> tuple[socket.socket, subprocess.Popen[bytes] | None]:
         """A connection, and the engine's process where it had to be started for it.
@@ -57,16 +60,6 @@ class Door:
                 raise LeptonError(
                     f"the engine cannot be started: {error.strerror}", where=str(self.socket)
                 ) from error
-
-    def close(self) -> bool:
-        """Take the socket away, for the engine that leaves; not while somebody is at the door."""
-        descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            if mine := locked(descriptor):
-                self.socket.unlink(missing_ok=True)
-            return mine
-        finally:
-            os.close(descriptor)
 
     def _try(self) -> socket.socket | None:
         there = socket.socket(socket.AF_UNIX)
@@ -104,6 +97,41 @@ class Door:
                 )
         spare(process.pid)
         return there, process
+
+
+def close_door(path: Path) -> bool:
+    """Take its socket away, for the engine that leaves; not while somebody is at the door."""
+    descriptor = os.open(_lock_of(path), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        if mine := locked(descriptor):
+            path.unlink(missing_ok=True)
+        return mine
+    finally:
+        os.close(descriptor)
+
+
+def _lock_of(path: Path) -> Path:
+    return path.with_suffix(".lock")
+
+
+@cache
+def program_mark() -> list[int]:
+    """Is another when any file of the program is: how many there are, their sizes, when they were
+    written. As this process met them, for what it runs is that; a millisecond."""
+    files = sizes = written = 0
+    folders = [str(PROGRAM)]
+    for folder in folders:
+        # What goes at this very moment makes another mark as well.
+        with suppress(FileNotFoundError), os.scandir(folder) as there:
+            for each in there:
+                if each.name.endswith((".py", ".toml")):
+                    facts = each.stat()
+                    files += 1
+                    sizes += facts.st_size
+                    written += facts.st_mtime_ns
+                elif each.name != "__pycache__" and each.is_dir():
+                    folders.append(each.path)
+    return [files, sizes, written]
 
 
 def listen(path: Path) -> socket.socket:

@@ -12,9 +12,15 @@ import socket
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from core.inference.wire import CHUNK, Message, frame
+
+READING_SECONDS = 5.0
+"""Who has not read for so long does not read at all."""
+READER_MAY = 4
+"""So many times as much may wait for one who reads."""
 
 
 @dataclass(eq=False)
@@ -26,11 +32,21 @@ class _Left:
 
 
 class Outgoing:
-    """What is sent before there is a socket waits until it is `open`."""
+    """What is sent before there is a socket waits until it is `open`.
 
-    def __init__(self) -> None:
+    Where there is a `most`, and nobody reads, no more than so many bytes wait behind the first
+    message; then it is over, and `given_up` is told how many they were.
+    """
+
+    def __init__(
+        self, most: int | None = None, given_up: Callable[[int], None] = lambda _: None
+    ) -> None:
+        self._most = most
+        self._given_up = given_up
         self._socket: socket.socket | None = None
         self._line: deque[_Left] = deque()
+        self._waiting = 0
+        """Bytes in line."""
         # The collector of garbage may take back an answer in the midst of any of this.
         self._lock = threading.RLock()
         self._sender: threading.Thread | None = None
@@ -55,7 +71,12 @@ class Outgoing:
         with self._lock:
             if self._closed:
                 return
+            if self._is_piled_up():
+                self._given_up(self._waiting)
+                self.close()
+                return
             self._line.append(left)
+            self._waiting += len(left.data)
             if self._socket is not None and len(self._line) == 1:
                 self._push()
 
@@ -66,8 +87,16 @@ class Outgoing:
             for left in [*self._line][0 if self._socket is None else 1 :]:
                 if left.number == number:
                     self._line.remove(left)
+                    self._waiting -= len(left.data)
                     return True
         return False
+
+    def _is_piled_up(self) -> bool:
+        """Whether more waits than may; who reads, if slowly, is let have some times as much."""
+        if self._most is None or not self._line:
+            return False
+        most = self._most if self.unread > READING_SECONDS else READER_MAY * self._most
+        return self._waiting - len(self._line[0].data) > most
 
     @property
     def unread(self) -> float:
@@ -83,8 +112,12 @@ class Outgoing:
     def close(self) -> None:
         """Nobody is there any more."""
         with self._lock:
-            self._closed = True
-            self._line.clear()
+            self._clear()
+
+    def _clear(self) -> None:
+        self._closed = True
+        self._line.clear()
+        self._waiting = 0
 
     def _push(self) -> None:
         """Send what there is room for; a thread does the rest. Under the lock."""
@@ -96,9 +129,9 @@ class Outgoing:
             except BlockingIOError:
                 sent = 0
             except OSError:
-                self._closed = True
-                self._line.clear()
+                self._clear()
                 return
+            self._waiting -= sent
             if sent < len(left.data):
                 left.data = left.data[sent:]
                 self._moved = time.monotonic()
@@ -124,9 +157,12 @@ class Outgoing:
                 self.close()
                 continue
             with self._lock:
+                if self._closed:
+                    continue
                 self._moved = time.monotonic()
+                self._waiting -= sent
                 left.data = left.data[sent:]
-                if not left.data and self._line:
+                if not left.data:
                     self._line.popleft()
 
 

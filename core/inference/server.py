@@ -30,7 +30,7 @@ from core.generation.chat import Message as Said
 from core.generation.pieces import Piece
 from core.generation.sampling import Sampling
 from core.inference.caller import Caller
-from core.inference.door import Door
+from core.inference.door import close_door
 from core.inference.messages import Embedded, Row, packed, unpacked
 from core.inference.wire import Message
 from core.runs.priority import step_back
@@ -73,11 +73,11 @@ class Server:
         """Until nobody has asked for anything for a while."""
         self._last = asyncio.get_running_loop().time() + COMING_SECONDS
         meeting = asyncio.create_task(self._meet(listening))
-        door = Door(self._settings)
+        here = Path(listening.getsockname())
         while True:
             await self._until_idle()
             # Somebody may be coming just now.
-            if door.close():
+            if close_door(here):
                 break
             self._touch()
         meeting.cancel()

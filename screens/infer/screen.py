@@ -21,6 +21,7 @@ from screens.listing import Line, LineList, headline_number
 from screens.widgets.pick import Pick
 
 TRY, CHAT = "try", "chat"
+LOOK_SECONDS = 2.0
 
 
 class InferScreen(LeptonScreen):
@@ -74,7 +75,7 @@ class InferScreen(LeptonScreen):
                 yield ChatPane(self.workspace, id=CHAT)
 
     def on_mount(self) -> None:
-        self._look()
+        self.set_interval(LOOK_SECONDS, self._look)
 
     def on_screen_resume(self) -> None:
         self._look()
@@ -84,9 +85,11 @@ class InferScreen(LeptonScreen):
         self._look()
 
     def _look(self) -> None:
-        self.fetch(Models(self.workspace).list, self._list, group="models")
+        if self.is_current:
+            self.fetch(Models(self.workspace).list, self._list, group="models")
 
     def _list(self, models: list[ModelFolder]) -> None:
+        appeared = not self._all
         self._all, self._models = models, {}
         for model in models:
             self._models.setdefault(model.name, model)
@@ -97,8 +100,10 @@ class InferScreen(LeptonScreen):
         ]
         names = self.query_one("#models", LineList)
         names.show(named, chosen=self._wanted)
-        self._wanted = None
-        if self.focused is None and models:
+        wanted, self._wanted = self._wanted, None
+        if wanted is not None:
+            self._choose_newest(wanted)
+        if self.focused is None and models and appeared:
             names.focus()
 
     @property
@@ -109,8 +114,23 @@ class InferScreen(LeptonScreen):
     @on(OptionList.OptionHighlighted, "#models")
     def _highlighted(self, event: OptionList.OptionHighlighted) -> None:
         model = self._models.get(event.option_id or "")
-        if model is None or (self._model and model.name == self._model.name):
-            return
+        # A newer version takes no place of one that is talked with.
+        if model is not None and not (self._model and model.name == self._model.name):
+            self._choose(model)
+
+    @on(OptionList.OptionSelected, "#models")
+    def _selected(self, event: OptionList.OptionSelected) -> None:
+        self._choose_newest(event.option_id or "")
+        self.action_ask()
+
+    def _choose_newest(self, name: str) -> None:
+        """Who asks for a model anew means the version that is its newest by now."""
+        model = self._models.get(name)
+        if model and self._model and model.name == self._model.name and model != self._model:
+            self._choose(model)
+
+    def _choose(self, model: ModelFolder) -> None:
+        """Use it, in the way that it is used."""
         self._model = model
         if self._beside is not None and (
             self._beside.ref == model.ref or not ask_alike(self._beside, model)
@@ -128,7 +148,6 @@ class InferScreen(LeptonScreen):
         if self._model is not None and self._model.kind.talks:
             self._use(TRY if self.query_one(ContentSwitcher).current == CHAT else CHAT)
 
-    @on(OptionList.OptionSelected, "#models")
     def action_ask(self) -> None:
         self.way.enter()
 

@@ -17,6 +17,8 @@ from screens.listing import Line, LineList, headline_text
 from screens.models.card import card
 from screens.widgets.confirm import Confirm
 
+LOOK_SECONDS = 2.0
+
 
 class ModelsScreen(LeptonScreen):
     """Every version of every model, with where it came from and how well it does."""
@@ -56,7 +58,7 @@ class ModelsScreen(LeptonScreen):
                 yield Static(id="facts", markup=False)
 
     def on_mount(self) -> None:
-        self._look()
+        self.set_interval(LOOK_SECONDS, self._look)
 
     def on_screen_resume(self) -> None:
         self._look()
@@ -66,7 +68,8 @@ class ModelsScreen(LeptonScreen):
         self._look()
 
     def _look(self) -> None:
-        self.fetch(Models(self.workspace).list, self._list, group="models")
+        if self.is_current:
+            self.fetch(Models(self.workspace).list, self._list, group="models")
 
     def _list(self, models: list[ModelFolder]) -> None:
         self._models = {model.ref: model for model in models}

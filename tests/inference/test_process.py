@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -11,7 +12,9 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
+from socket import AF_UNIX, socket
 
 import psutil
 import pytest
@@ -19,11 +22,15 @@ import pytest
 from core.augmentation.examples import examples
 from core.augmentation.written import read
 from core.errors import LeptonError, UsageError
+from core.inference import door
+from core.inference.caller import MOST_UNREAD
 from core.inference.engine import Engine
 from core.inference.faults import EngineEnded
 from core.inference.inputs import read_inputs
 from core.inference.messages import Row
+from core.inference.outgoing import READER_MAY
 from core.inference.process import EngineProcess
+from core.inference.wire import frame
 from core.tasks import Task
 from core.workspace import Workspace
 from tests.inference.conftest import png
@@ -236,25 +243,85 @@ def test_two_processes_share_it_and_one_that_is_killed_takes_nothing_along(
     other.stdout.close()
 
 
+def test_who_asks_and_never_reads_is_hung_up_on_and_in_nobodys_way(models: Workspace) -> None:
+    with EngineProcess(models, "cpu", threads=10) as engine, socket(AF_UNIX) as deaf:
+        assert engine.predict("flowers", [ROW], PATIENCE)[0].ok
+        process = psutil.Process(engine.pid)
+        held = process.memory_info().rss
+        deaf.settimeout(PATIENCE)
+        deaf.connect(str(engine._door.socket))
+        # The answer to a row has its name, however long that is.
+        row = Row("x" * (4 << 20), dict(ROW.values)).to_json()
+        with pytest.raises((BrokenPipeError, ConnectionResetError)):
+            for number in range(1000):
+                asked = {"id": number, "op": "predict", "model": "flowers", "rows": [row]}
+                deaf.sendall(frame(asked))
+                assert engine.predict("flowers", [ROW], PATIENCE)[0].ok
+        assert process.memory_info().rss - held < 2 * READER_MAY * MOST_UNREAD
+        assert engine.predict("flowers", [ROW], PATIENCE)[0].ok
+        assert engine.pid == process.pid
+        assert f"process {os.getpid()} was hung up on" in engine._door.log.read_text()
+
+
 def test_it_leaves_when_idle_and_is_back_for_whoever_stayed(
     models: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with EngineProcess(models, "cpu", threads=9) as engine:
         engine.predict("flowers", [ROW], PATIENCE)
         first = psutil.Process(engine.pid)
-        door = engine._door
+        way = engine._door
         monkeypatch.setattr(sys, "executable", "/bin/false")
         for _ in range(30):
             assert engine.predict("flowers", [ROW], PATIENCE)[0].ok
         assert first.is_running()
         monkeypatch.undo()
-        assert stat.S_IMODE(door.socket.stat().st_mode) == 0o600
+        assert stat.S_IMODE(way.socket.stat().st_mode) == 0o600
     first.wait(PATIENCE)
-    assert not door.socket.exists()
+    assert not way.socket.exists()
     # What is left by one that was killed is no hindrance.
-    door.socket.touch()
+    way.socket.touch()
     with EngineProcess(models, "cpu", threads=9) as engine:
         assert engine.predict("flowers", [ROW], PATIENCE)[0].ok
+
+
+def test_after_an_upgrade_who_comes_gets_an_engine_of_the_new_files(
+    models: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed = tmp_path / "installed"
+    shutil.copytree(door.PROGRAM, installed / "core", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setenv("PYTHONPATH", str(installed))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    code = (
+        "import sys; from pathlib import Path;"
+        "from core.inference.process import EngineProcess; from core.workspace import Workspace;"
+        "e = EngineProcess(Workspace(Path(sys.argv[1])), 'cpu'); e._submit('ping').result(60);"
+        "print(e.pid, flush=True); sys.stdin.read()"
+    )
+    run = [sys.executable, "-P", "-c", code, str(models.home)]
+    made: list[subprocess.Popen[bytes]] = []
+    with ExitStack() as stack:
+
+        def client() -> psutil.Process:
+            """The engine that one who stays comes to."""
+            one = subprocess.Popen(run, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            made.append(stack.enter_context(one))
+            assert one.stdout is not None
+            return psutil.Process(int(one.stdout.readline()))
+
+        before = client()
+        assert client() == before
+        changed = installed / "core" / "tasks" / "base.py"
+        changed.write_text(changed.read_text() + "# upgraded\n")
+        after = client()
+        assert after != before
+        assert before.is_running(), "it is left to those who are there"
+        for each in made[:-1]:
+            each.communicate()
+        before.wait(PATIENCE)
+        assert client() == after, "who leaves takes no other's socket away"
+        for each in made[-2:]:
+            each.communicate()
+        after.wait(PATIENCE)
 
 
 def test_a_folder_of_somebody_elses_is_not_used(

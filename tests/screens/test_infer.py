@@ -28,6 +28,7 @@ from screens.infer.picture_grid import PictureGrid
 from screens.infer.screen import InferScreen
 from screens.infer.tried import Tried
 from screens.infer.trying import TryPane
+from screens.listing import LineList
 from screens.widgets.image_view import ImageView
 from screens.widgets.line_chart import LineChart
 from tests.inference.conftest import digits, flowers, learn, png, publish, reviews
@@ -62,6 +63,43 @@ async def chosen(pilot: Pilot[None], model: str) -> None:
     await until(pilot, "palette")
     pilot.app.visit("infer", model=model)  # type: ignore[attr-defined]
     await until(pilot, f"─ {model}@1 ─")
+
+
+async def test_models_that_appear_and_go_are_followed_and_what_is_typed_stays(
+    tmp_path: Path,
+) -> None:
+    made = Workspace.open(tmp_path)
+    Lake(made).commit("flowers", flowers(), op="import", target="species")
+    learnt = learn(made, "flowers")
+    for name in ("middle", "other"):
+        publish(made, learnt, name)
+    async with LeptonApp(made).run_test(size=(80, 24)) as pilot:
+        await chosen(pilot, "other")
+        await pilot.press("i", *"petal le")
+        box = pilot.app.screen.query_one("#ask", Input)
+        names = pilot.app.screen.query_one("#models", LineList)
+
+        def undisturbed() -> bool:
+            return (box.value, names.chosen, pilot.app.focused) == ("petal le", "other", box)
+
+        publish(made, learnt, "first")
+        shown = await until(pilot, "│first")
+        assert undisturbed()
+        assert "─ other@1 ─" in shown
+        Models(made).remove("middle")
+        await until(pilot, lambda: "middle" not in screen_text(pilot.app))
+        assert undisturbed()
+        # A newer version is taken when it is chosen, not under one's hands.
+        publish(made, learnt, "other", seed=1)
+        screen = pilot.app.screen
+        assert isinstance(screen, InferScreen)
+        await until(pilot, lambda: screen._models["other"].version == 2)
+        assert undisturbed()
+        assert "─ other@1 ─" in screen_text(pilot.app)
+        names.focus()
+        await pilot.press("enter")
+        await until(pilot, "─ other@2 ─")
+        assert box.value == "petal le"
 
 
 async def test_a_row_of_a_table_is_answered_beside_its_truth(models: Workspace) -> None:

@@ -11,6 +11,7 @@ from textual.widgets import Input
 from core.models.registry import Models
 from core.workspace import Workspace
 from lepton_tui.app import LeptonApp
+from screens.listing import LineList
 from tests.screens.golden import golden
 from tests.screens.walk import make_model, until
 
@@ -32,6 +33,16 @@ async def test_the_card_says_what_a_model_reads_and_answers(workspace: Workspace
         assert re.search(r"val/accuracy +0.95 +0.44 +▲ better", shown)
         await pilot.press("y")
         await until(pilot, "lepton models show penguins_mlp@1")
+
+
+async def test_a_model_that_appears_is_listed_and_moves_no_cursor(workspace: Workspace) -> None:
+    make_model(workspace)
+    async with LeptonApp(workspace).run_test(size=(120, 30)) as pilot:
+        await pilot.press("6")
+        await until(pilot, "penguins_mlp@1")
+        make_model(workspace, "aardvarks")
+        await until(pilot, "aardvarks@1")
+        assert pilot.app.screen.query_one("#models", LineList).chosen == "penguins_mlp@1"
 
 
 async def test_the_cursor_chooses_the_card(workspace: Workspace) -> None:
