@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from core.augmentation.audio import wave
 from core.augmentation.base import AUDIO, IMAGE, Augmentation, Batch, part
 from core.augmentation.image import rectangle
 from core.settings import setting
@@ -54,7 +55,7 @@ class Mix:
         import torch
 
         name = IMAGE if IMAGE in batch else AUDIO
-        own = batch[name].float()
+        own = batch[IMAGE].float() if IMAGE in batch else wave(batch)
         other = own.roll(1, 0)
         way = chance.uniform("mix", 1)[:, 0] * len(self.ways)
         share = torch.ones_like(way)
@@ -63,8 +64,10 @@ class Mix:
             own, kept = each.mixed(own, other, chance, (way >= at) & (way < at + 1))
             share = share * kept
         made = {**batch, name: own, SHARE: share}
-        if "length" in batch:
-            made["length"] = torch.maximum(batch["length"], batch["length"].roll(1, 0))
+        for length in {"length", "audio_length"} & {*batch}:
+            # Where none of the partner is mixed in, the sound stays as long as it was.
+            longer = torch.maximum(batch[length], batch[length].roll(1, 0))
+            made[length] = torch.where(share < 1, longer, batch[length])
         if "target" in batch:
             made[OTHER_TARGET] = batch["target"].roll(1, 0)
         return made
