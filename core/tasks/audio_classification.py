@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from core.data.lake.view import View
+from core.data.several_labels import label_text
 from core.options import Option, resolved
 from core.tasks.base import Fit
 from core.tasks.classification import Array, Classification
 from core.tasks.facts import TableFacts
 from core.tasks.ragged import Ragged
-from core.tasks.rows import label_text, values, with_place
+from core.tasks.rows import values, with_place
 from core.tasks.sounds import RATE, as_heard, decoded, heard, sound_row
 from core.tasks.speech_recognition import transcript_column
 from core.tasks.targets import can_classify, chosen_target, is_classes, separator

@@ -11,6 +11,7 @@ import numpy as np
 
 from core.data.cleaning.steps import audio
 from core.data.lake.view import View
+from core.data.several_labels import label_text
 from core.errors import LeptonError, UsageError
 from core.options import Option, resolved
 from core.tasks.base import Fit, Task
@@ -18,7 +19,7 @@ from core.tasks.ctc import Ctc
 from core.tasks.facts import ColumnFacts, TableFacts
 from core.tasks.preprocessing import Reading, Seq2SeqReading, SoundReading
 from core.tasks.ragged import Ragged
-from core.tasks.rows import PATH, label_text, place, skipped_note, values
+from core.tasks.rows import PATH, place, skipped_note, values
 from core.tasks.scoring import Scorer
 from core.tasks.seq2seq import Seq2Seq
 from core.tasks.sounds import MOST_SECONDS, RATE, as_heard, decoded, heard, sound_row
