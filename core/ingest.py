@@ -11,6 +11,7 @@ from core.data.builtin.datasets import BUILTIN, load_builtin
 from core.data.labelling.labels import stranded
 from core.data.lake.lake import Lake
 from core.data.lake.version import Version
+from core.data.quality.in_short import for_history
 from core.data.quality.keeping import broken_rules
 from core.data.quality.rule_file import rules_path
 from core.data.sources import (
@@ -96,7 +97,7 @@ def _held_to_rules(lake: Lake, report: ImportReport) -> ImportReport:
     if not rules_path(lake.workspace, version.dataset).exists():
         return report
     failed = broken_rules(lake, version)
-    lake.quality.note(version, "import", None, [finding.to_json() for finding in failed])
+    lake.quality.note(version, "import", None, for_history(failed))
     told = [finding.what for finding in failed]
     return replace(report, notes=[*report.notes, *told], failed_rules=len(failed))
 

@@ -35,7 +35,7 @@ class Shift(Augmentation):
     def apply(self, batch: Batch, chance: Chance) -> Batch:
         import torch
 
-        sound = _sound(batch)
+        sound = wave(batch)
         draw = chance.uniform(self.name, 2)
         length = _length(batch)
         by = ((2 * draw[:, 1] - 1) * self.most * length).round().long()
@@ -66,7 +66,7 @@ class Noise(Augmentation):
     def apply(self, batch: Batch, chance: Chance) -> Batch:
         import torch
 
-        sound = _sound(batch)
+        sound = wave(batch)
         length = _length(batch)
         samples = sound.shape[-1]
         channels = sound.shape[1] if sound.dim() == 3 else 1
@@ -102,7 +102,7 @@ class Masks(Augmentation):
     def apply(self, batch: Batch, chance: Chance) -> Batch:
         import torch
 
-        sound = _sound(batch)
+        sound = wave(batch)
         samples = sound.shape[-1]
         length = _length(batch)
         draw = chance.uniform(self.name, 1 + 4 * self.count)
@@ -122,7 +122,7 @@ class Masks(Augmentation):
         return {**batch, "audio": sound * (kept & there)}
 
 
-def _sound(batch: Batch) -> Tensor:
+def wave(batch: Batch) -> Tensor:
     """The sounds as float32, from -1 to 1."""
     sound = batch["audio"]
     return sound if sound.is_floating_point() else sound.float() / 32_768

@@ -10,6 +10,7 @@ from core.augmentation.example import Cell
 from core.data.lake.version import Column
 from core.data.lake.view import View
 from core.errors import UsageError, nearest
+from core.tasks import task
 from core.tasks.facts import RESERVED, ColumnFacts
 from core.tasks.texts import is_prose
 
@@ -19,16 +20,17 @@ _SAMPLED = 200
 
 @dataclass(frozen=True)
 class Material:
-    """A column, and the kind of inputs that its cells are."""
+    """A column, the kind of inputs that its cells are, and the column with the objects in them."""
 
     column: str
     kind: str
+    objects: str | None = None
 
 
 def materials(view: View) -> list[Material]:
     """The columns that can be augmented: those a task reads first, then media, then texts."""
     columns = [column for column in view.version.columns if column.name not in RESERVED]
-    found = [Material(c.name, _MEDIA[c.media]) for c in columns if c.media in _MEDIA]
+    found = [_medium(view, c) for c in columns if c.media in _MEDIA]
     target = view.version.target
     texts = _prose(view, [c for c in columns if _is_text(c) and c.name != target])
     found += [Material(name, TOKENS) for name in texts]
@@ -52,7 +54,7 @@ def material(view: View, column: str | None = None) -> Material:
         )
     named = view.version.column(column)
     if named.media in _MEDIA:
-        return Material(column, _MEDIA[named.media])
+        return _medium(view, named)
     if _is_text(named):
         return Material(column, TOKENS)
     names = [each.column for each in materials(view)]
@@ -82,6 +84,24 @@ def cells(
             hint=f"It has {view.version.rows:,} rows.",
         )
     return found
+
+
+def objects(
+    view: View, material: Material, rows: Sequence[tuple[int, Cell | None]]
+) -> list[object] | None:
+    """The cells that list what is in the pictures of these rows; None where no column does."""
+    if material.objects is None or not rows:
+        return None
+    found = dict(view.at([row for row, _ in rows], [material.objects]))
+    return [found[row] for row, _ in rows]
+
+
+def _medium(view: View, column: Column) -> Material:
+    version = view.version
+    assert column.media is not None
+    detects = version.task is not None and task(version.task).boxes
+    found = detects and column.name in (version.inputs or (column.name,))
+    return Material(column.name, _MEDIA[column.media], version.target if found else None)
 
 
 def _is_text(column: Column) -> bool:

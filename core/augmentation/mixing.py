@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from core.augmentation.audio import wave
 from core.augmentation.base import AUDIO, IMAGE, Augmentation, Batch, part
 from core.augmentation.image import rectangle
 from core.settings import setting
@@ -55,7 +56,7 @@ class Mix:
         import torch
 
         name = IMAGE if IMAGE in batch else AUDIO
-        own = batch[name].float()
+        own = batch[IMAGE].float() if IMAGE in batch else wave(batch)
         other = own.roll(1, 0)
         way = chance.uniform("mix", 1)[:, 0] * len(self.ways)
         share = torch.ones_like(way)
@@ -65,7 +66,9 @@ class Mix:
             share = share * kept
         made = {**batch, name: own, SHARE: share}
         if (length := batch.get(name + LENGTH)) is not None:
-            made[name + LENGTH] = torch.maximum(length, length.roll(1, 0))
+            # Where none of the partner is mixed in, an example stays as long as it was.
+            longer = torch.maximum(length, length.roll(1, 0))
+            made[name + LENGTH] = torch.where(share < 1, longer, length)
         if "target" in batch:
             made[OTHER_TARGET] = batch["target"].roll(1, 0)
         return made

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from core.atomic import write_json
 from core.data.lake.lake import Lake
 from core.data.lake.version import Version
-from core.data.quality.finding import Finding, worst_first
-from core.data.quality.in_short import Others, in_short
+from core.data.quality.finding import worst_first
+from core.data.quality.in_short import for_history, in_short, kept_in_short, said
 from core.data.quality.keeping import RULE, check_rules
 from core.data.quality.rule_file import rules_path
 from core.data.quality.score import CHECK, Checked, check_version, note
@@ -166,25 +166,31 @@ class Watch:
         )
 
     def _tell(self, version: Version, checked: Checked) -> None:
-        before = dict.fromkeys(self._before(version.dataset))
-        new = [each for each in checked.findings if _said(each) not in before]
-        now = {_said(each) for each in checked.findings}
-        gone = [text for text in before if text not in now]
-        for each in in_short(new):
-            self._say(f"{version.ref}: new {_said(each)}")
+        new, gone = self._changes(version.dataset, checked)
+        for text in new:
+            self._say(f"{version.ref}: new {text}")
         for text in gone:
             self._say(f"{version.ref}: gone {text}")
         if new or gone or not self._noted(version):
             note(self._lake, checked)
 
-    def _before(self, dataset: str) -> list[str]:
-        """What was found last, in this schedule or, at its start, by whoever checked before."""
+    def _changes(self, dataset: str, checked: Checked) -> tuple[list[str], list[str]]:
+        """What is new and what is gone since the last round, a line each.
+
+        At the start of a schedule since whoever checked before, which the history has in short.
+        """
         if dataset in self._last:
-            return [_said(each) for each in self._last[dataset][1].findings]
-        for entry in self._lake.quality.history(dataset):
-            if entry.kind == CHECK:
-                return [_said(Finding.from_json(each)) for each in entry.findings]
-        return []
+            before = dict.fromkeys(map(said, self._last[dataset][1].findings))
+            new = [each for each in checked.findings if said(each) not in before]
+            now = {*map(said, checked.findings)}
+            return [*map(said, in_short(new))], [text for text in before if text not in now]
+        history = self._lake.quality.history(dataset)
+        last = next((entry.findings for entry in history if entry.kind == CHECK), ())
+        was, now_is = kept_in_short(last), kept_in_short(for_history(checked.findings))
+        return (
+            [text for key, text in now_is.items() if key not in was],
+            [text for key, text in was.items() if key not in now_is],
+        )
 
     def _noted(self, version: Version) -> bool:
         return any(
@@ -194,11 +200,3 @@ class Watch:
 
     def _say(self, text: str) -> None:
         self._job.emit("log", text=text)
-
-
-def _said(finding: Finding | Others) -> str:
-    """A finding in a line; another number of rows makes another line."""
-    if isinstance(finding, Others):
-        return f"{finding.severity}: {finding.what}"
-    of = f"{finding.column}: " if finding.column else ""
-    return f"{finding.severity}: {of}{finding.what}"

@@ -20,12 +20,12 @@ from core.data.lake.rows_file import copy_rows
 from core.data.lake.version import Version
 from core.data.lake.view import SPLIT
 from core.data.lake.writing import Overtaken
+from core.data.several_labels import label_text
 from core.errors import UsageError, nearest
 from core.inference.messages import Row, contents, packed
 from core.inference.tables import require
 from core.models.registry import ModelFolder, task_of
 from core.tasks.base import Task
-from core.tasks.rows import label_text
 from core.workspace import Workspace
 
 if TYPE_CHECKING:

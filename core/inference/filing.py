@@ -17,12 +17,12 @@ from core.data.exporting.export import SUFFIXES
 from core.data.exporting.place import placed
 from core.data.exporting.tables import COPY, write_batches
 from core.data.lake.layout import ROW_ID
+from core.data.several_labels import label_text
 from core.errors import LeptonError, UsageError
 from core.inference.answer_rows import free_name, together
 from core.inference.messages import Answer, Row
 from core.inference.process import EngineProcess
 from core.tasks.base import Task
-from core.tasks.rows import label_text
 
 INPUT = "input"
 PART, AHEAD = 256, 4

@@ -146,6 +146,7 @@ class EngineProcess:
         rows: Sequence[tuple[int, Cell | None]],
         epochs: Sequence[int],
         *,
+        objects: Sequence[object] | None = None,
         seed: int = 0,
         timeout: float | None = None,
     ) -> list[Example]:
@@ -161,6 +162,7 @@ class EngineProcess:
             "kind": kind,
             "epochs": list(epochs),
             "seed": seed,
+            "objects": None if objects is None else list(objects),
         }
         found = _wait(self._submit("augment", rows=cells, **asked), timeout)
         return [Example.from_json(unpacked(each)) for each in found]

@@ -273,7 +273,8 @@ def _augmented(request: Message) -> list[Any]:
 
     rows = [(row, unpacked(cell)) for row, cell in request["rows"]]
     words, kind = read(request["words"]), request["kind"]
-    made = examples(words, kind, rows, request["epochs"], request["seed"])
+    epochs, seed, objects = (request[name] for name in ("epochs", "seed", "objects"))
+    made = examples(words, kind, rows, epochs, seed, objects=objects)
     return [packed(each.to_json()) for each in made]
 
 

@@ -19,6 +19,7 @@ TYPICAL: dict[str, dict[str, Any]] = {
     "tokens": {"kind": "tokens", "vocabulary": 10_000, "length": 128, "outputs": 2},
     "next-token": {"kind": "next-token", "vocabulary": 4096, "length": 128, "outputs": 4096},
     "speech": {"kind": "speech", "rate": 16_000, "outputs": 30},
+    "sound": {"kind": "sound", "rate": 16_000, "outputs": 10},
     "speech-seq2seq": {
         "kind": "speech-seq2seq",
         "rate": 16_000,

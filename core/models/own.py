@@ -117,6 +117,19 @@ OWN = (
         parameters=625_950,
     ),
     Architecture(
+        "sound-cnn",
+        "core.models.sound_cnn",
+        ("sound",),
+        "small convolutional network over the spectrogram of a sound",
+        (
+            Option("mels", 64, "bands of pitch that a sound is told in", 8, 128),
+            Option("width", 16, "channels of the first stage; each later one doubles it", 4, 512),
+            _DROPOUT,
+        ),
+        {"lr": 2e-3, "batch_size": 16},
+        parameters=99_962,
+    ),
+    Architecture(
         "detector",
         "core.models.detector",
         ("objects",),

@@ -12,25 +12,40 @@ WINDOW, HOP = 0.025, 0.010
 _FLOOR = 1e-6
 
 
-@torch.compiler.disable  # type: ignore[untyped-decorator]  # complex numbers are not compiled
 def log_mel(sound: Tensor, length: Tensor, rate: int, mels: int) -> tuple[Tensor, Tensor]:
     """Spectrograms, float32 [n, frames, mels], and the frames of each sound, int64 [n].
 
-    `sound` is float from -1 to 1, [n, samples], padded after `length`, int [n], samples. Each
-    sound's bands have mean 0 and deviation 1, and padding is 0.
+    Each sound's bands have mean 0 and deviation 1, every band by itself, and padding is 0.
+    """
+    bands, frames = log_bands(sound, length, rate, mels)
+    return levelled(bands, frames, each=True), frames
+
+
+@torch.compiler.disable  # type: ignore[untyped-decorator]  # complex numbers are not compiled
+def log_bands(sound: Tensor, length: Tensor, rate: int, mels: int) -> tuple[Tensor, Tensor]:
+    """How loud each band of pitch is, float32 [n, frames, mels], and the frames of each sound.
+
+    `sound` is float from -1 to 1, [n, samples], padded after `length`, int [n], samples.
     """
     window, hop = round(WINDOW * rate), round(HOP * rate)
     shape = torch.hann_window(window, device=sound.device)
     spectrum = torch.stft(sound, window, hop, window, shape, center=False, return_complex=True)
     power = spectrum.abs().square().transpose(1, 2)
     bands = (power @ _filters(rate, window, mels).to(sound.device) + _FLOOR).log()
-    frames = (length.long() - window) // hop + 1
-    there = (torch.arange(bands.shape[1], device=sound.device) < frames[:, None])[..., None]
+    return bands, (length.long() - window) // hop + 1
+
+
+def levelled(bands: Tensor, frames: Tensor, *, each: bool = False) -> Tensor:
+    """Each sound with mean 0 and deviation 1, and padding 0: `each` band by itself, as suits
+    speech, whatever it was recorded with; or all together, so that what hums on is heard."""
+    there = (torch.arange(bands.shape[1], device=bands.device) < frames[:, None])[..., None]
     count = frames[:, None, None]
-    mean = (bands * there).sum(1, keepdim=True) / count
+    over = 1 if each else (1, 2)
+    count = count if each else count * bands.shape[2]
+    mean = (bands * there).sum(over, keepdim=True) / count
     centred = (bands - mean) * there
-    deviation = (centred.square().sum(1, keepdim=True) / count).sqrt()
-    return centred / (deviation + 1e-3), frames
+    deviation = (centred.square().sum(over, keepdim=True) / count).sqrt()
+    return centred / (deviation + 1e-3)
 
 
 @lru_cache(maxsize=8)

@@ -17,6 +17,7 @@ TASKS: dict[str, str] = {
     "text-classification": "core.tasks.text_classification:TextClassification",
     "text-regression": "core.tasks.text_regression:TextRegression",
     "text-generation": "core.tasks.text_generation:TextGeneration",
+    "audio-classification": "core.tasks.audio_classification:AudioClassification",
     "automatic-speech-recognition": "core.tasks.speech_recognition:SpeechRecognition",
     "object-detection": "core.tasks.object_detection:ObjectDetection",
     "time-series-forecasting": "core.tasks.time_series_forecasting:TimeSeriesForecasting",

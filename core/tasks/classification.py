@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 import numpy as np
 
 from core.data.lake.view import View, quoted
+from core.data.several_labels import label_text
 from core.errors import LeptonError
 from core.tasks.answer_table import with_scores
 from core.tasks.base import UNKNOWN, Fit, Task
-from core.tasks.rows import condition, label_order, label_text, skipped_note, values
+from core.tasks.rows import condition, label_order, skipped_note, values
 from core.tasks.scoring import Scorer
 from core.tasks.verdicts import SCORE, Verdicts
 

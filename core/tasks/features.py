@@ -11,9 +11,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from core.data.lake.view import View, quoted
+from core.data.several_labels import label_text
 from core.errors import LeptonError
 from core.tasks.facts import ColumnFacts
-from core.tasks.rows import label_text
 
 Array = np.ndarray[Any, Any]
 Where = tuple[str, list[Any]]

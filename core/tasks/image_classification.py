@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from core.data.lake.view import View
+from core.data.several_labels import label_text
 from core.options import Option, resolved
 from core.tasks.base import Fit
 from core.tasks.classification import Array, Classification
 from core.tasks.facts import TableFacts
 from core.tasks.pixels import Standard, Survey, decode, image_row, in_threads, unreadable
 from core.tasks.preprocessing import ImageReading, Reading
-from core.tasks.rows import label_text, place, values, with_place
+from core.tasks.rows import place, values, with_place
 from core.tasks.targets import can_classify, chosen_target, separator
 
 if TYPE_CHECKING:

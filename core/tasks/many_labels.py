@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 import numpy as np
 
 from core.data.lake.view import View, quoted
+from core.data.several_labels import labels_in
 from core.errors import LeptonError
 from core.tasks.base import Fit
 from core.tasks.classification import Array, Classification, check_count, rates
 from core.tasks.rows import condition, label_order, skipped_note, values
 from core.tasks.scoring import Scorer
-from core.tasks.targets import labels_in
 from core.tasks.verdicts import ERROR, Verdicts
 
 if TYPE_CHECKING:

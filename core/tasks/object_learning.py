@@ -101,16 +101,16 @@ def learn(
     notes = [*fit.notes, *skipped_note(fit.target, missing)]
     if outside:
         notes.append(f"{outside} boxes have no size or lie outside of their image: left out")
-    canvas = (side, side) if side else _canvas(survey)
+    size = (side, side) if side else canvas(survey)
     mean, std = (tuple(each) for each in survey.moments())
     if reading is not None:
-        canvas = _stepped(reading.side(side) or canvas)
+        size = _stepped(reading.side(side) or size)
         mean, std = reading.mean, reading.std
     return Learnt(
         column,
         fit.target,
         tuple(labels),
-        *canvas,
+        *size,
         mean=mean,
         std=std,
         commonest=labels.index(common),
@@ -171,7 +171,7 @@ def _where(view: View, split: str | None) -> str:
     return f"{view.version.ref}, {split} split" if split else view.version.ref
 
 
-def _canvas(survey: Survey) -> tuple[int, int]:
+def canvas(survey: Survey) -> tuple[int, int]:
     """Height and width: those of the pictures, or the median of them, up to the next `STEP`."""
     return _stepped(survey.size(MOST_SIDE))
 

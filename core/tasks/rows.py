@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -68,17 +67,6 @@ def place(rows: Rows, at: int) -> str:
         if value is not None:
             return str(value) if name == PATH else f"row {value}"
     return f"row {at + 1}"
-
-
-def label_text(value: object) -> str | None:
-    """A class as text, the same whether it came as 1, 1.0 or "1"; None for null."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return None
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
 
 
 def label_order(text: str) -> tuple[int, float, str]:

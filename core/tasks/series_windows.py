@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core.data.lake.layout import ROW_ID
+from core.data.several_labels import label_text
 from core.errors import LeptonError, UsageError
 from core.tasks.features import UnreadableError, days_of, floats
-from core.tasks.rows import column, label_text, place
+from core.tasks.rows import column, place
 from core.tasks.series_learning import Learnt, Unit
 from core.tasks.series_rows import SeriesRows
 from core.tasks.time_grid import DAY

@@ -5,24 +5,24 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
 from core.data.cleaning.steps import audio
 from core.data.lake.view import View
+from core.data.several_labels import label_text
 from core.errors import LeptonError, UsageError
-from core.opening import bytes_in
 from core.options import Option, resolved
 from core.tasks.base import Fit, Task
 from core.tasks.ctc import Ctc
 from core.tasks.facts import ColumnFacts, TableFacts
 from core.tasks.preprocessing import Reading, Seq2SeqReading, SoundReading
 from core.tasks.ragged import Ragged
-from core.tasks.rows import PATH, label_text, place, skipped_note, values
+from core.tasks.rows import PATH, place, skipped_note, values
 from core.tasks.scoring import Scorer
 from core.tasks.seq2seq import Seq2Seq
+from core.tasks.sounds import MOST_SECONDS, RATE, as_heard, decoded, heard, sound_row
 from core.tasks.texts import is_prose
 from core.tasks.transcribing import Transcribing
 from core.tasks.transcripts import edits, normalised
@@ -32,19 +32,11 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from core.tasks.base import Array, Arrays, Batch, Rows
-    from core.tasks.transcribing import Sounds
 
-RATE = 16_000
-"""Samples a second that all sounds are brought to, unless a pretrained model reads others."""
-LEAST = 400
-"""Samples that a model reads at once; a shorter sound is filled up with silence."""
-MOST_SECONDS = 600
-"""Of a sound for a model that hears any length."""
 LONGEST = 30
 """Seconds of the longest sound that a model can hear at once."""
 _ROOM = 1.5
 """How much longer than those in training a sound may be."""
-_LOUD = 32_767
 _NAMES = ("transcript", "transcription", "sentence", "text", "utterance", "words")
 
 
@@ -109,7 +101,7 @@ class SpeechRecognition(Task):
     ) -> Fit | None:
         named = [facts.column(name) for name in inputs or ()]
         sounds = [column for column in named or facts.columns if column.media == "audio"]
-        answer = facts.column(target) if target else _transcript(facts)
+        answer = facts.column(target) if target else transcript_column(facts)
         if not sounds or len(named) > 1 or answer is None or answer.media:
             return None
         why = f"{sounds[0].name} holds sounds, {answer.name} what is said"
@@ -224,39 +216,12 @@ class SpeechRecognition(Task):
             raise
 
     def _samples(self, rows: Rows, at: int) -> Array:
-        """A sound in one channel at the task's rate, int16 [samples]."""
-        (column,) = self.columns
-        content = values(rows, column)[at]
-        most = self.seconds or MOST_SECONDS
-        try:
-            if not isinstance(content, bytes):
-                raise ValueError("there is none" if content is None else "it is not bytes")  # noqa: TRY004
-            samples, rate = audio.decode(content, most)
-            if not len(samples):
-                raise ValueError("it has no samples")
-        except audio.TooLongError as error:
-            raise LeptonError(
-                f"the sound is {error.seconds:.1f} s long, and the model hears {most} s at once",
-                where=f"column {column}, {place(rows, at)}",
-                hint="Cut it, and what is said in it, into parts.",
-            ) from error
-        except (ValueError, EOFError) as error:
-            raise LeptonError(
-                f"the sound cannot be read: {error}",
-                where=f"column {column}, {place(rows, at)}",
-                hint="Remove the row or replace the file; `lepton data check` finds all of them.",
-            ) from error
-        one = audio.resample(samples.mean(1, keepdims=True), rate, self.rate)[:, 0]
-        whole = (one.clip(-1, 1) * _LOUD).round().astype(np.int16)
-        return np.pad(whole, (0, max(0, LEAST - len(whole))))
+        samples, rate = decoded(rows, at, self.columns[0], self.seconds or MOST_SECONDS)
+        return as_heard(samples, rate, self.rate)
 
     def inputs(self, batch: Batch) -> tuple[Tensor, ...]:
         """`Sounds`, and what a model is to be shown of the targets."""
-        return (*self._sounds(batch), *self.transcribing.arguments(batch))
-
-    def _sounds(self, batch: Batch) -> Sounds:
-        sound, length = batch["audio"], batch["audio_length"].long()
-        return sound.float() / (1 if sound.is_floating_point() else _LOUD), length
+        return (*heard(batch), *self.transcribing.arguments(batch))
 
     def loss(self, outputs: Any, batch: Batch, weight: Tensor | None = None) -> Tensor:
         return self.transcribing.loss(outputs, batch)
@@ -271,11 +236,11 @@ class SpeechRecognition(Task):
 
     def judge(self, module: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
         outputs = module(*self.inputs(batch))
-        said = self.transcribing.said(module, self._sounds(batch), outputs)
+        said = self.transcribing.said(module, heard(batch), outputs)
         return self.loss(outputs, batch), said
 
     def solve(self, module: nn.Module, batch: Batch) -> Tensor:
-        return self.transcribing.said(module, self._sounds(batch))
+        return self.transcribing.said(module, heard(batch))
 
     def scorer(self, found: Array, target: Ragged) -> Scorer:
         truths, answers = ([*map(normalised, each)] for each in self._texts(found, target))
@@ -314,17 +279,7 @@ class SpeechRecognition(Task):
 
         Paths are read: give it only what the person at this machine named.
         """
-        (column,) = self.columns
-        row = dict(given) if isinstance(given, Mapping) else {column: given}
-        sound = row.get(column)
-        if isinstance(sound, str | Path):
-            try:
-                row = {**row, "path": str(sound), column: bytes_in(Path(sound))}
-            except OSError as error:
-                raise UsageError(
-                    f"the sound cannot be opened: {error.strerror}", where=str(sound)
-                ) from None
-        return row
+        return sound_row(given, self.columns[0])
 
     def _texts(self, found: Array, target: Ragged) -> tuple[list[str], list[str]]:
         """Truths and answers."""
@@ -332,7 +287,7 @@ class SpeechRecognition(Task):
         return truths, [self.transcribing.decode(row) for row in found]
 
 
-def _transcript(facts: TableFacts) -> ColumnFacts | None:
+def transcript_column(facts: TableFacts) -> ColumnFacts | None:
     """The column that is called a transcript, or else the longest that reads like one."""
     texts = [column for column in facts.columns if column.is_text and column.name != PATH]
     named = [column for name in _NAMES for column in texts if column.name.lower() == name]

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from typing import Any
 
+from core.data import several_labels
+from core.data.several_labels import LISTED
 from core.tasks.facts import ColumnFacts, TableFacts
-from core.tasks.rows import label_text
 
 _NAMES = (
     *("label", "labels", "target", "class", "y", "category", "species", "sentiment"),
     *("score", "rating", "status", "outcome", "survived", "churn", "price"),
 )
 _FEW = 20
-LISTED = "[]"
-_SEPARATORS = (";", "|")
 
 
 def chosen_target(
@@ -35,48 +32,8 @@ def chosen_target(
 
 
 def separator(column: ColumnFacts) -> str:
-    """How a column writes several labels of a row: `LISTED` as a list, or with what stands between
-    them; empty where a row has one. Labels in a text come again in others of the sample."""
-    texts = [value for value in column.samples if isinstance(value, str)]
-    if column.type == "VARCHAR[]" or (texts and all(map(_is_list, texts))):
-        return LISTED
-    for mark in _SEPARATORS if column.is_text else ():
-        if sum(mark in text for text in texts) * 5 < len(texts):
-            continue
-        parts = [labels_in(text, mark) for text in texts]
-        labels = [label for each in parts for label in each]
-        several = sum(len(each) > 1 for each in parts)
-        if several * 5 >= len(texts) > 0 and len({*labels}) * 2 <= len(labels):
-            return mark
-    return ""
-
-
-def labels_in(value: Any, separator: str) -> list[str]:
-    """The labels of a row, each once."""
-    if separator == LISTED:
-        parts = _listed(value) or [] if isinstance(value, str) else value
-    else:
-        parts = str(value).split(separator)
-    named = [text.strip() for part in parts if (text := label_text(part)) is not None]
-    return [*dict.fromkeys(filter(None, named))]
-
-
-def _listed(text: str) -> list[Any] | None:
-    """A list that came as the text of a JSON array, as nested values are kept."""
-    if not text.startswith("["):
-        return None
-    try:
-        found = json.loads(text)
-    except ValueError:
-        return None
-    plain = isinstance(found, list) and not any(isinstance(each, list | dict) for each in found)
-    return found if plain else None
-
-
-def _is_list(text: str) -> bool:
-    """Whether a text is an array of texts, or an empty one."""
-    found = _listed(text)
-    return found is not None and all(isinstance(each, str) for each in found)
+    """How a column writes several labels of a row; empty where a row has one."""
+    return several_labels.separator(column.type, column.samples)
 
 
 def is_quantity(column: ColumnFacts) -> bool:

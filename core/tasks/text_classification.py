@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 from core.data.lake.view import View
+from core.data.several_labels import label_text
 from core.tasks.base import Fit
 from core.tasks.classification import Classification
 from core.tasks.facts import TableFacts
 from core.tasks.pieces import Pieces
 from core.tasks.preprocessing import Reading
-from core.tasks.rows import label_text
 from core.tasks.targets import can_classify, chosen_target, is_classes, separator
 from core.tasks.texts import OfTexts, chosen_text, is_prose, words_of
 from core.tasks.words import Words

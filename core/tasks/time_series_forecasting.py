@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from core.data.lake.view import View
+from core.data.several_labels import label_text
 from core.errors import LeptonError
 from core.options import Option, resolved
 from core.tasks import series_learning, series_rows
@@ -18,7 +19,6 @@ from core.tasks.preprocessing import Reading, SeriesReading
 from core.tasks.reading import LeftOut, Unreadable
 from core.tasks.regression import rows_without
 from core.tasks.residuals import residuals
-from core.tasks.rows import label_text
 from core.tasks.scoring import Scorer
 from core.tasks.series_learning import Learnt
 from core.tasks.series_rows import Roles

@@ -13,9 +13,9 @@ import torch
 from torch import nn
 
 from core.data.lake.layout import ROW_ID
+from core.data.several_labels import label_text
 from core.inference.examples import Batch, take
 from core.inference.forward import solved
-from core.tasks.rows import label_text
 from core.training.feed import Split
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from core.data.several_labels import label_text
 from core.errors import LeptonError, UsageError
 from core.models.registry import Models, task_of
-from core.tasks.rows import label_text
 from core.workspace import Workspace, written_path
 from lepton_tui.cli.groups import RUNTIME, single
 from lepton_tui.cli.output import (

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len
 from rich.text import Text
 
+from core.data.several_labels import label_text
 from core.inference.inputs import read_inputs
 from core.inference.messages import Answer, Row
 from core.models.registry import ModelFolder, task_of
-from core.tasks.rows import label_text
 from core.workspace import Workspace
 from screens.data.rows.boxes import Box, boxes_in
 from screens.listing import Line

@@ -15,6 +15,7 @@ from core.workspace import Workspace
 from tests.cli.conftest import SCRIPT, Shell
 
 WRONG: list[tuple[list[str], int, str]] = [
+    (["--column", "split", "--new", "0=banana"], 2, "is no part of a split: those are train"),
     (["20=a", "21=b"], 2, "there is no row 20, 21 (plants@1)"),
     (["a=20"], 2, '"a=20" labels no row'),
     (["3"], 2, '"3" labels no row'),

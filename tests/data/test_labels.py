@@ -295,3 +295,24 @@ def test_classes_that_do_not_occur_yet_are_known(lake: Lake, pets: Version) -> N
         assert session.unseen(entries) == ["fox"]
     with Labels(lake, pets, "age") as session:
         assert session.unseen([Entry(0, "6"), Entry(0, "7"), Entry(0, "old")]) == ["7"]
+
+
+def test_a_row_is_put_into_no_split_that_training_does_not_know(lake: Lake, pets: Version) -> None:
+    say(lake, "pets", [(0, "train"), (1, "validation"), (2, "test")], column="split", new=True)
+    before = held(lake, "pets", "split")
+    for value, hint in (("banana", "name another column"), ("tests", 'Did you mean "test"')):
+        with pytest.raises(UsageError, match=f'row 3: "{value}" is no part of a split') as told:
+            say(lake, "pets", [(4, "train"), (3, value)], column="split")
+        assert hint in told.value.hint
+    assert held(lake, "pets", "split") == before
+    say(lake, "pets", [(0, None)], column="split")
+    assert cells(lake, publish(lake, "pets").version, "split")[:3] == [None, "validation", "test"]
+
+
+def test_one_that_was_given_before_that_was_looked_at_is_not_published(
+    lake: Lake, pets: Version
+) -> None:
+    lake.labels.add(pets, "split", [Entry(0, "banana")], source="human", author="anna")
+    with pytest.raises(UsageError, match="no part of a split") as told:
+        publish(lake, "pets")
+    assert "--undo" in told.value.hint

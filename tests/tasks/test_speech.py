@@ -25,7 +25,8 @@ from core.models.registry import open_folder, task_of
 from core.tasks import facts, guess
 from core.tasks.ctc import Ctc
 from core.tasks.preprocessing import SoundReading
-from core.tasks.speech_recognition import LEAST, RATE, SpeechRecognition
+from core.tasks.sounds import LEAST, RATE
+from core.tasks.speech_recognition import SpeechRecognition
 from core.tasks.transcripts import STRANGE, Letters, edits, normalised
 from core.training.start import start_training
 from core.workspace import Workspace
@@ -111,7 +112,9 @@ def test_a_column_of_classes_is_no_transcript_unless_named(opened):
     view = opened(columns, media={"audio": "audio"})
     with pytest.raises(UsageError):
         guess(facts(view), task="automatic-speech-recognition")
-    assert guess(facts(view), "language").task == "automatic-speech-recognition"
+    assert guess(facts(view), "language").task == "audio-classification"
+    named = guess(facts(view), "language", "automatic-speech-recognition")
+    assert named.task == "automatic-speech-recognition"
 
 
 def test_who_names_no_transcript_hears_which_columns_could_be_one(opened):

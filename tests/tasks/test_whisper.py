@@ -19,7 +19,8 @@ from core.models.hub.base import Base
 from core.models.hub.pretrained import start
 from core.models.hub.writer import log_mel
 from core.tasks import facts, guess
-from core.tasks.speech_recognition import RATE, SpeechRecognition
+from core.tasks.sounds import RATE
+from core.tasks.speech_recognition import SpeechRecognition
 from core.training.start import start_training
 from core.workspace import Workspace
 from tests.models import bases

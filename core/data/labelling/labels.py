@@ -15,11 +15,12 @@ from core.data.lake.journal import Entry, Label, Source
 from core.data.lake.lake import Lake
 from core.data.lake.layout import ROW_ID, literal, quoted
 from core.data.lake.version import FRACTIONS, WHOLE, Version
-from core.data.lake.view import View
+from core.data.lake.view import SPLIT, View
 from core.data.lake.writing import Overtaken
 from core.data.objects import things_of
 from core.data.quality.objects import lists_objects
-from core.errors import UsageError, nearest
+from core.data.splitting.split import PARTS
+from core.errors import UsageError, meant, nearest
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -86,7 +87,9 @@ class Labels:
         _check_values(
             self._view,
             self.column,
-            "To make the column text: lepton data clean"
+            "For labels that are no split name another column: --column NAME --new"
+            if self.column == SPLIT
+            else "To make the column text: lepton data clean"
             f" {self.version.dataset} --step 'cast columns={self.column} to=text'",
         )
         if self._objects:
@@ -280,11 +283,13 @@ def fits(cell: str, kind: str) -> str:
 
 
 def _check_values(view: View, column: str, hint: str) -> None:
-    """Hold the labels of a column in `given` against its type.
+    """Hold the labels of a column in `given` against its type; those of a split, against its parts.
 
     Raises:
         UsageError: one does not fit.
     """
+    if column == SPLIT:
+        _check_parts(view, hint)
     kind = _type(view.version, column)
     if kind == TEXT:
         return
@@ -300,6 +305,24 @@ def _check_values(view: View, column: str, hint: str) -> None:
             f"{others}",
             where=view.version.ref,
             hint=hint,
+        )
+
+
+def _check_parts(view: View, hint: str) -> None:
+    """Training and judging know these parts alone: a row in another one would be lost to both."""
+    known = ", ".join(map(literal, PARTS))
+    strange = view.sql(
+        f"SELECT row, value FROM given WHERE name = {literal(SPLIT)} AND value NOT IN ({known})"
+        " ORDER BY row"
+    )
+    if strange:
+        (row, value), *more = strange
+        others = f", and {len(more):,} more" if more else ""
+        raise UsageError(
+            f'row {row}: "{value[:40]}" is no part of a split{others}: those are'
+            f" {', '.join(PARTS)}",
+            where=view.version.ref,
+            hint=" ".join(filter(None, (meant(value, PARTS), hint))),
         )
 
 

@@ -145,17 +145,25 @@ class QualityNote:
     kind: str
     score: float | None
     findings: tuple[dict[str, Any], ...]
+    """In short: one with "others" stands for so many more of its kind."""
     gone: bool = False
 
+    def count(self, **alike: str) -> int:
+        """How many were found that are `severity="error"`, or `kind="rule"`."""
+        return sum(
+            each.get("others", 1)
+            for each in self.findings
+            if all(each.get(name) == value for name, value in alike.items())
+        )
+
     def to_json(self) -> dict[str, Any]:
-        counts = [each["severity"] for each in self.findings]
         return {
             "dataset": self.ref,
             "gone": self.gone,
             "time": self.time,
             "kind": self.kind,
             "score": self.score,
-            **{f"{name}s": counts.count(name) for name in ("error", "warning")},
+            **{f"{name}s": self.count(severity=name) for name in ("error", "warning")},
             "findings": list(self.findings),
         }
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from core.data.lake.view import ROW_ID, SPLIT, View, quoted
 from core.data.quality.finding import MOST_NAMED, Finding, drop_named, examples_of
+from core.data.quality.many_labels import label_sql
 
 SERIOUS = 0.02
 
@@ -18,7 +19,8 @@ def check_duplicates(view: View, target: str | None) -> Iterator[Finding]:
     if not inputs:
         return
     key = f"hash({', '.join(map(quoted, inputs))})"
-    label = f"CAST({quoted(target)} AS VARCHAR)" if target and target not in inputs else "NULL"
+    known = target if target and target not in inputs else None
+    label = f"CAST({label_sql(view, known)} AS VARCHAR)" if known else "NULL"
     split = quoted(SPLIT) if SPLIT in names else "NULL"
     view.sql(
         f"CREATE OR REPLACE TEMP TABLE equal_rows AS SELECT min({ROW_ID}) AS kept, count(*) AS n,"

@@ -8,10 +8,9 @@ from core.data.lake.layout import readable
 from core.data.lake.view import View, literal, quoted
 from core.data.profile import is_number
 from core.data.quality.finding import Finding, examples_of, have
+from core.data.quality.many_labels import FEW_ROWS, IMBALANCE, check_many_labels, separator_of
 from core.data.quality.objects import check_objects, lists_objects
 
-FEW_ROWS = 10
-IMBALANCE = 10
 CATEGORIES = 1000
 
 
@@ -35,6 +34,9 @@ def check_labels(view: View, target: str) -> Iterator[Finding]:
         )
     if lists_objects(view, column):
         yield from check_objects(view, target)
+        return
+    if mark := separator_of(view, target):
+        yield from check_many_labels(view, target, mark)
         return
     classes = view.sql(
         f"SELECT CAST({name} AS VARCHAR), count(*) FROM rows WHERE {name} IS NOT NULL"

@@ -10,6 +10,7 @@ from core.data.lake.version import Version
 from core.data.lake.view import SPLIT
 from core.data.quality.duplicates import check_duplicates
 from core.data.quality.finding import Finding, stop_if, worst_first
+from core.data.quality.in_short import for_history
 from core.data.quality.similar import check_similar
 
 LEAKS = frozenset({"leak", "near-leak"})
@@ -35,5 +36,5 @@ def check_leakage(
         stop_if(should_stop())
         found += check_similar(view, should_stop)
     leaks = worst_first([finding for finding in found if finding.kind in LEAKS])
-    lake.quality.note(version, KIND, None, [finding.to_json() for finding in leaks])
+    lake.quality.note(version, KIND, None, for_history(leaks))
     return leaks

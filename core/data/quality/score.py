@@ -11,6 +11,7 @@ from core.data.lake.lake import Lake
 from core.data.lake.version import Version
 from core.data.quality.check import check
 from core.data.quality.finding import Finding, worst_first
+from core.data.quality.in_short import for_history
 from core.data.quality.keeping import RULE, check_rules
 
 WEIGHT = {"error": 0.4, "warning": 0.15, "info": 0.03}
@@ -96,5 +97,4 @@ def check_version(
 
 def note(lake: Lake, checked: Checked, kind: str = CHECK) -> None:
     """Write a check into the history of its data set."""
-    found = [finding.to_json() for finding in checked.findings]
-    lake.quality.note(checked.version, kind, checked.score, found)
+    lake.quality.note(checked.version, kind, checked.score, for_history(checked.findings))

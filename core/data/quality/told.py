@@ -14,6 +14,7 @@ from core.data.lake.version import Column, Version
 from core.data.lake.view import ROW_ID, SPLIT, View, quoted
 from core.data.profile import is_number
 from core.data.quality.finding import Finding
+from core.data.quality.many_labels import label_sql
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -42,11 +43,12 @@ def check_told(view: View, target: str) -> Iterator[Finding]:
     columns = _eligible(view.version, target)
     if not columns or view.version.rows < FEWEST:
         return
-    listed = ", ".join(quoted(column.name) for column in [view.version.column(target), *columns])
+    names = ", ".join(quoted(column.name) for column in columns)
     every = -(-view.version.rows // SAMPLE)
     label = quoted(target)
     table = view.arrow(
-        f"SELECT {ROW_ID} AS __id, hash({ROW_ID} + 1) % 2 = 0 AS __held, {listed} FROM rows"
+        f"SELECT {ROW_ID} AS __id, hash({ROW_ID} + 1) % 2 = 0 AS __held,"
+        f" {label_sql(view, target)}, {names} FROM rows"
         f" WHERE {label} IS NOT NULL AND hash({ROW_ID}) % {every} = 0"
     )
     # They nearly always come in order; to sort thousands of columns in SQL takes seconds.

@@ -48,7 +48,7 @@ def augment(
 ) -> None:
     """Show what augmentations make of rows, as training would; without DATASET, list them."""
     from core.augmentation import written
-    from core.augmentation.material import cells, material
+    from core.augmentation.material import cells, material, objects
 
     if listed or dataset is None:
         if words or row:
@@ -63,11 +63,16 @@ def augment(
             raise UsageError("no augmentation is named", hint=f"--augment, of these: {names}.")
         written.check(chosen, found.kind, what=f'the column "{found.column}"')
         rows = cells(view, found.column, ids=row, count=SHOWN)
+        there = objects(view, found, rows)
         version = view.version
         ref = version.ref
     from core.augmentation.examples import examples
 
-    made = examples(chosen, found.kind, rows, range(epochs), seed)
+    made = examples(chosen, found.kind, rows, range(epochs), seed, objects=there)
+    if there is not None:
+        from screens.data.rows.boxes import with_boxes
+
+        made = [*map(with_boxes, made)]
     paths = _write(made, _SUFFIXES[found.kind], out, force=force) if out is not None else {}
     if json:
         about = {"dataset": ref, "column": found.column, "seed": seed}
@@ -145,10 +150,13 @@ def _facts(example: Example, paths: dict[tuple[int, str], Path]) -> dict[str, An
     """An example as JSON: a text as it is, media by their file or their size."""
     if example.problem:
         return {"row": example.row, "problem": example.problem}
-    shown = [
+    shown: list[dict[str, Any]] = [
         {"path": str(paths[example.row, name])} if paths else {"content": content}
         for name, content in _contents(example)
     ]
+    for facts, boxes in zip(shown, (example.boxes, *(e.boxes for e in example.after)), strict=True):
+        if boxes:
+            facts["boxes"] = [{"label": label, "box": edges} for label, *edges in boxes]
     after = [
         {"epoch": n, "share": each.share} | facts
         for n, (each, facts) in enumerate(zip(example.after, shown[1:], strict=True), 1)

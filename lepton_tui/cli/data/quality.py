@@ -203,7 +203,6 @@ def _history(dataset: str | None, *, json: bool) -> None:
     rows = []
     for entry in entries:
         said = entry.to_json()
-        rules = sum(each["kind"] == "rule" for each in entry.findings)
         rows.append(
             (
                 f"{entry.ref} (gone)" if entry.gone else entry.ref,
@@ -212,7 +211,7 @@ def _history(dataset: str | None, *, json: bool) -> None:
                 entry.score,
                 said["errors"],
                 said["warnings"],
-                rules,
+                entry.count(kind="rule"),
             )
         )
     table(("version", "when", "by", "score", "errors", "warnings", "rules failed"), rows)

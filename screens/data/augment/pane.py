@@ -15,7 +15,7 @@ from textual.widgets.option_list import Option
 
 from core.augmentation import Augmentation
 from core.augmentation.example import Cell, Example
-from core.augmentation.material import Material, cells, materials
+from core.augmentation.material import Material, cells, materials, objects
 from core.augmentation.written import fitting, refused, written
 from core.data.lake.lake import Lake
 from core.data.lake.version import Version
@@ -23,6 +23,7 @@ from core.errors import LeptonError
 from screens.data.augment.augmentation_form import AugmentationForm
 from screens.data.augment.example_views import Examples
 from screens.data.pane import Pane
+from screens.data.rows.boxes import with_boxes
 from screens.text import plain
 
 ROWS = 4
@@ -37,6 +38,8 @@ class Looked:
     materials: list[Material]
     material: Material
     rows: list[tuple[int, Cell | None]]
+    objects: list[object] | None
+    """What is in each of the pictures, where that is known."""
 
 
 class AugmentPane(Pane):
@@ -101,7 +104,8 @@ class AugmentPane(Pane):
                 if not found:
                     return None
                 named = next((each for each in found if each.column == column), found[0])
-                return Looked(found, named, cells(view, named.column, offset=offset, count=ROWS))
+                rows = cells(view, named.column, offset=offset, count=ROWS)
+                return Looked(found, named, rows, objects(view, named, rows))
 
         self.data_screen.fetch(look, self._have, group="augment", failed=self._failed)
 
@@ -182,9 +186,10 @@ class AugmentPane(Pane):
                 looked.material.kind,
                 looked.rows,
                 range(first, first + EPOCHS),
+                objects=looked.objects,
                 timeout=ANSWER_SECONDS,
             )
-            return made, refused(shown, version.task)
+            return [*map(with_boxes, made)], refused(shown, version.task)
 
         def done(told: tuple[list[Example], str]) -> None:
             found, why = told

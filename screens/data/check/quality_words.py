@@ -20,10 +20,12 @@ def history_told(notes: Sequence[QualityNote]) -> RenderableType:
         return Text("Nobody has checked it yet.", "dim")
     table = plain_table("version", "when", "by", "score", "errors", "warnings", "rules failed")
     for note in notes:
-        counts = [each["severity"] for each in note.findings]
-        rules = sum(each["kind"] == "rule" for each in note.findings)
         score = f"{note.score:.0f}" if note.score is not None else "–"
-        numbers = (counts.count("error"), counts.count("warning"), rules)
+        numbers = (
+            note.count(severity="error"),
+            note.count(severity="warning"),
+            note.count(kind="rule"),
+        )
         table.add_row(
             f"{note.ref} (gone)" if note.gone else note.ref,
             relative_time(note.time),

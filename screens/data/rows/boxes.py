@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from core.augmentation.example import Cell, Example, Placed
 from screens.text import human_number, plain
 
 COLOURS = ("#ff5f5f", "#5fd75f", "#5fafff", "#ffd75f", "#d787ff", "#5fd7d7")
@@ -76,3 +77,14 @@ def boxed(content: bytes, boxes: Sequence[Box]) -> bytes:
     written = io.BytesIO()
     drawn.save(written, "PNG")
     return written.getvalue()
+
+
+def with_boxes(example: Example) -> Example:
+    """An example with its boxes drawn in its pictures."""
+    after = tuple(replace(each, content=_drawn(each.content, each.boxes)) for each in example.after)
+    return replace(example, before=_drawn(example.before, example.boxes), after=after)
+
+
+def _drawn(content: Cell, placed: Sequence[Placed]) -> Cell:
+    boxes = [Box(label, x, y, right - x, bottom - y) for label, x, y, right, bottom in placed]
+    return boxed(content, boxes) if isinstance(content, bytes) and boxes else content

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
+import pyarrow as pa
+
 from core.data.cleaning.recipe import Recipe
+from core.data.lake.lake import Lake
+from core.data.lake.layout import among
+from core.data.lake.version import QualityNote
 from core.data.quality.finding import Finding, Severity
-from core.data.quality.in_short import Others, in_short
+from core.data.quality.in_short import Others, for_history, in_short, kept_in_short
 from core.data.quality.mending import joined
+from core.data.quality.score import Checked, note
 
 
 def finding(kind: str, column: str, severity: Severity = "info") -> Finding:
@@ -49,3 +58,34 @@ def test_steps_that_do_the_same_to_other_columns_are_one() -> None:
     ]
     assert steps == kept, "the findings keep theirs"
     assert len(Recipe.of(found).steps) == len(found)
+
+
+def test_a_history_keeps_a_bounded_part_and_the_right_counts(lake: Lake) -> None:
+    version = lake.commit("wide", pa.table({"a": [1, 2]}), op="test")
+    worse = [finding("rule", f"r{n}", "error") for n in range(25)]
+    many = [replace(finding("missing", f"m{n}"), severity="warning") for n in range(5000)]
+    ids = [*range(1000)]
+    rows = Finding(
+        "warning", "far", None, 1000, "what", "hint", mend={"ids": ids}, condition=among(ids)
+    )
+    checked = Checked(version, (*worse, rows, *many))
+    note(lake, checked)
+    (kept,) = lake.quality.history("wide")
+    assert len(json.dumps(kept.to_json())) < 10_000
+    assert kept.score == checked.score
+    assert (kept.to_json()["errors"], kept.to_json()["warnings"]) == (25, 5001)
+    assert kept.count(kind="rule") == 25
+    assert Finding.from_json(kept.findings[0]) == worse[0]
+    # One that is another behind the tenth is seen by who checks next.
+    was = kept_in_short(kept.findings)
+    assert kept_in_short(for_history(checked.findings)) == was
+    other = replace(many[-1], column="another")
+    now = kept_in_short(for_history((*worse, rows, *many[:-1], other)))
+    assert len({*now} ^ {*was}) == 2
+
+
+def test_what_the_first_histories_kept_of_each_finding_is_read_as_today() -> None:
+    many = [finding("missing", f"m{n}") for n in range(40)]
+    whole = [each.to_json() for each in many]
+    assert kept_in_short(whole) == kept_in_short(for_history(many))
+    assert QualityNote("a@1", "", "check", 9.0, tuple(whole)).count(severity="info") == 40
