@@ -165,7 +165,7 @@ def _failed(said: str, run: Run, device: str | None) -> DeviceFailedError:
             # The command first: a small screen has room for a line or two.
             hint = f"{command} (or here, once lepton devices shows it well)"
     error = DeviceFailedError(f"{what}{_kept(run)}", where=str(run.log_path), hint=hint.strip())
-    error.device = None if of_the_program(said) else device
+    error.device, error.said = None if of_the_program(said) else device, said
     return error
 
 
@@ -188,7 +188,7 @@ def blame(error: DeviceFailedError) -> None:
     """Have those that wait for a device ask it first whether it answers again."""
     if error.device:
         with suppress(LeptonError, OSError):
-            Devices().blame(error.device, error.what)
+            Devices().blame(error.device, error.said or error.what)
 
 
 if __name__ == "__main__":
