@@ -55,9 +55,13 @@ class DiskFullError(LeptonError):
 
 
 class DeviceFailedError(LeptonError):
-    """A device failed under the work, or is gone; `device` is its name where it is to blame."""
+    """A device failed under the work, or is gone.
+
+    `device` is its name where it is to blame, and `said` what was heard of it.
+    """
 
     device: str | None = None
+    said = ""
 
 
 def first_line(error: BaseException) -> str:

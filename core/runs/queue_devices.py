@@ -86,9 +86,12 @@ class Devices:
         with suppress(OSError):
             (self.folder / f"{device}{_FAILED}").write_text(why)
 
-    def blamed(self, device: str) -> bool:
-        """Whether a device failed under a run, and has not answered since."""
-        return (self.folder / f"{device}{_FAILED}").exists()
+    def blamed(self, device: str) -> str | None:
+        """How a device failed under a run, if it did and has not answered since."""
+        try:
+            return (self.folder / f"{device}{_FAILED}").read_text()
+        except OSError:
+            return None
 
     def forgive(self, device: str) -> None:
         """It has answered."""

@@ -120,7 +120,7 @@ def works(device: str) -> bool:
     like_it = [each for each in accelerators() or () if each.partition(":")[0] == kind]
     if like_it and device not in like_it:
         return False
-    if not devices.blamed(device):
+    if devices.blamed(device) is None:
         return True
     if found := answers(device):
         devices.forgive(device)

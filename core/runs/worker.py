@@ -157,35 +157,38 @@ def _failed(said: str, run: Run, device: str | None) -> DeviceFailedError:
     """A device failed under the run: what is left of it, and how it goes on."""
     if of_the_program(said):
         what = f"a check on {device or 'the device'} ended the work: {said}"
-        hint = f"A number is out of range; on the processor it is named. {elsewhere(run)}"
+        hint = f"A number is out of range; the processor says which. {elsewhere(run)}"
     else:
         what = f"{device or 'the device'} has failed: {said}"
-        hint = f"Look at it with lepton devices, then resume the run. {elsewhere(run)}"
+        hint = "Look at it with lepton devices, then resume the run."
+        if command := elsewhere(run):
+            # The command first: a small screen has room for a line or two.
+            hint = f"{command} (or here, once lepton devices shows it well)"
     error = DeviceFailedError(f"{what}{_kept(run)}", where=str(run.log_path), hint=hint.strip())
-    error.device = None if of_the_program(said) else device
+    error.device, error.said = None if of_the_program(said) else device, said
     return error
 
 
 def _kept(run: Run) -> str:
-    """What a training has saved: a checkpoint has its name only once it is whole."""
+    """What a training has saved whole: a checkpoint has its name only then."""
     if run.kind != "train":
         return ""
     steps = sorted(path.name.rpartition("-")[2] for path in run.checkpoints.glob("step-*"))
-    return f"; its checkpoint of step {int(steps[-1]):,} is whole" if steps else ""
+    return f"; step {int(steps[-1]):,} is saved" if steps else ""
 
 
 def elsewhere(run: Run) -> str:
     """How a run that may change its device does so."""
     if run.kind != "train":
         return ""
-    return f"To go on elsewhere: lepton runs resume {run.id} --device cpu"
+    return f"Go on elsewhere: lepton runs resume {run.id} --device cpu"
 
 
 def blame(error: DeviceFailedError) -> None:
     """Have those that wait for a device ask it first whether it answers again."""
     if error.device:
         with suppress(LeptonError, OSError):
-            Devices().blame(error.device, error.what)
+            Devices().blame(error.device, error.said or error.what)
 
 
 if __name__ == "__main__":

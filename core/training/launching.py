@@ -101,7 +101,7 @@ def hold_devices(job: Job, config: TrainConfig) -> None:
         if missing := [name for name in names if name not in known]:
             raise UsageError(
                 f"devices={config.devices} needs {missing[0]}, and this machine has none",
-                hint="See what there is: lepton devices",
+                hint=f"Go on with fewer: lepton runs resume {job.run.id} --devices 1",
             )
     for name in names:
         job.join(name)

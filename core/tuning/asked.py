@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from core.data.lake.lake import Lake
-from core.errors import UsageError, nearest
+from core.errors import Mistakes, UsageError, nearest, together
 from core.runs.run import Run
 from core.runs.store import Runs
 from core.training.checks import duration, maybe, whole
 from core.training.choice import Choice, check_options, choose
 from core.training.choice import asked as asked_for
-from core.training.config import TrainConfig
+from core.training.config import WHOSE, TrainConfig
 from core.tuning.space import Space, read_space, usual_space, usual_values
 from core.workspace import Workspace
 
@@ -89,8 +89,7 @@ def planned(workspace: Workspace, asked: Asked) -> Plan:
     for name in FIXED:
         if name in asked.search:
             raise UsageError(f"{name} is the same in all trials", hint="Give it one value.")
-    config, choice = asked_for(workspace, asked.settings)
-    written = read_space(asked.search)
+    config, choice, written = _settled(workspace, asked)
     space = written or usual_space(choice.architecture, config)
     if not space:
         raise UsageError("nothing is left to search", hint="Give a range, such as lr=1e-4..1e-1.")
@@ -111,6 +110,27 @@ def planned(workspace: Workspace, asked: Asked) -> Plan:
     if mistakes:
         raise UsageError(f"the ranges cannot be: {'; '.join(mistakes)}")
     return Plan(asked, choice, space, first)
+
+
+def _settled(workspace: Workspace, asked: Asked) -> tuple[TrainConfig, Choice, Space]:
+    """The fixed settings, what they mean for the data, and the ranges.
+
+    Raises:
+        UsageError: something cannot be: all that is wrong with the settings, and with the names of
+            the ranges, at once.
+    """
+    found = Mistakes()
+    settled = found.attempt(lambda: asked_for(workspace, asked.settings))
+    if settled is None and not found.found[0].several:
+        # A single one of the settings says whose it is, which the row of all will.
+        found.found = [*TrainConfig.read(asked.settings)[1]] or found.found
+    written = found.attempt(lambda: read_space(asked.search)) or {}
+    if settled is not None and not found.found:
+        return (*settled, written)
+    for name, each in written.items():
+        # Which options there are hangs on the model; whether any has such a name does not.
+        found.found += TrainConfig.read({"dataset": "any", name: each.ends[0]})[1]
+    raise together(found.found, WHOSE)
 
 
 def start_search(workspace: Workspace, given: Mapping[str, Any]) -> Run:

@@ -26,15 +26,18 @@ def devices(json: bool = typer.Option(False, "--json", help="Print one JSON docu
     from core.devices.facts import listing
 
     found = listing()
-    folders = _runs([device.name for device in found])
+    folders, failed = _runs([device.name for device in found])
     runs = {device: [each.name for each in on] for device, on in folders.items()}
     if json:
-        put_json([{**device.to_json(), "runs": runs[device.name]} for device in found])
+        ours = {each: {"runs": runs[each], "failed": failed[each]} for each in runs}
+        put_json([{**device.to_json(), **ours[device.name]} for device in found])
         return
     own = Workspace.open().runs
     for device in found:
         put(plain(f"{device.name}  {device.label}"))
         put(f"  {usage_words(device.usage) or 'its use is unknown'}")
+        if why := failed[device.name]:
+            put(f"  it failed under a run, and has not answered since: {plain(why)}")
         holders = device.holders or ()
         for holder in holders:
             put(f"  {plain(_holder_words(holder))}")
@@ -47,13 +50,17 @@ def devices(json: bool = typer.Option(False, "--json", help="Print one JSON docu
             put("  who else is on it is unknown")
 
 
-def _runs(devices: list[str]) -> dict[str, list[Path]]:
-    """The folders of the runs that say they are on each device; none where they cannot say so."""
+def _runs(devices: list[str]) -> tuple[dict[str, list[Path]], dict[str, str | None]]:
+    """The folders of the runs that say they are on each device, and how each failed under one.
+
+    Nothing where the runs cannot say so.
+    """
     try:
         taken = Devices()
     except LeptonError:
-        return {name: [] for name in devices}
-    return {name: taken.folders_on(name) for name in devices}
+        return {name: [] for name in devices}, dict.fromkeys(devices)
+    on = {name: taken.folders_on(name) for name in devices}
+    return on, {name: taken.blamed(name) for name in devices}
 
 
 def usage_words(usage: Usage) -> str:

@@ -13,30 +13,53 @@ from core.tuning.outcome import BEST
 from core.workspace import Workspace, written_path
 
 RESOLVED = Path("artifacts") / "config.json"
+ASKED = "run.json"
 
 
 def read_config(named: str, workspace: Workspace) -> dict[str, Any]:
-    """Settings from a TOML or JSON file, a run's folder, or a run by its id: what it ran with, or
-    the best that it found.
+    """Settings from a TOML or JSON file, or of a run, by its id, its folder, or `runs/ID`: what it
+    ran with, or the best that it found.
 
     Raises:
         UsageError: there is no such file or run, or it holds no settings.
     """
     path = written_path(named)
+    if path.name == ASKED:
+        path = path.parent
+    if not path.exists() and not path.suffix:
+        # The folder `runs` is that of the workspace, wherever one stands.
+        path = Runs(workspace).get(named.removeprefix(f"{workspace.runs.name}/").rstrip("/")).path
     if path.is_dir():
-        path = path / RESOLVED if (path / RESOLVED).exists() else path / "config.json"
-    elif not path.exists() and "/" not in named and not path.suffix:
-        run = Runs(workspace).get(named)
-        if (run.artifacts / BEST).exists():
-            return read_config(str(run.artifacts / BEST), workspace)
-        if not (run.path / RESOLVED).exists():
-            raise UsageError(
-                f"{run.id} has not settled its settings",
-                hint="Only a training that has begun can be repeated.",
-            )
-        path = run.path / RESOLVED
+        return _of_folder(path)
+    if not path.exists():
+        raise UsageError(
+            "the settings cannot be read: there is no such file",
+            where=str(path),
+            hint="Name a TOML or JSON file, or a run: lepton runs ls",
+        )
     if path.suffix != ".json":
         return toml.read(path, "the settings")
+    return _json(path)
+
+
+def _of_folder(folder: Path) -> dict[str, Any]:
+    """The settings in the folder of a run, or in one that somebody has made."""
+    if (best := folder / "artifacts" / BEST).exists():
+        return toml.read(best, "the settings")
+    if (folder / RESOLVED).exists() or not (folder / ASKED).exists():
+        found = folder / RESOLVED
+        return _json(found if found.exists() else folder / "config.json")
+    asked = _json(folder / ASKED)
+    if asked.get("kind") != "train":
+        raise UsageError(
+            f"{folder.name} has no settings of a training",
+            hint="Name a training, or a search that has found something.",
+        )
+    # It never began: what it was asked to do.
+    return dict(asked["spec"])
+
+
+def _json(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 app = single()
 
+SHORTEST = 0.1
+"""Seconds below which their number says nothing."""
 STILL = ("stopped", "interrupted", "failed")
 """How a run stands that can be gone on with."""
 
@@ -311,7 +313,8 @@ def _put_costs(told: Rehearsal) -> None:
     settings = told.settings
     trained = "" if told.trained == told.parameters else f", {told.trained:,} of them trained"
     took = human_duration(told.validation_seconds)
-    judging = f", {took} of it to judge what it has learnt" if told.validation_seconds else ""
+    tells = told.validation_seconds >= SHORTEST
+    judging = f", {took} of it to judge what it has learnt" if tells else ""
     facts(
         [
             (
@@ -323,13 +326,19 @@ def _put_costs(told: Rehearsal) -> None:
             ("steps", f"{told.steps:,} in {counted(settings['epochs'], 'epoch')}"),
             ("device", f"{settings['device']}, {settings['precision']}"),
             ("memory", human_bytes(told.memory)),
-            ("an epoch takes", f"about {human_duration(told.epoch_seconds)}{judging}"),
-            ("it would take", f"about {human_duration(told.seconds)}, once its process is up"),
+            ("an epoch takes", _about(told.epoch_seconds) + judging),
+            ("it would take", f"{_about(told.seconds)}, once its process is up"),
             ("a checkpoint", human_bytes(told.checkpoint)),
             ("disk", f"{human_bytes(told.disk)} at most, {human_bytes(told.free)} free"),
         ]
     )
     put("Nothing was started.")
+
+
+def _about(seconds: float) -> str:
+    if seconds < SHORTEST:
+        return f"less than {human_duration(SHORTEST)}"
+    return f"about {human_duration(seconds)}"
 
 
 def _which_datasets() -> str:

@@ -119,7 +119,8 @@ class Follower:
         return Snapshot(
             run=self.run.id,
             kind=self.run.kind,
-            dataset=self.run.info.get("dataset"),
+            # Rows that had to be split are those of another version.
+            dataset=told.plan.get("dataset") or self.run.info.get("dataset"),
             model=str((told.result or {}).get("model") or self.run.info.get("model") or "") or None,
             state=state,
             alive=alive and state not in TERMINAL,

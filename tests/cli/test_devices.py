@@ -2,6 +2,8 @@
 
 import psutil
 
+from core.runs.queue_devices import Devices
+
 
 def test_the_devices_are_listed_with_their_use(lepton):
     found = lepton("devices", "--json").json
@@ -15,6 +17,7 @@ def test_the_devices_are_listed_with_their_use(lepton):
         "temperature",
         "holders",
         "runs",
+        "failed",
     ]
     assert (processor["name"], processor["memory"]) == ("cpu", psutil.virtual_memory().total)
     assert 0 < processor["free"] < processor["memory"]
@@ -23,6 +26,16 @@ def test_the_devices_are_listed_with_their_use(lepton):
     told = lepton("devices").out
     assert told.startswith(f"{found[0]['name']}  {found[0]['label']}\n")
     assert " free of " in told
+
+
+def test_a_device_that_failed_is_listed_with_why(lepton, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    lepton.env["XDG_STATE_HOME"] = str(tmp_path / "state")
+    assert lepton("devices", "--json").json[-1]["failed"] is None
+    Devices().blame("cpu", "CUDA error: GPU is lost")
+    assert lepton("devices", "--json").json[-1]["failed"] == "CUDA error: GPU is lost"
+    why = "it failed under a run, and has not answered since: CUDA error: GPU is lost"
+    assert why in lepton("devices").out
 
 
 def test_the_doctor_says_why_no_device_is_known(lepton, tmp_path):

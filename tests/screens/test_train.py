@@ -17,6 +17,7 @@ from textual.widgets import Input, Select
 from core.data.lake.lake import Lake
 from core.runs.events import EventWriter
 from core.runs.store import Runs
+from core.runs.worker import explain
 from core.workspace import Workspace
 from lepton_tui.app import LeptonApp
 from screens.listing import LineList
@@ -306,6 +307,26 @@ async def test_a_failed_run_says_what_and_what_to_do(workspace: Workspace) -> No
         assert "✗ training has diverged: at step 18 the loss is nan" in shown
         assert "→ Train again with a smaller lr than 0.9" in shown
         assert "r Resume" in shown
+
+
+async def test_a_device_that_failed_says_how_to_go_on_elsewhere(workspace: Workspace) -> None:
+    run = make_run(workspace, "train-20200115-120000-aaaa", training(2))
+    error = explain(RuntimeError("CUDA error: unspecified launch failure\nmore"), run, "cuda:1")
+    tell(run, [{"event": "state", "state": "failed", "error": error.to_json()}])
+    async with LeptonApp(workspace).run_test(size=(80, 24)) as pilot:
+        await pilot.press("3")
+        shown = await until(pilot, "✗ failed")
+        assert "✗ cuda:1 has failed: CUDA error: unspecified launch failure" in shown
+        assert f"lepton runs resume {run.id} --device cpu" in shown
+
+
+def test_the_version_that_was_read_is_named_once_it_is_known(workspace: Workspace) -> None:
+    run = make_run(workspace, "train-20200115-120000-aaaa", [])
+    run.info["dataset"] = "digits@1"
+    follower = Follower(run)
+    assert follower.advance(1).dataset == "digits@1"
+    tell(run, [{**PLAN, "dataset": "digits@2"}])
+    assert follower.advance(1).dataset == "digits@2"
 
 
 async def test_a_run_without_samples_says_why(workspace: Workspace) -> None:

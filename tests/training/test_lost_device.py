@@ -99,7 +99,7 @@ def test_a_device_that_goes_away_ends_the_run_which_goes_on_elsewhere(
     told = lepton(workspace, "runs", "resume", run.id)
     assert told.returncode == 1
     said = "unspecified launch failure" if error is LAUNCH else "GPU is lost"
-    what = f"cuda:1 has failed: CUDA error: {said}; its checkpoint of step 40 is whole"
+    what = f"cuda:1 has failed: CUDA error: {said}; step 40 is saved"
     assert what in told.stderr
     command = f"lepton runs resume {run.id} --device cpu"
     assert command in told.stderr
@@ -147,7 +147,7 @@ def test_a_device_that_goes_away_ends_all_of_the_group(train, workspace, failing
     assert not psutil.wait_procs(members, timeout=DEADLINE)[1]
     assert state.state == "failed"
     assert state.error["what"] == (
-        "cpu has failed: CUDA error: unspecified launch failure; its checkpoint of step 40 is whole"
+        "cpu has failed: CUDA error: unspecified launch failure; step 40 is saved"
     )
     # At once: none was started again with what had failed.
     told = [event["text"] for event in run.events() if event["event"] == "log"]

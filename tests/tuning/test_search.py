@@ -141,6 +141,17 @@ def test_what_cannot_be_is_said_before_anything_starts(workspace, changes, says)
     assert [*Runs(workspace).newest("tune")] == []
 
 
+def test_mistakes_of_settings_and_ranges_are_said_together(workspace):
+    settings = {"dataset": "nothing", "epoch": 3}
+    with pytest.raises(UsageError) as caught:
+        start_search(workspace, asked(settings=settings, search={"dropuot": "0..1"}))
+    assert [each.what.partition(".")[0] for each in caught.value.several] == [
+        'there is no setting "epoch"',
+        'no data set "nothing"',
+        'there is no setting "dropuot"',
+    ]
+
+
 def test_time_that_is_up_ends_the_trials_too(workspace):
     given = asked(trials=100, parallel=2, max_time=3)
     given["settings"]["epochs"] = 100_000
