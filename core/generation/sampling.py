@@ -28,7 +28,7 @@ OPTIONS = (
     Option("seed", -1, "the same seed gives the same answer; -1: another one each time", -1,
            MOST_SEED),
 )  # fmt: skip
-LISTED = ("stop", "json", "schema", "logit_bias")
+LISTED = ("stop", "json", "schema", "logit_bias", "logprobs")
 """Settings that are no single number."""
 
 
@@ -65,8 +65,7 @@ class Sampling:
             UsageError: unknown names, or values that cannot be; all of them at once.
         """
         mistakes = Mistakes()
-        apart = (*LISTED, "logprobs")
-        numbers = {name: value for name, value in given.items() if name not in apart}
+        numbers = {name: value for name, value in given.items() if name not in LISTED}
         known = {option.name for option in OPTIONS}
         for name in [name for name in numbers if name not in known]:
             del numbers[name]
@@ -159,6 +158,8 @@ def _bias(given: Any) -> dict[int, float]:
 
 
 def _likeliest(given: Any) -> int | None:
+    if isinstance(given, str):
+        given = None if given.strip() in ("", "none") else _number(given)
     whole = isinstance(given, int) and not isinstance(given, bool)
     if given is None or (whole and 0 <= given <= MOST_LIKELIEST):
         return None if given is None else int(given)
@@ -167,6 +168,13 @@ def _likeliest(given: Any) -> int | None:
         f" 0 to {MOST_LIKELIEST}",
         where="options of generation",
     )
+
+
+def _number(given: str) -> int | str:
+    try:
+        return int(given)
+    except ValueError:
+        return given
 
 
 def _schema(given: Any) -> Mapping[str, Any] | None:
