@@ -17,7 +17,7 @@ MOST_SEED = 2**63 - 1
 MOST_LIKELIEST = 20
 MOST_BIASES, MOST_BIAS = 1024, 100
 OPTIONS = (
-    Option("max_tokens", 512, "pieces that the answer has at most", 1, 1 << 20),
+    Option("max_tokens", 512, "pieces that the answer has at most", 0, 1 << 20),
     Option("temperature", 0.8, "how daring it is; 0 takes the likeliest piece each time", 0, 10),
     Option("top_k", 40, "draw from so many of the likeliest pieces; 0: from all", 0, 1 << 20),
     Option("top_p", 1.0, "draw from the likeliest that together reach this share", 0, 1),
@@ -39,7 +39,8 @@ class Sampling:
     `stop` are texts before which the answer ends; they are not part of it. With `json` the answer
     is a JSON object, with `schema` one that fits that JSON schema. `logit_bias` is added to the
     logits of single pieces. With `logprobs` each token is told with its log-probability, and with
-    those of the so many likeliest of its place.
+    those of the so many likeliest of its place; with `echo` so are those of the prompt, where that
+    is a text.
     """
 
     max_tokens: int = 512
@@ -56,6 +57,7 @@ class Sampling:
     schema: Mapping[str, Any] | None = None
     logit_bias: Mapping[int, float] = field(default_factory=dict)
     logprobs: int | None = None
+    echo: bool = False
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
@@ -65,7 +67,8 @@ class Sampling:
             UsageError: unknown names, or values that cannot be; all of them at once.
         """
         mistakes = Mistakes()
-        numbers = {name: value for name, value in given.items() if name not in LISTED}
+        apart = (*LISTED, "echo")
+        numbers = {name: value for name, value in given.items() if name not in apart}
         known = {option.name for option in OPTIONS}
         for name in [name for name in numbers if name not in known]:
             del numbers[name]
@@ -85,6 +88,7 @@ class Sampling:
             schema=schema,
             logit_bias=bias or {},
             logprobs=logprobs,
+            echo=bool(given.get("echo")),
         )
 
     def but(self, **changes: Any) -> Sampling:
