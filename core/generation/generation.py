@@ -41,6 +41,9 @@ class Generation:
     """One text that is going on. `advance` takes it further; `take` says what came since. What it
     remembers can be `set_aside`.
 
+    The last `echoed` pieces of the prompt are told too, where the settings ask for that: those are
+    read one by one, since each is as likely as the model says when it has read those before it.
+
     Raises:
         UsageError: the prompt has more pieces than fit into `context`, or the schema or the bias
             cannot be.
@@ -55,6 +58,7 @@ class Generation:
         *,
         context: int,
         vocabulary: int,
+        echoed: int = 0,
     ) -> None:
         if len(prompt) >= context:
             raise TooLong.of(len(prompt), context)
@@ -79,6 +83,13 @@ class Generation:
         self._likelihoods: Likelihoods | None = None
         if sampling.logprobs is not None:
             self._likelihoods = Likelihoods(sampling.logprobs, language.bytes_of)
+        self._heard = len(prompt)
+        """The first pieces of the prompt, of which nothing is left to tell."""
+        if sampling.echo and self._likelihoods is not None:
+            self._heard -= echoed
+            self._letters_of = language.decoding([])
+            if not self._heard:
+                self._hear_prompt(None)
         self._began = self._first = 0.0
 
     @property
@@ -88,7 +99,7 @@ class Generation:
     @property
     def due(self) -> Sequence[int]:
         """The pieces that the model reads next."""
-        return self._due[:AT_ONCE]
+        return self._due[: AT_ONCE if self._heard == len(self._prompt) else 1]
 
     def begin(self, decoder: Decoder) -> None:
         """Make ready for the first step; once."""
@@ -110,8 +121,11 @@ class Generation:
         Raises:
             LeptonError: they are no numbers, or nothing that follows has the shape.
         """
-        self._due = self._due[AT_ONCE:]
+        self._due = self._due[len(self.due) :]
         if self._due:
+            # Of one that was set aside, some were told before.
+            if len(self._prompt) + len(self.pieces) - len(self._due) == self._heard:
+                self._hear_prompt(logits)
             return
         self.is_reading = False
         # The greatest of them tells it at once, unless one of them is no number.
@@ -120,6 +134,9 @@ class Generation:
                 "the model's output is not a number", hint="Train it again, or try a checkpoint."
             )
         self._first = self._first or time.perf_counter()
+        if not self._most:
+            self._end(LENGTH)
+            return
         piece = self._chooser.choose(logits[: self._vocabulary])
         if piece in self._ends:
             self._end(STOP)
@@ -135,6 +152,14 @@ class Generation:
         elif len(self.pieces) == self._most:
             self._end(LENGTH)
 
+    def _hear_prompt(self, logits: Tensor | None) -> None:
+        """Of what follows what is read, the logits; the next piece of the prompt is what came."""
+        assert self._likelihoods is not None
+        piece = self._prompt[self._heard]
+        letters = len(self._letters_of.step(piece))
+        self._likelihoods.read(piece, logits, self._vocabulary, letters)
+        self._heard += 1
+
     def take(self) -> Piece | None:
         """What has come since it was last asked for; None where nothing has."""
         if self._likelihoods is not None:
@@ -143,8 +168,10 @@ class Generation:
         return Piece(told) if told else None
 
     def _take_with(self, likelihoods: Likelihoods) -> Piece | None:
+        if self._heard < len(self._prompt):
+            return None
         told, self._told = self._told, ""
-        tokens = likelihoods.told(len(told))
+        tokens = [*likelihoods.of_prompt(), *likelihoods.told(len(told))]
         if self.over and not self._telling.stopped:
             tokens += likelihoods.rest()
         return Piece(told, None, tokens) if told or tokens else None

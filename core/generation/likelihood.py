@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 
@@ -23,6 +24,7 @@ class Likelihoods:
         self._count = count
         self._bytes_of = bytes_of
         self._waiting: deque[Token] = deque()
+        self._read: list[Token] = []
         self._letters = 0
 
     def hear(self, piece: int, logits: Tensor, known: int, before: int) -> None:
@@ -30,6 +32,22 @@ class Likelihoods:
 
         So many letters `before` it are not told yet.
         """
+        self._waiting.append(self._token(piece, logits, known, self._letters + before))
+
+    def read(self, piece: int, logits: Tensor | None, known: int, letters: int) -> None:
+        """A piece of the prompt, which so many letters are whole with; before the first one, whose
+        logits are None, stands nothing that says how likely it is."""
+        self._read.append(self._token(piece, logits, known, self._letters))
+        self._letters += letters
+
+    def of_prompt(self) -> list[Token]:
+        """The tokens of the prompt, once."""
+        found, self._read = self._read, []
+        return found
+
+    def _token(self, piece: int, logits: Tensor | None, known: int, offset: int) -> Token:
+        if logits is None:
+            return Token(self._bytes_of(piece), math.nan, offset, [])
         whole = logits.double()
         whole = whole - whole.logsumexp(0)
         values, which = whole[:known].topk(min(self._count, known))
@@ -37,9 +55,7 @@ class Likelihoods:
             (self._bytes_of(at), max(value, LEAST))
             for value, at in zip(values.tolist(), which.tolist(), strict=True)
         ]
-        logprob = max(float(whole[piece]), LEAST)
-        offset = self._letters + before
-        self._waiting.append(Token(self._bytes_of(piece), logprob, offset, likeliest))
+        return Token(self._bytes_of(piece), max(float(whole[piece]), LEAST), offset, likeliest)
 
     def told(self, letters: int) -> list[Token]:
         """Those that begin in the next so many letters, now that these are told."""

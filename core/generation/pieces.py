@@ -47,7 +47,8 @@ class Token(NamedTuple):
     """A token that was said: the bytes it stands for (`raw`), the natural logarithm of its
     probability, how many whole letters came before it, and the likeliest tokens of its place.
 
-    How likely they are is what the model itself says, before any setting.
+    How likely they are is what the model itself says, before any setting. The first of a prompt has
+    no probability: it is no number.
     """
 
     raw: bytes

@@ -17,7 +17,7 @@ MOST_SEED = 2**63 - 1
 MOST_LIKELIEST = 20
 MOST_BIASES, MOST_BIAS = 1024, 100
 OPTIONS = (
-    Option("max_tokens", 512, "pieces that the answer has at most", 1, 1 << 20),
+    Option("max_tokens", 512, "pieces that the answer has at most", 0, 1 << 20),
     Option("temperature", 0.8, "how daring it is; 0 takes the likeliest piece each time", 0, 10),
     Option("top_k", 40, "draw from so many of the likeliest pieces; 0: from all", 0, 1 << 20),
     Option("top_p", 1.0, "draw from the likeliest that together reach this share", 0, 1),
@@ -28,7 +28,7 @@ OPTIONS = (
     Option("seed", -1, "the same seed gives the same answer; -1: another one each time", -1,
            MOST_SEED),
 )  # fmt: skip
-LISTED = ("stop", "json", "schema", "logit_bias")
+LISTED = ("stop", "json", "schema", "logit_bias", "logprobs")
 """Settings that are no single number."""
 
 
@@ -39,7 +39,8 @@ class Sampling:
     `stop` are texts before which the answer ends; they are not part of it. With `json` the answer
     is a JSON object, with `schema` one that fits that JSON schema. `logit_bias` is added to the
     logits of single pieces. With `logprobs` each token is told with its log-probability, and with
-    those of the so many likeliest of its place.
+    those of the so many likeliest of its place; with `echo` so are those of the prompt, where that
+    is a text.
     """
 
     max_tokens: int = 512
@@ -56,6 +57,7 @@ class Sampling:
     schema: Mapping[str, Any] | None = None
     logit_bias: Mapping[int, float] = field(default_factory=dict)
     logprobs: int | None = None
+    echo: bool = False
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
@@ -65,7 +67,7 @@ class Sampling:
             UsageError: unknown names, or values that cannot be; all of them at once.
         """
         mistakes = Mistakes()
-        apart = (*LISTED, "logprobs")
+        apart = (*LISTED, "echo")
         numbers = {name: value for name, value in given.items() if name not in apart}
         known = {option.name for option in OPTIONS}
         for name in [name for name in numbers if name not in known]:
@@ -86,6 +88,7 @@ class Sampling:
             schema=schema,
             logit_bias=bias or {},
             logprobs=logprobs,
+            echo=bool(given.get("echo")),
         )
 
     def but(self, **changes: Any) -> Sampling:
@@ -159,6 +162,8 @@ def _bias(given: Any) -> dict[int, float]:
 
 
 def _likeliest(given: Any) -> int | None:
+    if isinstance(given, str):
+        given = None if given.strip() in ("", "none") else _number(given)
     whole = isinstance(given, int) and not isinstance(given, bool)
     if given is None or (whole and 0 <= given <= MOST_LIKELIEST):
         return None if given is None else int(given)
@@ -167,6 +172,13 @@ def _likeliest(given: Any) -> int | None:
         f" 0 to {MOST_LIKELIEST}",
         where="options of generation",
     )
+
+
+def _number(given: str) -> int | str:
+    try:
+        return int(given)
+    except ValueError:
+        return given
 
 
 def _schema(given: Any) -> Mapping[str, Any] | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +21,7 @@ from uuid import uuid4
 from core.atomic import write_json, write_text
 from core.errors import LeptonError, UsageError
 from core.generation.chat import Message
-from core.generation.pieces import Ending
+from core.generation.pieces import Ending, Token
 from core.workspace import Workspace
 
 SUFFIX = ".jsonl"
@@ -31,12 +31,14 @@ _LONGEST_TITLE = 200
 
 @dataclass(frozen=True)
 class Turn:
-    """One message; an answer has its `ending`, or was `stopped` before there was one."""
+    """One message; an answer has its `ending`, or was `stopped` before there was one. How likely
+    its `tokens` were is told where that is asked for, and not kept."""
 
     message: Message
     at: str
     ending: Ending | None = None
     stopped: bool = False
+    tokens: Sequence[Token] = ()
 
     def to_json(self) -> dict[str, Any]:
         ending = {} if self.ending is None else {"ending": self.ending.to_json()}
@@ -82,10 +84,16 @@ class Conversation:
         return [*system, *(turn.message for turn in self.turns)]
 
     def say(
-        self, role: str, content: str, *, ending: Ending | None = None, stopped: bool = False
+        self,
+        role: str,
+        content: str,
+        *,
+        ending: Ending | None = None,
+        stopped: bool = False,
+        tokens: Sequence[Token] = (),
     ) -> None:
         """Add a message."""
-        turn = Turn(Message(role, content), _now(), ending, stopped)
+        turn = Turn(Message(role, content), _now(), ending, stopped, tokens)
         self._keep(turn.to_json())
         self.turns.append(turn)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.errors import LeptonError, UsageError
-from core.generation.pieces import Ending, Piece
+from core.generation.pieces import Ending, Piece, Token
 from core.generation.sampling import Sampling
 from core.inference.conversations import Conversation, Turn
 from core.workspace import written_path
@@ -84,7 +84,7 @@ class Talk:
         return self.kept.take_back(len(self.kept.turns) - since)
 
     def _answer(self) -> Generator[Piece]:
-        kept, said = self.kept, list[str]()
+        kept, said, tokens = self.kept, list[str](), list[Token]()
         ending: Ending | None = None
         unanswered = False
         try:
@@ -93,6 +93,7 @@ class Talk:
             with closing(self._asked) as asked:
                 for piece in asked:
                     said.append(piece.text)
+                    tokens += piece.tokens
                     ending = piece.ending
                     yield piece
         except LeptonError:
@@ -104,7 +105,8 @@ class Talk:
                 kept.take_back(1)
             else:
                 text = "".join(said)
-                kept.say("assistant", text, ending=ending, stopped=ending is None)
+                stopped = ending is None
+                kept.say("assistant", text, ending=ending, stopped=stopped, tokens=tokens)
 
 
 def schema_in(path: Path) -> str:

@@ -24,7 +24,7 @@ DONE = b"data: [DONE]\n\n"
 @dataclass(frozen=True)
 class Answers:
     """The answers to one request: to each of its prompts `each` so many, from a model, at the
-    address `path`.
+    address `path`. Of those, the `best` are given, if they are not all.
 
     `before` is what each answer begins with: its prompt, where that is asked for. With `likely`
     each part says how likely its tokens were.
@@ -33,6 +33,7 @@ class Answers:
     path: str
     model: str
     each: int
+    best: int
     before: Sequence[str]
     likely: bool
     id: str = field(default_factory=lambda: uuid4().hex)
@@ -41,12 +42,13 @@ class Answers:
     @classmethod
     def to(cls, path: str, model: str, asked: Mapping[str, Any], prompts: Sequence[Prompt]) -> Self:
         """Those that a request asks for."""
-        each = asked.get("n") or 1
+        best = asked.get("n") or 1
+        each = asked.get("best_of") or best
         echoed = [one if asked.get("echo") and isinstance(one, str) else "" for one in prompts]
         before = [one for one in echoed for _ in range(each)]
         # 0 asks for them, without any others.
         likely = asked.get("logprobs") is not None and asked["logprobs"] is not False
-        return cls(path, model, each, before, likely)
+        return cls(path, model, each, best, before, likely)
 
     @property
     def count(self) -> int:
@@ -63,7 +65,10 @@ class Answers:
                 if piece.ending is not None:
                     endings[at] = piece.ending
         ends = [endings[at] for at in range(self.count)]
-        choices = [self._choice(at, texts[at], ends[at], tokens[at]) for at in range(self.count)]
+        choices = [
+            self._choice(index, texts[at], ends[at], tokens[at])
+            for index, at in enumerate(self._given(tokens))
+        ]
         return {
             **self._head("chat.completion"),
             "choices": choices,
@@ -104,6 +109,20 @@ class Answers:
             ends = [endings[each] for each in range(self.count)]
             yield self._event(usage=usage(ends, self.each), timings=timings(ends))
         yield DONE
+
+    def _given(self, tokens: Sequence[Sequence[Token]]) -> list[int]:
+        """Those that are given; of several to a prompt the likeliest by the token, as OpenAI has
+        it."""
+
+        def likely(at: int) -> float:
+            begins = len(self.before[at])
+            said = [each.logprob for each in tokens[at] if each.offset >= begins]
+            return sum(said) / max(1, len(said))
+
+        prompts = [range(at, at + self.each) for at in range(0, self.count, self.each)]
+        if self.best == self.each:
+            return [at for each in prompts for at in each]
+        return [at for each in prompts for at in sorted(each, key=likely)[: -self.best - 1 : -1]]
 
     @property
     def _is_chat(self) -> bool:

@@ -43,7 +43,6 @@ _NOT_BUILT: Mapping[str, tuple[str, str]] = {
     "functions": ("models call no functions here", _LEAVE),
     "function_call": ("models call no functions here", _LEAVE),
     "suffix": ("models go on with texts here, and fill in none", _LEAVE),
-    "best_of": ("answers are not chosen from here", "Ask for n of them."),
     "modalities": ("models answer with texts alone", _LEAVE),
     "service_tier": ("all requests are worked on alike", _LEAVE),
     "store": ("answers are not kept here", _LEAVE),
@@ -161,10 +160,12 @@ class CompletionRequest(_Common):
     """A text to be gone on with, or several."""
 
     prompt: _Text | Annotated[list[_Text], Field(min_length=1, max_length=MOST_PROMPTS)]
+    # 0 asks for nothing but how likely the prompt is, which is echoed.
+    max_tokens: NotRequired[Annotated[int, Field(ge=0, le=1 << 20)] | None]
     echo: NotRequired[StrictBool | None]
     logprobs: NotRequired[Annotated[int, Field(ge=0, le=5)] | None]
     suffix: NotRequired[Literal[""] | None]
-    best_of: NotRequired[Literal[1] | None]
+    best_of: NotRequired[Annotated[int, Field(ge=1, le=MOST_ANSWERS)] | None]
 
 
 @_CLOSED
@@ -217,10 +218,15 @@ _CLASHES: Mapping[str, tuple[Callable[[Mapping[str, Any]], bool], str, str]] = {
         "max_completion_tokens says another number",
         "Send one of the two.",
     ),
-    "logprobs": (
-        lambda asked: bool(asked.get("echo")) and asked.get("logprobs") is not None,
-        "how likely the tokens of a prompt were is not told here, and echo asks for that",
-        "Leave echo out, and put the prompt before the answer yourself.",
+    "best_of": (
+        lambda asked: (asked.get("best_of") or MOST_ANSWERS) < (asked.get("n") or 1),
+        "it is less than n, and so many are to be chosen from them",
+        "Ask for n of them or more.",
+    ),
+    "stream": (
+        lambda asked: bool(asked.get("stream")) and (asked.get("best_of") or 1) > 1,
+        "the best are known when all have come",
+        "Leave stream or best_of out.",
     ),
 }
 """Parameters that cannot be what they are because of another one: when, why, and what to do."""
@@ -275,15 +281,18 @@ def sampling_of(asked: Mapping[str, Any]) -> Sampling:
     if "messages" in asked:
         given["logprobs"] = (asked.get("top_logprobs") or 0) if asked.get("logprobs") else None
     else:
-        given["logprobs"] = asked.get("logprobs")
+        given["logprobs"], given["echo"] = asked.get("logprobs"), asked.get("echo")
+        if given["logprobs"] is None and (asked.get("best_of") or 1) > 1:
+            # They say which are the best.
+            given["logprobs"] = 0
     most = asked.get("max_completion_tokens") or asked.get("max_tokens")
+    if most is None:
+        most = Sampling.max_tokens
     shape = asked.get("response_format") or {"type": "text"}
     if shape["type"] == "json_schema":
         given["schema"] = shape["json_schema"]["schema"]
     try:
-        return Sampling.of(
-            {**given, "json": shape["type"] != "text", **({"max_tokens": most} if most else {})}
-        )
+        return Sampling.of({**given, "json": shape["type"] != "text", "max_tokens": most})
     except UsageError as error:
         raise Refused(400, error.what, hint=error.hint) from None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import struct
 from collections.abc import Mapping, Sequence
+from math import isnan
 from typing import Any, Literal
 
 from pydantic import TypeAdapter
@@ -67,11 +68,11 @@ class ChatCompletion(TypedDict):
 
 class TextLogprobs(TypedDict):
     """How likely the model thought each token, and the likeliest of its place; `text_offset` is the
-    letter of the text at which it begins."""
+    letter of the text at which it begins. Before the first of a prompt nothing says it: null."""
 
     tokens: list[str]
-    token_logprobs: list[float]
-    top_logprobs: list[dict[str, float]]
+    token_logprobs: list[float | None]
+    top_logprobs: list[dict[str, float] | None]
     text_offset: list[int]
 
 
@@ -133,15 +134,17 @@ def text_logprobs(tokens: Sequence[Token]) -> dict[str, Any]:
     """How likely the tokens were with which a text goes on."""
     return {
         "tokens": [_written(each.raw) for each in tokens],
-        "token_logprobs": [each.logprob for each in tokens],
+        "token_logprobs": [None if isnan(each.logprob) else each.logprob for each in tokens],
         "top_logprobs": [_top(each) for each in tokens],
         "text_offset": [each.offset for each in tokens],
     }
 
 
-def _top(token: Token) -> dict[str, float]:
+def _top(token: Token) -> dict[str, float] | None:
     """The token itself is among them, as OpenAI has it. Of two that are written alike, the likelier
     counts."""
+    if isnan(token.logprob):
+        return None
     found: dict[str, float] = {}
     for each, logprob in (*token.likeliest, (token.raw, token.logprob)):
         found.setdefault(_written(each), logprob)

@@ -332,16 +332,19 @@ class TextGeneration(Task):
 
     def generation(self, prompt: Prompt, sampling: Sampling) -> Generation:
         if isinstance(prompt, str):
-            return self.going_on(self.pairs.prompt(prompt), sampling)
+            echoed = len(self.pairs.encode([prompt])[0]) if sampling.echo else 0
+            return self.going_on(self.pairs.prompt(prompt), sampling, echoed)
         said = self.pairs.prompt(self.chat.written(prompt), begun=self.chat.begun)
         return self.going_on(said, sampling.ending(self.chat.stops))
 
-    def going_on(self, prompt: Sequence[int], sampling: Sampling) -> Generation:
+    def going_on(self, prompt: Sequence[int], sampling: Sampling, echoed: int = 0) -> Generation:
         """A text that goes on from these pieces; raises as `generation` does."""
         from core.generation.generation import Generation
 
-        vocabulary = len(self.counts)
-        return Generation(prompt, self.pairs, sampling, context=self.context, vocabulary=vocabulary)
+        vocabulary, context = len(self.counts), self.context
+        return Generation(
+            prompt, self.pairs, sampling, context=context, vocabulary=vocabulary, echoed=echoed
+        )
 
     def answers(self, found: Array) -> list[Any]:
         return [{"text": self.pairs.decode(row.astype(int).tolist())} for row in found]

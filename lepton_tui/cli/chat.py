@@ -70,6 +70,11 @@ def chat(
     stop: list[str] = typer.Option(None, metavar="TEXT", help="The answer ends before this."),
     as_json: bool = typer.Option(False, "--as-json", help="The answer is a JSON object."),
     schema: Path = typer.Option(None, metavar="FILE", help="… that fits this JSON schema."),
+    logprobs: str = typer.Option(
+        None,
+        metavar="N",
+        help="Tell how likely each token was, and the N likeliest of its place; 0: it alone.",
+    ),
     device: str = typer.Option("auto", metavar="NAME", help="cpu, cuda, cuda:1, mps or auto."),
     json: bool = typer.Option(False, "--json", help="Print one JSON document."),
 ) -> None:
@@ -92,6 +97,7 @@ def chat(
         "stop": stop or None,
         "json": as_json or None,
         "schema": schema_in(schema) if schema else None,
+        "logprobs": logprobs,
     }
     named = {name: value for name, value in given.items() if value is not None}
     read = Sampling.of(named).to_json()

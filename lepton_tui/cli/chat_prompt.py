@@ -11,14 +11,16 @@ from collections.abc import Callable, Generator
 from contextlib import closing, suppress
 from json import dumps
 from pathlib import Path
+from typing import Any
 
 from core.errors import LeptonError, UsageError
-from core.generation.pieces import Ending, Piece
+from core.generation.pieces import Ending, Piece, Token
 from core.generation.sampling import LISTED, OPTIONS, Sampling, TooLong
 from core.inference.process import EngineProcess
 from core.inference.talking import Talk, schema_in
 from core.workspace import written_path
 from lepton_tui.cli.output import DIM, facts, in_terminal, note, put, put_json, styled
+from screens.likely import likely_lines
 from screens.text import plain, plain_lines, speeds
 
 PROMPT, MORE, FENCE = ">>> ", "... ", '"""'
@@ -61,10 +63,11 @@ class Session:
         turn = kept.turns[-1]
         if json:
             ending = turn.ending.to_json() if turn.ending else None
-            told = {"conversation": kept.id, "model": kept.model}
-            put_json(
-                {**told, "question": question, "answer": turn.message.content} | {"ending": ending}
-            )
+            told: dict[str, Any] = {"conversation": kept.id, "model": kept.model}
+            told |= {"question": question, "answer": turn.message.content, "ending": ending}
+            if kept.settings.get("logprobs") is not None:
+                told["tokens"] = [_token(each) for each in turn.tokens]
+            put_json(told)
         if turn.stopped:
             raise KeyboardInterrupt
 
@@ -125,6 +128,8 @@ class Session:
             raise
         if not quiet:
             put()
+            for line in likely_lines(self._talk.kept.turns[-1].tokens):
+                put(styled(line, DIM))
             if in_terminal(sys.stdout):
                 sys.stderr.write(styled(speeds(ending), DIM, sys.stderr) + "\n")
 
@@ -186,7 +191,19 @@ def _show(text: str) -> None:
 
 
 def _written(value: object) -> str:
+    if type(value) is int:
+        return str(value)
     return dumps(value, ensure_ascii=False) if value else "none"
+
+
+def _token(token: Token) -> dict[str, Any]:
+    likeliest = [{"token": _text(raw), "logprob": each} for raw, each in token.likeliest]
+    return {"token": _text(token.raw), "logprob": token.logprob, "likeliest": likeliest}
+
+
+def _text(raw: bytes) -> str:
+    """A token that is a part of a letter is no text: its bytes are told as Python writes them."""
+    return raw.decode(errors="backslashreplace")
 
 
 def _asked() -> str | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 import subprocess
 from pathlib import Path
 
@@ -77,6 +79,26 @@ def test_an_answer_has_the_shape_of_a_schema(shell: Shell, tmp_path: Path) -> No
     assert json.loads(said.out)["mood"] in ("up", "down")
 
 
+def test_how_likely_its_tokens_were_stands_beneath_an_answer(shell: Shell) -> None:
+    told = shell("chat", "talker", "Who is Emma?", *SHORT, "--logprobs", "2", "--json").json
+    assert "".join(each["token"] for each in told["tokens"]) == told["answer"]
+    first = told["tokens"][0]
+    # The likeliest was taken each time.
+    assert first["likeliest"][0] == {"token": first["token"], "logprob": first["logprob"]}
+    said = shell("chat", "talker", "Who is Emma?", *SHORT, "--logprobs", "2").out
+    assert said.startswith(told["answer"])
+    *lines, empty = said.removeprefix(told["answer"] + "\n").split("\n")
+    assert (len(lines), empty) == (12, "")
+    for line, token in zip(lines, told["tokens"], strict=True):
+        other = token["likeliest"][1]
+        shares = [f"{math.exp(each['logprob']):.1%}"[:-1] + " %" for each in (token, other)]
+        assert line.split("  or ")[0].strip().startswith(f'{shares[0]}  "')
+        assert line.endswith(f'" {shares[1]}')
+    wrong = shell("chat", "talker", "x", "--logprobs", "many")
+    assert wrong.code == 2
+    assert "logprobs='many' cannot be" in wrong.err
+
+
 def test_conversations_are_kept_found_gone_on_with_and_written(
     shell: Shell, tmp_path: Path
 ) -> None:
@@ -142,6 +164,11 @@ def test_a_conversation_in_a_terminal(shell: Shell, home: Path, tmp_path: Path) 
         assert [t.message.content for t in kept.list()[0].turns[::2]] == ["Who is Harriet?"]
         terminal.send("/set temprature 1\r")
         terminal.wait_for('no option "temprature"')
+        terminal.send("/set logprobs 1\r/retry\r")
+        terminal.wait_for(lambda text: len(re.findall(r'\d\.\d %  "[^"]+"', text)) == 12)
+        terminal.wait_for(lambda text: text.rstrip().endswith(">>>"))
+        terminal.send("/set logprobs none\r")
+        terminal.wait_for(lambda text: re.search(r"none\s+>>>\s*$", text) is not None)
         terminal.send(f"/set max_tokens {LONG // 2}\rGo on.\r")
         terminal.wait_for("Go on.")
         terminal.wait_for(lambda text: len(text.rpartition("Go on.")[2].strip()) > 20)

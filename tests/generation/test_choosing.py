@@ -100,6 +100,6 @@ def test_settings_are_read_and_wrong_ones_told_all_at_once():
             Sampling.of(wrong)
     assert {option.name for option in OPTIONS} < set(read.to_json())
     with pytest.raises(UsageError) as told:
-        Sampling.of({"temprature": 1, "top_p": 2, "max_tokens": 0, "stop": [""]})
-    for words in ('no option "temprature"', "top_p=2 cannot be", "max_tokens=0", "stop cannot be"):
+        Sampling.of({"temprature": 1, "top_p": 2, "max_tokens": -1, "stop": [""]})
+    for words in ('no option "temprature"', "top_p=2 cannot be", "max_tokens=-1", "stop cannot be"):
         assert words in str(told.value)

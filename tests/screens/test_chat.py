@@ -165,6 +165,32 @@ async def test_keys_that_come_at_once_are_taken_in_their_order(models: Workspace
     assert contents(talk)[0] == "Who\nis"
 
 
+async def test_how_likely_its_tokens_were_stands_beneath_an_answer(models: Workspace) -> None:
+    async with LeptonApp(models).run_test(size=(100, 44)) as pilot:
+        pane = await chosen(pilot, "talker")
+        await pilot.press("s")
+        await until(pilot, "How the model is to answer")
+        form = pilot.app.screen
+        form.query_one("#logprobs", Input).value = "21"
+        await pilot.press("ctrl+s")
+        await until(pilot, "logprobs=21 cannot be")
+        form.query_one("#logprobs", Input).value = "1"
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: pane._talk.settings.get("logprobs") == 1)
+        await pilot.press("y")
+        assert "--logprobs 1" in await until(pilot, "The same in a shell")
+        await pilot.press("escape")
+        await say(pilot, "How are you?")
+        shown = await until(pilot, " said at")
+        assert len(re.findall(r"\d\.\d %  \S", shown)) == 12
+        # Another setting leaves this one as it is.
+        await pilot.press("escape", "s")
+        await until(pilot, "How the model is to answer")
+        await pilot.press("ctrl+s")
+        await until(pilot, " said at")
+        assert pane._talk.settings["logprobs"] == 1
+
+
 async def test_the_settings_are_those_of_the_shell(models: Workspace, tmp_path: Path) -> None:
     async with LeptonApp(models).run_test(size=(100, 34)) as pilot:
         pane = await chosen(pilot, "talker")

@@ -13,6 +13,9 @@ import pytest
 import torch
 
 from core.generation.chat import Message
+from core.generation.generation import advance
+from core.generation.pieces import Piece
+from core.generation.sampling import Sampling
 from core.inference.engine import Engine
 from core.serving.batch_files import answer_file
 from core.serving.batch_handlers import handlers
@@ -139,8 +142,95 @@ def test_a_text_tells_how_likely_its_tokens_were(client: openai.OpenAI, here: En
             tokens += part.tokens or ()
             offsets += part.text_offset or ()
     assert (tokens, offsets) == (found.tokens, found.text_offset)
-    with pytest.raises(openai.BadRequestError, match="Leave echo out"):
-        client.completions.create(**asked, echo=True)
+
+
+@pytest.mark.parametrize("most", [0, 5])
+def test_an_echoed_prompt_tells_how_likely_it_was(
+    client: openai.OpenAI, here: Engine, most: int
+) -> None:
+    prompt = "Emma was händsome."
+    asked: dict[str, Any] = {**SHORT, "prompt": prompt, "logprobs": 2, "echo": True}
+    asked["max_tokens"] = most
+    (choice,) = client.completions.create(**asked).choices
+    assert choice.text.startswith(prompt)
+    assert (choice.text == prompt) == (most == 0)
+    found = choice.logprobs
+    assert found is not None
+    assert found.tokens is not None
+    assert found.token_logprobs is not None
+    assert found.top_logprobs is not None
+    with here.use("talker") as model, torch.inference_mode():
+        task: Any = model.task
+        pieces = task.pairs.prompt(prompt)
+        marks = len(task.pairs.start)
+        wanted = model.module(torch.tensor([pieces]))[0].double().log_softmax(-1)
+    echoed = pieces[marks:]
+    assert len(found.tokens) == len(echoed) + most
+    assert found.tokens[0] == "E"
+    for at, piece in enumerate(echoed):
+        mine, top = found.token_logprobs[at], found.top_logprobs[at]
+        if at + marks == 0:
+            assert (mine, top) == (None, None), "nothing stands before it"
+            continue
+        row = wanted[at + marks - 1]
+        assert mine == pytest.approx(row[piece].item(), abs=1e-4)
+        assert max(top.values()) == pytest.approx(row.max().item(), abs=1e-4)
+    said = found.tokens[len(echoed) :]
+    assert prompt + "".join(said) == choice.text
+    assert (found.text_offset or [])[len(echoed) :] == [
+        len(prompt + "".join(said[:at])) for at in range(most)
+    ]
+    events = list(client.completions.create(stream=True, **asked))
+    parts = [event.choices[0] for event in events if event.choices]
+    assert "".join(part.text for part in parts) == choice.text
+    likely = [part.logprobs for part in parts if part.logprobs is not None]
+    assert [each for part in likely for each in part.tokens or ()] == found.tokens
+    offsets = [each for part in likely for each in part.text_offset or ()]
+    assert offsets == found.text_offset
+
+
+def test_a_prompt_that_was_set_aside_is_told_once(here: Engine) -> None:
+    with here.use("talker") as model:
+        task: Any = model.task
+        sampling = Sampling.of({"logprobs": 0, "echo": True, "max_tokens": 3, "temperature": 0})
+        told: list[list[Any]] = []
+        for aside in (False, True):
+            generation, tokens = task.generation("Emma was handsome", sampling), []
+            steps = 0
+            while not generation.over:
+                advance(model.decoder(), [generation])
+                steps += 1
+                if aside and steps in (2, 5):
+                    generation.set_aside()
+                tokens += (generation.take() or Piece("")).tokens
+            told.append(tokens)
+    assert [each.raw for each in told[0]] == [each.raw for each in told[1]]
+    assert [each.offset for each in told[0]] == [each.offset for each in told[1]]
+
+
+def test_the_likeliest_of_several_are_given(client: openai.OpenAI) -> None:
+    asked: dict[str, Any] = {**SHORT, "prompt": ["Emma was", "Harriet"], "temperature": 1.3}
+    asked |= {"seed": 3}
+    several = client.completions.create(**asked, n=6, logprobs=0)
+
+    def likely(choice: Any) -> float:
+        return sum(choice.logprobs.token_logprobs) / len(choice.logprobs.token_logprobs)
+
+    for more in ({}, {"echo": True}, {"logprobs": 1}):
+        best = client.completions.create(**asked, n=2, best_of=6, **more)
+        assert [choice.index for choice in best.choices] == [0, 1, 2, 3]
+        for at in (0, 1):
+            mine = several.choices[6 * at : 6 * at + 6]
+            wanted = [each.text for each in sorted(mine, key=likely, reverse=True)[:2]]
+            begun = asked["prompt"][at] if "echo" in more else ""
+            given = best.choices[2 * at : 2 * at + 2]
+            assert [each.text for each in given] == [begun + text for text in wanted]
+            assert all((each.logprobs is None) == ("logprobs" not in more) for each in given)
+        assert best.usage == several.usage, "all of them were said"
+    with pytest.raises(openai.BadRequestError, match="less than n"):
+        client.completions.create(**asked, n=3, best_of=2)
+    with pytest.raises(openai.BadRequestError, match="Leave stream or best_of out"):
+        client.completions.create(**asked, best_of=2, stream=True)
 
 
 def test_a_token_that_is_no_whole_letter_is_told_in_bytes(client: openai.OpenAI) -> None:

@@ -462,7 +462,7 @@ export interface components {
          */
         CompletionRequest: {
             /** Best Of */
-            best_of?: 1 | null;
+            best_of?: number | null;
             /** Echo */
             echo?: boolean | null;
             /** Frequency Penalty */
@@ -877,19 +877,19 @@ export interface components {
         /**
          * TextLogprobs
          * @description How likely the model thought each token, and the likeliest of its place; `text_offset` is the
-         *     letter of the text at which it begins.
+         *     letter of the text at which it begins. Before the first of a prompt nothing says it: null.
          */
         TextLogprobs: {
             /** Text Offset */
             text_offset: number[];
             /** Token Logprobs */
-            token_logprobs: number[];
+            token_logprobs: (number | null)[];
             /** Tokens */
             tokens: string[];
             /** Top Logprobs */
-            top_logprobs: {
+            top_logprobs: ({
                 [key: string]: number;
-            }[];
+            } | null)[];
         };
         /** TextPart */
         TextPart: {

@@ -27,6 +27,7 @@ HELP = {option.name: f"{option.help}; {option.allowed}" for option in OPTIONS} |
     "stop": "the answer ends before one of these; put quotes round one that has blanks",
     "answer": "whether it is any text, or JSON (pip install 'lepton-tui[generation]')",
     "schema": "the file of a JSON schema that the answer is to fit",
+    "logprobs": "beneath an answer, how likely each token was; with a number, so many others too",
 }
 
 
@@ -77,6 +78,8 @@ class SettingsForm(Form[Told]):
         shape = Select(shapes, value=at, allow_blank=False, compact=True)
         yield from row("answer", shape, "answer")
         yield from row("schema", Input(placeholder="a file"), "schema")
+        known = "" if self._now.logprobs is None else str(self._now.logprobs)
+        yield from row("logprobs", Input(known, placeholder="none"), "logprobs")
 
     @on(events.DescendantFocus)
     def _explain(self, event: events.DescendantFocus) -> None:
@@ -85,6 +88,7 @@ class SettingsForm(Form[Told]):
     def action_done(self) -> None:
         given: dict[str, Any] = {option.name: self.typed(option.name) for option in OPTIONS}
         stop, shape, schema = self.typed("stop") or "", self.typed("answer"), self.typed("schema")
+        likeliest = self.typed("logprobs")
         system = self.query_one("#system", TextArea).text.strip()
 
         def work() -> Told:
@@ -92,6 +96,7 @@ class SettingsForm(Form[Told]):
             asked["stop"] = _split(stop)
             asked["json"] = shape == OBJECT
             asked["logit_bias"] = self._now.logit_bias
+            asked["logprobs"] = likeliest
             if shape == KEPT:
                 asked["schema"] = self._now.schema
             if schema:

@@ -20,6 +20,7 @@ from core.generation.chat import Message
 from core.generation.pieces import Piece
 from core.inference.conversations import Turn
 from core.inference.talking import Talk
+from screens.likely import likely_lines
 from screens.refresh import refresh_interval
 from screens.text import NOTHING_SAID, counted, plain, plain_lines, speeds
 
@@ -214,13 +215,13 @@ def _asked(question: str) -> Turn:
 
 
 def _looks(turn: Turn) -> tuple[object, ...]:
-    return turn.message, turn.ending, turn.stopped
+    return turn.message, turn.ending, turn.stopped, turn.tokens
 
 
 def _words(turn: Turn) -> Text:
-    """A message; of an answer, how quick it was too."""
+    """A message; of an answer, how likely its tokens were, and how quick it was."""
     text = turn.message.content
     if turn.message.role == "user":
         return Text.assemble(("❯ ", "bold"), (plain_lines(text), "bold"))
     told = Text(plain_lines(text.strip("\n"))) if text.strip() else Text(NOTHING_SAID, "dim")
-    return told.append(f"\n{speeds(turn.ending)}", "dim")
+    return told.append("\n".join(["", *likely_lines(turn.tokens), speeds(turn.ending)]), "dim")

@@ -63,7 +63,7 @@ from .text_answer import TextAnswer
 from .text_choice import TextChoice
 from .text_choice_finish_reason import TextChoiceFinishReason
 from .text_logprobs import TextLogprobs
-from .text_logprobs_top_logprobs_item import TextLogprobsTopLogprobsItem
+from .text_logprobs_top_logprobs_item_type_0 import TextLogprobsTopLogprobsItemType0
 from .text_part import TextPart
 from .usage import Usage
 from .vector import Vector
@@ -132,7 +132,7 @@ __all__ = (
     "TextChoice",
     "TextChoiceFinishReason",
     "TextLogprobs",
-    "TextLogprobsTopLogprobsItem",
+    "TextLogprobsTopLogprobsItemType0",
     "TextPart",
     "Usage",
     "Vector",

@@ -48,7 +48,7 @@ class CompletionRequest:
         echo (bool | None | Unset):
         logprobs (int | None | Unset):
         suffix (Literal[''] | None | Unset):
-        best_of (Literal[1] | None | Unset):
+        best_of (int | None | Unset):
     """
 
     model: str
@@ -71,7 +71,7 @@ class CompletionRequest:
     echo: bool | None | Unset = UNSET
     logprobs: int | None | Unset = UNSET
     suffix: Literal[""] | None | Unset = UNSET
-    best_of: Literal[1] | None | Unset = UNSET
+    best_of: int | None | Unset = UNSET
 
     def to_dict(self) -> dict[str, Any]:
         from ..models.completion_request_logit_bias_type_0 import (
@@ -199,7 +199,7 @@ class CompletionRequest:
         else:
             suffix = self.suffix
 
-        best_of: Literal[1] | None | Unset
+        best_of: int | None | Unset
         if isinstance(self.best_of, Unset):
             best_of = UNSET
         else:
@@ -466,18 +466,12 @@ class CompletionRequest:
 
         suffix = _parse_suffix(d.pop("suffix", UNSET))
 
-        def _parse_best_of(data: object) -> Literal[1] | None | Unset:
+        def _parse_best_of(data: object) -> int | None | Unset:
             if data is None:
                 return data
             if isinstance(data, Unset):
                 return data
-            best_of_type_0 = cast(Literal[1], data)
-            if best_of_type_0 != 1:
-                raise ValueError(
-                    f"best_of_type_0 must match const 1, got '{best_of_type_0}'"
-                )
-            return best_of_type_0
-            return cast(Literal[1] | None | Unset, data)
+            return cast(int | None | Unset, data)
 
         best_of = _parse_best_of(d.pop("best_of", UNSET))
 

@@ -7,7 +7,9 @@ from attrs import define as _attrs_define
 from attrs import field as _attrs_field
 
 if TYPE_CHECKING:
-    from ..models.text_logprobs_top_logprobs_item import TextLogprobsTopLogprobsItem
+    from ..models.text_logprobs_top_logprobs_item_type_0 import (
+        TextLogprobsTopLogprobsItemType0,
+    )
 
 
 T = TypeVar("T", bound="TextLogprobs")
@@ -16,29 +18,41 @@ T = TypeVar("T", bound="TextLogprobs")
 @_attrs_define
 class TextLogprobs:
     """How likely the model thought each token, and the likeliest of its place; `text_offset` is the
-    letter of the text at which it begins.
+    letter of the text at which it begins. Before the first of a prompt nothing says it: null.
 
         Attributes:
             tokens (list[str]):
-            token_logprobs (list[float]):
-            top_logprobs (list[TextLogprobsTopLogprobsItem]):
+            token_logprobs (list[float | None]):
+            top_logprobs (list[None | TextLogprobsTopLogprobsItemType0]):
             text_offset (list[int]):
     """
 
     tokens: list[str]
-    token_logprobs: list[float]
-    top_logprobs: list[TextLogprobsTopLogprobsItem]
+    token_logprobs: list[float | None]
+    top_logprobs: list[None | TextLogprobsTopLogprobsItemType0]
     text_offset: list[int]
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
+        from ..models.text_logprobs_top_logprobs_item_type_0 import (
+            TextLogprobsTopLogprobsItemType0,  # noqa: PLC0415
+        )
+
         tokens = self.tokens
 
-        token_logprobs = self.token_logprobs
+        token_logprobs = []
+        for token_logprobs_item_data in self.token_logprobs:
+            token_logprobs_item: float | None
+            token_logprobs_item = token_logprobs_item_data
+            token_logprobs.append(token_logprobs_item)
 
         top_logprobs = []
         for top_logprobs_item_data in self.top_logprobs:
-            top_logprobs_item = top_logprobs_item_data.to_dict()
+            top_logprobs_item: dict[str, Any] | None
+            if isinstance(top_logprobs_item_data, TextLogprobsTopLogprobsItemType0):
+                top_logprobs_item = top_logprobs_item_data.to_dict()
+            else:
+                top_logprobs_item = top_logprobs_item_data
             top_logprobs.append(top_logprobs_item)
 
         text_offset = self.text_offset
@@ -58,19 +72,48 @@ class TextLogprobs:
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
-        from ..models.text_logprobs_top_logprobs_item import TextLogprobsTopLogprobsItem  # noqa: PLC0415
+        from ..models.text_logprobs_top_logprobs_item_type_0 import (
+            TextLogprobsTopLogprobsItemType0,  # noqa: PLC0415
+        )
 
         d = dict(src_dict)
         tokens = cast(list[str], d.pop("tokens"))
 
-        token_logprobs = cast(list[float], d.pop("token_logprobs"))
+        token_logprobs = []
+        _token_logprobs = d.pop("token_logprobs")
+        for token_logprobs_item_data in _token_logprobs:
+
+            def _parse_token_logprobs_item(data: object) -> float | None:
+                if data is None:
+                    return data
+                return cast(float | None, data)
+
+            token_logprobs_item = _parse_token_logprobs_item(token_logprobs_item_data)
+
+            token_logprobs.append(token_logprobs_item)
 
         top_logprobs = []
         _top_logprobs = d.pop("top_logprobs")
         for top_logprobs_item_data in _top_logprobs:
-            top_logprobs_item = TextLogprobsTopLogprobsItem.from_dict(
-                top_logprobs_item_data
-            )
+
+            def _parse_top_logprobs_item(
+                data: object,
+            ) -> None | TextLogprobsTopLogprobsItemType0:
+                if data is None:
+                    return data
+                try:
+                    if not isinstance(data, dict):
+                        raise TypeError()
+                    top_logprobs_item_type_0 = (
+                        TextLogprobsTopLogprobsItemType0.from_dict(data)
+                    )
+
+                    return top_logprobs_item_type_0
+                except (TypeError, ValueError, AttributeError, KeyError):
+                    pass
+                return cast(None | TextLogprobsTopLogprobsItemType0, data)
+
+            top_logprobs_item = _parse_top_logprobs_item(top_logprobs_item_data)
 
             top_logprobs.append(top_logprobs_item)
 

@@ -6,11 +6,11 @@ from typing import Any, TypeVar
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
 
-T = TypeVar("T", bound="TextLogprobsTopLogprobsItem")
+T = TypeVar("T", bound="TextLogprobsTopLogprobsItemType0")
 
 
 @_attrs_define
-class TextLogprobsTopLogprobsItem:
+class TextLogprobsTopLogprobsItemType0:
     additional_properties: dict[str, float] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -23,10 +23,10 @@ class TextLogprobsTopLogprobsItem:
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
         d = dict(src_dict)
-        text_logprobs_top_logprobs_item = cls()
+        text_logprobs_top_logprobs_item_type_0 = cls()
 
-        text_logprobs_top_logprobs_item.additional_properties = d
-        return text_logprobs_top_logprobs_item
+        text_logprobs_top_logprobs_item_type_0.additional_properties = d
+        return text_logprobs_top_logprobs_item_type_0
 
     @property
     def additional_keys(self) -> list[str]:
