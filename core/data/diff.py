@@ -11,6 +11,7 @@ import datetime as dt
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
 from core.data.engine import connect
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import duckdb
 
 EXAMPLES = 5
+_BROKEN = (*FRACTIONS, "DECIMAL")
 FIXED = ("BOOLEAN", "DATE", "DOUBLE", "FLOAT", "HUGEINT", "UUID")
 FIXED_FAMILIES = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "TIME", "DECIMAL", "INTERVAL")
 
@@ -149,7 +151,11 @@ def _comparable(old: str, new: str) -> str:
         ):
             if old.startswith(family) and new.startswith(family) and not (old + new).count("["):
                 return f"CAST({{}} AS {kind})"
-        return "hash(CAST({} AS VARCHAR))"
+        text = "CAST({0} AS VARCHAR)"
+        if "VARCHAR" in (old, new) and any(kind.startswith(_BROKEN) for kind in (old, new)):
+            # A text is the number that it reads as: 48, 48.0 and 4.8e1 are one.
+            return f"hash(coalesce(CAST(TRY_CAST({{0}} AS DOUBLE) AS VARCHAR), {text}))"
+        return f"hash({text})"
     plain = old in FIXED or old.lstrip("U").startswith(FIXED_FAMILIES)
     # The join then carries eight bytes for an image or a text.
     return "{}" if plain and not old.endswith("]") else "hash({})"
@@ -287,6 +293,11 @@ def _differ(before: Any, after: Any) -> bool:
     if isinstance(before, float) and isinstance(after, float):
         return before != after and not (math.isnan(before) and math.isnan(after))
     if isinstance(before, str) != isinstance(after, str) and None not in (before, after):
+        if isinstance(before, float | Decimal) or isinstance(after, float | Decimal):
+            try:
+                return float(before) != float(after)
+            except ValueError:
+                return True
         # A truth value is written small in SQL.
         texts = [str(v).lower() if isinstance(v, bool) else str(v) for v in (before, after)]
         return texts[0] != texts[1]

@@ -26,6 +26,8 @@ LEAST = 400
 MOST_SECONDS = 600
 """Of a sound that is decoded at all."""
 _LOUD = 32_767
+_WINDOWS = 40
+"""Of a spectrogram, as many as follow one another in a second."""
 
 
 def decoded(rows: Rows, at: int, column: str, most: int = MOST_SECONDS) -> tuple[Array, int]:
@@ -58,10 +60,11 @@ def decoded(rows: Rows, at: int, column: str, most: int = MOST_SECONDS) -> tuple
 
 
 def as_heard(samples: Array, own: int, rate: int) -> Array:
-    """A decoded sound in one channel at another rate, int16 [samples], at least `LEAST`."""
+    """A decoded sound in one channel at another rate, int16 [samples], as long at least as a model
+    reads at once: `LEAST`, and a window of a spectrogram."""
     one = audio.resample(samples.mean(1, keepdims=True), own, rate)[:, 0]
     whole = (one.clip(-1, 1) * _LOUD).round().astype(np.int16)
-    return np.pad(whole, (0, max(0, LEAST - len(whole))))
+    return np.pad(whole, (0, max(0, LEAST - len(whole), -(-rate // _WINDOWS) - len(whole))))
 
 
 def heard(batch: Batch) -> Sounds:

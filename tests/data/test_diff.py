@@ -72,6 +72,9 @@ def test_columns_added_removed_and_retyped(lake: Lake) -> None:
     [
         ([1, 2, 3], "CASE n WHEN 2 THEN 2.5 ELSE n END::DOUBLE", [1]),
         ([1.0, None, 3.0], "CASE _rid WHEN 2 THEN 4 ELSE n END::INT", [2]),
+        (["48", "1e3", "4.50"], "n::DOUBLE + (_rid = 1)::INT", [1]),
+        (["48", "thirty", None], "try_cast(n AS DECIMAL(8, 2))", [1]),
+        ([48.0, 4.5, None], "CASE _rid WHEN 1 THEN 'x' ELSE n::VARCHAR END", [1]),
         (["true", "false", "x"], "CASE n WHEN 'x' THEN true ELSE n::BOOLEAN END", [2]),
         ([dt.date(2024, 1, 2), None, dt.date(2024, 1, 3)], "n + INTERVAL (_rid) DAY", [2]),
         (["2024-01-02", "2024-01-03", None], "try_cast(n AS DATE) + _rid::INT", [1]),

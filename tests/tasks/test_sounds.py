@@ -120,6 +120,14 @@ def test_padding_and_the_sounds_beside_it_change_no_answer(heard):
         assert torch.allclose(alone[0], together[at], atol=1e-5)
 
 
+@pytest.mark.parametrize("rate", [8000, 11_025, 44_100, 48_000])
+def test_a_click_is_heard_at_every_rate(heard, rate):
+    task = learn(heard, rate=rate)
+    encoded = as_tensors(task.encode([{"audio": tone(0.001)}], target=False))
+    model = build("sound-cnn", task.shape, {"width": 8}).eval()
+    assert torch.isfinite(model(*task.inputs(run(encoded, 0, 1)))).all()
+
+
 def test_a_tone_that_hums_on_is_told_from_another_by_its_pitch(heard):
     task = learn(heard)
     _, batch = batch_of(task, heard)

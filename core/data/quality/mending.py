@@ -17,19 +17,37 @@ _EACH_COLUMN = frozenset(
     {DROP, "cast", "clip-outliers", "drop-rows", "fill", "map-values", "parse-dates"}
 )
 """Steps that do to several columns what they do to each."""
+_ORDER = (
+    "derive",
+    "map-values",
+    "cast",
+    "parse-dates",
+    "drop-duplicates",
+    "drop-near-duplicates",
+    "clip-outliers",
+    "fill",
+    "drop-rows",
+)
+"""What writes cells anew comes before what tells equal rows, and what empties cells before what
+fills them. Other steps come next, and what drops columns last."""
+
+
+def place(step: Mapping[str, Any]) -> int:
+    """Where a step stands among others, so that none undoes another."""
+    if step["do"] == DROP:
+        return len(_ORDER) + 1
+    return _ORDER.index(step["do"]) if step["do"] in _ORDER else len(_ORDER)
 
 
 def joined(steps: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The steps in as few as can be: those that do the same to other columns are one.
 
-    They come by what they do, in the order in which that was found first. Columns that are to be
-    dropped are dropped last, and what else would be done to them is left out.
+    They come by what they do, so that none undoes another (`place`). Columns that are to be dropped
+    are dropped last, and what else would be done to them is left out.
     """
-    kinds = dict.fromkeys(step["do"] for step in steps)
-    order = {kind: at for at, kind in enumerate(kinds)} | {DROP: len(kinds)}
     dropped = {name for step in steps if step["do"] == DROP for name in step["columns"]}
     made: dict[str, dict[str, Any]] = {}
-    for step in sorted(steps, key=lambda step: order[step["do"]]):
+    for step in sorted(steps, key=place):
         each = step["do"] in _EACH_COLUMN
         columns = list(step.get("columns", ()))
         if each and step["do"] != DROP:
@@ -57,9 +75,9 @@ def mending_recipe(ref: str, findings: Sequence[Finding]) -> str:
         f"Then: lepton data clean {ref.partition('@')[0]} --recipe FILE --preview",
     ]
     blocks = ["\n".join(f"# {line}" for line in lines)]
-    for finding in findings:
-        if finding.mend is None:
-            continue
+    mended = [each for each in findings if each.mend is not None]
+    for finding in sorted(mended, key=lambda each: place(each.mend or {})):
+        assert finding.mend is not None
         of = f"{finding.column}: " if finding.column else ""
         told = " ".join(f"{finding.severity}, {of}{finding.what}".split())
         step = Recipe.of([finding.mend]).to_toml().splitlines()

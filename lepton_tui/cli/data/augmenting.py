@@ -156,7 +156,10 @@ def _facts(example: Example, paths: dict[tuple[int, str], Path]) -> dict[str, An
     ]
     for facts, boxes in zip(shown, (example.boxes, *(e.boxes for e in example.after)), strict=True):
         if boxes:
-            facts["boxes"] = [{"label": label, "box": edges} for label, *edges in boxes]
+            facts["boxes"] = [
+                {"label": label, "box": [round(edge, 2) for edge in edges]}
+                for label, *edges in boxes
+            ]
     after = [
         {"epoch": n, "share": each.share} | facts
         for n, (each, facts) in enumerate(zip(example.after, shown[1:], strict=True), 1)

@@ -313,6 +313,7 @@ def rejects(
         note(f"{version.ref} left nothing out.")
         return
     shown = found.slice(0, limit)
-    table(shown.column_names, [tuple(row.values()) for row in shown.to_pylist()])
+    rows = [tuple(row.values()) for row in shown.to_pylist()]
+    table(shown.column_names, rows, whole=("reason",))
     if found.num_rows > limit:
         note(f"{limit:,} of {found.num_rows:,}; see more with --limit.")

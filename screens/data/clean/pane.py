@@ -158,8 +158,9 @@ class CleanPane(Pane):
                 told = [plain(each) for each in (error.what, error.hint) if each]
                 shown.update(beside(Text("✗"), Text("\n".join(told))))
 
+        wish = self._previewer.wished()
         self.data_screen.fetch(
-            lambda: self._previewer.preview(version, Recipe.of(steps)),
+            lambda: self._previewer.preview(version, Recipe.of(steps), wish),
             looked,
             group="preview",
             failed=failed,
@@ -306,7 +307,10 @@ class CleanPane(Pane):
             self._cleaning.set()
             self._say("stopping…")
         elif self._looking:
-            self.data_screen.fetch(self._previewer.close, lambda _: None, group="stop preview")
+            wish = self._previewer.wished()
+            self.data_screen.fetch(
+                lambda: self._previewer.give_up(wish), lambda _: None, group="stop preview"
+            )
         else:
             return False
         return True

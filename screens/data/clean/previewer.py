@@ -24,15 +24,22 @@ class Previewer:
         self._lock = threading.Lock()
         self._wish = 0
 
-    def preview(self, version: Version, recipe: Recipe) -> Preview:
+    def wished(self) -> int:
+        """On the event loop: the wish for another preview, or for none; older ones are over.
+
+        Threads start in any order: who took it there could be cancelled by an older one.
+        """
+        self._wish += 1
+        return self._wish
+
+    def preview(self, version: Version, recipe: Recipe, wish: int) -> Preview:
         """In a thread: what the last step does.
 
         Raises:
             UsageError, LeptonError: as `core.data.cleaning.preview.preview`.
-            Cancelled: another preview was wished for in the meantime.
+            Cancelled: something else was wished for in the meantime.
         """
-        self._wish = wish = self._wish + 1
-        if self._lock.locked() and (view := self._view) is not None:
+        if wish == self._wish and self._lock.locked() and (view := self._view) is not None:
             view.interrupt()
         with self._lock:
             if wish != self._wish:
@@ -42,13 +49,17 @@ class Previewer:
                 self._view = self._lake.open(version)
             return preview(self._lake, self._view, recipe, should_stop=lambda: wish != self._wish)
 
-    def close(self) -> None:
-        """Give up what is under way; the next preview opens the version again."""
-        self._wish += 1
-        if (view := self._view) is not None:
+    def give_up(self, wish: int) -> None:
+        """In a thread: end what is under way; the next preview opens the version again."""
+        if wish == self._wish and (view := self._view) is not None:
             view.interrupt()
         with self._lock:
-            self._drop()
+            if wish == self._wish:
+                self._drop()
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self.give_up(self.wished())
 
     def _drop(self) -> None:
         if self._view is not None:

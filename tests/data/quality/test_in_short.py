@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pyarrow as pa
 
+from core.data.cleaning.apply import clean
 from core.data.cleaning.recipe import Recipe
 from core.data.lake.lake import Lake
 from core.data.lake.layout import among
@@ -14,7 +15,7 @@ from core.data.lake.version import QualityNote
 from core.data.quality.finding import Finding, Severity
 from core.data.quality.in_short import Others, for_history, in_short, kept_in_short
 from core.data.quality.mending import joined
-from core.data.quality.score import Checked, note
+from core.data.quality.score import Checked, check_version, note
 
 
 def finding(kind: str, column: str, severity: Severity = "info") -> Finding:
@@ -49,15 +50,26 @@ def test_steps_that_do_the_same_to_other_columns_are_one() -> None:
     kept = [dict(step) for step in steps]
     found = joined(steps)
     assert found == [
-        {"do": "fill", "columns": ["age", "fare"], "with": "median"},
-        {"do": "fill", "columns": ["city"], "with": "mode"},
-        {"do": "clip-outliers", "columns": ["fare"]},
         {"do": "drop-duplicates", "columns": ["age", "fare"]},
         {"do": "drop-duplicates", "columns": ["age"]},
+        {"do": "clip-outliers", "columns": ["fare"]},
+        {"do": "fill", "columns": ["age", "fare"], "with": "median"},
+        {"do": "fill", "columns": ["city"], "with": "mode"},
         {"do": "drop-columns", "columns": ["id", "key"]},
     ]
     assert steps == kept, "the findings keep theirs"
     assert len(Recipe.of(found).steps) == len(found)
+
+
+def test_all_steps_together_leave_nothing_that_they_mend(lake: Lake) -> None:
+    ages = ["thirty", "NA", "-", None, *(str(20 + n % 12) for n in range(56))]
+    columns = {"age": [*ages, ages[9]], "size": [*(n / 7 for n in range(60)), 9 / 7]}
+    version = lake.commit("people", pa.table(columns), op="test")
+    steps = [each.mend for each in check_version(lake, version).findings if each.mend]
+    mended = clean(lake, version, Recipe.of(joined(steps)))
+    left = {each.kind for each in check_version(lake, mended).findings if each.column == "age"}
+    assert not left & {"missing", "mixed-types", "placeholder"}
+    assert mended.column("age").type != "VARCHAR"
 
 
 def test_a_history_keeps_a_bounded_part_and_the_right_counts(lake: Lake) -> None:
