@@ -14,6 +14,7 @@ from core.evaluation.calibration import ERROR
 from core.evaluation.evaluate import Interrupted, evaluate_model
 from core.evaluation.markdown import plain, to_markdown
 from core.evaluation.saving import save
+from core.inference.examples import as_tensors, run
 from core.models.folder import load_module
 from core.models.registry import task_of
 from core.runs.store import Runs
@@ -34,7 +35,7 @@ def answers_one_by_one(lake, folder, version, part):
             if row[task.target] is None:
                 continue
             arrays = task.encode([row], target=False)
-            tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+            tensors = run(as_tensors(arrays), 0, 1)
             with torch.no_grad():
                 outputs = module(*task.inputs(tensors)).numpy()
             truths.append(row[task.target])

@@ -3,7 +3,6 @@
 import copy
 import json
 
-import numpy as np
 import pytest
 import torch
 
@@ -11,6 +10,7 @@ from core.errors import UsageError
 from core.generation.decoder import lay_by_columns
 from core.generation.generation import AT_ONCE, advance, told
 from core.generation.sampling import Sampling
+from core.inference.examples import as_tensors, run
 from core.models.architectures import build
 from core.models.foreign.described import task_of_base
 from core.models.hub.base import Base
@@ -180,7 +180,7 @@ def test_a_schema_that_cannot_be_is_refused(model):
 def test_rows_are_gone_on_with_by_the_same_code(model, prompts):
     task, module = model
     rows = task.encode([{"text": "Emma"}, {"text": "She had been"}], target=False)
-    batch = {name: torch.from_numpy(np.asarray(values)) for name, values in rows.items()}
+    batch = run(as_tensors(rows), 0, 2)
     (_, second) = task.answers(task.solve(module, batch).numpy())
     sampling = Sampling(max_tokens=64, seed=0)
     generation = task.going_on(pairs().prompt("She had been"), sampling)

@@ -20,6 +20,7 @@ from core.inference import engine as engines
 from core.inference import loaded
 from core.inference.cache import Cache
 from core.inference.engine import Engine
+from core.inference.examples import as_tensors, run
 from core.inference.faults import Busy
 from core.inference.inputs import lake_rows, read_inputs
 from core.inference.loaded import UNMEASURED
@@ -40,9 +41,9 @@ def engine(models: Workspace) -> Engine:
 def bare(workspace: Workspace, name: str, task: Task, rows: Sequence[dict]) -> list[dict]:
     """What the model says without the engine, in one batch."""
     module = load_module(Models(workspace).get(name))
-    arrays = {n: torch.from_numpy(a) for n, a in task.encode(rows, target=False).items()}
+    batch = run(as_tensors(task.encode(rows, target=False)), 0, len(rows))
     with torch.no_grad():
-        return task.answers(module(*task.inputs(arrays)).numpy())
+        return task.answers(module(*task.inputs(batch)).numpy())
 
 
 @pytest.mark.parametrize("kind", ["table", "text", "image"])

@@ -12,6 +12,7 @@ import torch
 from core.data.lake.lake import Lake
 from core.errors import LeptonError, UsageError
 from core.inference.engine import Engine
+from core.inference.examples import as_tensors, run
 from core.models.architectures import build, resolve
 from core.models.folder import load_module, save_model
 from core.models.foreign.arriving import Wish, bring_in
@@ -71,7 +72,7 @@ def refused(models, place, *words, kind=UsageError, **wish):
 
 def outputs(folder, rows):
     known = task_of(folder)
-    batch = {k: torch.from_numpy(v) for k, v in known.encode(rows, target=False).items()}
+    batch = run(as_tensors(known.encode(rows, target=False)), 0, len(rows))
     with torch.inference_mode():
         return load_module(folder)(*known.inputs(batch))
 
