@@ -122,6 +122,14 @@ def _noted(
     return replace(report, version=version, notes=[*report.notes, *([words] if words else [])])
 
 
+def whole_source(source: str) -> str:
+    """The source as a process in another folder must be told it; the name of a built-in data set,
+    or nearly one, is no path."""
+    path = written_path(source)
+    a_word = (source in BUILTIN and not path.exists()) or _builtin_meant(source, path)
+    return source if "://" in source or a_word else str(path.absolute())
+
+
 def _builtin_meant(source: str, path: Path) -> str:
     """The hint for a word that is no path but nearly a built-in data set's name; else empty."""
     if path.exists() or path.suffix or path.name != source:

@@ -31,10 +31,10 @@ from screens.text import counted, plain
 
 MOST_LINES = 500
 ASK = {
-    "image": "an image's path, a folder, a pattern, or a row: mnist#12",
+    "image": "a path, a folder, a pattern, or a row: mnist#12",
     "tokens": "a text, or a row: reviews#12",
     "audio": "a sound's path, a folder, or a row: digits#12",
-    "series": "a data set, a table file, or a row: sales#12, to tell what follows",
+    "series": "a data set, a table file, or a row: sales#12",
     "table": "column=value …, or a row: penguins#12",
 }
 NOTHING_ASKED = """\

@@ -164,6 +164,16 @@ def test_a_wrong_word_changes_nothing(
     refused(words, code, what, to_do=to_do)
 
 
+def test_what_lies_beside_a_missing_word_is_looked_for_where_the_person_is(
+    lepton: Shell, tmp_path: Path
+) -> None:
+    (tmp_path / "harvests").mkdir()
+    said = lepton("data", "import", "harvest", cwd=tmp_path)
+    assert said.code == 2
+    assert str(tmp_path / "harvest") in said.err
+    assert 'Did you mean "harvests"?' in said.err
+
+
 @pytest.mark.parametrize(
     ("words", "what"),
     [

@@ -10,7 +10,8 @@ import typer
 from core.data.lake.rejected import rejected_rows
 from core.data.lake.version import Version
 from core.errors import LeptonError, UsageError
-from core.workspace import Workspace, written_path
+from core.ingest import whole_source
+from core.workspace import Workspace
 from lepton_tui.cli.data.group import DATASET, JSON, app, inputs_of, open_lake
 from lepton_tui.cli.options import comma_list
 from lepton_tui.cli.output import bar, note, put, put_json, table
@@ -94,7 +95,7 @@ def import_(
         "types": types_of(type),
         "table": table,
         "text_by": text_by,
-        "labels": whole_path(labels) if labels else None,
+        "labels": whole_source(labels) if labels else None,
         "records": records,
         "next_page": next_page,
         **({"most_bytes": bytes_of(max_size)} if max_size else {}),
@@ -120,13 +121,13 @@ def import_(
     from core.runs.store import Runs
 
     spec = {
-        "source": whole_path(source) if source else None,
+        "source": whole_source(source) if source else None,
         "name": name,
         "target": target,
         "task": task,
         "inputs": comma_list(inputs),
         "format": format,
-        "archive": whole_path(archive) if archive else None,
+        "archive": whole_source(archive) if archive else None,
         "only_new": append or refresh,
         "options": options,
         "recipe": _steps(recipe) if recipe else None,
@@ -155,16 +156,6 @@ def _steps(recipe: str) -> list[dict[str, Any]]:
     from core.data.cleaning.recipe import Recipe
 
     return Recipe.load(recipe).to_json()
-
-
-def whole_path(source: str) -> str:
-    """The source as a process in another folder must be told it.
-
-    A word that is no file here, such as the name of a built-in data set, stays as it is.
-    """
-    path = written_path(source)
-    a_word = not path.suffix and path.name == source and not path.exists()
-    return source if "://" in source or a_word else str(path.absolute())
 
 
 def bytes_of(size: str) -> int:

@@ -18,8 +18,8 @@ from textual.widgets import Input, Select
 from core.data.lake.lake import Lake
 from core.data.sources import Options, Preview, Reading
 from core.errors import LeptonError
+from core.ingest import whole_source
 from core.tasks import TASKS
-from core.workspace import written_path
 from screens.fetching import Fetch, while_open
 from screens.text import counted, plain
 from screens.widgets.cells import cell_text
@@ -73,10 +73,7 @@ class ImportRequest:
     @property
     def place(self) -> str | None:
         """The source as a process in another folder must be told it."""
-        if self.source is None:
-            return None
-        path = written_path(self.source)
-        return str(path.absolute()) if path.exists() else self.source
+        return None if self.source is None else whole_source(self.source)
 
     def shell_command(self) -> str:
         words = ["lepton", "data", "import", *([self.source] if self.source else [])]
