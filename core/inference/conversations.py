@@ -38,7 +38,7 @@ class Turn:
     at: str
     ending: Ending | None = None
     stopped: bool = False
-    tokens: Sequence[Token] = ()
+    tokens: Sequence[Token] = field(default=(), compare=False)
 
     def to_json(self) -> dict[str, Any]:
         ending = {} if self.ending is None else {"ending": self.ending.to_json()}
