@@ -161,17 +161,18 @@ class ImageClassification(Classification):
 
     def encode_inputs(self, rows: Rows, kept: Array | None) -> Arrays:
         (column,) = self.columns
-        contents = values(rows, column)
-        at = np.arange(len(contents)) if kept is None else kept
+        every = values(rows, column)
+        at = np.arange(len(every)) if kept is None else kept
+        contents = [every[row] for row in at]
         images = np.empty((len(at), len(self.mean), *self.size), np.uint8)
 
         def one(number: int) -> Array:
             try:
-                return decode(contents[at[number]], len(self.mean), self.size)
+                return decode(contents[number], len(self.mean), self.size)
             except ValueError as error:
                 raise unreadable(error, column, place(rows, int(at[number]))) from error
 
-        for number, pixels in enumerate(in_threads(one, len(at))):
+        for number, pixels in enumerate(in_threads(one, contents)):
             images[number] = pixels
         return {"image": images}
 

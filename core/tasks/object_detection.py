@@ -133,20 +133,21 @@ class ObjectDetection(Task):
         that has no part in its picture is left out.
         """
         (column,) = self.columns
-        contents = values(rows, column)
-        cells = values(rows, self.target) if target else [None] * len(contents)
+        every = values(rows, column)
+        cells = values(rows, self.target) if target else [None] * len(every)
         kept = [at for at, cell in enumerate(cells) if cell is not None or not target]
+        contents = [every[at] for at in kept]
         fill = [round(255 * mean) for mean in self._standard.mean]
 
         def one(number: int) -> tuple[Array, Array]:
             try:
-                return letterboxed(contents[kept[number]], fill, self.size)
+                return letterboxed(contents[number], fill, self.size)
             except ValueError as error:
                 raise unreadable(error, column, place(rows, kept[number])) from error
 
         images = np.empty((len(kept), len(fill), *self.size), np.uint8)
         frames = np.empty((len(kept), 4), np.float32)
-        for number, (image, frame) in enumerate(in_threads(one, len(kept))):
+        for number, (image, frame) in enumerate(in_threads(one, contents)):
             images[number], frames[number] = image, frame
         arrays: Arrays = {"image": images, "frame": frames}
         if not target:

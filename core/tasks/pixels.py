@@ -36,6 +36,9 @@ _WORTH_THREADS = 4
 """So many pictures are decoded in threads: for one, starting them takes longer than decoding."""
 _TOGETHER = 16
 """So many at most go to a thread at once."""
+_SMALL = 2048
+"""Pictures of fewer bytes, in the mean, are decoded one by one: most of that is Python's own work,
+and threads that wait for its lock take twice as long."""
 
 
 def decode(content: object, channels: int, size: tuple[int, int] | None = None) -> Array:
@@ -138,9 +141,12 @@ class Standard:
         return floats.mul_(scale).add_(shift)
 
 
-def in_threads(work: Callable[[int], T], count: int) -> Iterator[T]:
-    """`work(0)` to `work(count - 1)` in order, on the processor's cores; Pillow frees the lock."""
-    if count < _WORTH_THREADS:
+def in_threads(work: Callable[[int], T], contents: Sequence[object]) -> Iterator[T]:
+    """`work(at)` for each of these pictures, in order, on the processor's cores; Pillow frees the
+    lock."""
+    count = len(contents)
+    size = sum(len(each) for each in contents if isinstance(each, bytes))
+    if count < _WORTH_THREADS or size < count * _SMALL:
         yield from map(work, range(count))
         return
     threads = min(8, os.cpu_count() or 1, count)
@@ -179,7 +185,7 @@ class Survey:
                 return error
             return size, grey, sums
 
-        for at, seen in enumerate(in_threads(look, len(contents))):
+        for at, seen in enumerate(in_threads(look, contents)):
             if isinstance(seen, ValueError):
                 yield at, seen
                 continue
