@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.data.builtin.datasets import BUILTIN, load_builtin
+from core.data.builtin.naming import builtin_meant, is_builtin
 from core.data.labelling.labels import stranded
 from core.data.lake.lake import Lake
 from core.data.lake.version import Version
@@ -23,7 +23,7 @@ from core.data.sources import (
     import_source,
     renew_source,
 )
-from core.errors import Cancelled, UsageError, meant
+from core.errors import Cancelled, UsageError
 from core.runs.job import Stopped
 from core.tasks import facts, guess
 from core.tasks.base import Fit
@@ -63,7 +63,7 @@ def ingest(
     known = {version.dataset for version in lake.datasets()}
     if source is None and not (only_new and name):
         raise UsageError("no source is named", hint="Name a file, a folder or a built-in data set.")
-    if source is not None and source in BUILTIN and not written_path(source).exists():
+    if source is not None and is_builtin(source):
         if name not in (None, source):
             raise UsageError(f'"{source}" is built in and keeps its name', hint="Leave --name out.")
         before = {version.ref for version in lake.datasets()}
@@ -85,7 +85,7 @@ def ingest(
     if source is None or (only_new and (name or default_name(source)) in known):
         renewed = renew_source(lake, name or default_name(source or ""), source, reading)
         return _held_to_rules(lake, renewed)
-    if meant := _builtin_meant(source, written_path(source)):
+    if meant := builtin_meant(source, written_path(source)):
         raise UsageError("no such file, folder or built-in data set", where=source, hint=meant)
     report = import_source(lake, source, name, reading, target=target, task=task, inputs=inputs)
     return _held_to_rules(lake, _noted(lake, report, target, task, inputs))
@@ -120,21 +120,6 @@ def _noted(
         raise
     words = stranded(lake, version)
     return replace(report, version=version, notes=[*report.notes, *([words] if words else [])])
-
-
-def whole_source(source: str) -> str:
-    """The source as a process in another folder must be told it; the name of a built-in data set,
-    or nearly one, is no path."""
-    path = written_path(source)
-    a_word = (source in BUILTIN and not path.exists()) or _builtin_meant(source, path)
-    return source if "://" in source or a_word else str(path.absolute())
-
-
-def _builtin_meant(source: str, path: Path) -> str:
-    """The hint for a word that is no path but nearly a built-in data set's name; else empty."""
-    if path.exists() or path.suffix or path.name != source:
-        return ""
-    return meant(source, BUILTIN)
 
 
 def note_task(

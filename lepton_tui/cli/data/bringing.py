@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from core.data.builtin.naming import whole_source
 from core.data.lake.rejected import rejected_rows
 from core.data.lake.version import Version
 from core.errors import LeptonError, UsageError
-from core.ingest import whole_source
 from core.workspace import Workspace
 from lepton_tui.cli.data.group import DATASET, JSON, app, inputs_of, open_lake
 from lepton_tui.cli.options import comma_list

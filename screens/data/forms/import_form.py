@@ -15,10 +15,10 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Input, Select
 
+from core.data.builtin.naming import whole_source
 from core.data.lake.lake import Lake
 from core.data.sources import Options, Preview, Reading
 from core.errors import LeptonError
-from core.ingest import whole_source
 from core.tasks import TASKS
 from screens.fetching import Fetch, while_open
 from screens.text import counted, plain
