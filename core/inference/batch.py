@@ -112,8 +112,9 @@ def run(job: Job) -> None:
         counts = {"asked": done.asked, "failed": done.failed}
         faults = _faults(job, plan, parts) if done.failed else []
         write_json(outcome, {**made, "model": plan.model, **counts, "faults": faults})
-    job.emit("result", **json.loads(outcome.read_text()))
     shutil.rmtree(folder, ignore_errors=True)
+    # The last word: who has told a result is finished, and is not gone on with.
+    job.emit("result", **json.loads(outcome.read_text()))
 
 
 def _faults(job: Job, plan: Plan, parts: Parts) -> list[dict[str, Any]]:
