@@ -26,6 +26,8 @@ from core.flock import alone, locked
 from core.growth import spare
 
 BACKLOG = 128
+LONGEST = 70
+"""Bytes of a folder's name: the system knows no sockets whose whole path has more than 103."""
 PROGRAM = Path(__file__).parents[1]
 """All that the engine's process is made of."""
 
@@ -47,19 +49,20 @@ class Door:
         """A connection, and the engine's process where it had to be started for it.
 
         Raises:
-            LeptonError: it cannot be started.
+            LeptonError: it cannot be started, or reached.
         """
-        if (there := self._try()) is not None:
-            return there, None
-        with alone(self._lock, 0o600):
+        try:
             if (there := self._try()) is not None:
                 return there, None
-            try:
+            with alone(self._lock, 0o600):
+                if (there := self._try()) is not None:
+                    return there, None
                 return self._start()
-            except OSError as error:
-                raise LeptonError(
-                    f"the engine cannot be started: {error.strerror}", where=str(self.socket)
-                ) from error
+        except OSError as error:
+            raise LeptonError(
+                f"the engine cannot be started or reached: {error.strerror or error}",
+                where=str(self.socket),
+            ) from error
 
     def _try(self) -> socket.socket | None:
         there = socket.socket(socket.AF_UNIX)
@@ -154,14 +157,17 @@ def listen(path: Path) -> socket.socket:
 
 
 def socket_folder() -> Path:
-    """A folder that is this user's alone: the session's own, or one in the place for such files.
+    """A folder that is this user's alone: the session's own, or one in the place for such files
+    where that has too long a name for sockets.
 
     Raises:
         LeptonError: somebody else has made it, or can write to it.
     """
     runtime = os.environ.get("XDG_RUNTIME_DIR")
-    above = Path(runtime) if runtime and os.access(runtime, os.W_OK) else None
-    folder = (above / "lepton") if above else Path(tempfile.gettempdir()) / f"lepton-{os.getuid()}"
+    folders = [Path(runtime) / "lepton"] if runtime and os.access(runtime, os.W_OK) else []
+    places = tempfile.gettempdir(), "/tmp"  # noqa: S108 - whose the folder is, is looked at
+    folders += [Path(place) / f"lepton-{os.getuid()}" for place in places]
+    folder = next((each for each in folders if len(os.fsencode(each)) <= LONGEST), folders[-1])
     with suppress(FileExistsError):
         folder.mkdir(mode=0o700)
     facts = folder.lstat()

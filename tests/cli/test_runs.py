@@ -110,10 +110,8 @@ def test_killing_tmux_leaves_the_run_alone(penguins: Shell, tmp_path: Path) -> N
 def test_stopped_from_another_shell_and_resumed_it_ends_in_the_same_weights(
     penguins: Shell,
 ) -> None:
-    # Seconds of work, or it is done before the command that stops it has begun.
-    longer = (*BRIEF, "--epochs", "100")
-    whole = penguins("train", "penguins", "--name", "whole", *longer, "--json").json
-    begun = penguins("train", "penguins@2", "--name", "parted", *longer, "-d", "--json").json
+    whole = penguins("train", "penguins", "--name", "whole", *BRIEF, "--json").json
+    begun = penguins("train", "penguins@2", "--name", "parted", *BRIEF, "-d", "--json").json
     assert begun["state"] in {"queued", "running"}
     run = Runs(Workspace(penguins.home)).get(begun["id"])
     after(run, 100)  # in the second epoch, however slow the machine
@@ -125,9 +123,9 @@ def test_stopped_from_another_shell_and_resumed_it_ends_in_the_same_weights(
     assert "it is stopped" in again.err
     resumed = penguins("runs", "resume", run.id)
     assert resumed.code == 0, resumed.err
-    assert f"Resumed at step {stopped['step']}." in resumed.out
-    assert "epoch   1/100" not in resumed.out, "what was told before is not told again"
-    assert "epoch 100/100" in resumed.out
+    assert f"Resumed at step {stopped['step']:,}." in resumed.out
+    assert "epoch  1/40" not in resumed.out, "what was told before is not told again"
+    assert "epoch 40/40" in resumed.out
     models = Models(Workspace(penguins.home))
     assert models.get("parted").weights.read_bytes() == models.get("whole").weights.read_bytes()
     finished = penguins("runs", "resume", run.id)

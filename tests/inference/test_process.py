@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from socket import AF_UNIX, socket
+from tempfile import TemporaryDirectory
 
 import psutil
 import pytest
@@ -284,13 +285,20 @@ def test_it_leaves_when_idle_and_is_back_for_whoever_stayed(
         assert engine.predict("flowers", [ROW], PATIENCE)[0].ok
 
 
+@pytest.fixture
+def sessions(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The session's own folder, of a name that is short enough for sockets."""
+    with TemporaryDirectory() as folder:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", folder)
+        yield Path(folder)
+
+
 def test_after_an_upgrade_who_comes_gets_an_engine_of_the_new_files(
-    models: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    models: Workspace, sessions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     installed = tmp_path / "installed"
     shutil.copytree(door.PROGRAM, installed / "core", ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setenv("PYTHONPATH", str(installed))
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     code = (
         "import sys; from pathlib import Path;"
         "from core.inference.process import EngineProcess; from core.workspace import Workspace;"
@@ -324,14 +332,30 @@ def test_after_an_upgrade_who_comes_gets_an_engine_of_the_new_files(
         after.wait(PATIENCE)
 
 
-def test_a_folder_of_somebody_elses_is_not_used(
-    models: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    (tmp_path / "lepton").mkdir(mode=0o777)
-    (tmp_path / "lepton").chmod(0o777)
+def test_a_folder_of_somebody_elses_is_not_used(models: Workspace, sessions: Path) -> None:
+    (sessions / "lepton").mkdir(mode=0o777)
+    (sessions / "lepton").chmod(0o777)
     with pytest.raises(LeptonError, match="not yours alone"):
         EngineProcess(models, "cpu")
+
+
+def test_a_folder_whose_name_is_too_long_for_sockets_is_passed_over(
+    models: Workspace, sessions: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    longer = sessions / ("a" * 100)
+    longer.mkdir()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(longer))
+    assert not door.socket_folder().is_relative_to(longer)
+    with EngineProcess(models, "cpu") as engine:
+        assert engine.predict("flowers", [ROW], PATIENCE)
+
+
+def test_a_socket_that_cannot_be_reached_is_told(models: Workspace, sessions: Path) -> None:
+    with EngineProcess(models, "cpu") as engine:
+        # One of a name that no system knows: what was asked must not wait for ever.
+        engine._door.socket = sessions / ("a" * 200)
+        with pytest.raises(LeptonError, match="cannot be started or reached"):
+            engine.predict("flowers", [ROW], PATIENCE)
 
 
 def test_a_child_that_cannot_start_tells_why(
