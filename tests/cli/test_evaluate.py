@@ -32,6 +32,7 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> Shell:
     return lepton
 
 
+@pytest.mark.slow
 def test_a_metric_that_is_reached_ends_with_0_and_one_that_is_not_with_1(judged: Shell) -> None:
     reached = judged("eval", "good", "--fail-under", "accuracy=60%", "--fail-under", "loss=5")
     assert reached.code == 0, reached.err

@@ -142,6 +142,7 @@ def test_labels_from_a_file_and_from_a_pipe(plants: Shell, tmp_path: Path) -> No
     assert asked.json["rows"] == [["bare", 1], ["leafy", 19]]
 
 
+@pytest.mark.slow
 def test_a_wrong_call_changes_nothing(plants: Shell, tmp_path: Path) -> None:
     (tmp_path / "latin.csv").write_bytes("3,Müller\n".encode("latin-1"))
     (tmp_path / "odd.csv").write_text("3,a\nx,b\n")

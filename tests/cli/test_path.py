@@ -29,6 +29,7 @@ def path_of(lepton: Shell, source: Path, name: str, model: str, *settings: str) 
     return {"task": imported["task"], **report}
 
 
+@pytest.mark.slow
 def test_a_table(lepton: Shell, tmp_path: Path) -> None:
     chance = random.Random(1)
     source = tmp_path / "plants.csv"
@@ -47,6 +48,7 @@ def test_a_table(lepton: Shell, tmp_path: Path) -> None:
     assert set(answers[0]["output"]["scores"]) == {"tree", "herb"}
 
 
+@pytest.mark.slow
 def test_a_folder_of_images(lepton: Shell, tmp_path: Path) -> None:
     chance = np.random.default_rng(2)
     for label, channel in (("red", 0), ("blue", 2)):
@@ -78,6 +80,7 @@ def test_an_export_is_a_file_for_others_and_for_us(lepton: Shell, tmp_path: Path
     assert lepton("data", "import", out, "--name", "back", "--json").json["columns"] == ["kind"]
 
 
+@pytest.mark.slow
 def test_texts(lepton: Shell, tmp_path: Path) -> None:
     chance = random.Random(3)
     good, bad = ["lovely", "tasty", "fresh", "superb"], ["stale", "awful", "bitter", "broken"]

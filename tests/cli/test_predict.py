@@ -224,6 +224,7 @@ def test_a_data_set_is_answered_out_to_a_file_by_a_run(asks: Shell, tmp_path: Pa
     assert "… and 5 more" in done.err
 
 
+@pytest.mark.slow
 def test_a_wrong_answer_goes_back_to_what_the_model_learnt_from(asks: Shell) -> None:
     home = Workspace(asks.home)
     publish(home, learn(home, "flowers"), "mistaken", dataset="flowers")

@@ -167,6 +167,7 @@ def test_killed_it_is_interrupted_for_everybody_and_can_be_gone_on_with(penguins
     assert penguins("runs", "ls", "--kind", "train", "--json").json == []
 
 
+@pytest.mark.slow
 def test_the_newest_unfinished_training_goes_on_by_itself(penguins: Shell) -> None:
     """With its own settings: what is named beside is refused, and not left out without a word."""
     nothing = penguins("train", "resume=auto")

@@ -96,6 +96,7 @@ def test_tags_restore_and_lineage(plants: Shell) -> None:
     assert plants("data", "show", "plants@raw").code == 2
 
 
+@pytest.mark.slow
 def test_rm_and_gc_ask_and_spare(plants: Shell) -> None:
     for seed in range(3):
         plants("data", "split", "plants@1", "--seed", seed)

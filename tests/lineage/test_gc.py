@@ -205,6 +205,7 @@ def collect(home: Path, done: Event, start: Barrier) -> None:
         collect_garbage(workspace)
 
 
+@pytest.mark.slow
 def test_collectors_beside_writers_lose_nothing(tmp_path: Path) -> None:
     start, done = spawn.Barrier(5), spawn.Event()
     writers = [spawn.Process(target=commit_the_same, args=(tmp_path, w, start)) for w in range(2)]

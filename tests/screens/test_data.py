@@ -289,6 +289,7 @@ async def test_a_statement_that_writes_or_reads_files_is_refused(
         assert not answer.row_count
 
 
+@pytest.mark.slow
 async def test_an_import_is_looked_at_with_its_types_first(lake: Lake, tmp_path: Path) -> None:
     source = tmp_path / "zips.csv"
     source.write_text("zip,n\n" + "".join(f"{1000 + n},{n}\n" for n in range(40)))

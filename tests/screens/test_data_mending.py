@@ -111,6 +111,7 @@ async def test_a_look_at_a_step_can_be_stopped(lake: Lake, monkeypatch: pytest.M
         await until(pilot, "rows changed")
 
 
+@pytest.mark.slow
 async def test_a_recipe_is_built_previewed_run_and_taken_back(lake: Lake, tmp_path: Path) -> None:
     async with app(lake).run_test(size=(80, 24)) as pilot:
         await enter(pilot, "clean")
@@ -235,6 +236,7 @@ async def test_labels_are_doubted_by_a_model_in_a_process_of_its_own(lake: Lake)
         await until(pilot, "score ")
 
 
+@pytest.mark.slow
 async def test_a_step_is_switched_off_moved_and_kept_from_running(
     lake: Lake, tmp_path: Path
 ) -> None:

@@ -221,6 +221,7 @@ async def test_a_service_is_started_asked_and_stopped(models: Workspace) -> None
     assert Services(models).list() == []
 
 
+@pytest.mark.slow
 async def test_a_model_that_was_removed_is_told_and_not_asked(models: Workspace) -> None:
     publish(models, learn(models, "flowers"), "fading", dataset="flowers")
     async with LeptonApp(models).run_test(size=(100, 34)) as pilot:
@@ -231,6 +232,7 @@ async def test_a_model_that_was_removed_is_told_and_not_asked(models: Workspace)
         assert isinstance(pilot.app.screen, ServeScreen)
 
 
+@pytest.mark.slow
 async def test_it_outlives_the_app_and_reads_pictures(models: Workspace, tmp_path: Path) -> None:
     picture = tmp_path / "seen.png"
     picture.write_bytes(png(7))

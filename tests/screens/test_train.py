@@ -608,6 +608,7 @@ async def test_a_run_is_cloned_with_changes(penguins: Workspace) -> None:
         assert (given["warmup"], given["optimizer"], given["dropout"]) == (0.3, "muon", 0.1)
 
 
+@pytest.mark.slow
 async def test_a_model_of_others_is_trained_from_its_folder(
     workspace: Workspace, tmp_path: Path
 ) -> None:

@@ -38,6 +38,7 @@ def trained(home: Path) -> l.Model:
         return l.load("penguins_mlp").train("penguins", epochs=12, seed=1)
 
 
+@pytest.mark.slow
 def test_the_sample_digits_are_learnt(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     dataset = l.load("mnist-sample")
     model = l.load("mnist-sample_cnn")

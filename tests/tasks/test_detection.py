@@ -502,6 +502,7 @@ def test_what_is_no_picture_is_named(opened):
     assert caught.value.where == "column image, b.png"
 
 
+@pytest.mark.slow
 def test_nuclei_are_found(tmp_path):
     workspace = Workspace.open(tmp_path)
     version = ingest(workspace, str(SAMPLES / "segmentation" / "nuclei"), "nuclei").version

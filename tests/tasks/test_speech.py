@@ -285,6 +285,7 @@ def test_what_is_no_sound_is_named(opened):
         learn(empty)
 
 
+@pytest.mark.slow
 def test_speech_is_understood(tmp_path):
     table = spoken(WORDS, 200, most=3)
     workspace = Workspace.open(tmp_path)

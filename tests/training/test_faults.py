@@ -62,6 +62,7 @@ def weights(workspace, run):
     return Models(workspace).get(state.model).weights.read_bytes()
 
 
+@pytest.mark.slow
 def test_of_two_who_resume_at_once_one_does(train, workspace):
     run = stopped(train(**LONG))
     command = [sys.executable, "-m", "lepton_tui", "runs", "resume", run.id, "--detach"]
@@ -92,6 +93,7 @@ def test_rows_that_change_meanwhile_are_not_its_rows(train, workspace):
     assert weights(workspace, run) == expected
 
 
+@pytest.mark.slow
 def test_data_that_is_read_is_kept_from_removal_and_a_forced_one_is_told(train, workspace):
     run = train(**LONG)
     run.launch()
@@ -227,6 +229,7 @@ def test_a_disk_that_is_full_once_the_model_is_published(workspace, penguins, as
         stop_all([run])
 
 
+@pytest.mark.slow
 def test_after_a_reboot_a_run_is_interrupted_and_goes_on(train, workspace):
     expected = train(**SHORT)
     expected.launch()

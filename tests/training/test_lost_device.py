@@ -158,6 +158,7 @@ def test_a_device_that_goes_away_ends_all_of_the_group(train, workspace, failing
     assert weights(workspace, run)
 
 
+@pytest.mark.slow
 def test_a_run_whose_device_is_gone_goes_on_elsewhere(train, workspace, state):
     """Gone before it began, and gone when it is gone on with."""
     run = train("cuda:1")

@@ -46,6 +46,7 @@ def bert(tmp_path):
     return bases.bert(tmp_path / "bert", lines * 20)
 
 
+@pytest.mark.slow
 def test_a_run_learns_and_its_model_needs_the_base_no_more(workspace, moods, bert, trainer):
     run = start_training(
         workspace,

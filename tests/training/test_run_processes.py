@@ -261,6 +261,7 @@ def test_the_settings_of_a_first_start_outlive_changes_of_the_data(workspace, pe
         load(workspace, folder)
 
 
+@pytest.mark.slow
 def test_a_full_disk_pauses_the_run_and_it_goes_on_when_there_is_room(train, penguins, workspace):
     asked = {"epochs": 4, "checkpoint_every": 5}
     undisturbed = finish(train("penguins", **asked), workspace)

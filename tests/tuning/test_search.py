@@ -48,6 +48,7 @@ def trials_of(workspace, search):
     return dict(zip(numbers, own, strict=True))
 
 
+@pytest.mark.slow
 def test_a_search_tries_keeps_the_best_and_says_what_mattered(workspace):
     search = start_search(workspace, asked(trials=4))
     assert search.wait(DEADLINE).state == "finished"
@@ -108,6 +109,7 @@ def test_a_stopped_search_stops_its_trial_and_goes_on_with_it(workspace):
     assert (state.state, state.error["what"]) == ("failed", "no trial came to its end")
 
 
+@pytest.mark.slow
 def test_a_search_in_which_nothing_works_gives_up_and_says_why(workspace):
     own = start_training(workspace, {"dataset": "penguins", "epochs": 1, "width": 16})
     mine = own.wait(DEADLINE).model
@@ -152,6 +154,7 @@ def test_mistakes_of_settings_and_ranges_are_said_together(workspace):
     ]
 
 
+@pytest.mark.slow
 def test_time_that_is_up_ends_the_trials_too(workspace):
     given = asked(trials=100, parallel=2, max_time=3)
     given["settings"]["epochs"] = 100_000
