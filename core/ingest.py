@@ -27,7 +27,7 @@ from core.errors import Cancelled, UsageError
 from core.runs.job import Stopped
 from core.tasks import facts, guess
 from core.tasks.base import Fit
-from core.workspace import Workspace, written_path
+from core.workspace import Workspace
 
 if TYPE_CHECKING:
     from core.runs.job import Job
@@ -85,7 +85,7 @@ def ingest(
     if source is None or (only_new and (name or default_name(source)) in known):
         renewed = renew_source(lake, name or default_name(source or ""), source, reading)
         return _held_to_rules(lake, renewed)
-    if meant := builtin_meant(source, written_path(source)):
+    if meant := builtin_meant(source):
         raise UsageError("no such file, folder or built-in data set", where=source, hint=meant)
     report = import_source(lake, source, name, reading, target=target, task=task, inputs=inputs)
     return _held_to_rules(lake, _noted(lake, report, target, task, inputs))

@@ -14,8 +14,8 @@ from core.tasks.base import Fit
 from core.tasks.classification import Array, Classification
 from core.tasks.facts import TableFacts
 from core.tasks.ragged import Ragged
-from core.tasks.rows import values, with_place
-from core.tasks.sounds import RATE, as_heard, decoded, heard, sound_row
+from core.tasks.rows import media_row, values, with_place
+from core.tasks.sounds import RATE, as_heard, decoded, heard
 from core.tasks.speech_recognition import transcript_column
 from core.tasks.targets import can_classify, chosen_target, is_classes, separator
 
@@ -181,4 +181,4 @@ class AudioClassification(Classification):
 
         Paths are read: give it only what the person at this machine named.
         """
-        return sound_row(given, self.columns[0])
+        return media_row(given, self.columns[0], "sound")

@@ -13,9 +13,9 @@ from core.options import Option, resolved
 from core.tasks.base import Fit
 from core.tasks.classification import Array, Classification
 from core.tasks.facts import TableFacts
-from core.tasks.pixels import Standard, Survey, decode, image_row, in_threads, unreadable
+from core.tasks.pixels import Standard, Survey, decode, in_threads, unreadable
 from core.tasks.preprocessing import ImageReading, Reading
-from core.tasks.rows import place, values, with_place
+from core.tasks.rows import media_row, place, values, with_place
 from core.tasks.targets import can_classify, chosen_target, separator
 
 if TYPE_CHECKING:
@@ -184,4 +184,4 @@ class ImageClassification(Classification):
 
         Paths are read: give it only what the person at this machine named.
         """
-        return image_row(given, self.columns[0])
+        return media_row(given, self.columns[0], "image")

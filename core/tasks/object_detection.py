@@ -17,10 +17,10 @@ from core.tasks.base import UNKNOWN, Fit, Task
 from core.tasks.classification import NOT_IN_TRAINING
 from core.tasks.facts import TableFacts
 from core.tasks.object_learning import LEAST_SIDE, STEP, Learnt, counted, lists_objects, things
-from core.tasks.pixels import Standard, image_row, in_threads, letterboxed, unreadable
+from core.tasks.pixels import Standard, in_threads, letterboxed, unreadable
 from core.tasks.preprocessing import ImageReading, Reading
 from core.tasks.ragged import Ragged
-from core.tasks.rows import place, values
+from core.tasks.rows import media_row, place, values
 from core.tasks.scoring import Scorer
 from core.tasks.verdicts import ERROR, Verdicts
 
@@ -268,7 +268,7 @@ class ObjectDetection(Task):
 
         Paths are read: give it only what the person at this machine named.
         """
-        return image_row(given, self.columns[0])
+        return media_row(given, self.columns[0], "image")
 
     def _judged(self, found: Array, target: Ragged) -> Precision:
         """Kept for the arrays that were judged last: scores, verdicts and report are made of it,

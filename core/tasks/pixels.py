@@ -5,17 +5,15 @@ from __future__ import annotations
 import io
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from struct import unpack_from
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from PIL import Image, ImageOps
 
-from core.errors import LeptonError, UsageError
-from core.opening import bytes_in
+from core.errors import LeptonError
 
 if TYPE_CHECKING:
     import torch
@@ -95,26 +93,6 @@ def own_size(content: object) -> tuple[int, int]:
         if 0 < width * height <= MOST_PIXELS:
             return height, width
     return _header(content)[0]
-
-
-def image_row(given: object, column: str) -> dict[str, Any]:
-    """A row from the bytes of an image or the path of a file, alone or in its column.
-
-    Paths are read: give it only what the person at this machine named.
-
-    Raises:
-        UsageError: the file cannot be opened.
-    """
-    row = dict(given) if isinstance(given, Mapping) else {column: given}
-    image = row.get(column)
-    if isinstance(image, str | Path):
-        try:
-            row = {**row, "path": str(image), column: bytes_in(Path(image))}
-        except OSError as error:
-            raise UsageError(
-                f"the image cannot be opened: {error.strerror}", where=str(image)
-            ) from None
-    return row
 
 
 class Standard:

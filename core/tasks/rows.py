@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.data.lake.view import ROW_ID, SPLIT, View, quoted
 from core.errors import UsageError, nearest
+from core.opening import bytes_in
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,6 +50,27 @@ def values(rows: Rows, name: str) -> list[Any]:
 def take(found: Any, kept: np.ndarray[Any, Any]) -> Any:
     """The entries of a column at positions, int64 [n]."""
     return [found[at] for at in kept] if isinstance(found, list) else found.take(kept)
+
+
+def media_row(given: object, column: str, what: str) -> dict[str, Any]:
+    """A row from the bytes of `what`, an image or a sound, or the path of its file, alone or in its
+    column.
+
+    Paths are read: give it only what the person at this machine named.
+
+    Raises:
+        UsageError: the file cannot be opened.
+    """
+    row = dict(given) if isinstance(given, Mapping) else {column: given}
+    content = row.get(column)
+    if isinstance(content, str | Path):
+        try:
+            row = {**row, PATH: str(content), column: bytes_in(Path(content))}
+        except OSError as error:
+            raise UsageError(
+                f"the {what} cannot be opened: {error.strerror}", where=str(content)
+            ) from None
+    return row
 
 
 def with_place(columns: Sequence[str], view: View) -> list[str]:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from core.data.cleaning.steps import audio
-from core.errors import LeptonError, UsageError
-from core.opening import bytes_in
+from core.errors import LeptonError
 from core.tasks.rows import place, values
 
 if TYPE_CHECKING:
@@ -72,23 +69,3 @@ def heard(batch: Batch) -> Sounds:
     sound, length = batch["audio"], batch["audio_length"].long()
     louder: Tensor = sound.float() / (1 if sound.is_floating_point() else _LOUD)
     return louder, length
-
-
-def sound_row(given: object, column: str) -> dict[str, Any]:
-    """A row from the bytes of a sound or the path of a file, alone or in its column.
-
-    Paths are read: give it only what the person at this machine named.
-
-    Raises:
-        UsageError: the file cannot be opened.
-    """
-    row = dict(given) if isinstance(given, Mapping) else {column: given}
-    sound = row.get(column)
-    if isinstance(sound, str | Path):
-        try:
-            row = {**row, "path": str(sound), column: bytes_in(Path(sound))}
-        except OSError as error:
-            raise UsageError(
-                f"the sound cannot be opened: {error.strerror}", where=str(sound)
-            ) from None
-    return row

@@ -19,10 +19,10 @@ from core.tasks.ctc import Ctc
 from core.tasks.facts import ColumnFacts, TableFacts
 from core.tasks.preprocessing import Reading, Seq2SeqReading, SoundReading
 from core.tasks.ragged import Ragged
-from core.tasks.rows import PATH, place, skipped_note, values
+from core.tasks.rows import PATH, media_row, place, skipped_note, values
 from core.tasks.scoring import Scorer
 from core.tasks.seq2seq import Seq2Seq
-from core.tasks.sounds import MOST_SECONDS, RATE, as_heard, decoded, heard, sound_row
+from core.tasks.sounds import MOST_SECONDS, RATE, as_heard, decoded, heard
 from core.tasks.texts import is_prose
 from core.tasks.transcribing import Transcribing
 from core.tasks.transcripts import edits, normalised
@@ -279,7 +279,7 @@ class SpeechRecognition(Task):
 
         Paths are read: give it only what the person at this machine named.
         """
-        return sound_row(given, self.columns[0])
+        return media_row(given, self.columns[0], "sound")
 
     def _texts(self, found: Array, target: Ragged) -> tuple[list[str], list[str]]:
         """Truths and answers."""
